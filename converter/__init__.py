@@ -1,0 +1,33 @@
+"""Darknet .weights and .cfg files, mapped onto PyTorch and written as safetensors, provably.
+
+>>> from converter import convert
+>>> convert("yolov3.weights").verified  # doctest: +SKIP
+True
+"""
+
+from converter.errors import (
+    CfgError,
+    CheckpointError,
+    DarknetError,
+    FamilyError,
+    NetworkError,
+    OutputError,
+    UsageError,
+    WeightsError,
+)
+from converter.pipeline import Conversion, Verification, convert, verify
+
+__all__ = [
+    "CfgError",
+    "CheckpointError",
+    "Conversion",
+    "DarknetError",
+    "FamilyError",
+    "NetworkError",
+    "OutputError",
+    "UsageError",
+    "Verification",
+    "WeightsError",
+    "convert",
+    "verify",
+]

@@ -1,0 +1,205 @@
+"""The command lines. Results go to stdout, talk to stderr.
+
+Exit codes: 0 done (and verified, unless told not to), 1 refused, 2 usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from converter.errors import DarknetError, UsageError, printable
+from converter.families import FAMILIES
+from converter.layers import DIALECTS
+from converter.pipeline import Conversion, Verification, convert, tool, verify
+from converter.plan import Plan, Slot
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def parser(name: str, description: str, examples: Sequence[str]) -> argparse.ArgumentParser:
+    """A parser with the options that every command has."""
+    made = argparse.ArgumentParser(
+        prog=name,
+        description=description,
+        epilog="examples:\n" + "\n".join(f"  {line}" for line in examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--json", action="store_true", help="print one JSON object, refusals too")
+    made.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    made.add_argument("-v", "--verbose", action="store_true", help="say more")
+    made.add_argument("--version", action="version", version=tool())
+    return made
+
+
+def run(command: Command, made: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    """Parse ``argv``, run ``command``, turn its outcome into an exit code."""
+    arguments = made.parse_args(argv)
+    _talk(arguments)
+    try:
+        code = command(arguments)
+        sys.stdout.flush()
+    except DarknetError as error:
+        return _refuse(error, as_json=arguments.json)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of stdout has gone (| head): nothing left to say, nor at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on one line of stdout."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def convert_main(argv: Sequence[str] | None = None) -> int:
+    """``convert.py``: .weights to .safetensors."""
+    made = parser(
+        "convert.py",
+        "Convert a Darknet .weights file to safetensors for PyTorch, and check every float.",
+        (
+            "convert.py yolov3.weights",
+            "convert.py yolov4.weights --cfg yolov4.cfg -o v4.safetensors",
+            "convert.py darknet53.conv.74 --dry-run",
+        ),
+    )
+    made.add_argument("source", metavar="SOURCE", help=".weights or .backup file")
+    made.add_argument("-o", "--output", metavar="OUT", help="checkpoint to write")
+    made.add_argument("--cfg", metavar="FILE", help="the network (default: beside SOURCE)")
+    made.add_argument("--names", metavar="FILE", help="class names (default: beside SOURCE)")
+    made.add_argument(
+        "--family",
+        choices=("auto", *FAMILIES),
+        default="auto",
+        help="tensor names: of the modular YOLOv3, of the article's own wiring, or layers.N",
+    )
+    made.add_argument(
+        "--dialect",
+        choices=("auto", *DIALECTS),
+        default="auto",
+        help="whose darknet wrote the file",
+    )
+    made.add_argument(
+        "--partial", action="store_true", help="accept a file that ends after some layer"
+    )
+    made.add_argument("--no-verify", action="store_true", help="do not read the output back")
+    made.add_argument("--dry-run", action="store_true", help="print the plan, write nothing")
+    made.add_argument("--force", action="store_true", help="replace an existing output")
+    return run(_convert, made, argv)
+
+
+def verify_main(argv: Sequence[str] | None = None) -> int:
+    """``verify.py``: .weights against .safetensors."""
+    made = parser(
+        "verify.py",
+        "Compare a checkpoint with the .weights file it was made from, float by float.",
+        ("verify.py yolov3.weights yolov3.safetensors",),
+    )
+    made.add_argument("weights", metavar="WEIGHTS", help=".weights file")
+    made.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors file")
+    made.add_argument("--cfg", metavar="FILE", help="the network (default: the checkpoint's)")
+    return run(_verify, made, argv)
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    result = convert(
+        arguments.source,
+        arguments.output,
+        cfg=arguments.cfg,
+        names=arguments.names,
+        family=arguments.family,
+        dialect=arguments.dialect,
+        partial=arguments.partial,
+        verify=not arguments.no_verify,
+        dry_run=arguments.dry_run,
+        force=arguments.force,
+    )
+    if arguments.json:
+        print_json(result.as_dict())
+        return 0
+    if arguments.dry_run:
+        _print_plan(result.plan)
+    print(printable(_summary(result)))
+    return 0
+
+
+def _summary(result: Conversion) -> str:
+    facts = result.as_dict()
+    counts = f"{facts['tensors']} tensors, {facts['floats']:,} floats"
+    kind = f"{facts['family']}, {facts['classes'] or 'no'} classes"
+    checked = {"dry run": "not written", "up to date": "up to date, verified"}.get(
+        result.status, "verified" if result.verified else "not verified"
+    )
+    return f"{result.output}: {counts}, {kind}, {checked}"
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    result = verify(arguments.weights, arguments.checkpoint, cfg=arguments.cfg)
+    if arguments.json:
+        print_json(result.as_dict())
+    else:
+        _print_verification(result)
+    return 0 if result.ok else 1
+
+
+def _print_plan(plan: Plan) -> None:
+    for slot in plan.slots:
+        print(printable(_row(slot)))
+
+
+def _print_verification(result: Verification) -> None:
+    print(f"{'layer':24}{'bytes':>23}  {'tensor':42}{'shape':20}equal")
+    for slot, equal in result.comparison.rows:
+        print(printable(f"{_row(slot)}{'yes' if equal else 'NO'}"))
+    for what, names in (
+        ("missing from the checkpoint", result.comparison.missing),
+        ("unexpected in the checkpoint", result.comparison.unexpected),
+    ):
+        for name in names:
+            print(printable(f"{what}: {name}"))
+    if not result.header_ok:
+        print("the recorded header is not the file's")
+    same = sum(equal for _, equal in result.comparison.rows)
+    verdict = "equal" if result.ok else "DIFFERENT"
+    print(f"{verdict}: {same} of {len(result.comparison.rows)} tensors are bit for bit the same")
+
+
+def _row(slot: Slot) -> str:
+    layer = f"{slot.node.index} {slot.node.layer.type} {slot.kind}"
+    shape = " x ".join(map(str, slot.shape))
+    bytes_ = f"{slot.offset:,}-{slot.end - 1:,}"
+    return f"{layer:24}{bytes_:>23}  {slot.tensor or '(left out)':42}{shape:20}"
+
+
+def _refuse(error: DarknetError, *, as_json: bool) -> int:
+    if as_json:
+        print_json({"schema": 1, "error": error.as_dict()})
+    print(f"error: {error}", file=sys.stderr)
+    return 2 if isinstance(error, UsageError) else 1
+
+
+def _talk(arguments: argparse.Namespace) -> None:
+    level = logging.ERROR if arguments.quiet else logging.INFO
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine())
+    for name in ("converter", "yolov3"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(logging.DEBUG if arguments.verbose else level)
+
+
+class _OneLine(logging.Formatter):
+    """A record as one printable line, warnings marked."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        mark = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        return printable(mark + record.getMessage())

@@ -1,0 +1,92 @@
+"""What can go wrong, as one tree.
+
+    DarknetError
+    ├── UsageError        the request itself makes no sense (exit code 2)
+    ├── CfgError          a .cfg file: place is its line
+    ├── NetworkError      layers that do not fit together: place is the layer and its cfg line
+    ├── WeightsError      a .weights file: place is a byte offset or a layer
+    ├── FamilyError       a network that does not have the shape that was asked for
+    ├── CheckpointError   a .safetensors file: place is a tensor
+    └── OutputError       a target that cannot be written
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+class DarknetError(Exception):
+    """A refusal in one line: what is wrong, where, and what to do about it.
+
+    Attributes:
+        message: what is wrong.
+        path: the file it was found in, if there is one.
+        place: where in that file ("line 12", "layer 81 [convolutional], line 600", "byte 20").
+        remedy: one sentence on what to do.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        place: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = None if path is None else os.fspath(path)
+        self.place = place
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        where = [part for part in (self.path, self.place) if part]
+        text = ": ".join([*where, self.message])
+        return printable(f"{text} ({self.remedy})" if self.remedy else text)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The ``error`` object of the ``--json`` output."""
+        return {
+            "type": type(self).__name__,
+            "message": self.message,
+            "path": self.path,
+            "place": self.place,
+            "remedy": self.remedy,
+        }
+
+
+class UsageError(DarknetError):
+    """The request makes no sense, whatever the files hold."""
+
+
+class CfgError(DarknetError):
+    """A .cfg file that Darknet could not read, or would read differently than it looks."""
+
+
+class NetworkError(DarknetError):
+    """Layers that do not fit together."""
+
+
+class WeightsError(DarknetError):
+    """A .weights file that does not hold what the network needs."""
+
+
+class FamilyError(DarknetError):
+    """A network that is not of the family that was asked for."""
+
+
+class CheckpointError(DarknetError):
+    """A .safetensors file that cannot be used as asked."""
+
+
+class OutputError(DarknetError):
+    """A target that cannot be written."""
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, with control characters shown as escapes.
+
+    File contents reach error messages; a terminal must never obey them.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,19 @@
+"""Values that no training gives: the sign of a file read with the wrong layout."""
+
+from __future__ import annotations
+
+from converter.plan import Plan, Slot
+from converter.source import Source
+
+
+def negative_variance(source: Source, plan: Plan) -> Slot | None:
+    """The first ``rolling_variance`` with a negative or NaN value; there is none in a sound file."""
+    import numpy as np
+
+    for slot in plan.slots:
+        if slot.kind == "rolling_variance":
+            data = bytearray(4 * slot.floats)
+            source.read_into(memoryview(data), slot.offset)
+            if not (np.frombuffer(data, "<f4") >= 0).all():
+                return slot
+    return None

@@ -1,0 +1,119 @@
+"""What a checkpoint says of itself: the safetensors metadata, all strings.
+
+| key | value |
+| --- | --- |
+| format | ``pt``, as PyTorch's tools expect |
+| schema | version of this table: 1 |
+| tool | name and version of the writer |
+| source_sha256 | of the whole .weights file |
+| header | JSON: major, minor, revision, seen, size |
+| cfg | the whole cfg text |
+| family, dialect | what the file was read as |
+| classes | number of classes; absent for a bare backbone |
+| names | JSON list of class names; absent if unknown |
+| assumed | JSON: what a recognised architecture leaves open |
+| complete | ``true`` if the checkpoint fills its whole model |
+| cutoff | N if it ends after cfg layer N - 1; else absent |
+| lossless | ``true``: the .weights file can be restored byte for byte |
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, cast
+
+from converter.errors import CheckpointError
+from converter.families import FAMILIES, FamilyName
+from converter.layers import DIALECTS, Dialect
+from converter.plan import Plan
+from converter.weights import Header
+
+SCHEMA = 1
+
+_JSON = {
+    "classes": int,
+    "names": list,
+    "assumed": dict,
+    "complete": bool,
+    "cutoff": int,
+    "lossless": bool,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """The table above, typed."""
+
+    tool: str
+    source_sha256: str
+    header: Header
+    cfg: str
+    family: FamilyName
+    dialect: Dialect
+    classes: int | None = None
+    names: list[str] | None = None
+    assumed: dict[str, Any] = field(default_factory=dict)
+    complete: bool = True
+    cutoff: int | None = None
+    lossless: bool = True
+
+    @classmethod
+    def of(cls, plan: Plan, *, tool: str, sha256: str, **more: Any) -> Metadata:
+        """The metadata of a checkpoint made by ``plan``."""
+        return cls(
+            tool=tool,
+            source_sha256=sha256,
+            header=plan.header,
+            cfg=plan.network.text,
+            family=plan.family.name,
+            dialect=plan.dialect,
+            complete=plan.complete,
+            cutoff=plan.cutoff,
+            lossless=not plan.left_out,
+            **more,
+        )
+
+    def encode(self) -> dict[str, str]:
+        """As safetensors metadata."""
+        entries = {"format": "pt", "schema": str(SCHEMA)}
+        for key, value in asdict(self).items():
+            if isinstance(value, str):
+                entries[key] = value
+            elif value not in (None, {}):
+                entries[key] = json.dumps(value, ensure_ascii=False)
+        return entries
+
+    @classmethod
+    def decode(cls, entries: dict[str, str]) -> Metadata:
+        """From safetensors metadata.
+
+        Raises:
+            CheckpointError: not ours, of a newer schema, or damaged.
+        """
+        if "schema" not in entries or "cfg" not in entries:
+            raise CheckpointError(
+                "does not say which network it is", remedy="convert the .weights again"
+            )
+        if entries["schema"] != str(SCHEMA):
+            raise CheckpointError(
+                f"has metadata of schema {entries['schema']}, this version reads {SCHEMA}",
+                remedy="update this package",
+            )
+        try:
+            values = {key: json.loads(entries[key]) for key in _JSON if key in entries}
+            if not all(isinstance(value, _JSON[key]) for key, value in values.items()):
+                raise ValueError
+            header = Header(**json.loads(entries["header"]))
+            texts = {key: entries[key] for key in ("tool", "source_sha256", "cfg")}
+            if entries["family"] not in FAMILIES or entries["dialect"] not in DIALECTS:
+                raise ValueError
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError("has damaged metadata", remedy="convert it again") from error
+        return cls(
+            header=header,
+            family=cast("FamilyName", entries["family"]),
+            dialect=cast("Dialect", entries["dialect"]),
+            **texts,
+            **values,
+        )

@@ -1,0 +1,179 @@
+"""Sections -> Network: every layer with its sources resolved and its shapes inferred."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from math import prod
+from typing import ClassVar
+
+from converter import cfg
+from converter.cfg import Section
+from converter.errors import CfgError, NetworkError
+from converter.layers import LAYERS, Layer, Misfit, Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Net(Layer):
+    """The [net] section: the picture's size. Darknet's defaults are in pj parser.c:700-721."""
+
+    type: ClassVar[str] = "net"
+
+    height: int = 0
+    width: int = 0
+    channels: int = 0
+    inputs: int = 0
+    time_steps: int = 1
+    letter_box: int = 0
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """The network's input: an image, or ``inputs`` values."""
+        if self.height or self.width or self.channels:
+            return Shape.image(self.channels, self.height, self.width)
+        if self.inputs < 1:
+            raise Misfit("has no width=, height= and channels=")
+        return Shape(self.inputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A layer in its place: ``index`` counts from the first section after [net].
+
+    ``sources`` are indices of the layers that feed it (-1 is the picture), ``inputs`` their shapes.
+    """
+
+    index: int
+    layer: Layer
+    sources: tuple[int, ...]
+    inputs: tuple[Shape, ...]
+    output: Shape
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for messages."""
+        line = f", line {self.layer.line}" if self.layer.line else ""
+        return f"layer {self.index} [{self.layer.type}]{line}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A whole Darknet network.
+
+    Attributes:
+        net: the [net] section.
+        input: shape of the picture.
+        nodes: the layers in cfg order.
+        text: the cfg text it came from.
+    """
+
+    net: Net
+    input: Shape
+    nodes: tuple[Node, ...]
+    text: str
+
+    @property
+    def floats(self) -> int:
+        """Float32 values after the header of its .weights file (the dialects agree on it)."""
+        return sum(
+            prod(array.shape)
+            for node in self.nodes
+            for array in node.layer.arrays(node.inputs, "pjreddie")
+            if array.on_disk
+        )
+
+    @property
+    def classes(self) -> int | None:
+        """Classes of the detector or classifier; None for a bare backbone."""
+        last = self.outputs[-1]
+        if last.layer.is_head:
+            return int(getattr(last.layer, "classes"))  # noqa: B009 - every head has classes
+        softmax = any(node.layer.type == "softmax" for node in self.nodes)
+        return self.nodes[-1].output.outputs if softmax else None
+
+    @property
+    def outputs(self) -> tuple[Node, ...]:
+        """The detection heads in file order; without any, the last layer."""
+        heads = tuple(node for node in self.nodes if node.layer.is_head)
+        return heads or self.nodes[-1:]
+
+
+def read(path: str | os.PathLike[str]) -> Network:
+    """The network of a cfg file.
+
+    Raises:
+        CfgError, NetworkError: with path and line.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(cfg.MAX_BYTES + 1)
+    except OSError as error:
+        raise CfgError(f"cannot be read: {error.strerror}", path=path) from error
+    try:
+        return parse(cfg.decode(data))
+    except (CfgError, NetworkError) as error:
+        error.path = os.fspath(path)
+        raise
+
+
+def parse(text: str) -> Network:
+    """The network of cfg text.
+
+    Raises:
+        CfgError, NetworkError: with the line at fault.
+    """
+    net_section, *sections = cfg.parse(text)
+    layers = [_layer_class(section).from_section(section) for section in sections]
+    return build(Net.from_section(net_section), layers, text)
+
+
+def build(net: Net, layers: Sequence[Layer], text: str) -> Network:
+    """Resolve the sources and infer the shapes of ``layers``.
+
+    Raises:
+        NetworkError: naming the first layer that does not fit.
+    """
+    if not layers:
+        raise NetworkError("has no layers after [net]", place=f"line {net.line}")
+    try:
+        picture = net.infer()
+    except Misfit as error:
+        raise NetworkError(f"[net] {error}", place=f"line {net.line}") from error
+    nodes: list[Node] = []
+    for index, layer in enumerate(layers):
+        try:
+            sources = layer.sources(index)
+            inputs = tuple(nodes[i].output if i >= 0 else picture for i in sources)
+            output = layer.infer(*inputs)
+        except Misfit as error:
+            place = f"line {layer.line}, layer {index} [{layer.type}]"
+            raise NetworkError(str(error), place=place, remedy="correct the cfg") from error
+        nodes.append(
+            Node(index=index, layer=layer, sources=sources, inputs=inputs, output=output)
+        )
+    return Network(net=net, input=picture, nodes=tuple(nodes), text=text)
+
+
+def _layer_class(section: Section) -> type[Layer]:
+    cls = LAYERS.get(section.type)
+    if cls is None:
+        raise CfgError(
+            f"[{section.type}] is not a layer that can be converted",
+            place=f"line {section.line}",
+            remedy=f"known are {', '.join(sorted(LAYERS))}",
+        )
+    return cls
+
+
+def render(net: Net, layers: Sequence[Layer]) -> str:
+    """Cfg text that parses to ``net`` and ``layers``: only options that differ from the default."""
+    return "\n".join("\n".join(_section_lines(layer)) + "\n" for layer in (net, *layers))
+
+
+def _section_lines(layer: Layer) -> list[str]:
+    lines = [f"[{layer.type}]"]
+    for option in fields(layer):
+        value = getattr(layer, option.name)
+        if option.compare and value != option.default:
+            items = value if isinstance(value, tuple) else (value,)
+            text = ",".join(f"{v:.9g}" if isinstance(v, float) else str(v) for v in items)
+            lines.append(f"{option.name.rstrip('_')}={text}")
+    return lines

@@ -1,0 +1,413 @@
+"""convert() and verify(): the parts put together."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from converter import families, health, known, payload, store
+from converter import network as networks
+from converter import plan as plans
+from converter.errors import (
+    CheckpointError,
+    DarknetError,
+    FamilyError,
+    OutputError,
+    UsageError,
+    WeightsError,
+)
+from converter.families import Family
+from converter.layers import DIALECTS, Dialect
+from converter.metadata import Metadata
+from converter.network import Network
+from converter.payload import Comparison
+from converter.plan import Plan
+from converter.source import WEIGHTS_SUFFIXES, Source, companion, opened, read_names
+from converter.weights import Header
+
+PathLike = str | os.PathLike[str]
+FamilyChoice = Literal["auto", "yolov3", "article", "generic"]
+DialectChoice = Literal["auto", "pjreddie", "alexeyab"]
+
+DISTRIBUTION = "darknet-safetensors"
+
+log = logging.getLogger("converter")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """What ``convert`` did.
+
+    Attributes:
+        status: "converted", "up to date" (the output was there already) or "dry run".
+        output: the checkpoint.
+        plan: which bytes went where.
+        metadata: what the checkpoint says of itself.
+        verified: whether the written file was read back and found equal.
+    """
+
+    status: Literal["converted", "up to date", "dry run"]
+    output: Path
+    plan: Plan
+    metadata: Metadata
+    verified: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object that ``convert --json`` prints."""
+        plan, meta = self.plan, self.metadata
+        return {
+            "schema": 1,
+            "status": self.status,
+            "output": str(self.output),
+            "family": meta.family,
+            "dialect": meta.dialect,
+            "classes": meta.classes,
+            "names": meta.names,
+            "tensors": len(plan.tensors),
+            "floats": sum(slot.floats for slot in plan.tensors),
+            "source_sha256": meta.source_sha256 or None,
+            "verified": self.verified,
+            "assumed": meta.assumed,
+            "header": {
+                name: getattr(meta.header, name) for name in ("major", "minor", "revision", "seen")
+            },
+            "complete": meta.complete,
+            "cutoff": meta.cutoff,
+            "left_out": [slot.label for slot in plan.left_out],
+            "unfilled": list(plan.unfilled),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What ``verify`` found.
+
+    Attributes:
+        plan: which bytes should be where.
+        comparison: what is.
+        header_ok: whether the recorded header is the file's.
+    """
+
+    plan: Plan
+    comparison: Comparison
+    header_ok: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether the checkpoint holds exactly this file."""
+        return self.comparison.ok and self.header_ok
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object that ``verify --json`` prints."""
+        return {
+            "schema": 1,
+            "ok": self.ok,
+            "tensors": len(self.comparison.rows),
+            "mismatched": list(self.comparison.mismatched),
+            "missing": list(self.comparison.missing),
+            "unexpected": list(self.comparison.unexpected),
+            "header": self.header_ok,
+        }
+
+
+def convert(
+    source: PathLike,
+    output: PathLike | None = None,
+    *,
+    cfg: PathLike | None = None,
+    names: PathLike | None = None,
+    family: FamilyChoice = "auto",
+    dialect: DialectChoice = "auto",
+    partial: bool = False,
+    verify: bool = True,
+    dry_run: bool = False,
+    force: bool = False,
+) -> Conversion:
+    """Convert a Darknet .weights file to a safetensors checkpoint, and check it.
+
+    Args:
+        source: the .weights (or .backup) file.
+        output: the checkpoint; default: ``source`` with the suffix ``.safetensors``.
+        cfg: the network; default: the .cfg beside ``source``, else recognised by its size.
+        names: class names, one a line; default: the .names beside ``source``.
+        family: which model's tensor names to use; "auto": yolov3 if it is one, else generic.
+        dialect: whose engine wrote the file; "auto": told by the file.
+        partial: accept a file that ends after one of the network's layers.
+        verify: read the checkpoint back and compare every value.
+        dry_run: plan only.
+        force: replace an output that is another file.
+
+    Raises:
+        DarknetError: the reason why it was refused; nothing was changed.
+    """
+    target = default_output(source) if output is None else Path(output)
+    with opened(Path(source)) as opened_source:
+        try:
+            return _Job(
+                source=opened_source, target=target, partial=partial, family=family,
+                dialect=dialect, force=force, verify=verify,
+            ).run(cfg, names, dry_run=dry_run)  # fmt: skip
+        except WeightsError as error:
+            error.path = error.path or os.fspath(source)
+            raise
+        except OSError as error:
+            raise WeightsError(f"cannot be read: {error.strerror}", path=source) from error
+
+
+def verify(
+    source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = None
+) -> Verification:
+    """Compare ``checkpoint`` with the .weights file it was made from, value by value.
+
+    Args:
+        source: the .weights file.
+        checkpoint: the safetensors file.
+        cfg: the network, if the checkpoint should not be believed about it.
+
+    Raises:
+        DarknetError: they cannot be compared.
+    """
+    try:
+        meta = Metadata.decode(store.read_metadata(checkpoint))
+    except CheckpointError as error:
+        error.path = os.fspath(checkpoint)
+        raise
+    with opened(Path(source)) as opened_source:
+        header = Header.decode(opened_source.head, meta.dialect)
+        network = networks.read(cfg) if cfg else networks.parse(meta.cfg)
+        try:
+            plan = plans.make(
+                header=header,
+                size=opened_source.size,
+                network=network,
+                family=_family(network, meta.family),
+                dialect=meta.dialect,
+                partial=meta.cutoff is not None,
+            )
+        except WeightsError as error:
+            error.path = os.fspath(source)
+            raise
+        comparison = payload.compare(opened_source, plan, Path(checkpoint))
+        return Verification(
+            plan=plan, comparison=comparison, header_ok=header == meta.header
+        )
+
+
+def default_output(source: PathLike) -> Path:
+    """``.weights`` or ``.backup`` replaced by ``.safetensors``, which is else appended."""
+    path = Path(source)
+    if path.suffix in WEIGHTS_SUFFIXES:
+        return path.with_suffix(".safetensors")
+    return path.with_name(path.name + ".safetensors")
+
+
+def tool() -> str:
+    """Name and version of this package."""
+    try:
+        return f"{DISTRIBUTION} {version(DISTRIBUTION)}"
+    except PackageNotFoundError:
+        return DISTRIBUTION
+
+
+@dataclass(kw_only=True)
+class _Job:
+    """One conversion: what is read from where to where."""
+
+    source: Source
+    target: Path
+    family: FamilyChoice
+    dialect: DialectChoice
+    partial: bool
+    force: bool
+    verify: bool
+    assumed: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, cfg: PathLike | None, names: PathLike | None, *, dry_run: bool) -> Conversion:
+        header, network, dialect = self._read_as(cfg)
+        plan = plans.make(
+            header=header,
+            size=self.source.size,
+            network=network,
+            family=_choose_family(network, self.family),
+            dialect=dialect,
+            partial=self.partial,
+        )
+        if self.assumed:
+            self._refuse_misreading(plan)
+        _tell_gaps(plan)
+        meta = Metadata.of(
+            plan,
+            tool=tool(),
+            sha256="",
+            classes=network.classes,
+            names=self._names(names, network),
+            assumed=self.assumed,
+        )
+        if dry_run:
+            return self._done("dry run", plan, meta, verified=False)
+        if os.path.lexists(self.target):
+            current = _with_hash(meta, payload.sha256(self.source))
+            if self._is_current(plan, current):
+                return self._done("up to date", plan, current, verified=True)
+            if not self.force:
+                raise OutputError(
+                    "exists already, and is not this conversion",
+                    path=self.target,
+                    remedy="replace it with --force, or choose another output with -o",
+                )
+        return self._write(plan, meta)
+
+    def _read_as(self, cfg: PathLike | None) -> tuple[Header, Network, Dialect]:
+        """Which network this file is: by its cfg, else by its size."""
+        path = Path(cfg) if cfg is not None else companion(self.source.path, ".cfg")
+        dialect: Dialect = _dialect(self.source, self.dialect)
+        header = Header.decode(self.source.head, dialect)
+        if path is None:
+            return header, self._recognise(header), dialect
+        if cfg is None:
+            log.info("network: %s, found beside the weights", path)
+        return header, networks.read(path), dialect
+
+    def _recognise(self, header: Header) -> Network:
+        floats, rest = divmod(self.source.size - header.size, 4)
+        readings = [] if rest else known.recognise(floats)
+        if len(readings) > 1:
+            raise WeightsError(
+                f"can be {' or '.join(map(str, readings))} by its size",
+                remedy="give its cfg with --cfg",
+            )
+        if not readings:
+            raise WeightsError(
+                f"is of no architecture known by its size ({self.source.size:,} bytes),"
+                " and there is no cfg beside it",
+                remedy="give its cfg with --cfg",
+            )
+        reading = readings[0]
+        self.assumed = reading.assumed
+        log.info(
+            "network: %s, recognised by the %s floats of the file; anchors and input size (%s) are"
+            " assumed to be as published",
+            reading,
+            f"{floats:,}",
+            reading.architecture.size,
+        )
+        return reading.network
+
+    def _refuse_misreading(self, plan: Plan) -> None:
+        slot = health.negative_variance(self.source, plan)
+        if slot is not None:
+            raise WeightsError(
+                f"has the size of {self.assumed['architecture']}, but not its contents: where that"
+                " has variances, this has negative values",
+                place=f"byte {slot.offset}",
+                remedy="give its cfg with --cfg, or download it again",
+            )
+
+    def _names(self, names: PathLike | None, network: Network) -> list[str] | None:
+        path = Path(names) if names is not None else companion(self.source.path, ".names")
+        if path is None:
+            return None
+        if names is None:
+            log.info("class names: %s, found beside the weights", path)
+        return read_names(path, network.classes)
+
+    def _is_current(self, plan: Plan, meta: Metadata) -> bool:
+        try:
+            same = store.read_head(self.target) == _head(plan, meta)
+            return same and payload.compare(self.source, plan, self.target).ok
+        except CheckpointError:
+            return False
+
+    def _write(self, plan: Plan, meta: Metadata) -> Conversion:
+        blank = _head(plan, _with_hash(meta, "0" * 64))
+        size = len(blank) + sum(slot.end - slot.offset for slot in plan.tensors)
+        with store.replacing(self.target, size) as file:
+            meta = _with_hash(meta, payload.write(self.source, plan, file, start=len(blank)))
+            file.write(_head(plan, meta))
+            file.flush()
+            if self.verify:
+                written = payload.compare(self.source, plan, Path(file.name))
+                if not written.ok:
+                    raise OutputError(
+                        f"does not hold what was written to it: {written.mismatched[:3]}",
+                        path=self.target,
+                        remedy="check the disk",
+                    )
+        return self._done("converted", plan, meta, verified=self.verify)
+
+    def _done(
+        self,
+        status: Literal["converted", "up to date", "dry run"],
+        plan: Plan,
+        meta: Metadata,
+        *,
+        verified: bool,
+    ) -> Conversion:
+        return Conversion(
+            status=status, output=self.target, plan=plan, metadata=meta, verified=verified
+        )
+
+
+def _dialect(source: Source, choice: DialectChoice) -> Dialect:
+    if choice != "auto":
+        return choice
+    # AB and its successors write 0.2.5, pj 0.2.0 (AB parser.c:1900, pj parser.c:1026).
+    return "alexeyab" if Header.decode(source.head).revision == 5 else "pjreddie"
+
+
+def _choose_family(network: Network, choice: FamilyChoice) -> Family:
+    if choice != "auto":
+        return _family(network, choice)
+    try:
+        return families.yolov3(network)
+    except FamilyError as error:
+        where = f"{error.place}: " if error.place else ""
+        log.info("family: generic, since the network %s%s", where, error.message)
+        return families.generic(network)
+
+
+def _family(network: Network, name: families.FamilyName) -> Family:
+    return {
+        "yolov3": families.yolov3,
+        "article": families.article,
+        "generic": families.generic,
+    }[name](network)
+
+
+def _tell_gaps(plan: Plan) -> None:
+    if plan.left_out:
+        log.warning(
+            "this is no working detector: %d arrays of the file have no place in the article's"
+            " wiring, and %d tensors of the model have no source",
+            len(plan.left_out),
+            len(plan.unfilled),
+        )
+    elif plan.unfilled:
+        log.warning("%d tensors of the model have no source in the file", len(plan.unfilled))
+
+
+def _with_hash(meta: Metadata, digest: str) -> Metadata:
+    from dataclasses import replace
+
+    return replace(meta, source_sha256=digest)
+
+
+def _head(plan: Plan, meta: Metadata) -> bytes:
+    tensors = ((slot.tensor, slot.shape, slot.end - slot.offset) for slot in plan.tensors)
+    return store.head(tensors, meta.encode())
+
+
+__all__ = [
+    "DIALECTS",
+    "Conversion",
+    "DarknetError",
+    "UsageError",
+    "Verification",
+    "convert",
+    "default_output",
+    "verify",
+]

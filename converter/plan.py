@@ -1,0 +1,178 @@
+"""The Plan: where every byte of a .weights file goes, settled before a byte is written.
+
+It is a pure function of header, file size, network and family. Conversion, the way back, verification,
+reports and error messages all read this one table, so they cannot drift apart.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import prod
+
+from converter import ledger
+from converter.errors import WeightsError
+from converter.families import Family
+from converter.layers import Array, Dialect
+from converter.network import Network, Node
+from converter.weights import Header
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Slot:
+    """One array of the file.
+
+    Attributes:
+        node: the layer it belongs to.
+        kind: Darknet's name for it (``biases``, ``scales``, ...).
+        tensor: its name in the checkpoint; "" if the family has no place for it.
+        shape: its shape there.
+        offset: its first byte in the .weights file.
+        transposed: whether the file holds the transpose of the (shape[0], rest) matrix.
+    """
+
+    node: Node
+    kind: str
+    tensor: str
+    shape: tuple[int, ...]
+    offset: int
+    transposed: bool
+
+    @property
+    def floats(self) -> int:
+        """Float32 values."""
+        return prod(self.shape)
+
+    @property
+    def end(self) -> int:
+        """The byte after its last."""
+        return self.offset + 4 * self.floats
+
+    @property
+    def label(self) -> str:
+        """How the file side calls it: layer index and Darknet's name."""
+        return f"{self.node.index} {self.kind}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All slots of one file, which they cover from the header to the last byte.
+
+    Attributes:
+        header: the file's header.
+        network, family, dialect: what the file was read as.
+        slots: in file order.
+        unfilled: tensors of the model without a source, with their shapes.
+        cutoff: N if the file ends after layer N - 1, else None.
+    """
+
+    header: Header
+    network: Network
+    family: Family
+    dialect: Dialect
+    slots: tuple[Slot, ...]
+    unfilled: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    cutoff: int | None = None
+
+    @property
+    def tensors(self) -> tuple[Slot, ...]:
+        """The slots that go into the checkpoint, in its order."""
+        return tuple(slot for slot in self.slots if slot.tensor)
+
+    @property
+    def left_out(self) -> tuple[Slot, ...]:
+        """The slots that the family has no place for."""
+        return tuple(slot for slot in self.slots if not slot.tensor)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the checkpoint fills the whole model."""
+        return self.cutoff is None and not self.unfilled
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.slots[-1].end if self.slots else self.header.size
+
+
+def make(
+    *,
+    header: Header,
+    size: int,
+    network: Network,
+    family: Family,
+    dialect: Dialect,
+    partial: bool = False,
+) -> Plan:
+    """The plan for a file of ``size`` bytes that starts with ``header``.
+
+    Raises:
+        WeightsError: the file is not exactly as long as the network asks for, and is not a whole
+            number of its first layers with ``partial``.
+    """
+    slots, unfilled = _lay_out(header, network, family, dialect)
+    end = slots[-1].end if slots else header.size
+    cutoff = None
+    if size != end:
+        cutoff = ledger.cut(slots, size) if partial else None
+        if cutoff is None:
+            raise ledger.explain(network, header, slots, size)
+        gone = [slot for slot in slots if slot.node.index >= cutoff and slot.tensor]
+        unfilled.update({slot.tensor: slot.shape for slot in gone})
+        slots = [slot for slot in slots if slot.node.index < cutoff]
+    if not slots:
+        raise WeightsError("holds no weights", remedy="check that the cfg is the right one")
+    return Plan(
+        header=header,
+        network=network,
+        family=family,
+        dialect=dialect,
+        slots=tuple(slots),
+        unfilled=unfilled,
+        cutoff=cutoff,
+    )
+
+
+def _lay_out(
+    header: Header, network: Network, family: Family, dialect: Dialect
+) -> tuple[list[Slot], dict[str, tuple[int, ...]]]:
+    slots: list[Slot] = []
+    unfilled = dict(family.unfilled)
+    offset = header.size
+    for node, array, tensor in named_arrays(network, family, dialect):
+        shape = array.shape
+        if node.index == family.linear and len(shape) == 4:
+            shape = shape[:2]
+        if not array.on_disk:
+            if tensor:
+                unfilled[tensor] = shape
+            continue
+        transposed = array.stored == "transposed" or (
+            array.stored == "connected" and header.transpose
+        )
+        slot = Slot(
+            node=node,
+            kind=array.kind,
+            tensor=tensor,
+            shape=shape,
+            offset=offset,
+            transposed=transposed,
+        )
+        slots.append(slot)
+        offset = slot.end
+    return slots, unfilled
+
+
+def named_arrays(
+    network: Network, family: Family, dialect: Dialect
+) -> Iterator[tuple[Node, Array, str]]:
+    """Every array in file order with its tensor name, "" where the family has none."""
+    for node in network.nodes:
+        path = family.modules.get(node.index)
+        for array in node.layer.arrays(node.inputs, dialect):
+            yield node, array, f"{path}.{_suffix(node, array, family, path)}" if path else ""
+
+
+def _suffix(node: Node, array: Array, family: Family, path: str) -> str:
+    """A head is ``heads.0.conv`` and a Linear ``fc.2``: their path names the conv itself."""
+    if family.name != "generic" and (node.index == family.linear or path.startswith("heads.")):
+        return array.suffix.removeprefix("conv.")
+    return array.suffix

@@ -1,0 +1,129 @@
+"""Safetensors on disk: a streaming writer, an atomic target, metadata.
+
+Writing is our own because ``safetensors.numpy.save_file`` needs all tensors in memory, orders metadata
+at random, and ignores umask and symlinks. The layout (8-byte length, JSON padded with spaces to a
+multiple of 8, then the values) is that of safetensors 0.4 README "Format". Reading goes through the
+safetensors library.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from converter.errors import CheckpointError, OutputError
+
+MAX_HEADER = 100_000_000  # the library's own limit (safetensors tensor.rs MAX_HEADER_SIZE)
+
+
+def head(tensors: Iterable[tuple[str, tuple[int, ...], int]], metadata: Mapping[str, str]) -> bytes:
+    """The bytes before the first value, for float32 ``tensors``: (name, shape, bytes) in file order."""
+    entries: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    offset = 0
+    for name, shape, size in tensors:
+        entries[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def read_head(path: str | os.PathLike[str]) -> bytes:
+    """The bytes before the first value of an existing file.
+
+    Raises:
+        CheckpointError: it is not a safetensors file, or cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            prefix = file.read(8)
+            length = int.from_bytes(prefix, "little")
+            if len(prefix) < 8 or length > MAX_HEADER or length > os.fstat(file.fileno()).st_size:
+                raise CheckpointError("is not a safetensors file", path=path)
+            return prefix + file.read(length)
+    except OSError as error:
+        raise CheckpointError(f"cannot be read: {error.strerror}", path=path) from error
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The metadata of a safetensors file; empty if it has none.
+
+    Raises:
+        CheckpointError: it is not a safetensors file, or cannot be read.
+    """
+    try:
+        entries = json.loads(read_head(path)[8:])
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError("is not a safetensors file: bad header", path=path) from error
+    found = entries.get("__metadata__", {}) if isinstance(entries, dict) else {}
+    if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
+        raise CheckpointError("is not a safetensors file: bad metadata", path=path)
+    return found
+
+
+@contextmanager
+def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
+    """A file that becomes ``path`` if the block ends well, and vanishes if not.
+
+    It lies beside the target under one fixed name, so that a run that was killed leaves nothing which
+    the next one does not clean up; a lock keeps two runs apart. A symlink is followed, never replaced.
+
+    Raises:
+        OutputError: the target is no regular file, the disk is too small, or writing failed.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+        raise OutputError("is not a regular file", path=path, remedy="choose another output")
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        _need_space(target, size)
+        with open(temporary, "w+b", opener=_open_locked) as file:
+            try:
+                yield file
+                file.flush()
+                os.replace(temporary, target)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary)
+                raise
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written: {error.strerror}",
+            path=path,
+            remedy="choose another output with -o",
+        ) from error
+
+
+def _open_locked(path: str, flags: int) -> int:
+    while True:
+        # Not truncated before it is locked: another run may be writing it.
+        descriptor = os.open(path, (flags & ~os.O_TRUNC) | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # If that run ended in between, this is its finished target by now, under another name.
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                os.ftruncate(descriptor, 0)
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise OutputError("is being written by another conversion", path=path) from None
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)
+
+
+def _need_space(target: Path, size: int) -> None:
+    free = shutil.disk_usage(target.parent).free
+    if free < size:
+        raise OutputError(
+            f"needs {size:,} bytes, and its disk has {free:,} free",
+            path=target,
+            remedy="free some space or choose another disk with -o",
+        )

@@ -1,0 +1,11 @@
+#!/usr/bin/env python3
+"""Convert a Darknet .weights file to safetensors. See --help."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from converter.cli import convert_main
+
+sys.exit(convert_main())

@@ -1,0 +1,11 @@
+#!/usr/bin/env python3
+"""Compare a checkpoint with its .weights file. See --help."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from converter.cli import verify_main
+
+sys.exit(verify_main())

@@ -1,0 +1,27 @@
+"""YOLOv3 in PyTorch, in the modules of the article, and models loaded from converted checkpoints."""
+
+try:
+    import torch as _torch  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "yolov3 needs PyTorch: pip install 'darknet-safetensors[torch]'", name="torch"
+    ) from error
+
+from yolov3.backbone import Darknet53
+from yolov3.blocks import BasicConv2d, ResidualBlock
+from yolov3.head import YOLOHead
+from yolov3.load import load
+from yolov3.model import YOLOv3
+from yolov3.neck import FPN, SPP, ArticleFPN
+
+__all__ = [
+    "FPN",
+    "SPP",
+    "ArticleFPN",
+    "BasicConv2d",
+    "Darknet53",
+    "ResidualBlock",
+    "YOLOHead",
+    "YOLOv3",
+    "load",
+]

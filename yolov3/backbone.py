@@ -1,0 +1,82 @@
+"""Darknet-53: YOLOv3 paper, table 1."""
+
+import torch
+from torch import nn
+
+from converter.families import BLOCKS
+from yolov3.blocks import BasicConv2d, ResidualBlock
+from yolov3.described import FromDarknet
+
+
+class Darknet53(FromDarknet, nn.Module):
+    """The backbone: 52 convolutions in five stages, and a classifier if ``num_classes`` is given.
+
+    Args:
+        in_channels: channels of the picture.
+        num_classes: outputs of ``fc``; None builds no ``fc``, as for a detector.
+        width: filters of the first convolution; stage i has ``width * 2**i`` channels.
+        levels: how many of the last stages ``forward`` returns.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        num_classes: int | None = 1000,
+        *,
+        width: int = 32,
+        levels: int = 3,
+    ) -> None:
+        super().__init__()
+        if not 1 <= levels <= len(BLOCKS):
+            msg = f"levels={levels} is outside 1 to {len(BLOCKS)}"
+            raise ValueError(msg)
+        self.levels = levels
+        self.stem = nn.Sequential(
+            BasicConv2d(in_channels, width, kernel_size=3, padding=1),
+            _downsample(width),
+        )
+        self.res_conv_1 = _residuals(2 * width, BLOCKS[0])
+        self.conv_2_in = _downsample(2 * width)
+        self.res_conv_2 = _residuals(4 * width, BLOCKS[1])
+        self.conv_3_in = _downsample(4 * width)
+        self.res_conv_3 = _residuals(8 * width, BLOCKS[2])
+        self.conv_4_in = _downsample(8 * width)
+        self.res_conv_4 = _residuals(16 * width, BLOCKS[3])
+        self.conv_5_in = _downsample(16 * width)
+        self.res_conv_5 = _residuals(32 * width, BLOCKS[4])
+        if num_classes is not None:
+            self.fc = nn.Sequential(
+                nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.Linear(32 * width, num_classes)
+            )
+
+    @property
+    def channels(self) -> list[int]:
+        """Channels of the maps that ``forward`` returns, fine to coarse."""
+        coarsest = self.conv_5_in.conv.out_channels
+        return [coarsest >> i for i in reversed(range(self.levels))]
+
+    def stages(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """All five stages' maps: (N, 2w, H/2, W/2), (N, 4w, H/4, W/4), ... (N, 32w, H/32, W/32)."""
+        f1 = self.res_conv_1(self.stem(x))
+        f2 = self.res_conv_2(self.conv_2_in(f1))
+        f3 = self.res_conv_3(self.conv_3_in(f2))
+        f4 = self.res_conv_4(self.conv_4_in(f3))
+        f5 = self.res_conv_5(self.conv_5_in(f4))
+        return [f1, f2, f3, f4, f5]
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """The last ``levels`` stages' maps, fine to coarse, of pictures (N, C, H, W) in 0..1."""
+        return self.stages(x)[-self.levels :]
+
+    def classify(self, x: torch.Tensor) -> torch.Tensor:
+        """Class logits (N, num_classes) of pictures (N, C, H, W) in 0..1."""
+        y: torch.Tensor = self.fc(self.stages(x)[-1])
+        return y
+
+
+def _downsample(channels: int) -> BasicConv2d:
+    return BasicConv2d(channels, 2 * channels, kernel_size=3, stride=2, padding=1)
+
+
+def _residuals(channels: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
