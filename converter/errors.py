@@ -1,13 +1,14 @@
 """What can go wrong, as one tree.
 
-    DarknetError
-    ├── UsageError        the request itself makes no sense (exit code 2)
-    ├── CfgError          a .cfg file: place is its line
-    ├── NetworkError      layers that do not fit together: place is the layer and its cfg line
-    ├── WeightsError      a .weights file: place is a byte offset or a layer
-    ├── FamilyError       a network that does not have the shape that was asked for
-    ├── CheckpointError   a .safetensors file: place is a tensor
-    └── OutputError       a target that cannot be written
+DarknetError
+├── UsageError        the request itself makes no sense (exit code 2)
+├── CfgError          a .cfg file: place is its line
+├── NetworkError      layers that do not fit together: place is the layer and its cfg line
+├── WeightsError      a .weights file: place is a byte offset or a layer
+├── FamilyError       a network that does not have the shape that was asked for
+├── CheckpointError   a .safetensors file: place is a tensor
+├── DownloadError     published weights that no server delivers
+└── OutputError       a target that cannot be written
 """
 
 from __future__ import annotations
@@ -78,6 +79,10 @@ class FamilyError(DarknetError):
 
 class CheckpointError(DarknetError):
     """A .safetensors file that cannot be used as asked."""
+
+
+class DownloadError(DarknetError):
+    """Published weights that no server delivers as they were published."""
 
 
 class OutputError(DarknetError):

@@ -1,10 +1,10 @@
 """Families: which network gets which tensor names.
 
-A family is a test and a list. ``yolov3`` takes a network that equals, layer by layer, the template for
-some width, classes, levels, repeats, merge widths and SPP; its list says in which module of the
-article's model each layer with weights lives. The list is in file order and written out, since neither
-``model.modules()`` nor shapes could tell it: in the file a level's head comes before the next level's
-merge conv, and neck and head hold convolutions of equal shape.
+A family is a test and a list. ``yolov3`` takes a network that equals, layer by layer, the template
+for some width, classes, levels, repeats, merge widths and SPP; its list says in which module of the
+article's model each layer with weights lives. The list is in file order and written out, since
+neither ``model.modules()`` nor shapes could tell it: in the file a level's head comes before the
+next level's merge conv, and neck and head hold convolutions of equal shape.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,7 +63,8 @@ class Spec:
         num_repeats: (3x3, 1x1) pairs of each level.
         merge_channels: filters of the merge convs, fine to coarse.
         spp: whether the top level has spatial pyramid pooling.
-        backbone: for ``levels == 0``, whether the file ends with the last stage ("features") or with
+        backbone: for ``levels == 0``, whether the file ends with the last stage ("features") or
+        with
             pooling, the 1x1 classifier and perhaps a softmax ("classifier").
     """
 
@@ -210,7 +211,7 @@ def _spp(filters: int) -> Iterator[tuple[Layer, str]]:
 
 
 def _merge(spec: Spec, level: int, feature: int) -> Iterator[tuple[Layer, str]]:
-    """From the level above, just before its tail, to the concatenation with this level's feature."""
+    """From the level above, before its tail, to the concatenation with this level's feature."""
     yield Route(layers=(-4,)), ""
     yield _conv(spec.merge_channels[level], 1), f"fpn.merge_convs.{level}"
     yield Upsample(stride=2), ""

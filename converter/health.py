@@ -7,7 +7,7 @@ from converter.source import Source
 
 
 def negative_variance(source: Source, plan: Plan) -> Slot | None:
-    """The first ``rolling_variance`` with a negative or NaN value; there is none in a sound file."""
+    """The first ``rolling_variance`` with a negative or NaN value; a sound file has none."""
     import numpy as np
 
     for slot in plan.slots:

@@ -1,8 +1,8 @@
 """Architectures that a .weights file alone can be recognised as, by its number of floats.
 
 Every head of a detector adds 3 * (5 + K) * (C + 1) floats for K classes, so the count is
-``base + slope * K`` and K follows from it. What a count cannot tell (anchors, input size) is assumed
-to be as published, and said to be assumed.
+``base + slope * K`` and K follows from it. What a count cannot tell (anchors, input size) is
+assumed to be as published, and said to be assumed.
 """
 
 from collections.abc import Callable, Sequence
@@ -76,9 +76,7 @@ class Reading:
         return self.architecture.network(self.classes)
 
 
-def recognise(
-    floats: int, architectures: Sequence[Architecture] | None = None
-) -> list[Reading]:
+def recognise(floats: int, architectures: Sequence[Architecture] | None = None) -> list[Reading]:
     """Every reading of a file with ``floats`` values after its header."""
     found = (_reading(known, floats) for known in architectures or ARCHITECTURES)
     return [reading for reading in found if reading]
@@ -115,7 +113,7 @@ def _with_anchors(layer: Layer, anchors: tuple[int, ...]) -> Layer:
 
 
 def _tiny(classes: int) -> list[Layer]:
-    """YOLOv3-tiny: seven 3x3 convs with pools between them, then two heads, at strides 32 and 16."""
+    """YOLOv3-tiny: seven 3x3 convs with pools between, then heads at strides 32 and 16."""
 
     def conv(filters: int, size: int) -> Layer:
         return Convolutional(

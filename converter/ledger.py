@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from converter import network as networks
 from converter.errors import DarknetError, WeightsError
-from converter.layers import Yolo
+from converter.layers import Convolutional, Yolo
 
 if TYPE_CHECKING:
     from converter.network import Network
@@ -21,15 +22,13 @@ if TYPE_CHECKING:
 
 def cut(slots: Sequence[Slot], size: int) -> int | None:
     """N if a file of ``size`` bytes ends exactly after the arrays of layer N - 1, else None."""
-    for last, following in zip(slots, slots[1:], strict=False):
+    for last, following in pairwise(slots):
         if last.end == size and last.node.index != following.node.index:
             return last.node.index + 1
     return None
 
 
-def explain(
-    network: Network, header: Header, slots: Sequence[Slot], size: int
-) -> WeightsError:
+def explain(network: Network, header: Header, slots: Sequence[Slot], size: int) -> WeightsError:
     """Why a file of ``size`` bytes does not fit ``slots``."""
     expected = slots[-1].end if slots else header.size
     classes = _fitting_classes(network, header, size)
@@ -44,8 +43,7 @@ def explain(
     if size < expected:
         return _short(slots, size, expected)
     return WeightsError(
-        f"has {size - expected:,} bytes more than the cfg asks for"
-        f" ({size:,}, not {expected:,})",
+        f"has {size - expected:,} bytes more than the cfg asks for ({size:,}, not {expected:,})",
         place=f"byte {expected}",
         remedy="this is not the cfg it was trained with",
     )
@@ -68,9 +66,7 @@ def _short(slots: Sequence[Slot], size: int, expected: int) -> WeightsError:
     )
 
 
-def _fitting_classes(
-    network: Network, header: Header, size: int
-) -> tuple[Yolo, int] | None:
+def _fitting_classes(network: Network, header: Header, size: int) -> tuple[Yolo, int] | None:
     """The class count for which the file would fit: every head's filters follow from it."""
     heads = [node.layer for node in network.nodes if isinstance(node.layer, Yolo)]
     if not heads or len({head.classes for head in heads}) > 1:
@@ -89,10 +85,12 @@ def _floats_with(network: Network, classes: int) -> int | None:
     for node in network.nodes:
         if isinstance(node.layer, Yolo):
             layers[node.index] = replace(node.layer, classes=classes)
-            conv = node.sources[0]
+            conv = layers[node.sources[0]]
+            if not isinstance(conv, Convolutional):
+                return None
             filters = len(node.layer.used_mask) * (5 + classes)
-            layers[conv] = replace(layers[conv], filters=filters)
+            layers[node.sources[0]] = replace(conv, filters=filters)
     try:
         return networks.build(network.net, layers, "").floats
-    except (DarknetError, TypeError):
+    except DarknetError:  # the head feeds a layer that wants its old depth
         return None

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from converter.errors import CheckpointError
 from converter.families import FAMILIES, FamilyName
@@ -101,19 +101,23 @@ class Metadata:
                 remedy="update this package",
             )
         try:
-            values = {key: json.loads(entries[key]) for key in _JSON if key in entries}
+            values: dict[str, Any] = {
+                key: json.loads(entries[key]) for key in _JSON if key in entries
+            }
             if not all(isinstance(value, _JSON[key]) for key, value in values.items()):
                 raise ValueError
             header = Header(**json.loads(entries["header"]))
-            texts = {key: entries[key] for key in ("tool", "source_sha256", "cfg")}
-            if entries["family"] not in FAMILIES or entries["dialect"] not in DIALECTS:
+            family, dialect = entries["family"], entries["dialect"]
+            if family not in FAMILIES or dialect not in DIALECTS:
                 raise ValueError
+            return cls(
+                tool=entries["tool"],
+                source_sha256=entries["source_sha256"],
+                header=header,
+                cfg=entries["cfg"],
+                family=family,
+                dialect=dialect,
+                **values,
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError("has damaged metadata", remedy="convert it again") from error
-        return cls(
-            header=header,
-            family=cast("FamilyName", entries["family"]),
-            dialect=cast("Dialect", entries["dialect"]),
-            **texts,
-            **values,
-        )

@@ -25,7 +25,7 @@ class Net(Layer):
     time_steps: int = 1
     letter_box: int = 0
 
-    def infer(self, *shapes: Shape) -> Shape:
+    def infer(self, *_: Shape) -> Shape:
         """The network's input: an image, or ``inputs`` values."""
         if self.height or self.width or self.channels:
             return Shape.image(self.channels, self.height, self.width)
@@ -146,9 +146,7 @@ def build(net: Net, layers: Sequence[Layer], text: str) -> Network:
         except Misfit as error:
             place = f"line {layer.line}, layer {index} [{layer.type}]"
             raise NetworkError(str(error), place=place, remedy="correct the cfg") from error
-        nodes.append(
-            Node(index=index, layer=layer, sources=sources, inputs=inputs, output=output)
-        )
+        nodes.append(Node(index=index, layer=layer, sources=sources, inputs=inputs, output=output))
     return Network(net=net, input=picture, nodes=tuple(nodes), text=text)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 from converter import families, health, known, payload, store
@@ -27,13 +28,12 @@ from converter.network import Network
 from converter.payload import Comparison
 from converter.plan import Plan
 from converter.source import WEIGHTS_SUFFIXES, Source, companion, opened, read_names
+from converter.version import TOOL
 from converter.weights import Header
 
 PathLike = str | os.PathLike[str]
 FamilyChoice = Literal["auto", "yolov3", "article", "generic"]
 DialectChoice = Literal["auto", "pjreddie", "alexeyab"]
-
-DISTRIBUTION = "darknet-safetensors"
 
 log = logging.getLogger("converter")
 
@@ -158,9 +158,7 @@ def convert(
             raise WeightsError(f"cannot be read: {error.strerror}", path=source) from error
 
 
-def verify(
-    source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = None
-) -> Verification:
+def verify(source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = None) -> Verification:
     """Compare ``checkpoint`` with the .weights file it was made from, value by value.
 
     Args:
@@ -192,9 +190,7 @@ def verify(
             error.path = os.fspath(source)
             raise
         comparison = payload.compare(opened_source, plan, Path(checkpoint))
-        return Verification(
-            plan=plan, comparison=comparison, header_ok=header == meta.header
-        )
+        return Verification(plan=plan, comparison=comparison, header_ok=header == meta.header)
 
 
 def default_output(source: PathLike) -> Path:
@@ -203,14 +199,6 @@ def default_output(source: PathLike) -> Path:
     if path.suffix in WEIGHTS_SUFFIXES:
         return path.with_suffix(".safetensors")
     return path.with_name(path.name + ".safetensors")
-
-
-def tool() -> str:
-    """Name and version of this package."""
-    try:
-        return f"{DISTRIBUTION} {version(DISTRIBUTION)}"
-    except PackageNotFoundError:
-        return DISTRIBUTION
 
 
 @dataclass(kw_only=True)
@@ -241,7 +229,7 @@ class _Job:
         _tell_gaps(plan)
         meta = Metadata.of(
             plan,
-            tool=tool(),
+            tool=TOOL,
             sha256="",
             classes=network.classes,
             names=self._names(names, network),
@@ -323,6 +311,10 @@ class _Job:
             return False
 
     def _write(self, plan: Plan, meta: Metadata) -> Conversion:
+        if self.verify:
+            # Comparing needs numpy, whose import takes as long as half of the hashing: do both at
+            # once.
+            Thread(target=import_module, args=("numpy",), daemon=True).start()
         blank = _head(plan, _with_hash(meta, "0" * 64))
         size = len(blank) + sum(slot.end - slot.offset for slot in plan.tensors)
         with store.replacing(self.target, size) as file:
@@ -391,8 +383,6 @@ def _tell_gaps(plan: Plan) -> None:
 
 
 def _with_hash(meta: Metadata, digest: str) -> Metadata:
-    from dataclasses import replace
-
     return replace(meta, source_sha256=digest)
 
 

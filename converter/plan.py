@@ -1,7 +1,7 @@
 """The Plan: where every byte of a .weights file goes, settled before a byte is written.
 
-It is a pure function of header, file size, network and family. Conversion, the way back, verification,
-reports and error messages all read this one table, so they cannot drift apart.
+It is a pure function of header, file size, network and family. Conversion, the way back,
+verification, reports and error messages all read this one table, so they cannot drift apart.
 """
 
 from collections.abc import Iterator, Mapping

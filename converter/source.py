@@ -61,16 +61,16 @@ def opened(path: Path) -> Iterator[Source]:
         raise WeightsError(f"cannot be read: {error.strerror}", path=path) from error
     with file:
         head = file.read(max(sniff.HEAD, weights.MAX_SIZE))
-        kind = sniff.what(head)
-        if kind:
+        found = sniff.what(head)
+        if found:
             raise WeightsError(
-                f"is {kind}", path=path, remedy="give the .weights file that darknet wrote"
+                f"is {found}", path=path, remedy="give the .weights file that darknet wrote"
             )
         yield Source(path=path, file=file, size=os.fstat(file.fileno()).st_size, head=head)
 
 
 def companion(path: Path, suffix: str) -> Path | None:
-    """The file beside ``path`` with ``suffix`` and the same stem, as trained or as the net is called.
+    """The file beside ``path`` with ``suffix`` and its stem, as trained or as the net is called.
 
     Of ``net_final.weights`` these are ``net_final.cfg``, then ``net.cfg``.
     """

@@ -1,9 +1,9 @@
 """Safetensors on disk: a streaming writer, an atomic target, metadata.
 
-Writing is our own because ``safetensors.numpy.save_file`` needs all tensors in memory, orders metadata
-at random, and ignores umask and symlinks. The layout (8-byte length, JSON padded with spaces to a
-multiple of 8, then the values) is that of safetensors 0.4 README "Format". Reading goes through the
-safetensors library.
+Writing is our own because ``safetensors.numpy.save_file`` needs all tensors in memory, orders
+metadata at random, and ignores umask and symlinks. The layout (8-byte length, JSON padded with
+spaces to a multiple of 8, then the values) is that of safetensors 0.4 README "Format". Reading
+goes through the safetensors library.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_HEADER = 100_000_000  # the library's own limit (safetensors tensor.rs MAX_H
 
 
 def head(tensors: Iterable[tuple[str, tuple[int, ...], int]], metadata: Mapping[str, str]) -> bytes:
-    """The bytes before the first value, for float32 ``tensors``: (name, shape, bytes) in file order."""
+    """The bytes before the first value; ``tensors`` are (name, shape, bytes) in file order."""
     entries: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
     offset = 0
     for name, shape, size in tensors:
@@ -72,8 +72,9 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
     """A file that becomes ``path`` if the block ends well, and vanishes if not.
 
-    It lies beside the target under one fixed name, so that a run that was killed leaves nothing which
-    the next one does not clean up; a lock keeps two runs apart. A symlink is followed, never replaced.
+    It lies beside the target under one fixed name, so that a run that was killed leaves nothing
+    which the next one does not clean up; a lock keeps two runs apart. A symlink is followed, never
+    replaced.
 
     Raises:
         OutputError: the target is no regular file, the disk is too small, or writing failed.
@@ -83,8 +84,8 @@ def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
         raise OutputError("is not a regular file", path=path, remedy="choose another output")
     temporary = target.with_name(f".{target.name}.part")
     try:
-        _need_space(target, size)
-        with open(temporary, "w+b", opener=_open_locked) as file:
+        need_space(target, size)
+        with open(temporary, "w+b", opener=open_locked) as file:
             try:
                 yield file
                 file.flush()
@@ -101,7 +102,12 @@ def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
         ) from error
 
 
-def _open_locked(path: str, flags: int) -> int:
+def open_locked(path: str, flags: int) -> int:
+    """An ``opener`` for ``open`` whose file no other run has open through it.
+
+    Raises:
+        OutputError: one has.
+    """
     while True:
         # Not truncated before it is locked: another run may be writing it.
         descriptor = os.open(path, (flags & ~os.O_TRUNC) | os.O_NOFOLLOW, 0o666)
@@ -109,17 +115,23 @@ def _open_locked(path: str, flags: int) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # If that run ended in between, this is its finished target by now, under another name.
             if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                os.ftruncate(descriptor, 0)
+                if flags & os.O_TRUNC:
+                    os.ftruncate(descriptor, 0)
                 return descriptor
         except BlockingIOError:
             os.close(descriptor)
-            raise OutputError("is being written by another conversion", path=path) from None
+            raise OutputError("is being written by another run", path=path) from None
         except FileNotFoundError:
             pass
         os.close(descriptor)
 
 
-def _need_space(target: Path, size: int) -> None:
+def need_space(target: Path, size: int) -> None:
+    """Check that ``size`` more bytes fit on the disk of ``target``.
+
+    Raises:
+        OutputError: they do not.
+    """
     free = shutil.disk_usage(target.parent).free
     if free < size:
         raise OutputError(

@@ -8,9 +8,9 @@ values, all little-endian:
     offset 8   int32   revision
     offset 12  uint64  seen      if major * 10 + minor >= 2, else uint32
 
-``seen`` counts the pictures trained on. pj (parser.c:1230) also demands major < 1000 and minor < 1000
-for the long form; AB (parser.c:2254) does not. A major or minor above 1000 means that the matrices
-of connected layers are stored transposed (pj parser.c:1243, AB parser.c:2269).
+``seen`` counts the pictures trained on. pj (parser.c:1230) also demands major < 1000 and minor <
+1000 for the long form; AB (parser.c:2254) does not. A major or minor above 1000 means that the
+matrices of connected layers are stored transposed (pj parser.c:1243, AB parser.c:2269).
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""YOLOv3 in PyTorch, in the modules of the article, and models loaded from converted checkpoints."""
+"""YOLOv3 in PyTorch, in the modules of the article, and models from converted checkpoints."""
 
 try:
     import torch as _torch  # noqa: F401

@@ -4,16 +4,16 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 BatchNormRule = Literal["torch", "pjreddie-cpu"]
 BATCH_NORM_RULES: tuple[BatchNormRule, ...] = ("torch", "pjreddie-cpu")
 
 
 class BasicConv2d(nn.Module):
-    """Convolution without bias, batch norm, leaky ReLU with slope 0.1: (N, in, H, W) -> (N, out, H', W').
+    """Convolution without bias, batch norm, leaky ReLU with slope 0.1.
 
-    Keyword arguments go to ``nn.Conv2d``.
+    (N, in_channels, H, W) -> (N, out_channels, H', W'). Keyword arguments go to ``nn.Conv2d``.
     """
 
     def __init__(self, in_channels: int, out_channels: int, **kwargs: Any) -> None:
@@ -51,7 +51,7 @@ class PjreddieBatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
-        return _normalise(self, x) if not self.training else super().forward(x)
+        return super().forward(x) if self.training else _normalise(self, x)
 
 
 class PjreddieBatchNorm1d(nn.BatchNorm1d):
@@ -59,7 +59,7 @@ class PjreddieBatchNorm1d(nn.BatchNorm1d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C) -> (N, C)."""
-        return _normalise(self, x) if not self.training else super().forward(x)
+        return super().forward(x) if self.training else _normalise(self, x)
 
 
 def set_batch_norm(model: nn.Module, rule: BatchNormRule) -> None:
@@ -79,9 +79,11 @@ def set_batch_norm(model: nn.Module, rule: BatchNormRule) -> None:
 
 
 def _normalise(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
-    """pj's rule through PyTorch's kernel: sqrt(v' + 0) with v' = (sqrt(var) + 1e-6)^2."""
+    """Compute pj's rule through PyTorch's kernel: sqrt(v' + 0) with v' = (sqrt(var) + 1e-6)^2."""
     if norm.running_var is None:
         msg = "pj's rule needs running statistics"
         raise ValueError(msg)
     deviation = norm.running_var.sqrt() + 1e-6
-    return F.batch_norm(x, norm.running_mean, deviation * deviation, norm.weight, norm.bias, eps=0.0)
+    return F.batch_norm(
+        x, norm.running_mean, deviation * deviation, norm.weight, norm.bias, eps=0.0
+    )

@@ -5,7 +5,7 @@ from torch import nn
 
 
 class YOLOHead(nn.Module):
-    """A 1x1 conv to three anchors of (x, y, w, h, objectness, classes...): raw, before any sigmoid."""
+    """A 1x1 conv to three anchors of (x, y, w, h, objectness, classes...), before any sigmoid."""
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()

@@ -37,7 +37,8 @@ def load(
 
     Args:
         path: a .safetensors file that ``convert`` wrote.
-        bn: batch norm as PyTorch and AlexeyAB's darknet compute it, or as pjreddie's does on the CPU.
+        bn: batch norm as PyTorch and AlexeyAB's darknet compute it ("torch"), or as pjreddie's
+            does on the CPU.
         device: where to put the model.
         dtype: what to cast it to.
         strict: False also takes a checkpoint that does not fill its model (a partial one, or the

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from yolov3.blocks import BasicConv2d
 
@@ -82,7 +82,8 @@ class FPN(nn.Module):
         return outputs[::-1]
 
     def _pairs(self, level: int, x: torch.Tensor) -> torch.Tensor:
-        for i, conv in enumerate(self.fpn_convs[level]):  # type: ignore[arg-type]
+        convs = self.fpn_convs[level]
+        for i, conv in enumerate(convs.children()):
             x = conv(x)
             if i == 1 and level == len(self.channels) - 1 and hasattr(self, "spp"):
                 x = self.spp(x)
@@ -92,9 +93,10 @@ class FPN(nn.Module):
 class ArticleFPN(nn.Module):
     """The neck exactly as the article wires it. Darknet's weights do not fit it.
 
-    Lateral and merge convs are bare ``nn.Conv2d``; half of the coarser level's channels are upsampled
-    without a reducing conv and concatenated after the finer feature; and the lateral and fpn convs of
-    all but the coarsest level run a first time for nothing, which its count of mult-adds includes.
+    Lateral and merge convs are bare ``nn.Conv2d``; half of the coarser level's channels are
+    upsampled without a reducing conv and concatenated after the finer feature; and the lateral and
+    fpn convs of all but the coarsest level run a first time for nothing, which its count of
+    mult-adds includes.
     """
 
     def __init__(self, channels_list: Sequence[int], num_repeats: int = 2) -> None:

@@ -1,0 +1,84 @@
+"""What all command lines share: options, output, exit codes.
+
+Results go to stdout, talk to stderr. Exit codes: 0 done (and verified, unless told not to), 1
+refused, 2 usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from converter.errors import DarknetError, UsageError, printable
+from converter.version import TOOL
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def parser(name: str, description: str, examples: Sequence[str]) -> argparse.ArgumentParser:
+    """A parser with the options that every command has."""
+    made = argparse.ArgumentParser(
+        prog=name,
+        description=description,
+        epilog="examples:\n" + "\n".join(f"  {line}" for line in examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--json", action="store_true", help="print one JSON object, refusals too")
+    made.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    made.add_argument("-v", "--verbose", action="store_true", help="say more")
+    made.add_argument("--version", action="version", version=TOOL)
+    return made
+
+
+def run(command: Command, made: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    """Parse ``argv``, run ``command``, turn its outcome into an exit code."""
+    arguments = made.parse_args(argv)
+    _talk(arguments)
+    try:
+        code = command(arguments)
+        sys.stdout.flush()
+    except DarknetError as error:
+        return _refuse(error, as_json=arguments.json)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of stdout has gone (| head): nothing left to say, nor at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on one line of stdout."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def _refuse(error: DarknetError, *, as_json: bool) -> int:
+    if as_json:
+        print_json({"schema": 1, "error": error.as_dict()})
+    print(f"error: {error}", file=sys.stderr)
+    return 2 if isinstance(error, UsageError) else 1
+
+
+def _talk(arguments: argparse.Namespace) -> None:
+    level = logging.ERROR if arguments.quiet else logging.INFO
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine())
+    for name in ("converter", "yolov3"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(logging.DEBUG if arguments.verbose else level)
+
+
+class _OneLine(logging.Formatter):
+    """A record as one printable line, warnings marked."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        mark = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        return printable(mark + record.getMessage())
