@@ -1,14 +1,17 @@
 """Darknet-53: YOLOv3 paper, table 1."""
 
+from typing import Self
+
 import torch
 from torch import nn
 
+from converter import families
 from converter.families import BLOCKS
 from yolov3.blocks import BasicConv2d, ResidualBlock
-from yolov3.described import FromDarknet
+from yolov3.finetune import CLASSIFIER, FineTuning, initialise, need_classes, rewritten
 
 
-class Darknet53(FromDarknet, nn.Module):
+class Darknet53(FineTuning):
     """The backbone: 52 convolutions in five stages, and a classifier if ``num_classes`` is given.
 
     Args:
@@ -45,9 +48,7 @@ class Darknet53(FromDarknet, nn.Module):
         self.conv_5_in = _downsample(16 * width)
         self.res_conv_5 = _residuals(32 * width, BLOCKS[4])
         if num_classes is not None:
-            self.fc = nn.Sequential(
-                nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.Linear(32 * width, num_classes)
-            )
+            self.fc = _classifier(32 * width, num_classes)
 
     @property
     def channels(self) -> list[int]:
@@ -73,6 +74,34 @@ class Darknet53(FromDarknet, nn.Module):
         y: torch.Tensor = self.fc(self.stages(x)[-1])
         return y
 
+    def replace_heads(self, num_classes: int) -> Self:
+        """A fresh classifier, as darknet initialises it; a bare backbone gets its first one.
+
+        The network and its cfg text change with it, and the class names are gone.
+
+        Raises:
+            UsageError: ``num_classes`` is less than 1.
+        """
+        need_classes(num_classes)
+        if hasattr(self, "network"):
+            text, linear = self.network.text, families.yolov3(self.network).linear
+            if linear is None:
+                text += CLASSIFIER.format(classes=num_classes)
+            else:
+                text = rewritten(text, {linear: ("filters", num_classes)})
+            self._become(text, num_classes)
+        like = self.conv_5_in.conv.weight
+        self.fc = _classifier(like.shape[0], num_classes)
+        initialise(self.fc, like)
+        return self.train(self.training)
+
+    def freeze_backbone(self) -> Self:
+        """Train the classifier only: all other weights and statistics stay as they are.
+
+        ``model.requires_grad_(True).train()`` is the way back.
+        """
+        return self._freeze(part for name, part in self.named_children() if name != "fc")
+
 
 def _downsample(channels: int) -> BasicConv2d:
     return BasicConv2d(channels, 2 * channels, kernel_size=3, stride=2, padding=1)
@@ -80,3 +109,9 @@ def _downsample(channels: int) -> BasicConv2d:
 
 def _residuals(channels: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
+
+
+def _classifier(channels: int, num_classes: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.Linear(channels, num_classes)
+    )

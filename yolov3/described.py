@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from converter.layers import Dialect
+from converter.metadata import Metadata
 from converter.network import Network
 
 
@@ -10,6 +11,7 @@ class FromDarknet:
     """What a model knows of the checkpoint that it was loaded from.
 
     Attributes:
+        metadata: what the checkpoint says of itself; None for a model that comes from none.
         network: the Darknet network.
         dialect: whose darknet wrote the weights.
         names: class names, if known.
@@ -19,6 +21,7 @@ class FromDarknet:
         missing: tensors that the checkpoint did not have (``load(strict=False)`` only).
     """
 
+    metadata: Metadata | None = None
     network: Network
     dialect: Dialect
     names: list[str] | None = None

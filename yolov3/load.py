@@ -146,6 +146,7 @@ def _fill_counters(model: nn.Module) -> None:
 
 
 def _describe(model: FromDarknet, meta: Metadata, network: Network) -> None:
+    model.metadata = meta
     model.network = network
     model.dialect = meta.dialect
     model.names = meta.names

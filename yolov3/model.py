@@ -1,15 +1,17 @@
 """YOLOv3 from its parts, as in the article."""
 
+from typing import Self
+
 import torch
 from torch import nn
 
 from yolov3.backbone import Darknet53
-from yolov3.described import FromDarknet
+from yolov3.finetune import FineTuning, initialise, need_classes, with_classes
 from yolov3.head import YOLOHead
 from yolov3.neck import FPN, ArticleFPN
 
 
-class YOLOv3(FromDarknet, nn.Module):
+class YOLOv3(FineTuning):
     """Backbone, neck, and a head for each level.
 
     Args:
@@ -29,3 +31,28 @@ class YOLOv3(FromDarknet, nn.Module):
         """Raw maps (N, 3 * (5 + num_classes), H_i, W_i), fine to coarse, of pictures in 0..1."""
         maps = self.fpn(*self.backbone(x))
         return [head(m) for head, m in zip(self.heads, maps, strict=True)]
+
+    def replace_heads(self, num_classes: int) -> Self:
+        """Fresh heads for other classes, as darknet initialises them; all else stays as it is.
+
+        The network and its cfg text change with them, and the class names are gone.
+
+        Raises:
+            UsageError: ``num_classes`` is less than 1.
+        """
+        need_classes(num_classes)
+        if hasattr(self, "network"):
+            text, _ = with_classes(self.network, num_classes)
+            self._become(text, num_classes)
+        like = self.heads[0].conv.weight
+        self.num_classes = num_classes
+        self.heads = nn.ModuleList(YOLOHead(c, num_classes) for c in self.fpn.channels)
+        initialise(self.heads, like)
+        return self.train(self.training)
+
+    def freeze_backbone(self) -> Self:
+        """Train neck and heads only: the backbone's weights and statistics stay as they are.
+
+        ``model.requires_grad_(True).train()`` is the way back.
+        """
+        return self._freeze([self.backbone])

@@ -1,0 +1,174 @@
+"""Fine-tuning: fresh heads, frozen layers, batch norm folded away."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Self
+
+import torch
+from torch import nn
+
+from converter import cfg
+from converter import network as networks
+from converter.errors import NetworkError, UsageError
+from converter.layers import Convolutional
+from converter.layers.heads import AnchorHead, Region
+from converter.network import Network, Node
+from yolov3.blocks import PjreddieBatchNorm1d, PjreddieBatchNorm2d
+from yolov3.described import FromDarknet
+
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+CLASSIFIER = """
+[avgpool]
+
+[convolutional]
+filters={classes}
+size=1
+stride=1
+pad=1
+activation=linear
+
+[softmax]
+groups=1
+"""
+
+
+class FineTuning(FromDarknet, nn.Module):
+    """What all models here can do on the way to another task."""
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode; but batch norm whose weights are frozen keeps its statistics as well."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, _NORMS) and not any(p.requires_grad for p in module.parameters()):
+                module.eval()
+        return self
+
+    def fuse(self) -> Self:
+        """A copy in eval mode, with every batch norm folded into the layer before it.
+
+        It computes the same but for rounding, by the batch-norm rule that this model has. Its
+        tensors are no longer Darknet's: it is for inference, and cannot be saved as a checkpoint.
+        """
+        fused = copy.deepcopy(self).eval()
+        for module in fused.modules():
+            weighted = getattr(module, "conv", None) or getattr(module, "fc", None)
+            norm = getattr(module, "bn", None)
+            if isinstance(norm, _NORMS) and isinstance(weighted, nn.Module):
+                _fold(weighted, norm)
+                module.bn = nn.Identity()
+        return fused
+
+    def _freeze(self, modules: Iterable[nn.Module]) -> Self:
+        for module in modules:
+            module.requires_grad_(False)
+        return self.train(self.training)
+
+    def _become(self, text: str, classes: int) -> None:
+        """Belong to another cfg, whose class names nobody has told yet."""
+        self.network = networks.parse(text)
+        self.names = None
+        if self.metadata is not None:
+            self.metadata = replace(
+                self.metadata, cfg=text, classes=classes, names=None, assumed={}
+            )
+
+
+def need_classes(classes: int) -> None:
+    """Refuse a number of classes that no head can have.
+
+    Raises:
+        UsageError: it is less than 1.
+    """
+    if classes < 1:
+        raise UsageError(f"num_classes={classes} must be at least 1")
+
+
+def initialise(module: nn.Module, like: torch.Tensor) -> nn.Module:
+    """``module`` with the weights that pjreddie's darknet starts from, where and of what ``like`` is.
+
+    Convolutions get N(0, 2 / (size * size * c / groups)) and biases 0 (pj
+    convolutional_layer.c:199-209), and so does a linear layer, which is a 1x1 convolution there.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            fan_in = part.weight[0].numel()
+            nn.init.normal_(part.weight, std=(2 / fan_in) ** 0.5)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+    return module.to(like)
+
+
+def with_classes(network: Network, classes: int) -> tuple[str, list[int]]:
+    """``network``'s cfg text for other classes, all else as it was, and the layers that change.
+
+    The ``classes`` of every head and the ``filters`` of the convolution before it are rewritten.
+
+    Raises:
+        NetworkError: a head that is not that of an anchor-based detector on a convolution.
+    """
+    options: dict[int, tuple[str, int]] = {}
+    for head in network.outputs:
+        conv = network.nodes[head.sources[0]]
+        if not isinstance(conv.layer, Convolutional) or conv.layer.shares:
+            raise NetworkError(
+                f"gets its input from [{conv.layer.type}], whose size cannot be changed",
+                place=head.place,
+                remedy="change classes= and what depends on it in the cfg",
+            )
+        more = _anchors(head) * (classes - int(getattr(head.layer, "classes")))  # noqa: B009
+        options[head.index] = ("classes", classes)
+        options[conv.index] = ("filters", conv.layer.filters + more)
+    changed = [i for i in options if isinstance(network.nodes[i].layer, Convolutional)]
+    return rewritten(network.text, options), changed
+
+
+def _anchors(head: Node) -> int:
+    """Anchors of a head: how many channels each class takes."""
+    if isinstance(head.layer, AnchorHead):
+        return len(head.layer.used_mask)
+    if isinstance(head.layer, Region) and not head.layer.tree:
+        return head.layer.num
+    raise NetworkError(
+        "is no head whose classes can be replaced",
+        place=head.place,
+        remedy="only [yolo], [Gaussian_yolo] and [region] without tree= can",
+    )
+
+
+def rewritten(text: str, options: dict[int, tuple[str, int]]) -> str:
+    """Cfg text with one option of some layers set: layer index -> (key, value)."""
+    lines = text.split("\n")
+    _, *sections = cfg.parse(text)
+    for index, (key, value) in options.items():
+        option = sections[index].find(key)
+        if option is not None:
+            lines[option.line - 1] = f"{key}={value}"
+        else:
+            lines[sections[index].line - 1] += f"\n{key}={value}"
+    return "\n".join(lines)
+
+
+def _fold(weighted: nn.Module, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
+    """Give a convolution or linear layer the scale and shift of ``norm``, computed in float64."""
+    weight, mean, variance = weighted.weight, norm.running_mean, norm.running_var
+    if variance is None or mean is None or not isinstance(weight, torch.Tensor):
+        msg = f"{type(norm).__name__} without running statistics cannot be folded"
+        raise ValueError(msg)
+    if isinstance(norm, PjreddieBatchNorm1d | PjreddieBatchNorm2d):
+        deviation = variance.double().sqrt() + 1e-6
+    else:
+        deviation = (variance.double() + norm.eps).sqrt()
+    scale = norm.weight.double() / deviation
+    shape = [1] * weight.dim()
+    # A transposed convolution has its filters in the second place.
+    shape[1 if isinstance(weighted, nn.ConvTranspose2d) else 0] = -1
+    bias = norm.bias.double() - mean.double() * scale
+    if isinstance(weighted.bias, torch.Tensor):
+        bias += weighted.bias.double() * scale
+    with torch.no_grad():
+        weighted.weight = nn.Parameter((weight.double() * scale.reshape(shape)).to(weight.dtype))
+        weighted.bias = nn.Parameter(bias.to(weight.dtype))
