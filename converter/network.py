@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import prod
 from typing import ClassVar
 
 from converter import cfg
 from converter.cfg import Section
 from converter.errors import CfgError, NetworkError
-from converter.layers import LAYERS, Layer, Misfit, Shape
+from converter.layers import LAYERS, Dialect, Layer, Misfit, Recurrent, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,20 +63,26 @@ class Network:
         input: shape of the picture.
         nodes: the layers in cfg order.
         text: the cfg text it came from.
+        sections: that text, parsed; empty for a network that was built otherwise.
     """
 
     net: Net
     input: Shape
     nodes: tuple[Node, ...]
     text: str
+    sections: tuple[Section, ...] = ()
 
     @property
     def floats(self) -> int:
-        """Float32 values after the header of its .weights file (the dialects agree on it)."""
+        """Float32 values after the header of its .weights file, as pjreddie's darknet writes it."""
+        return self.floats_of("pjreddie")
+
+    def floats_of(self, dialect: Dialect) -> int:
+        """Float32 values after the header; the dialects differ for [batchnorm] and [rnn] only."""
         return sum(
             prod(array.shape)
             for node in self.nodes
-            for array in node.layer.arrays(node.inputs, "pjreddie")
+            for array in node.layer.arrays(node.inputs, dialect)
             if array.on_disk
         )
 
@@ -91,9 +97,10 @@ class Network:
 
     @property
     def outputs(self) -> tuple[Node, ...]:
-        """The detection heads in file order; without any, the last layer."""
+        """The detection heads in file order; without any, the last layer that has an output."""
         heads = tuple(node for node in self.nodes if node.layer.is_head)
-        return heads or self.nodes[-1:]
+        last = next((n for n in reversed(self.nodes) if n.layer.has_output), self.nodes[-1])
+        return heads or (last,)
 
 
 def read(path: str | os.PathLike[str]) -> Network:
@@ -120,9 +127,10 @@ def parse(text: str) -> Network:
     Raises:
         CfgError, NetworkError: with the line at fault.
     """
-    net_section, *sections = cfg.parse(text)
-    layers = [_layer_class(section).from_section(section) for section in sections]
-    return build(Net.from_section(net_section), layers, text)
+    sections = cfg.parse(text)
+    layers = [_layer_class(section).from_section(section) for section in sections[1:]]
+    network = build(Net.from_section(sections[0]), layers, text)
+    return replace(network, sections=sections)
 
 
 def build(net: Net, layers: Sequence[Layer], text: str) -> Network:
@@ -139,6 +147,8 @@ def build(net: Net, layers: Sequence[Layer], text: str) -> Network:
         raise NetworkError(f"[net] {error}", place=f"line {net.line}") from error
     nodes: list[Node] = []
     for index, layer in enumerate(layers):
+        if isinstance(layer, Recurrent):
+            layer = replace(layer, time_steps=net.time_steps)
         try:
             sources = layer.sources(index)
             inputs = tuple(nodes[i].output if i >= 0 else picture for i in sources)

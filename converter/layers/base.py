@@ -2,9 +2,8 @@
 
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
-from functools import cache
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from converter.cfg import Option, Section
 
@@ -50,7 +49,7 @@ class Shape:
         return f"{self.c} x {self.h} x {self.w}" if self.is_image else f"{self.outputs}"
 
 
-class Misfit(ValueError):
+class Misfit(ValueError):  # noqa: N818 - it is no error of the program
     """A layer cannot work on its input. The network adds the layer's place."""
 
 
@@ -74,6 +73,14 @@ class Array:
     on_disk: bool = True
 
 
+Modules: TypeAlias = "dict[str, nn.Module | nn.Parameter]"
+
+
+def only(dialect: Dialect, default: Any) -> Any:
+    """An option that only one engine reads, with its default there: a hint at who wrote the cfg."""
+    return field(default=default, metadata={"dialect": dialect})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layer:
     """A section of a cfg: its options as typed fields, with Darknet's defaults.
@@ -83,14 +90,17 @@ class Layer:
     """
 
     type: ClassVar[str]
-    dialect: ClassVar[Dialect | None] = None  # the only engine that knows this type, if only one does
+    dialect: ClassVar[Dialect | None] = (
+        None  # the only engine that knows this type, if only one does
+    )
     is_head: ClassVar[bool] = False  # whether its input is a raw map of the network
+    has_output: ClassVar[bool] = True  # whether it leaves values behind at inference
 
     line: int = field(default=0, compare=False)
     # Options of every layer: pj parser.c:853-863, AB parser.c:1580-1590.
     dontload: int = 0
     dontloadscales: int = 0
-    numload: int = 0
+    numload: int = only("pjreddie", 0)
 
     @classmethod
     def from_section(cls, section: Section) -> Self:
@@ -126,25 +136,75 @@ class Layer:
         """What this layer computes, as comparable facts: equal for two ways to write the same."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
 
-    def modules(self, shapes: tuple[Shape, ...]) -> "dict[str, nn.Module]":
-        """The PyTorch modules that hold this layer's parameters, by attribute name."""
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """Why this layer cannot run exactly in PyTorch; None if it can."""
+        return None
+
+    def owner(self, index: int) -> int:
+        """The layer whose arrays layer ``index`` computes with: itself, unless it shares."""
+        return index
+
+    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+        """The PyTorch modules and parameters that hold this layer's arrays, by attribute name."""
         return {}
 
-    def forward(self, m: "nn.Module", *inputs: "torch.Tensor") -> "torch.Tensor":
-        """This layer's output; ``m`` has the modules of ``modules()`` as attributes."""
-        raise NotImplementedError(f"[{self.type}] does not run in PyTorch")
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """This layer's output.
+
+        ``m`` has what ``modules()`` returned as attributes, and ``dialect``. For a single picture
+        the inputs and the output have the shapes of ``infer``, preceded by the batch.
+        """
+        raise NotImplementedError
 
 
-@cache
+@dataclass(frozen=True, kw_only=True)
+class Composite(Layer):
+    """A layer that is made of others, each with a part of its arrays."""
+
+    def parts(self, shape: Shape, dialect: Dialect) -> "dict[str, tuple[Layer, Shape]]":
+        """The layers inside with their input shapes, by attribute name, in file order."""
+        raise NotImplementedError
+
+    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+        """The arrays of each part in turn; ``dontload`` skips them all."""
+        for name, (part, shape) in self.parts(shapes[0], dialect).items():
+            for array in part.arrays((shape,), dialect):
+                yield replace(
+                    array,
+                    kind=f"{name} {array.kind}",
+                    suffix=f"{name}.{array.suffix}",
+                    on_disk=not self.dontload,
+                )
+
+    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+        """A container for each part."""
+        return {
+            name: container(part.modules((shape,), dialect), dialect)
+            for name, (part, shape) in self.parts(shapes[0], dialect).items()
+        }
+
+
+def container(modules: Modules, dialect: Dialect) -> "nn.Module":
+    """A module with ``modules`` and ``dialect`` as attributes: the ``m`` of ``Layer.forward``."""
+    from torch import nn
+
+    m = nn.Module()
+    for name, module in modules.items():
+        setattr(m, name, module)
+    m.dialect = dialect  # type: ignore[assignment]
+    return m
+
+
 def _converters(cls: type[Layer]) -> dict[str, Any]:
-    by_type = {
+    by_type: dict[Any, Any] = {
         int: Option.integer,
         float: Option.number,
         str: lambda option: option.text,
         tuple[int, ...]: Option.integers,
         tuple[float, ...]: Option.numbers,
     }
-    return {f.name: by_type[f.type] for f in fields(cls) if f.name != "line"}
+    options = (f for f in fields(cls) if f.metadata.get("option", f.name != "line"))
+    return {f.name: by_type[f.type] for f in options}
 
 
 def need_image(shape: Shape) -> Shape:
@@ -181,4 +241,3 @@ def absolute(index: int, reference: int) -> int:
     if not 0 <= target < index:
         raise Misfit(f"refers to layer {target}, which is not before it")
     return target
-

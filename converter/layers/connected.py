@@ -1,16 +1,15 @@
-"""[connected]: pj connected_layer.c, parser.c:270; AB parser.c:356."""
+"""[connected]: pj connected_layer.c, parser.c:270; AB connected_layer.c, parser.c:356."""
 
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from converter.layers.activation import activate, need_activation
-from converter.layers.base import Array, Dialect, Layer, Shape, at_least
+from converter.layers.base import Array, Dialect, Layer, Modules, Shape, at_least
 
 if typing.TYPE_CHECKING:
     import torch
-    from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +47,14 @@ class Connected(Layer):
             yield Array(kind="rolling_mean", suffix="bn.running_mean", shape=count, on_disk=load)
             yield Array(kind="rolling_variance", suffix="bn.running_var", shape=count, on_disk=load)
 
-    def modules(self, shapes: tuple[Shape, ...]) -> "dict[str, nn.Module]":
+    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
         """``fc``, and ``bn`` with batch norm."""
         from torch import nn
 
         fc = nn.Linear(shapes[0].outputs, self.output, bias=not self.batch_normalize)
         return {"fc": fc, "bn": nn.BatchNorm1d(self.output)} if self.batch_normalize else {"fc": fc}
 
-    def forward(self, m: "nn.Module", *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, ...) -> (N, output, 1, 1)."""
         x = m.fc(inputs[0].flatten(1))
         x = m.bn(x) if self.batch_normalize else x

@@ -1,0 +1,42 @@
+"""Word trees (YOLO9000): a softmax over each group of siblings instead of one over all classes.
+
+A .tree file has a line "name parent" a class. Siblings stand together, so that a change of parent
+starts a new group: pj tree.c:84, AB tree.c:76.
+"""
+
+import typing
+from functools import cache
+from pathlib import Path
+
+if typing.TYPE_CHECKING:
+    import torch
+
+
+@cache
+def group_sizes(path: str) -> tuple[int, ...]:
+    """Classes in each group of the tree at ``path``; relative to where one is, as in Darknet."""
+    sizes: list[int] = []
+    last = None
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        parent = line.split()[1:2]
+        if parent != last:
+            sizes.append(0)
+        last = parent
+        sizes[-1] += 1
+    return tuple(sizes)
+
+
+def obstacle(path: str, classes: int) -> str | None:
+    """Why the tree at ``path`` cannot be used for ``classes`` classes; None if it can."""
+    try:
+        found = sum(group_sizes(path))
+    except (OSError, UnicodeDecodeError):
+        return f"needs the file tree={path}, which is not there"
+    return None if found == classes else f"tree={path} has {found} classes, not {classes}"
+
+
+def softmax(x: "torch.Tensor", sizes: tuple[int, ...], dim: int) -> "torch.Tensor":
+    """Softmax over each group of ``sizes`` values along ``dim``."""
+    import torch
+
+    return torch.cat([part.softmax(dim) for part in x.split_with_sizes(sizes, dim)], dim)

@@ -1,0 +1,149 @@
+"""Any Darknet network as a PyTorch module, layer by layer as its cfg says."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import nn
+
+from converter.errors import NetworkError
+from converter.layers import Convolutional, Dialect, container
+from converter.network import Network, Node
+
+Schedule = list[tuple[Node, tuple[int, ...]]]
+
+
+class DarknetModel(nn.Module):
+    """The network of a cfg, with family generic's tensor names: ``layers.{cfg index}.{suffix}``.
+
+    Inference only. Pictures may have another size than the cfg says, as long as its layers allow
+    it. Recurrent layers start every call from a zero state.
+
+    Args:
+        network: the network.
+        dialect: whose engine to follow where the two differ: the output of [region], the arrays of
+            [batchnorm] and [rnn].
+
+    Raises:
+        NetworkError: a layer does not run exactly in PyTorch; with its name, line and the reason.
+    """
+
+    def __init__(self, network: Network, dialect: Dialect = "pjreddie") -> None:
+        super().__init__()
+        self.network = network
+        self.dialect = dialect
+        nodes = network.nodes
+        self._owners = [_owner(network, node) for node in nodes]
+        for node in nodes:
+            _need_runnable(network, node, dialect)
+        self.layers = nn.ModuleList(_module(node, dialect) for node in nodes)
+        self._maps = tuple(
+            node.sources[0] if node.layer.is_head else node.index for node in network.outputs
+        )
+        self._to_maps = _schedule(network, self._maps, keep=self._maps)
+        self._to_all = _schedule(network, range(len(nodes)), keep=())
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """The raw maps that the heads get, in file order; without heads, the last layer's output.
+
+        Args:
+            x: (N, channels, height, width) or (N, inputs) float32; pictures are RGB in 0..1.
+
+        Returns:
+            Tensors (N, c, h, w), or (N, outputs) where Darknet knows no height and width.
+        """
+        kept = {-1: x}
+        for node, expired in self._to_maps:
+            kept[node.index] = self._run(node, kept)
+            for index in expired:
+                kept.pop(index)
+        return [kept[index] for index in self._maps]
+
+    def forward_layers(self, x: torch.Tensor) -> Iterator[tuple[int, torch.Tensor | None]]:
+        """Every cfg layer's own output, as the dialect's engine leaves it behind; heads included.
+
+        Args:
+            x: as for ``forward``.
+
+        Yields:
+            The cfg index and the output, shaped as in ``forward``; None for a [cost].
+        """
+        kept = {-1: x}
+        for node, expired in self._to_all:
+            if node.layer.has_output:
+                kept[node.index] = self._run(node, kept)
+            yield node.index, kept.get(node.index)
+            for index in expired:
+                kept.pop(index, None)
+
+    def _run(self, node: Node, kept: dict[int, torch.Tensor]) -> torch.Tensor:
+        owner = self.layers[self._owners[node.index]]
+        return node.layer.forward(owner, *(kept[source] for source in node.sources))
+
+
+def _schedule(network: Network, wanted: Iterable[int], keep: Iterable[int]) -> Schedule:
+    """The layers to run for the outputs ``wanted``, and which outputs are done with after each."""
+    needed = set(wanted)
+    for node in reversed(network.nodes):
+        if node.index in needed:
+            needed.update(node.sources)
+    last_use = {index: index for index in needed}
+    nodes = [node for node in network.nodes if node.index in needed]
+    for node in nodes:
+        last_use.update(dict.fromkeys(node.sources, node.index))
+    for index in keep:
+        last_use.pop(index, None)
+    return [
+        (node, tuple(index for index, last in last_use.items() if last == node.index))
+        for node in nodes
+    ]
+
+
+def _owner(network: Network, node: Node) -> int:
+    """The layer whose arrays ``node`` computes with."""
+    index = node.index
+    while (target := network.nodes[index].layer.owner(index)) != index:
+        index = target
+    return index
+
+
+def _need_runnable(network: Network, node: Node, dialect: Dialect) -> None:
+    obstacle = node.layer.obstacle(node.inputs, dialect) or _odd_company(network, node)
+    if obstacle:
+        raise NetworkError(
+            f"does not run in PyTorch: {obstacle}",
+            place=node.place,
+            remedy="its weights can be converted all the same",
+        )
+
+
+def _odd_company(network: Network, node: Node) -> str | None:
+    """Why a layer does not run because of the layers that it refers to."""
+    silent = [i for i in node.sources if i >= 0 and not network.nodes[i].layer.has_output]
+    if silent and node.layer.has_output:
+        return f"it reads layer {silent[0]} [cost], which has no output at inference"
+    owner = network.nodes[_owner(network, node)]
+    if owner is not node and _kernel(owner) != _kernel(node):
+        return f"share_index: its kernels are unlike those of {owner.place}"
+    return None
+
+
+def _kernel(node: Node) -> tuple[object, ...]:
+    """What layers that share their arrays must have in common: AB convolutional_layer.c:566."""
+    layer = node.layer
+    if not isinstance(layer, Convolutional):
+        return (layer.type,)
+    return (layer.size, layer.filters, layer.groups, layer.has_norm, node.inputs[0].c)
+
+
+def _module(node: Node, dialect: Dialect) -> nn.Module:
+    """The layer's modules, checked against its arrays: the checkpoint must fit."""
+    module = container(node.layer.modules(node.inputs, dialect), dialect)
+    arrays = {array.suffix: array.shape for array in node.layer.arrays(node.inputs, dialect)}
+    tensors = {
+        name: tuple(tensor.shape)
+        for name, tensor in module.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    if tensors != arrays:
+        raise RuntimeError(f"{node.place}: modules {tensors} do not hold its arrays {arrays}")
+    return module
