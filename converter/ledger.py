@@ -41,7 +41,7 @@ def explain(network: Network, header: Header, slots: Sequence[Slot], size: int) 
             remedy=f"use the cfg with classes={fits} and the filters= before each head to match",
         )
     if size < expected:
-        return _short(slots, size, expected)
+        return _short(network, slots, size, expected)
     return WeightsError(
         f"has {size - expected:,} bytes more than the cfg asks for ({size:,}, not {expected:,})",
         place=f"byte {expected}",
@@ -49,12 +49,13 @@ def explain(network: Network, header: Header, slots: Sequence[Slot], size: int) 
     )
 
 
-def _short(slots: Sequence[Slot], size: int, expected: int) -> WeightsError:
-    layers = slots[-1].node.index
+def _short(
+    network: Network, slots: Sequence[Slot], size: int, expected: int
+) -> WeightsError:
     boundary = cut(slots, size)
     if boundary is not None:
         return WeightsError(
-            f"ends after layer {boundary - 1} of {layers}: a backbone",
+            f"ends after layer {boundary - 1} of {network.nodes[-1].index}: a backbone",
             place=f"byte {size}",
             remedy="use --partial to convert the layers that it has",
         )

@@ -123,7 +123,7 @@ def _equal(source: Source, slot: Slot, tensors: Any) -> bool:
 
 
 def _chunks(source: Source) -> Iterator[tuple[memoryview, int]]:
-    """The whole file in pieces: (bytes, offset). A piece is valid until the next but one."""
+    """The whole file in pieces, (bytes, offset); one is valid until the next but one."""
     buffers = [memoryview(bytearray(CHUNK)) for _ in range(2)]
     for offset in range(0, source.size, CHUNK):
         view = buffers[offset // CHUNK % 2][: min(CHUNK, source.size - offset)]

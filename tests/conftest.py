@@ -1,0 +1,74 @@
+"""What many tests start from."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import reference
+
+DATA = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True)
+class Files:
+    """A network on disk: its weights and its cfg, side by side."""
+
+    weights: Path
+    cfg: Path
+
+    @property
+    def text(self) -> str:
+        return self.cfg.read_text()
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.weights.with_suffix(".safetensors")
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Files:
+    """The embedded detector of shapes, in a folder of its own."""
+    for name in ("shapes.weights", "shapes.cfg", "shapes.names"):
+        shutil.copyfile(DATA / "shapes" / name, tmp_path / name)
+    return Files(tmp_path / "shapes.weights", tmp_path / "shapes.cfg")
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., Files]:
+    """Writes a network of convolutions with random weights: make(cfg text, name="net")."""
+
+    def write(text: str, name: str = "net", **options) -> Files:
+        files = Files(tmp_path / f"{name}.weights", tmp_path / f"{name}.cfg")
+        files.cfg.write_text(text)
+        files.weights.write_bytes(reference.random_weights(text, **options))
+        return files
+
+    return write
+
+
+TOY = """\
+[net]
+width=8
+height=8
+channels=3
+
+[convolutional]
+batch_normalize=1
+filters=4
+size=3
+pad=1
+activation=leaky
+
+[convolutional]
+filters=2
+size=1
+activation=linear
+"""
+
+
+@pytest.fixture
+def toy(make) -> Files:
+    """Two convolutions, one with batch norm: 4 * 4 + 4 * 3 * 9 + 2 + 2 * 4 = 134 floats."""
+    return make(TOY, "toy")

@@ -1,0 +1,178 @@
+"""The command lines as users meet them: processes, streams, exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+def script(name: str, *arguments, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, SCRIPTS / f"{name}.py", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_the_main_job(sample):
+    done = script("convert", sample.weights)
+    assert done.returncode == 0
+    assert done.stdout == (
+        f"{sample.checkpoint}: 366 tensors, 249,382 floats, yolov3, 3 classes, verified\n"
+    )
+    assert "found beside the weights" in done.stderr
+
+
+def test_quiet_says_nothing_on_stderr(sample):
+    assert script("convert", sample.weights, "-q").stderr == ""
+
+
+def test_json_is_one_object(sample):
+    done = script("convert", sample.weights, "--json")
+    facts = json.loads(done.stdout)
+    assert facts["schema"] == 1
+    assert facts["output"] == str(sample.checkpoint)
+    assert facts["verified"] is True
+
+
+def test_dry_run_prints_the_plan(sample):
+    done = script("convert", sample.weights, "--dry-run")
+    lines = done.stdout.splitlines()
+    assert len(lines) == 366 + 1
+    assert lines[0].split() == [
+        "0", "convolutional", "biases", "20-27", "backbone.stem.0.bn.bias", "2",
+    ]  # fmt: skip
+    assert not sample.checkpoint.exists()
+
+
+def test_verify_prints_the_table(sample):
+    script("convert", sample.weights)
+    done = script("verify", sample.weights, sample.checkpoint)
+    assert done.returncode == 0
+    assert done.stdout.count(" yes\n") == 366 or done.stdout.count("yes\n") == 366
+    assert done.stdout.splitlines()[-1] == "equal: 366 of 366 tensors are bit for bit the same"
+
+
+def test_verify_fails_on_a_difference(sample):
+    script("convert", sample.weights)
+    data = bytearray(sample.checkpoint.read_bytes())
+    data[-1] ^= 1
+    sample.checkpoint.write_bytes(data)
+    done = script("verify", sample.weights, sample.checkpoint, "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {
+        "schema": 1, "ok": False, "tensors": 366, "mismatched": ["heads.0.conv.weight"],
+        "missing": [], "unexpected": [], "header": True,
+    }  # fmt: skip
+
+
+class TestRefusals:
+    def test_in_one_line_and_in_json(self, tmp_path):
+        missing = tmp_path / "no.weights"
+        done = script("convert", missing, "--json")
+        assert done.returncode == 1
+        assert json.loads(done.stdout)["schema"] == 1
+        error = json.loads(done.stdout)["error"]
+        assert error.keys() == {"type", "message", "path", "place", "remedy"}
+        assert (error["type"], error["path"]) == ("WeightsError", str(missing))
+        assert done.stderr.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"", "is empty"),
+            (b"<!DOCTYPE html><html>", "is an HTML page"),
+            (b"\n<html>", "is an HTML page"),
+            (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
+            (b"PK\x03\x04" + bytes(30), "is a zip archive"),
+            (b"[net]\nbatch=1\nwidth=416\n", "is text that looks like a cfg"),
+        ],
+    )
+    def test_what_is_no_weights_file(self, tmp_path, content, message):
+        path = tmp_path / "yolov3.weights"
+        path.write_bytes(content)
+        done = script("convert", path)
+        assert done.returncode == 1
+        assert f"error: {path}: {message}" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert os.listdir(tmp_path) == ["yolov3.weights"]
+
+    def test_a_directory(self, tmp_path):
+        done = script("convert", tmp_path)
+        assert done.returncode == 1
+        assert "is a directory" in done.stderr
+
+    def test_a_fifo_does_not_hang(self, tmp_path):
+        os.mkfifo(tmp_path / "x.weights")
+        done = script("convert", tmp_path / "x.weights", timeout=20)
+        assert done.returncode == 1
+        assert "is not a regular file" in done.stderr
+
+    def test_output_in_no_folder(self, sample, tmp_path):
+        done = script("convert", sample.weights, "-o", tmp_path / "no" / "x.safetensors")
+        assert done.returncode == 1
+        assert "No such file or directory" in done.stderr
+
+    def test_control_characters_do_not_reach_the_terminal(self, tmp_path):
+        (tmp_path / "x.cfg").write_text("[net]\n\x1b]0;owned\x07=1\n[\x1b[31mred]\n")
+        (tmp_path / "x.weights").write_bytes(bytes(1000))
+        done = script("convert", tmp_path / "x.weights")
+        assert done.returncode == 1
+        assert "\x1b" not in done.stdout + done.stderr
+        assert r"\x1b[31mred" in done.stderr
+
+    def test_usage(self):
+        assert script("convert").returncode == 2
+        assert script("convert", "x", "--family", "nonsense").returncode == 2
+
+
+def test_help_has_examples():
+    for name in ("convert", "verify"):
+        assert "examples:\n" in script(name, "--help").stdout
+
+
+def test_a_closed_pipe_is_no_traceback(sample):
+    command = f"{sys.executable} {SCRIPTS}/convert.py {sample.weights} --dry-run | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.stdout.startswith("0 convolutional")
+
+
+def test_interrupted(sample, tmp_path):
+    """Ctrl-C while the target is being written: exit code 130, and nothing left behind."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[2])\n"
+        "from converter import payload\n"
+        "import time\n"
+        "payload.write = lambda *a, **k: (print('writing', flush=True), time.sleep(60))\n"
+        "from converter.cli import convert_main\n"
+        "sys.exit(convert_main([sys.argv[1]]))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(sample.weights), str(SCRIPTS.parent)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "writing\n"
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert sorted(os.listdir(tmp_path)) == ["shapes.cfg", "shapes.names", "shapes.weights"]
+
+
+def test_converting_never_imports_torch(sample):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[2])\n"
+        "from converter.cli import convert_main, verify_main\n"
+        "out = sys.argv[1].replace('.weights', '.safetensors')\n"
+        "assert convert_main([sys.argv[1], '-q']) == 0\n"
+        "assert verify_main([sys.argv[1], out, '-q']) == 0\n"
+        "sys.exit('torch' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", code, str(sample.weights), str(SCRIPTS.parent)]
+    assert subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode == 0

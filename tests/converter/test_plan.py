@@ -1,0 +1,116 @@
+"""Where every byte goes, settled in advance."""
+
+import nets
+import pytest
+import reference
+
+from converter import families, network, plan
+from converter.errors import WeightsError
+from converter.weights import Header
+
+HEADER = Header(major=0, minor=2, revision=0, seen=0, size=20)
+
+
+def made(text, size=None, **options):
+    net = network.parse(text)
+    if size is None:
+        size = 20 + 4 * reference.floats(text)
+    family = options.pop("family", families.generic)(net)
+    return plan.make(
+        header=options.pop("header", HEADER), size=size, network=net, family=family,
+        dialect="pjreddie", **options,
+    )  # fmt: skip
+
+
+def test_a_plan_written_out(toy):
+    # biases first, then the other three of batch norm, then the kernel: pj parser.c:1164
+    rows = [(s.label, s.tensor, s.shape, s.offset) for s in made(toy.text).slots]
+    assert rows == [
+        ("0 biases", "layers.0.bn.bias", (4,), 20),
+        ("0 scales", "layers.0.bn.weight", (4,), 36),
+        ("0 rolling_mean", "layers.0.bn.running_mean", (4,), 52),
+        ("0 rolling_variance", "layers.0.bn.running_var", (4,), 68),
+        ("0 weights", "layers.0.conv.weight", (4, 3, 3, 3), 84),  # 4 * 27 * 4 = 432 bytes
+        ("1 biases", "layers.1.conv.bias", (2,), 516),
+        ("1 weights", "layers.1.conv.weight", (2, 4, 1, 1), 524),  # ends at 20 + 4 * 134 = 556
+    ]
+
+
+@pytest.mark.parametrize("text", [nets.yolov3(2, 3, spp=True), nets.classifier(2, 7)])
+def test_slots_tile_the_file(text):
+    slots = made(text).slots
+    assert slots[0].offset == 20
+    assert all(a.end == b.offset for a, b in zip(slots, slots[1:], strict=False))
+    assert slots[-1].end == 20 + 4 * reference.floats(text)
+    for slot, entry in zip(slots, reference.layout(text), strict=True):
+        assert (slot.node.index, slot.kind, slot.shape) == (entry.layer, entry.kind, entry.shape)
+
+
+def test_a_short_head_moves_everything_by_four_bytes(toy):
+    short = Header(major=0, minor=1, revision=0, seen=0, size=16)
+    slots = made(toy.text, size=16 + 4 * 134, header=short).slots
+    assert [s.offset for s in slots] == [s.offset - 4 for s in made(toy.text).slots]
+
+
+def test_the_classifier_of_a_backbone_becomes_linear():
+    slots = {s.tensor: s for s in made(nets.classifier(2, 7), family=families.yolov3).slots}
+    assert slots["fc.2.weight"].shape == (7, 64)
+    assert slots["fc.2.bias"].shape == (7,)
+    assert slots["stem.0.conv.weight"].shape == (2, 3, 3, 3)
+
+
+def test_dontload_leaves_tensors_unfilled(toy):
+    text = toy.text.replace("filters=4", "filters=4\ndontload=1")
+    assert list(made(text, size=20 + 4 * 10).unfilled) == [
+        f"layers.0.{name}"
+        for name in ("bn.bias", "bn.weight", "bn.running_mean", "bn.running_var", "conv.weight")
+    ]
+
+
+def test_dontloadscales_skips_three_arrays(toy):
+    text = toy.text.replace("filters=4", "filters=4\ndontloadscales=1")
+    kinds = [s.kind for s in made(text, size=20 + 4 * (134 - 12)).slots if s.node.index == 0]
+    assert kinds == ["biases", "weights"]
+
+
+class TestPartial:
+    def test_a_file_that_ends_after_a_layer(self, toy):
+        cut = made(toy.text, size=516, partial=True)
+        assert (cut.cutoff, cut.complete) == (1, False)
+        assert [s.node.index for s in cut.slots] == [0] * 5
+        assert list(cut.unfilled) == ["layers.1.conv.bias", "layers.1.conv.weight"]
+
+    def test_a_whole_file_is_whole(self, toy):
+        assert made(toy.text, partial=True).complete
+
+    def test_every_other_length_is_refused(self, toy):
+        ends = {516, 556}  # after layer 0, and after layer 1: the whole file
+        for size in range(20, 600):
+            if size not in ends:
+                with pytest.raises(WeightsError):
+                    made(toy.text, size=size, partial=True)
+
+    def test_without_partial_the_remedy_is_named(self, toy):
+        with pytest.raises(WeightsError, match="ends after layer 0 of 1: a backbone") as caught:
+            made(toy.text, size=516)
+        assert "--partial" in caught.value.remedy
+
+
+class TestLedger:
+    def test_another_class_count(self):
+        size = 20 + 4 * reference.floats(nets.yolov3(2, 80))
+        with pytest.raises(WeightsError, match="the file fits 80 classes, the cfg says 3"):
+            made(nets.yolov3(2, 3), size=size)
+
+    def test_cut_inside_a_layer(self, toy):
+        with pytest.raises(WeightsError, match=r"ends inside weights of layer 0 .*line 6") as caught:
+            made(toy.text, size=100)
+        assert caught.value.place == "byte 100"
+
+    def test_surplus(self, toy):
+        with pytest.raises(WeightsError, match="has 4 bytes more than the cfg asks for"):
+            made(toy.text, size=560)
+
+    def test_nothing_but_a_header(self, toy):
+        with pytest.raises(WeightsError, match="ends inside biases of layer 0"):
+            made(toy.text, size=20)

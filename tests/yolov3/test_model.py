@@ -1,0 +1,157 @@
+"""The modular model: the article's figures, and names that follow the file."""
+
+import nets
+import pytest
+import reference
+import torch
+from torch import nn
+from torchinfo import summary
+
+from converter import families, network
+from yolov3 import FPN, ArticleFPN, BasicConv2d, Darknet53, ResidualBlock, YOLOHead, YOLOv3
+
+
+class TestArticle:
+    """What torchinfo printed for the article's own code at 416 x 416."""
+
+    def test_fpn(self):
+        maps = [torch.rand(1, c, s, s) for c, s in ((256, 52), (512, 26), (1024, 13))]
+        found = summary(ArticleFPN([256, 512, 1024]), input_data=maps, verbose=0)
+        assert found.total_params == 20_987_136
+        assert round(found.total_mult_adds / 1e9, 2) == 11.87
+
+    def test_yolov3(self):
+        backbone = Darknet53(num_classes=1000)
+        model = YOLOv3(backbone, ArticleFPN(backbone.channels), num_classes=80)
+        found = summary(model, input_size=(1, 3, 416, 416), verbose=0)
+        assert found.total_params == 63_054_789
+        assert round(found.total_mult_adds / 1e9, 2) == 36.70
+        with torch.no_grad():
+            shapes = [tuple(x.shape) for x in model(torch.rand(1, 3, 416, 416))]
+        assert shapes == [(1, 255, 52, 52), (1, 255, 26, 26), (1, 255, 13, 13)]
+
+    def test_five_levels(self):
+        backbone = Darknet53(levels=5)
+        fpn = ArticleFPN(backbone.channels)
+        assert sum(p.numel() for p in fpn.parameters()) == 21_316_544
+        model = YOLOv3(backbone, fpn, num_classes=80)
+        assert sum(p.numel() for p in model.parameters()) == 63_433_667
+
+    def test_attribute_names(self):
+        backbone = Darknet53(width=2)
+        model = YOLOv3(backbone, ArticleFPN(backbone.channels), 3)
+        stages = "stem res_conv_1 conv_2_in res_conv_2 conv_3_in res_conv_3 conv_4_in res_conv_4"
+        assert [n for n, _ in backbone.named_children()] == [
+            *stages.split(), "conv_5_in", "res_conv_5", "fc",
+        ]  # fmt: skip
+        assert [n for n, _ in model.fpn.named_children()] == [
+            "lateral_convs", "fpn_convs", "tail_convs", "merge_convs",
+        ]  # fmt: skip
+        assert [n for n, _ in model.named_children()] == ["backbone", "fpn", "heads"]
+        assert [n for n, _ in BasicConv2d(1, 1, kernel_size=1).named_children()] == [
+            "conv", "bn", "relu",
+        ]  # fmt: skip
+        assert [n for n, _ in ResidualBlock(2).named_children()] == ["conv1", "conv2"]
+        assert [n for n, _ in YOLOHead(1, 1).named_children()] == ["conv"]
+
+
+def test_darknets_yolov3_has_as_many_values_as_its_file():
+    backbone = Darknet53(num_classes=None)
+    model = YOLOv3(backbone, FPN(backbone.channels), 80)
+    assert sum(p.numel() for p in model.parameters()) == 61_949_149
+    statistics = [b for name, b in model.named_buffers() if "running" in name]
+    assert sum(b.numel() for b in statistics) == 52_608
+
+
+OPTIONS = [
+    {},
+    {"spp": True},
+    {"levels": 4, "repeats": 1},
+    {"levels": 5, "merge": (8, 8, 8, 16), "repeats": 3, "spp": True},
+]
+
+
+@pytest.fixture(params=OPTIONS, ids=str)
+def options(request):
+    return request.param
+
+
+@pytest.fixture
+def model(options):
+    backbone = Darknet53(num_classes=None, width=2, levels=options.get("levels", 3))
+    fpn = FPN(
+        backbone.channels,
+        options.get("repeats", 2),
+        merge_channels=options.get("merge"),
+        spp=options.get("spp", False),
+    )
+    return YOLOv3(backbone, fpn, 3).eval()
+
+
+@pytest.fixture
+def family(options):
+    return families.yolov3(network.parse(nets.yolov3(2, 3, size=64, **options)))
+
+
+def test_the_file_order_is_the_order_of_execution(model, family):
+    ran = []
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda *_, name=name: ran.append(name))
+    with torch.no_grad():
+        model(torch.rand(1, 3, 64, 64))
+    listed = [p if p.startswith("heads") else f"{p}.conv" for p in family.modules.values()]
+    # Hooks tell when a module ends: heads run after the neck, in the file each follows its tail.
+    assert [n for n in ran if "heads" not in n] == [n for n in listed if "heads" not in n]
+    assert sorted(ran) == sorted(listed)
+
+
+def test_the_names_are_the_state_dict(model, options):
+    text = nets.yolov3(2, 3, size=64, **options)
+    modules = reference.yolov3_modules(
+        options.get("levels", 3), options.get("repeats", 2), spp=options.get("spp", False)
+    )
+    layers = sorted({entry.layer for entry in reference.layout(text)})
+    names = {}
+    for layer, module in zip(layers, modules, strict=True):
+        kinds = {e.kind: e.shape for e in reference.layout(text) if e.layer == layer}
+        for kind, shape in kinds.items():
+            bias = "bn.bias" if "scales" in kinds else "conv.bias"
+            names[f"{module}.{reference.TORCH_NAMES.get(kind, bias)}"] = shape
+    state = {
+        name: tuple(tensor.shape)
+        for name, tensor in model.state_dict().items()
+        if "num_batches_tracked" not in name
+    }
+    assert state == names
+
+
+def test_outputs_run_fine_to_coarse(model, options):
+    with torch.no_grad():
+        sides = [x.shape[2] for x in model(torch.rand(2, 3, 64, 64))]
+    assert sides == [32, 16, 8, 4, 2][-options.get("levels", 3) :]
+
+
+class TestDarknet53:
+    def test_features_and_classes(self):
+        model = Darknet53(in_channels=1, num_classes=10, width=4).eval()
+        x = torch.rand(2, 1, 64, 64)
+        with torch.no_grad():
+            assert [tuple(f.shape) for f in model(x)] == [
+                (2, 32, 8, 8), (2, 64, 4, 4), (2, 128, 2, 2),
+            ]  # fmt: skip
+            assert [f.shape[1] for f in model.stages(x)] == [8, 16, 32, 64, 128]
+            assert model.classify(x).shape == (2, 10)
+
+    def test_no_classifier(self):
+        assert not any("fc" in name for name in Darknet53(num_classes=None, width=2).state_dict())
+
+    @pytest.mark.parametrize("levels", [0, 6])
+    def test_levels_out_of_range(self, levels):
+        with pytest.raises(ValueError, match="levels"):
+            Darknet53(levels=levels)
+
+
+def test_merge_channels_need_one_value_a_step():
+    with pytest.raises(ValueError, match="merge_channels needs 2 values"):
+        FPN([4, 8, 16], merge_channels=[4])
