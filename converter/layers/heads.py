@@ -26,6 +26,8 @@ class AnchorHead(Layer):
     num: int = 1
     mask: tuple[int, ...] = ()
     anchors: tuple[float, ...] = ()
+    nms_kind: str = only("alexeyab", "default")
+    beta_nms: float = only("alexeyab", 0.6)
 
     @property
     def used_mask(self) -> tuple[int, ...]:
@@ -53,9 +55,9 @@ class AnchorHead(Layer):
         return shape
 
     def signature(self) -> dict[str, Any]:
-        """With the number of anchors in place of the anchors."""
+        """With the number of anchors in place of the anchors, and without how boxes are chosen."""
         facts = super().signature()
-        for name in ("num", "mask", "anchors"):
+        for name in ("num", "mask", "anchors", "nms_kind", "beta_nms"):
             del facts[name]
         return {**facts, "anchors": len(self.used_mask)}
 
@@ -98,6 +100,7 @@ class GaussianYolo(AnchorHead):
     box_values: ClassVar[int] = 8
 
     scale_x_y: float = 1.0
+    yolo_point: str = "center"
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, anchors * (9 + classes), h, w) -> the same: AB gaussian_yolo_layer.c:531.
@@ -130,6 +133,7 @@ class Region(Layer):
     num: int = 1
     softmax: int = 0
     background: int = only("pjreddie", 0)
+    classfix: int = 0
     anchors: tuple[float, ...] = ()
     tree: str = ""
 
