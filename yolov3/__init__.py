@@ -9,6 +9,7 @@ except ModuleNotFoundError as error:
 
 from yolov3.backbone import Darknet53
 from yolov3.blocks import BasicConv2d, ResidualBlock
+from yolov3.darknet import DarknetModel
 from yolov3.head import YOLOHead
 from yolov3.load import load
 from yolov3.model import YOLOv3
@@ -20,6 +21,7 @@ __all__ = [
     "ArticleFPN",
     "BasicConv2d",
     "Darknet53",
+    "DarknetModel",
     "ResidualBlock",
     "YOLOHead",
     "YOLOv3",

@@ -8,11 +8,12 @@ from torch import nn
 from converter.errors import NetworkError
 from converter.layers import Convolutional, Dialect, container
 from converter.network import Network, Node
+from yolov3.described import FromDarknet
 
 Schedule = list[tuple[Node, tuple[int, ...]]]
 
 
-class DarknetModel(nn.Module):
+class DarknetModel(FromDarknet, nn.Module):
     """The network of a cfg, with family generic's tensor names: ``layers.{cfg index}.{suffix}``.
 
     Inference only. Pictures may have another size than the cfg says, as long as its layers allow

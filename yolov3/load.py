@@ -18,9 +18,11 @@ from converter.metadata import Metadata
 from converter.network import Network
 from yolov3.backbone import Darknet53
 from yolov3.blocks import BATCH_NORM_RULES, BatchNormRule, set_batch_norm
-from yolov3.described import FromDarknet
+from yolov3.darknet import DarknetModel
 from yolov3.model import YOLOv3
 from yolov3.neck import FPN, ArticleFPN
+
+Model = YOLOv3 | Darknet53 | DarknetModel
 
 
 def load(
@@ -30,7 +32,7 @@ def load(
     dtype: torch.dtype | None = None,
     *,
     strict: bool = True,
-) -> YOLOv3 | Darknet53:
+) -> Model:
     """The model of a checkpoint, in eval mode, with every tensor accounted for.
 
     The file is mapped into memory, not copied; changing the model does not change the file.
@@ -45,7 +47,8 @@ def load(
             article's wiring); the rest is freshly initialised, and ``model.missing`` names it.
 
     Returns:
-        A ``YOLOv3``, or a ``Darknet53`` for a backbone file.
+        A ``YOLOv3``, a ``Darknet53`` for a backbone file, or for family generic a
+        ``DarknetModel``.
 
     Raises:
         CheckpointError: not a checkpoint of ours, or tensors are missing, surplus or misshapen.
@@ -69,7 +72,8 @@ def load(
     _fill_counters(model)
     _describe(model, meta, network)
     set_batch_norm(model, bn)
-    return model.to(device=device, dtype=dtype).eval()
+    model.to(device=device, dtype=dtype)
+    return model.eval()
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
@@ -82,12 +86,9 @@ def _read(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
         raise CheckpointError(f"is not a safetensors file: {error}") from error
 
 
-def _build(meta: Metadata, network: Network) -> YOLOv3 | Darknet53:
+def _build(meta: Metadata, network: Network) -> Model:
     if meta.family == "generic":
-        raise CheckpointError(
-            "is of family generic, which has no model yet",
-            remedy="only networks with the shape of YOLOv3 can be loaded",
-        )
+        return DarknetModel(network, meta.dialect)
     spec = families.yolov3(network).spec
     if spec is None:
         raise CheckpointError("does not say how its model is built")
@@ -145,14 +146,14 @@ def _fill_counters(model: nn.Module) -> None:
             module.num_batches_tracked = torch.zeros((), dtype=torch.long)
 
 
-def _describe(model: FromDarknet, meta: Metadata, network: Network) -> None:
+def _describe(model: Model, meta: Metadata, network: Network) -> None:
     model.metadata = meta
     model.network = network
     model.dialect = meta.dialect
     model.names = meta.names
     model.input_size = (network.input.h, network.input.w)
-    heads = [node for node in reversed(network.nodes) if isinstance(node.layer, Yolo)]
-    model.strides = [network.input.h // node.output.h for node in heads]
-    model.anchors = [
-        list(node.layer.used_anchors) for node in heads if isinstance(node.layer, Yolo)
-    ]
+    # The modular model's maps run fine to coarse, the file's coarse to fine.
+    outputs = reversed(network.outputs) if isinstance(model, YOLOv3) else network.outputs
+    heads = [(node, node.layer) for node in outputs if isinstance(node.layer, Yolo)]
+    model.strides = [network.input.h // node.output.h for node, _ in heads]
+    model.anchors = [list(layer.used_anchors) for _, layer in heads]
