@@ -7,6 +7,7 @@ DarknetError
 ├── WeightsError      a .weights file: place is a byte offset or a layer
 ├── FamilyError       a network that does not have the shape that was asked for
 ├── CheckpointError   a .safetensors file: place is a tensor
+├── ImageError        a picture that cannot be used
 ├── DownloadError     published weights that no server delivers
 └── OutputError       a target that cannot be written
 """
@@ -79,6 +80,10 @@ class FamilyError(DarknetError):
 
 class CheckpointError(DarknetError):
     """A .safetensors file that cannot be used as asked."""
+
+
+class ImageError(DarknetError):
+    """A picture that cannot be read, or used as asked."""
 
 
 class DownloadError(DarknetError):
