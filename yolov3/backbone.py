@@ -89,7 +89,7 @@ class Darknet53(FineTuning):
                 text += CLASSIFIER.format(classes=num_classes)
             else:
                 text = rewritten(text, {linear: ("filters", num_classes)})
-            self._become(text, num_classes)
+            self._become(text)
         like = self.conv_5_in.conv.weight
         self.fc = _classifier(like.shape[0], num_classes)
         initialise(self.fc, like)

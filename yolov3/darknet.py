@@ -1,19 +1,20 @@
 """Any Darknet network as a PyTorch module, layer by layer as its cfg says."""
 
 from collections.abc import Iterable, Iterator
+from typing import Self
 
 import torch
 from torch import nn
 
-from converter.errors import NetworkError
+from converter.errors import NetworkError, UsageError
 from converter.layers import Convolutional, Dialect, container
 from converter.network import Network, Node
-from yolov3.described import FromDarknet
+from yolov3.finetune import FineTuning, initialise, need_classes, with_classes
 
 Schedule = list[tuple[Node, tuple[int, ...]]]
 
 
-class DarknetModel(FromDarknet, nn.Module):
+class DarknetModel(FineTuning):
     """The network of a cfg, with family generic's tensor names: ``layers.{cfg index}.{suffix}``.
 
     Inference only. Pictures may have another size than the cfg says, as long as its layers allow
@@ -30,18 +31,20 @@ class DarknetModel(FromDarknet, nn.Module):
 
     def __init__(self, network: Network, dialect: Dialect = "pjreddie") -> None:
         super().__init__()
-        self.network = network
         self.dialect = dialect
-        nodes = network.nodes
-        self._owners = [_owner(network, node) for node in nodes]
-        for node in nodes:
+        self._follow(network)
+        for node in network.nodes:
             _need_runnable(network, node, dialect)
-        self.layers = nn.ModuleList(_module(node, dialect) for node in nodes)
+        self.layers = nn.ModuleList(_module(node, dialect) for node in network.nodes)
+
+    def _follow(self, network: Network) -> None:
+        self.network = network
+        self._owners = [_owner(network, node) for node in network.nodes]
         self._maps = tuple(
             node.sources[0] if node.layer.is_head else node.index for node in network.outputs
         )
         self._to_maps = _schedule(network, self._maps, keep=self._maps)
-        self._to_all = _schedule(network, range(len(nodes)), keep=())
+        self._to_all = _schedule(network, range(len(network.nodes)), keep=())
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """The raw maps that the heads get, in file order; without heads, the last layer's output.
@@ -75,6 +78,40 @@ class DarknetModel(FromDarknet, nn.Module):
             yield node.index, kept.get(node.index)
             for index in expired:
                 kept.pop(index, None)
+
+    def replace_heads(self, num_classes: int) -> Self:
+        """Fresh convolutions before the heads, for other classes; all else stays as it is.
+
+        They are initialised as darknet does. The network and its cfg text change with them, and the
+        class names are gone.
+
+        Raises:
+            UsageError: ``num_classes`` is less than 1.
+            NetworkError: the network has no heads whose classes can be replaced.
+        """
+        need_classes(num_classes)
+        text, changed = with_classes(self.network, num_classes)
+        self._become(text)
+        self._follow(self.network)
+        for index in changed:
+            like = next(self.layers[index].parameters())
+            fresh = _module(self.network.nodes[index], self.dialect)
+            self.layers[index] = initialise(fresh, like)
+        return self.train(self.training)
+
+    def freeze_backbone(self, layers: int) -> Self:
+        """Keep the weights and statistics of the first ``layers`` layers; train the others.
+
+        Darknet's own cut-offs are 15 for yolov3-tiny, 74 for yolov3, 137 for yolov4, as the names
+        of their files with pretrained layers tell. ``model.requires_grad_(True).train()`` is the
+        way back.
+
+        Raises:
+            UsageError: the network does not have so many layers.
+        """
+        if not 1 <= layers <= len(self.layers):
+            raise UsageError(f"layers={layers} is outside 1 to {len(self.layers)}")
+        return self._freeze(self.layers[:layers])
 
     def _run(self, node: Node, kept: dict[int, torch.Tensor]) -> torch.Tensor:
         owner = self.layers[self._owners[node.index]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Self
 
 import torch
@@ -36,7 +35,7 @@ groups=1
 """
 
 
-class FineTuning(FromDarknet, nn.Module):
+class FineTuning(FromDarknet):
     """What all models here can do on the way to another task."""
 
     def train(self, mode: bool = True) -> Self:
@@ -67,14 +66,10 @@ class FineTuning(FromDarknet, nn.Module):
             module.requires_grad_(False)
         return self.train(self.training)
 
-    def _become(self, text: str, classes: int) -> None:
+    def _become(self, text: str) -> None:
         """Belong to another cfg, whose class names nobody has told yet."""
         self.network = networks.parse(text)
         self.names = None
-        if self.metadata is not None:
-            self.metadata = replace(
-                self.metadata, cfg=text, classes=classes, names=None, assumed={}
-            )
 
 
 def need_classes(classes: int) -> None:
@@ -88,7 +83,7 @@ def need_classes(classes: int) -> None:
 
 
 def initialise(module: nn.Module, like: torch.Tensor) -> nn.Module:
-    """``module`` with the weights that pjreddie's darknet starts from, where and of what ``like`` is.
+    """``module`` with the weights that pjreddie's darknet starts from; device and type as ``like``.
 
     Convolutions get N(0, 2 / (size * size * c / groups)) and biases 0 (pj
     convolutional_layer.c:199-209), and so does a linear layer, which is a 1x1 convolution there.
@@ -112,14 +107,14 @@ def with_classes(network: Network, classes: int) -> tuple[str, list[int]]:
     """
     options: dict[int, tuple[str, int]] = {}
     for head in network.outputs:
-        conv = network.nodes[head.sources[0]]
-        if not isinstance(conv.layer, Convolutional) or conv.layer.shares:
+        anchors, conv = _anchors(head), network.nodes[head.sources[0]]
+        if not isinstance(conv.layer, Convolutional) or conv.layer.shares or conv.layer.has_norm:
             raise NetworkError(
-                f"gets its input from [{conv.layer.type}], whose size cannot be changed",
+                f"gets its input from layer {conv.index}, which is no plain convolution",
                 place=head.place,
-                remedy="change classes= and what depends on it in the cfg",
+                remedy="change the cfg by hand and train from that",
             )
-        more = _anchors(head) * (classes - int(getattr(head.layer, "classes")))  # noqa: B009
+        more = anchors * (classes - int(getattr(head.layer, "classes")))  # noqa: B009
         options[head.index] = ("classes", classes)
         options[conv.index] = ("filters", conv.layer.filters + more)
     changed = [i for i in options if isinstance(network.nodes[i].layer, Convolutional)]

@@ -24,6 +24,8 @@ from yolov3.neck import FPN, ArticleFPN
 
 Model = YOLOv3 | Darknet53 | DarknetModel
 
+FILE_NAME = "model.safetensors"  # in a folder that save_pretrained wrote
+
 
 def load(
     path: str | os.PathLike[str],
@@ -38,7 +40,7 @@ def load(
     The file is mapped into memory, not copied; changing the model does not change the file.
 
     Args:
-        path: a .safetensors file that ``convert`` wrote.
+        path: a .safetensors file that ``convert`` wrote, or a folder that ``save_pretrained`` did.
         bn: batch norm as PyTorch and AlexeyAB's darknet compute it ("torch"), or as pjreddie's
             does on the CPU.
         device: where to put the model.
@@ -55,6 +57,7 @@ def load(
     """
     if bn not in BATCH_NORM_RULES:
         raise UsageError(f"bn={bn!r} is unknown", remedy=f"use one of {BATCH_NORM_RULES}")
+    path = Path(path, FILE_NAME) if os.path.isdir(path) else Path(path)
     try:
         meta = Metadata.decode(store.read_metadata(path))
         network = networks.parse(meta.cfg)
@@ -76,11 +79,11 @@ def load(
     return model.eval()
 
 
-def _read(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
+def _read(path: Path) -> dict[str, torch.Tensor]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(Path(path), framework="pt") as file:
+        with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise CheckpointError(f"is not a safetensors file: {error}") from error

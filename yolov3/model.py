@@ -43,8 +43,8 @@ class YOLOv3(FineTuning):
         need_classes(num_classes)
         if hasattr(self, "network"):
             text, _ = with_classes(self.network, num_classes)
-            self._become(text, num_classes)
-        like = self.heads[0].conv.weight
+            self._become(text)
+        like = next(self.heads.parameters())
         self.num_classes = num_classes
         self.heads = nn.ModuleList(YOLOHead(c, num_classes) for c in self.fpn.channels)
         initialise(self.heads, like)
