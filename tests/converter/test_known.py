@@ -39,7 +39,9 @@ def test_no_two_architectures_collide():
     for architecture in known.ARCHITECTURES:
         if architecture.classes is None:
             one, two = architecture.floats(1), architecture.floats(2)
-            counts[architecture.name] = set(range(one, one + known.MAX_CLASSES * (two - one), two - one))
+            counts[architecture.name] = set(
+                range(one, one + known.MAX_CLASSES * (two - one), two - one)
+            )
         else:
             counts[architecture.name] = {architecture.floats(architecture.classes)}
     for (_, a), (_, b) in combinations(counts.items(), 2):

@@ -103,7 +103,9 @@ class TestLedger:
             made(nets.yolov3(2, 3), size=size)
 
     def test_cut_inside_a_layer(self, toy):
-        with pytest.raises(WeightsError, match=r"ends inside weights of layer 0 .*line 6") as caught:
+        with pytest.raises(
+            WeightsError, match=r"ends inside weights of layer 0 .*line 6"
+        ) as caught:
             made(toy.text, size=100)
         assert caught.value.place == "byte 100"
 

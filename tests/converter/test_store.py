@@ -76,13 +76,12 @@ class TestReplacing:
         assert [p.name for p in tmp_path.iterdir()] == ["target"]
 
     def test_a_full_disk_is_told_before_and_while_writing(self, tmp_path):
-        with pytest.raises(OutputError, match=r"needs [\d,]+ bytes"), store.replacing(
-            tmp_path / "x", 1 << 60
+        with (
+            pytest.raises(OutputError, match=r"needs [\d,]+ bytes"),
+            store.replacing(tmp_path / "x", 1 << 60),
         ):
             pass
-        with pytest.raises(OutputError, match="No space left"), store.replacing(
-            tmp_path / "x", 1
-        ):
+        with pytest.raises(OutputError, match="No space left"), store.replacing(tmp_path / "x", 1):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         assert list(tmp_path.iterdir()) == []
 
@@ -96,8 +95,9 @@ class TestReplacing:
     def test_two_runs_do_not_write_the_same_target(self, tmp_path):
         with store.replacing(tmp_path / "x", 1) as file:
             file.write(b"first")
-            with pytest.raises(OutputError, match="being written by another"), store.replacing(
-                tmp_path / "x", 1
+            with (
+                pytest.raises(OutputError, match="being written by another"),
+                store.replacing(tmp_path / "x", 1),
             ):
                 pass
         assert (tmp_path / "x").read_bytes() == b"first"
@@ -105,19 +105,22 @@ class TestReplacing:
     @pytest.mark.parametrize("make", [lambda p: p.mkdir(), os.mkfifo])
     def test_only_regular_files_are_replaced(self, tmp_path, make):
         make(tmp_path / "x")
-        with pytest.raises(OutputError, match="is not a regular file"), store.replacing(
-            tmp_path / "x", 1
+        with (
+            pytest.raises(OutputError, match="is not a regular file"),
+            store.replacing(tmp_path / "x", 1),
         ):
             pass
 
     def test_a_device_is_no_target(self):
-        with pytest.raises(OutputError, match="is not a regular file"), store.replacing(
-            Path("/dev/null"), 1
+        with (
+            pytest.raises(OutputError, match="is not a regular file"),
+            store.replacing(Path("/dev/null"), 1),
         ):
             pass
 
     def test_no_such_folder(self, tmp_path):
-        with pytest.raises(OutputError, match="No such file or directory"), store.replacing(
-            tmp_path / "no" / "x", 1
+        with (
+            pytest.raises(OutputError, match="No such file or directory"),
+            store.replacing(tmp_path / "no" / "x", 1),
         ):
             pass

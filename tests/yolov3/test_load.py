@@ -115,7 +115,7 @@ class TestBackbone:
         model = load(converted(files))
         assert isinstance(model, Darknet53)
         assert model.classify(torch.rand(1, 3, 64, 64)).shape == (1, 7)
-        kernel = max((k for k in reference.read(files.text, files.weights) if k[1] == "weights"))
+        kernel = max(k for k in reference.read(files.text, files.weights) if k[1] == "weights")
         values = reference.read(files.text, files.weights)[kernel]
         np.testing.assert_array_equal(model.fc[2].weight.detach(), values.reshape(7, 64))
 
