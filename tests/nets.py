@@ -75,8 +75,8 @@ def yolov3(
     channels: int = 3,
 ) -> str:
     """``merge`` as in FPN(merge_channels=...): fine to coarse."""
-    # Where each stage of the backbone ends, coarse to fine: yolov3.cfg and yolov3_5l.cfg route to 61,
-    # 36, 11 and 4.
+    # Where each stage of the backbone ends, coarse to fine: yolov3.cfg and yolov3_5l.cfg route to
+    # 61, 36, 11 and 4.
     stages = [74, 61, 36, 11, 4]
     anchors = ",".join(f"{4 + i},{5 + i}" for i in range(3 * levels))
     layers = [net(size, channels), *darknet53(width)]

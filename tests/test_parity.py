@@ -1,7 +1,8 @@
 """The main job against the real engine, at full width.
 
-Random weights pass through darknet once (it saves them), are converted, and the modular model's maps
-are compared with darknet's. The pictures are small, since darknet takes 14 s for 608 x 608 on a CPU.
+Random weights pass through darknet once (it saves them), are converted, and the modular model's
+maps are compared with darknet's. The pictures are small, since darknet takes 14 s for 608 x 608 on
+a CPU.
 """
 
 import re

@@ -38,7 +38,7 @@ def test_no_two_architectures_collide():
     counts = {}
     for architecture in known.ARCHITECTURES:
         if architecture.classes is None:
-            one, two = architecture.floats(1), architecture.floats(2)
+            one, step = architecture.floats(1), architecture.floats(2) - architecture.floats(1)
             counts[architecture.name] = set(
                 range(one, one + known.MAX_CLASSES * (two - one), two - one)
             )

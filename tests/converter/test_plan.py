@@ -1,5 +1,7 @@
 """Where every byte goes, settled in advance."""
 
+from itertools import pairwise
+
 import nets
 import pytest
 import reference
@@ -40,7 +42,7 @@ def test_a_plan_written_out(toy):
 def test_slots_tile_the_file(text):
     slots = made(text).slots
     assert slots[0].offset == 20
-    assert all(a.end == b.offset for a, b in zip(slots, slots[1:], strict=False))
+    assert all(a.end == b.offset for a, b in pairwise(slots))
     assert slots[-1].end == 20 + 4 * reference.floats(text)
     for slot, entry in zip(slots, reference.layout(text), strict=True):
         assert (slot.node.index, slot.kind, slot.shape) == (entry.layer, entry.kind, entry.shape)

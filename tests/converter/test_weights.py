@@ -9,7 +9,7 @@ from converter.weights import Header
 
 # An annotated head, as pjreddie's darknet writes it today:
 #              major 0      minor 2      revision 0   seen = 32,013,312 pictures
-PJ = bytes.fromhex("00000000" "02000000" "00000000" "007ce80100000000")
+PJ = bytes.fromhex("000000000200000000000000007ce80100000000")
 
 
 def version(major: int, minor: int, revision: int = 0, seen: bytes = bytes(8)) -> bytes:
