@@ -39,9 +39,7 @@ def test_no_two_architectures_collide():
     for architecture in known.ARCHITECTURES:
         if architecture.classes is None:
             one, step = architecture.floats(1), architecture.floats(2) - architecture.floats(1)
-            counts[architecture.name] = set(
-                range(one, one + known.MAX_CLASSES * (two - one), two - one)
-            )
+            counts[architecture.name] = set(range(one, one + known.MAX_CLASSES * step, step))
         else:
             counts[architecture.name] = {architecture.floats(architecture.classes)}
     for (_, a), (_, b) in combinations(counts.items(), 2):
@@ -56,7 +54,7 @@ def test_two_readings_are_both_returned():
 
         return known.Architecture(name=name, size=8, layers=layers)
 
-    # 1 filter: 4 + 8 K; 3 filters: 12 + 16 K. 44 floats are K = 5 of the one and K = 2 of the other.
+    # 1 filter: 4 + 8 K; 3 filters: 12 + 16 K. So 44 floats are K = 5 and K = 2.
     readings = known.recognise(44, [toy("narrow", 1), toy("wide", 3)])
     assert [str(r) for r in readings] == ["narrow with 5 classes", "wide with 2 classes"]
 
