@@ -1,0 +1,11 @@
+#!/usr/bin/env python3
+"""Download published Darknet weights. See --help."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from converter.download_cli import download_main
+
+sys.exit(download_main())
