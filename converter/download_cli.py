@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from converter import registry
 from converter.command import parser, print_json, run
 from converter.download import Download, fetch
 from converter.errors import UsageError, printable
+
+log = logging.getLogger("converter")
 
 
 def download_main(argv: Sequence[str] | None = None) -> int:
@@ -43,6 +46,7 @@ def _download(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(result.as_dict())
     else:
+        log.info("licence: %s", file.licence)
         print(printable(_summary(result)))
     return 0
 

@@ -59,13 +59,17 @@ def test_quiet_says_nothing_on_stderr(server, tmp_path, capsys):
 
 def test_without_a_terminal_there_is_no_bar(server, tmp_path, capsys):
     assert download_main(["toy", "-o", str(tmp_path)]) == 0
-    assert capsys.readouterr().err == f"toy.weights from {server.url}\n"
+    assert capsys.readouterr().err == (
+        f"toy.weights from {server.url}\n"
+        "licence: no licence is stated for the weights; the darknet repository that links to them is"
+        " public domain; COCO, which they were trained on, has terms of its own\n"
+    )
 
 
 def test_on_a_terminal_there_is_one(server, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     assert download_main(["toy", "-o", str(tmp_path)]) == 0
-    bar = capsys.readouterr().err.partition("\n")[2]
+    bar = capsys.readouterr().err.partition("\n")[2].partition("licence: ")[0]
     # The first chunk of 65,536 bytes is 20 % of the 327,700.
     assert bar.startswith("toy.weights  20%  0.1 of 0.3 MB  0.0 MB/s\x1b[K\r")
     assert bar.endswith("\r\x1b[K\r"), "the line is left empty"
