@@ -61,8 +61,8 @@ def test_without_a_terminal_there_is_no_bar(server, tmp_path, capsys):
     assert download_main(["toy", "-o", str(tmp_path)]) == 0
     assert capsys.readouterr().err == (
         f"toy.weights from {server.url}\n"
-        "licence: no licence is stated for the weights; the darknet repository that links to them is"
-        " public domain; COCO, which they were trained on, has terms of its own\n"
+        "licence: no licence is stated for the weights; the darknet repository that links to them"
+        " is public domain; COCO, which they were trained on, has terms of its own\n"
     )
 
 
