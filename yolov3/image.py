@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import typing
 import warnings
@@ -51,7 +52,22 @@ def read(picture: Picture, channels: int = 3) -> Pixels:
         return _array(picture, channels)
     if isinstance(picture, str | os.PathLike):
         return _file(picture, channels)
+    if not hasattr(picture, "convert"):
+        raise UsageError(f"a {type(picture).__name__} is no path, PIL image or NumPy array")
     return _pixels(picture, channels)
+
+
+def need_pillow() -> None:
+    """Check that Pillow is there.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if importlib.util.find_spec("PIL") is None:
+        raise UsageError(
+            "reading and writing pictures needs Pillow",
+            remedy="pip install 'darknet-safetensors[detect]'",
+        )
 
 
 def prepare(pixels: Pixels, height: int, width: int, how: Resize) -> Floats:
@@ -137,7 +153,7 @@ def resize(pixels: Pixels, height: int, width: int) -> Floats:
 
 @lru_cache(maxsize=64)
 def _positions(size: int, wanted: int) -> tuple[npt.NDArray[np.intp], Floats]:
-    """For each of ``wanted`` places, the last of ``size`` before it, and how far it is beyond that."""
+    """For each of ``wanted`` places the last of ``size`` before it, and its distance from that."""
     # wanted == 1 is a division by zero in C
     scale = np.float32(size - 1) / np.float32(max(wanted - 1, 1))
     place = np.arange(wanted, dtype=np.float32) * scale
@@ -183,6 +199,7 @@ def _array(picture: npt.NDArray[np.generic], channels: int) -> Pixels:
 
 
 def _file(path: str | os.PathLike[str], channels: int) -> Pixels:
+    need_pillow()
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
