@@ -9,6 +9,7 @@ from converter.errors import (
     CfgError,
     CheckpointError,
     DarknetError,
+    DownloadError,
     FamilyError,
     NetworkError,
     OutputError,
@@ -16,18 +17,22 @@ from converter.errors import (
     WeightsError,
 )
 from converter.pipeline import Conversion, Verification, convert, verify
+from converter.reversion import Reversion, revert
 
 __all__ = [
     "CfgError",
     "CheckpointError",
     "Conversion",
     "DarknetError",
+    "DownloadError",
     "FamilyError",
     "NetworkError",
     "OutputError",
+    "Reversion",
     "UsageError",
     "Verification",
     "WeightsError",
     "convert",
+    "revert",
     "verify",
 ]

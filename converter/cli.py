@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from converter.command import parser, print_json, run
-from converter.errors import printable
+from converter.errors import UsageError, printable
 from converter.families import FAMILIES
 from converter.layers import DIALECTS
 from converter.pipeline import Conversion, Verification, convert, verify
 from converter.plan import Plan, Slot
+from converter.precision import DTYPES
+from converter.reversion import Reversion, revert
 
 
 def convert_main(argv: Sequence[str] | None = None) -> int:
     """``convert.py``: .weights to .safetensors."""
     made = parser(
         "convert.py",
-        "Convert a Darknet .weights file to safetensors for PyTorch, and check every float.",
+        "Convert Darknet .weights to safetensors for PyTorch, or back, and check every float.",
         (
             "convert.py yolov3.weights",
             "convert.py yolov4.weights --cfg yolov4.cfg -o v4.safetensors",
             "convert.py darknet53.conv.74 --dry-run",
+            "convert.py yolov3.safetensors -o back.weights",
         ),
     )
-    made.add_argument("source", metavar="SOURCE", help=".weights or .backup file")
-    made.add_argument("-o", "--output", metavar="OUT", help="checkpoint to write")
+    made.add_argument(
+        "source", metavar="SOURCE", help=".weights or .backup file; .safetensors to go back"
+    )
+    made.add_argument("-o", "--output", metavar="OUT", help="file to write (default: beside it)")
     made.add_argument("--cfg", metavar="FILE", help="the network (default: beside SOURCE)")
     made.add_argument("--names", metavar="FILE", help="class names (default: beside SOURCE)")
     made.add_argument(
@@ -42,6 +48,12 @@ def convert_main(argv: Sequence[str] | None = None) -> int:
     )
     made.add_argument(
         "--partial", action="store_true", help="accept a file that ends after some layer"
+    )
+    made.add_argument(
+        "--dtype", choices=DTYPES, default="float32", help="round to a smaller type (lossy)"
+    )
+    made.add_argument(
+        "--cfg-out", metavar="FILE", help="going back: also write the network's cfg there"
     )
     made.add_argument("--no-verify", action="store_true", help="do not read the output back")
     made.add_argument("--dry-run", action="store_true", help="print the plan, write nothing")
@@ -63,6 +75,10 @@ def verify_main(argv: Sequence[str] | None = None) -> int:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
+    if Path(arguments.source).suffix == ".safetensors":
+        return _revert(arguments)
+    if arguments.cfg_out:
+        raise UsageError("--cfg-out is for the way back", remedy="give a .safetensors file")
     result = convert(
         arguments.source,
         arguments.output,
@@ -71,6 +87,7 @@ def _convert(arguments: argparse.Namespace) -> int:
         family=arguments.family,
         dialect=arguments.dialect,
         partial=arguments.partial,
+        dtype=arguments.dtype,
         verify=not arguments.no_verify,
         dry_run=arguments.dry_run,
         force=arguments.force,
@@ -84,14 +101,48 @@ def _convert(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _revert(arguments: argparse.Namespace) -> int:
+    one_way = {"--family": arguments.family != "auto", "--partial": arguments.partial,
+               "--names": arguments.names, "--dtype": arguments.dtype != "float32"}  # fmt: skip
+    for option, given in one_way.items():
+        if given:
+            raise UsageError(f"{option} is not for the way back", remedy=f"leave {option} out")
+    result = revert(
+        arguments.source,
+        arguments.output,
+        cfg=arguments.cfg,
+        dialect=arguments.dialect,
+        cfg_out=arguments.cfg_out,
+        verify=not arguments.no_verify,
+        dry_run=arguments.dry_run,
+        force=arguments.force,
+    )
+    if arguments.json:
+        print_json(result.as_dict())
+        return 0
+    if arguments.dry_run:
+        _print_plan(result.plan)
+    facts = result.as_dict()
+    counts = f"{facts['tensors']} tensors, {facts['floats']:,} floats"
+    same = ", the file that the checkpoint was made from" if result.identical else ""
+    print(printable(f"{result.output}: {counts}, {_checked(result)}{same}"))
+    return 0
+
+
 def _summary(result: Conversion) -> str:
     facts = result.as_dict()
     counts = f"{facts['tensors']} tensors, {facts['floats']:,} floats"
     kind = f"{facts['family']}, {facts['classes'] or 'no'} classes"
-    checked = {"dry run": "not written", "up to date": "up to date, verified"}.get(
+    rounded = f", rounded to {facts['dtype']}" if facts["dtype"] != "float32" else ""
+    if result.max_error:
+        rounded += f" (largest error {result.max_error:.3g})"
+    return f"{result.output}: {counts}, {kind}, {_checked(result)}{rounded}"
+
+
+def _checked(result: Conversion | Reversion) -> str:
+    return {"dry run": "not written", "up to date": "up to date, verified"}.get(
         result.status, "verified" if result.verified else "not verified"
     )
-    return f"{result.output}: {counts}, {kind}, {checked}"
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -122,7 +173,8 @@ def _print_verification(result: Verification) -> None:
         print("the recorded header is not the file's")
     same = sum(equal for _, equal in result.comparison.rows)
     verdict = "equal" if result.ok else "DIFFERENT"
-    print(f"{verdict}: {same} of {len(result.comparison.rows)} tensors are bit for bit the same")
+    how = "bit for bit the same" if result.dtype == "float32" else f"the same in {result.dtype}"
+    print(f"{verdict}: {same} of {len(result.comparison.rows)} tensors are {how}")
 
 
 def _row(slot: Slot) -> str:

@@ -87,6 +87,15 @@ class Spec:
 Template = list[tuple[Layer, str]]
 
 
+def named(network: Network, name: FamilyName) -> Family:
+    """The family called ``name`` for ``network``.
+
+    Raises:
+        FamilyError: the network is not of that family.
+    """
+    return {"yolov3": yolov3, "article": article, "generic": generic}[name](network)
+
+
 def generic(network: Network) -> Family:
     """The family that always fits: ``layers.{index}``."""
     return Family(name="generic", modules={n.index: f"layers.{n.index}" for n in network.nodes})

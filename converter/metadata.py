@@ -14,6 +14,7 @@
 | assumed | JSON: what a recognised architecture leaves open |
 | complete | ``true`` if the checkpoint fills its whole model |
 | cutoff | N if it ends after cfg layer N - 1; else absent |
+| dtype | ``float32``, or the smaller type that the values were rounded to |
 | lossless | ``true``: the .weights file can be restored byte for byte |
 """
 
@@ -27,6 +28,7 @@ from converter.errors import CheckpointError
 from converter.families import FAMILIES, FamilyName
 from converter.layers import DIALECTS, Dialect
 from converter.plan import Plan
+from converter.precision import DTYPES, Dtype
 from converter.weights import Header
 
 SCHEMA = 1
@@ -56,10 +58,13 @@ class Metadata:
     assumed: dict[str, Any] = field(default_factory=dict)
     complete: bool = True
     cutoff: int | None = None
+    dtype: Dtype = "float32"
     lossless: bool = True
 
     @classmethod
-    def of(cls, plan: Plan, *, tool: str, sha256: str, **more: Any) -> Metadata:
+    def of(
+        cls, plan: Plan, *, tool: str, sha256: str, dtype: Dtype = "float32", **more: Any
+    ) -> Metadata:
         """The metadata of a checkpoint made by ``plan``."""
         return cls(
             tool=tool,
@@ -70,7 +75,8 @@ class Metadata:
             dialect=plan.dialect,
             complete=plan.complete,
             cutoff=plan.cutoff,
-            lossless=not plan.left_out,
+            dtype=dtype,
+            lossless=dtype == "float32" and not plan.left_out,
             **more,
         )
 
@@ -108,7 +114,8 @@ class Metadata:
                 raise ValueError
             header = Header(**json.loads(entries["header"]))
             family, dialect = entries["family"], entries["dialect"]
-            if family not in FAMILIES or dialect not in DIALECTS:
+            dtype = entries.get("dtype", "float32")
+            if family not in FAMILIES or dialect not in DIALECTS or dtype not in DTYPES:
                 raise ValueError
             return cls(
                 tool=entries["tool"],
@@ -117,6 +124,7 @@ class Metadata:
                 cfg=entries["cfg"],
                 family=family,
                 dialect=dialect,
+                dtype=dtype,
                 **values,
             )
         except (KeyError, TypeError, ValueError) as error:

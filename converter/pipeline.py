@@ -15,18 +15,17 @@ from converter import network as networks
 from converter import plan as plans
 from converter.errors import (
     CheckpointError,
-    DarknetError,
     FamilyError,
     OutputError,
-    UsageError,
     WeightsError,
 )
 from converter.families import Family
-from converter.layers import DIALECTS, Dialect
+from converter.layers import Dialect
 from converter.metadata import Metadata
 from converter.network import Network
 from converter.payload import Comparison
 from converter.plan import Plan
+from converter.precision import WIDTHS, Dtype
 from converter.source import WEIGHTS_SUFFIXES, Source, companion, opened, read_names
 from converter.version import TOOL
 from converter.weights import Header
@@ -48,6 +47,7 @@ class Conversion:
         plan: which bytes went where.
         metadata: what the checkpoint says of itself.
         verified: whether the written file was read back and found equal.
+        max_error: largest absolute rounding error, for a smaller type than float32.
     """
 
     status: Literal["converted", "up to date", "dry run"]
@@ -55,6 +55,7 @@ class Conversion:
     plan: Plan
     metadata: Metadata
     verified: bool
+    max_error: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``convert --json`` prints."""
@@ -71,6 +72,8 @@ class Conversion:
             "floats": sum(slot.floats for slot in plan.tensors),
             "source_sha256": meta.source_sha256 or None,
             "verified": self.verified,
+            "dtype": meta.dtype,
+            "max_error": self.max_error,
             "assumed": meta.assumed,
             "header": {
                 name: getattr(meta.header, name) for name in ("major", "minor", "revision", "seen")
@@ -89,11 +92,13 @@ class Verification:
     Attributes:
         plan: which bytes should be where.
         comparison: what is.
+        dtype: the checkpoint's type; a smaller one than float32 is compared after rounding.
         header_ok: whether the recorded header is the file's.
     """
 
     plan: Plan
     comparison: Comparison
+    dtype: Dtype
     header_ok: bool
 
     @property
@@ -111,6 +116,7 @@ class Verification:
             "missing": list(self.comparison.missing),
             "unexpected": list(self.comparison.unexpected),
             "header": self.header_ok,
+            "dtype": self.dtype,
         }
 
 
@@ -123,6 +129,7 @@ def convert(
     family: FamilyChoice = "auto",
     dialect: DialectChoice = "auto",
     partial: bool = False,
+    dtype: Dtype = "float32",
     verify: bool = True,
     dry_run: bool = False,
     force: bool = False,
@@ -137,6 +144,7 @@ def convert(
         family: which model's tensor names to use; "auto": yolov3 if it is one, else generic.
         dialect: whose engine wrote the file; "auto": told by the file.
         partial: accept a file that ends after one of the network's layers.
+        dtype: round the values to this type; only float32 is lossless.
         verify: read the checkpoint back and compare every value.
         dry_run: plan only.
         force: replace an output that is another file.
@@ -149,7 +157,7 @@ def convert(
         try:
             return _Job(
                 source=opened_source, target=target, partial=partial, family=family,
-                dialect=dialect, force=force, verify=verify,
+                dialect=dialect, dtype=dtype, force=force, verify=verify,
             ).run(cfg, names, dry_run=dry_run)  # fmt: skip
         except WeightsError as error:
             error.path = error.path or os.fspath(source)
@@ -182,15 +190,17 @@ def verify(source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = Non
                 header=header,
                 size=opened_source.size,
                 network=network,
-                family=_family(network, meta.family),
+                family=families.named(network, meta.family),
                 dialect=meta.dialect,
                 partial=meta.cutoff is not None,
             )
         except WeightsError as error:
             error.path = os.fspath(source)
             raise
-        comparison = payload.compare(opened_source, plan, Path(checkpoint))
-        return Verification(plan=plan, comparison=comparison, header_ok=header == meta.header)
+        comparison = payload.compare(opened_source, plan, Path(checkpoint), meta.dtype)
+        return Verification(
+            plan=plan, comparison=comparison, dtype=meta.dtype, header_ok=header == meta.header
+        )
 
 
 def default_output(source: PathLike) -> Path:
@@ -210,6 +220,7 @@ class _Job:
     family: FamilyChoice
     dialect: DialectChoice
     partial: bool
+    dtype: Dtype
     force: bool
     verify: bool
     assumed: dict[str, Any] = field(default_factory=dict)
@@ -231,6 +242,7 @@ class _Job:
             plan,
             tool=TOOL,
             sha256="",
+            dtype=self.dtype,
             classes=network.classes,
             names=self._names(names, network),
             assumed=self.assumed,
@@ -306,7 +318,7 @@ class _Job:
     def _is_current(self, plan: Plan, meta: Metadata) -> bool:
         try:
             same = store.read_head(self.target) == _head(plan, meta)
-            return same and payload.compare(self.source, plan, self.target).ok
+            return same and payload.compare(self.source, plan, self.target, self.dtype).ok
         except CheckpointError:
             return False
 
@@ -316,20 +328,26 @@ class _Job:
             # once.
             Thread(target=import_module, args=("numpy",), daemon=True).start()
         blank = _head(plan, _with_hash(meta, "0" * 64))
-        size = len(blank) + sum(slot.end - slot.offset for slot in plan.tensors)
+        size = len(blank) + WIDTHS[self.dtype] * sum(slot.floats for slot in plan.tensors)
+        error = 0.0
         with store.replacing(self.target, size) as file:
-            meta = _with_hash(meta, payload.write(self.source, plan, file, start=len(blank)))
+            if self.dtype == "float32":
+                digest = payload.write(self.source, plan, file, len(blank))
+            else:
+                error = payload.write_rounded(self.source, plan, file, len(blank), self.dtype)
+                digest = payload.sha256(self.source)
+            meta = _with_hash(meta, digest)
             file.write(_head(plan, meta))
             file.flush()
             if self.verify:
-                written = payload.compare(self.source, plan, Path(file.name))
+                written = payload.compare(self.source, plan, Path(file.name), self.dtype)
                 if not written.ok:
                     raise OutputError(
                         f"does not hold what was written to it: {written.mismatched[:3]}",
                         path=self.target,
                         remedy="check the disk",
                     )
-        return self._done("converted", plan, meta, verified=self.verify)
+        return self._done("converted", plan, meta, verified=self.verify, max_error=error)
 
     def _done(
         self,
@@ -338,9 +356,15 @@ class _Job:
         meta: Metadata,
         *,
         verified: bool,
+        max_error: float = 0.0,
     ) -> Conversion:
         return Conversion(
-            status=status, output=self.target, plan=plan, metadata=meta, verified=verified
+            status=status,
+            output=self.target,
+            plan=plan,
+            metadata=meta,
+            verified=verified,
+            max_error=max_error,
         )
 
 
@@ -353,21 +377,13 @@ def _dialect(source: Source, choice: DialectChoice) -> Dialect:
 
 def _choose_family(network: Network, choice: FamilyChoice) -> Family:
     if choice != "auto":
-        return _family(network, choice)
+        return families.named(network, choice)
     try:
         return families.yolov3(network)
     except FamilyError as error:
         where = f"{error.place}: " if error.place else ""
         log.info("family: generic, since the network %s%s", where, error.message)
         return families.generic(network)
-
-
-def _family(network: Network, name: families.FamilyName) -> Family:
-    return {
-        "yolov3": families.yolov3,
-        "article": families.article,
-        "generic": families.generic,
-    }[name](network)
 
 
 def _tell_gaps(plan: Plan) -> None:
@@ -387,17 +403,5 @@ def _with_hash(meta: Metadata, digest: str) -> Metadata:
 
 
 def _head(plan: Plan, meta: Metadata) -> bytes:
-    tensors = ((slot.tensor, slot.shape, slot.end - slot.offset) for slot in plan.tensors)
-    return store.head(tensors, meta.encode())
-
-
-__all__ = [
-    "DIALECTS",
-    "Conversion",
-    "DarknetError",
-    "UsageError",
-    "Verification",
-    "convert",
-    "default_output",
-    "verify",
-]
+    tensors = ((slot.tensor, slot.shape) for slot in plan.tensors)
+    return store.head(tensors, meta.encode(), meta.dtype)

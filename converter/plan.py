@@ -96,13 +96,16 @@ class Plan:
 def make(
     *,
     header: Header,
-    size: int,
+    size: int | None,
     network: Network,
     family: Family,
     dialect: Dialect,
     partial: bool = False,
+    cutoff: int | None = None,
 ) -> Plan:
     """The plan for a file of ``size`` bytes that starts with ``header``.
+
+    Without a size it is for the file that the network asks for, up to layer ``cutoff`` - 1.
 
     Raises:
         WeightsError: the file is not exactly as long as the network asks for, and is not a whole
@@ -110,11 +113,11 @@ def make(
     """
     slots, unfilled = _lay_out(header, network, family, dialect)
     end = slots[-1].end if slots else header.size
-    cutoff = None
-    if size != end:
+    if size is not None and size != end:
         cutoff = ledger.cut(slots, size) if partial else None
         if cutoff is None:
             raise ledger.explain(network, header, slots, size)
+    if cutoff is not None:
         gone = [slot for slot in slots if slot.node.index >= cutoff and slot.tensor]
         unfilled.update({slot.tensor: slot.shape for slot in gone})
         slots = [slot for slot in slots if slot.node.index < cutoff]

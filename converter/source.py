@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from converter import sniff, weights
+from converter import registry, sniff, weights
 from converter.errors import CfgError, WeightsError
 
 # What trainers append to a net's name: yolov3_final.weights, yolov3_10000.weights, ...
@@ -56,7 +56,9 @@ def opened(path: Path) -> Iterator[Source]:
             raise WeightsError(f"is {kind}", path=path, remedy="give a .weights file")
         file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed below
     except FileNotFoundError:
-        raise WeightsError("no such file", path=path, remedy="check the path") from None
+        download = registry.suggest(path)
+        remedy = f"download it: {download}" if download else "check the path"
+        raise WeightsError("no such file", path=path, remedy=remedy) from None
     except OSError as error:
         raise WeightsError(f"cannot be read: {error.strerror}", path=path) from error
     with file:

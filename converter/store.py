@@ -15,21 +15,28 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from math import prod
 from pathlib import Path
 from typing import IO, Any
 
 from converter.errors import CheckpointError, OutputError
+from converter.precision import CODES, WIDTHS, Dtype
 
 MAX_HEADER = 100_000_000  # the library's own limit (safetensors tensor.rs MAX_HEADER_SIZE)
 
 
-def head(tensors: Iterable[tuple[str, tuple[int, ...], int]], metadata: Mapping[str, str]) -> bytes:
-    """The bytes before the first value; ``tensors`` are (name, shape, bytes) in file order."""
+def head(
+    tensors: Iterable[tuple[str, tuple[int, ...]]],
+    metadata: Mapping[str, str],
+    dtype: Dtype = "float32",
+) -> bytes:
+    """The bytes before the first value; ``tensors`` are (name, shape) in file order."""
     entries: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
     offset = 0
-    for name, shape, size in tensors:
-        entries[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, offset + size]}
-        offset += size
+    for name, shape in tensors:
+        end = offset + prod(shape) * WIDTHS[dtype]
+        entries[name] = {"dtype": CODES[dtype], "shape": shape, "data_offsets": [offset, end]}
+        offset = end
     text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text
@@ -52,8 +59,10 @@ def read_head(path: str | os.PathLike[str]) -> bytes:
         raise CheckpointError(f"cannot be read: {error.strerror}", path=path) from error
 
 
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The metadata of a safetensors file; empty if it has none.
+def read_entries(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The header of a safetensors file as an object, tensors and ``__metadata__``.
+
+    Only the syntax is checked: opening the file with the safetensors library checks the rest.
 
     Raises:
         CheckpointError: it is not a safetensors file, or cannot be read.
@@ -62,7 +71,18 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         entries = json.loads(read_head(path)[8:])
     except (ValueError, RecursionError) as error:
         raise CheckpointError("is not a safetensors file: bad header", path=path) from error
-    found = entries.get("__metadata__", {}) if isinstance(entries, dict) else {}
+    if not isinstance(entries, dict):
+        raise CheckpointError("is not a safetensors file: bad header", path=path)
+    return entries
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The metadata of a safetensors file; empty if it has none.
+
+    Raises:
+        CheckpointError: it is not a safetensors file, or cannot be read.
+    """
+    found = read_entries(path).get("__metadata__", {})
     if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
         raise CheckpointError("is not a safetensors file: bad metadata", path=path)
     return found

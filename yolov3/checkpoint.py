@@ -92,7 +92,7 @@ def write_checkpoint(model: FromDarknet, path: str | os.PathLike[str]) -> Metada
         assumed=model.metadata.assumed if model.metadata else {},
     )
     head = store.head(
-        ((slot.tensor, slot.shape, 4 * slot.floats) for slot in plan.tensors), meta.encode()
+        ((slot.tensor, slot.shape) for slot in plan.tensors), meta.encode()
     )
     with store.replacing(Path(path), len(head) + plan.size - plan.header.size) as file:
         file.write(head)

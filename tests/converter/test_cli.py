@@ -66,7 +66,7 @@ def test_verify_fails_on_a_difference(sample):
     assert done.returncode == 1
     assert json.loads(done.stdout) == {
         "schema": 1, "ok": False, "tensors": 366, "mismatched": ["heads.0.conv.weight"],
-        "missing": [], "unexpected": [], "header": True,
+        "missing": [], "unexpected": [], "header": True, "dtype": "float32",
     }  # fmt: skip
 
 
@@ -80,6 +80,10 @@ class TestRefusals:
         assert error.keys() == {"type", "message", "path", "place", "remedy"}
         assert (error["type"], error["path"]) == ("WeightsError", str(missing))
         assert done.stderr.count("\n") == 1
+
+    def test_a_known_file_that_is_missing(self, tmp_path):
+        done = script("convert", tmp_path / "yolov3.weights")
+        assert f"(download it: python scripts/download.py yolov3 -o {tmp_path})" in done.stderr
 
     @pytest.mark.parametrize(
         ("content", "message"),

@@ -14,7 +14,7 @@ from converter.errors import CheckpointError, OutputError
 
 
 def test_the_head_is_safetensors():
-    data = store.head([("a", (2, 3), 24), ("b", (1,), 4)], {"z": "1", "format": "pt", "n": "ü"})
+    data = store.head([("a", (2, 3)), ("b", (1,))], {"z": "1", "format": "pt", "n": "ü"})
     assert len(data) % 8 == 0
     tensors = load(data + np.arange(7, dtype="<f4").tobytes())
     np.testing.assert_array_equal(tensors["a"], [[0, 1, 2], [3, 4, 5]])
@@ -34,11 +34,8 @@ class TestReading:
     def test_what_is_not_safetensors(self, tmp_path, data):
         path = tmp_path / "x.safetensors"
         path.write_bytes(data)
-        if data.endswith(b"[]"):
-            assert store.read_metadata(path) == {}
-        else:
-            with pytest.raises(CheckpointError, match="is not a safetensors file"):
-                store.read_metadata(path)
+        with pytest.raises(CheckpointError, match="is not a safetensors file"):
+            store.read_metadata(path)
 
     def test_a_deep_header(self, tmp_path):
         path = tmp_path / "x.safetensors"
