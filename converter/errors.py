@@ -8,6 +8,7 @@ DarknetError
 ├── FamilyError       a network that does not have the shape that was asked for
 ├── CheckpointError   a .safetensors file: place is a tensor
 ├── ImageError        a picture that cannot be used
+├── DatasetError      labelled pictures that cannot be made sense of
 ├── DownloadError     published weights that no server delivers
 └── OutputError       a target that cannot be written
 """
@@ -84,6 +85,10 @@ class CheckpointError(DarknetError):
 
 class ImageError(DarknetError):
     """A picture that cannot be read, or used as asked."""
+
+
+class DatasetError(DarknetError):
+    """Labelled pictures that cannot be made sense of."""
 
 
 class DownloadError(DarknetError):
