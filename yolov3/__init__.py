@@ -10,6 +10,8 @@ except ModuleNotFoundError as error:
 from yolov3.backbone import Darknet53
 from yolov3.blocks import BasicConv2d, ResidualBlock
 from yolov3.darknet import DarknetModel
+from yolov3.detect import classify, detect
+from yolov3.detections import Classes, Detections
 from yolov3.head import YOLOHead
 from yolov3.load import load
 from yolov3.model import YOLOv3
@@ -20,10 +22,14 @@ __all__ = [
     "SPP",
     "ArticleFPN",
     "BasicConv2d",
+    "Classes",
     "Darknet53",
     "DarknetModel",
+    "Detections",
     "ResidualBlock",
     "YOLOHead",
     "YOLOv3",
+    "classify",
+    "detect",
     "load",
 ]

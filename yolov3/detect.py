@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from converter.errors import CheckpointError, NetworkError, UsageError
+from converter.errors import CheckpointError, ImageError, NetworkError, UsageError
 from converter.layers.heads import AnchorHead, Detection
 from yolov3.backbone import Darknet53
 from yolov3.decode import decode, need_boxes
@@ -69,7 +69,7 @@ def detect(
     found = [
         detections
         for part in _parts(pictures, batch)
-        for detections in find([read(picture, find.channels) for picture in part])
+        for detections in find([find.read(picture) for picture in part])
     ]
     return found if several else found[0]
 
@@ -119,9 +119,12 @@ def classify(
     for part in _parts(pictures, batch):
         x = _input(loaded, [read(picture, channels) for picture in part], how)
         scores = _class_scores(model, loaded, x).flatten(1).float().cpu()
+        names = loaded.names or [str(label) for label in range(scores.shape[1])]
         best, labels = scores.topk(min(top, scores.shape[1]))
         found += [
-            Classes(scores=best[i], labels=labels[i], names=_names(loaded, labels[i]))
+            Classes(
+                scores=best[i], labels=labels[i], names=tuple(names[k] for k in labels[i].tolist())
+            )
             for i in range(len(part))
         ]
     return found if several else found[0]
@@ -133,7 +136,7 @@ class Detector:
     Arguments and errors are those of ``detect``.
 
     Attributes:
-        channels: of the pictures that it takes.
+        names: of the network's classes; their numbers if the checkpoint has no names.
     """
 
     def __init__(
@@ -146,13 +149,30 @@ class Detector:
         self._heads = loaded.network.outputs
         need_boxes(self._heads, loaded.dialect)
         self._model, self._loaded = model, loaded
+        classes = loaded.network.classes or 0
+        self.names = tuple(loaded.names or map(str, range(classes)))
         self._threshold, self._nms = threshold, nms
         self._how = _resize(resize, _usual(loaded))
         self._overlap: Overlap = iou
         last = self._heads[-1].layer
         if loaded.dialect == "alexeyab" and isinstance(last, AnchorHead):
             self._overlap = measure(last.nms_kind, last.beta_nms)
-        self.channels = loaded.network.input.c
+
+    def read(self, picture: Picture) -> Pixels:
+        """The pixels (H, W, channels) of a picture that this network can use.
+
+        Raises:
+            ImageError, UsageError: it cannot be read, or used.
+        """
+        shape = self._loaded.network.input
+        pixels = read(picture, shape.c)
+        if self._how == "letterbox":
+            try:
+                inner_size(pixels.shape[:2], shape.h, shape.w)
+            except ImageError as error:
+                error.path = os.fspath(picture) if isinstance(picture, str | os.PathLike) else None
+                raise
+        return pixels
 
     @torch.inference_mode()
     def __call__(self, pictures: Sequence[Pixels]) -> list[Detections]:
@@ -193,7 +213,7 @@ class Detector:
             boxes=torch.cat([xy - wh / 2, xy + wh / 2], 1).float(),
             scores=probabilities[where, chosen],
             labels=chosen,
-            names=_names(self._loaded, chosen),
+            names=tuple(self.names[label] for label in labels.tolist()),
         )
 
 
@@ -267,11 +287,6 @@ def _class_scores(model: nn.Module, loaded: FromDarknet, x: torch.Tensor) -> tor
     logits = loaded.classify(x)
     softmax = any(node.layer.type == "softmax" for node in loaded.network.nodes)
     return logits.softmax(1) if softmax else logits
-
-
-def _names(loaded: FromDarknet, labels: torch.Tensor) -> tuple[str, ...]:
-    names = loaded.names
-    return tuple(names[label] if names else str(label) for label in labels.tolist())
 
 
 def _listed(images: Picture | Iterable[Picture]) -> tuple[list[Picture], bool]:

@@ -86,7 +86,7 @@ def prepare(pixels: Pixels, height: int, width: int, how: Resize) -> Floats:
         (height, width, channels).
 
     Raises:
-        ImageError: the picture is so narrow that nothing would be left of it.
+        ImageError: the picture is too narrow for its letterbox.
     """
     if how == "stretch":
         return resize(pixels, height, width)
@@ -105,11 +105,21 @@ def inner_size(shape: tuple[int, ...], height: int, width: int) -> tuple[int, in
     """Rows and columns that a picture of ``shape`` (rows, columns) takes in its letterbox.
 
     pj image.c:814-822. The comparison is between floats there: it decides ties.
+
+    Raises:
+        ImageError: the picture is so narrow that it would have none.
     """
     rows, columns = shape
+    inner = height, columns * height // rows
     if np.float32(width) / np.float32(columns) < np.float32(height) / np.float32(rows):
-        return rows * width // columns, width
-    return height, columns * height // rows
+        inner = rows * width // columns, width
+    if not all(inner):
+        raise ImageError(
+            f"is too narrow: nothing of its {columns} x {rows} pixels would be left in a letterbox"
+            f" of {width} x {height}",
+            remedy='resize="stretch" takes it',
+        )
+    return inner
 
 
 def resize(pixels: Pixels, height: int, width: int) -> Floats:
@@ -128,8 +138,6 @@ def resize(pixels: Pixels, height: int, width: int) -> Floats:
         (height, width, channels), values 0..1.
     """
     rows, columns, channels = pixels.shape
-    if not height or not width:
-        raise ImageError(f"of {columns} x {rows} pixels would have none left in {width} x {height}")
     upper, share_y = _positions(rows, height)
     left, share_x = _positions(columns, width)
     lower, share_below = np.minimum(upper + 1, rows - 1), share_y.copy()

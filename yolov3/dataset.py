@@ -1,0 +1,203 @@
+"""Labelled pictures: folders in YOLO's format, and COCO's JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converter.errors import DatasetError
+
+# Of what a folder holds, these are taken for pictures.
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+log = logging.getLogger("yolov3")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """One labelled object.
+
+    Attributes:
+        label: its class, counted from 0.
+        box: left, top, width, height.
+        crowd: whether it stands for many (COCO's iscrowd).
+    """
+
+    label: int
+    box: tuple[float, float, float, float]
+    crowd: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A picture and what is on it.
+
+    Attributes:
+        path: the picture.
+        truths: the objects.
+        relative: whether their boxes are in parts of the picture, not in pixels.
+    """
+
+    path: Path
+    truths: tuple[Truth, ...]
+    relative: bool
+
+
+def pictures_in(folder: str | os.PathLike[str]) -> list[str]:
+    """The names of the pictures in a folder, sorted, by their suffixes."""
+    return sorted(name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES))
+
+
+def labels_of(picture: Path) -> Path:
+    """The file with the labels beside a picture."""
+    return picture.with_suffix(".txt")
+
+
+def read_dataset(
+    path: Path, classes: int, names: Sequence[str] | None, images: Path | None = None
+) -> list[Sample]:
+    """The labelled pictures of a folder, or of a COCO annotation file.
+
+    In YOLO's format a picture ``x.png`` has its labels in ``x.txt`` beside it, or in a folder
+    ``labels`` where the picture's path has ``images`` (pj data.c:450); a picture without that file
+    has no objects. A folder with one JSON file in it is one of COCO's.
+
+    Args:
+        path: the folder or file.
+        classes: of the network.
+        names: its class names, which find COCO's categories.
+        images: folder of the pictures that a COCO file names; default: that file's own, or
+            ``images`` in it.
+
+    Raises:
+        DatasetError: it does not hold together.
+    """
+    if path.is_dir():
+        found = sorted(path.glob("*.json"))
+        if len(found) > 1:
+            raise DatasetError("has several JSON files", path=path, remedy="give one of them")
+        if not found:
+            return _yolo(path, classes)
+        path = found[0]
+    return _coco(path, classes, names, images)
+
+
+def _yolo(folder: Path, classes: int) -> list[Sample]:
+    inside = folder / "images" if (folder / "images").is_dir() else folder
+    pictures = [inside / name for name in pictures_in(inside)]
+    labels = [_label_file(picture) for picture in pictures]
+    if not any(labels):
+        raise DatasetError(
+            "has no pictures with labels beside them, and no JSON file",
+            path=folder,
+            remedy="give a folder in YOLO's or in COCO's format",
+        )
+    return [
+        Sample(path=picture, truths=_read_labels(file, classes) if file else (), relative=True)
+        for picture, file in zip(pictures, labels, strict=True)
+    ]
+
+
+def _label_file(picture: Path) -> Path | None:
+    beside = labels_of(picture)
+    parts = ["labels" if part == "images" else part for part in beside.parts]
+    return next((file for file in (beside, Path(*parts)) if file.is_file()), None)
+
+
+def _read_labels(path: Path, classes: int) -> tuple[Truth, ...]:
+    """Lines "class x y width height": the centre, in parts of the picture."""
+    truths = []
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        words = line.split()
+        if not words:
+            continue
+        try:
+            label = int(words[0])
+            x, y, w, h = map(float, words[1:])
+        except ValueError:
+            raise DatasetError(
+                "is not 'class x y width height'", path=path, place=f"line {number}"
+            ) from None
+        if not 0 <= label < classes:
+            raise DatasetError(
+                f"class {label} is outside the network's {classes}",
+                path=path,
+                place=f"line {number}",
+            )
+        truths.append(Truth(label=label, box=(x - w / 2, y - h / 2, w, h)))
+    return tuple(truths)
+
+
+def _coco(
+    path: Path, classes: int, names: Sequence[str] | None, images: Path | None
+) -> list[Sample]:
+    try:
+        content = json.loads(_text(path))
+        labels = _categories(content["categories"], classes, names)
+        truths: dict[int, list[Truth]] = {entry["id"]: [] for entry in content["images"]}
+        for entry in content["annotations"]:
+            left, top, width, height = map(float, entry["bbox"])
+            truths[entry["image_id"]].append(
+                Truth(
+                    label=labels[entry["category_id"]],
+                    box=(left, top, width, height),
+                    crowd=bool(entry.get("iscrowd", 0)),
+                )
+            )
+        return [
+            Sample(
+                path=_picture(path.parent, entry["file_name"], images),
+                truths=tuple(truths[entry["id"]]),
+                relative=False,
+            )
+            for entry in content["images"]
+        ]
+    except DatasetError as error:
+        error.path = error.path or os.fspath(path)
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise DatasetError(
+            f"is not COCO's annotation format ({type(error).__name__}: {error})", path=path
+        ) from error
+
+
+def _categories(
+    entries: Sequence[Any], classes: int, names: Sequence[str] | None
+) -> dict[int, int]:
+    """Which class of the network each category id is: by name, else in the order of the ids."""
+    by_name = {name: label for label, name in enumerate(names or ())}
+    if all(entry["name"] in by_name for entry in entries):
+        return {entry["id"]: by_name[entry["name"]] for entry in entries}
+    ids = sorted(entry["id"] for entry in entries)
+    if len(ids) != classes:
+        raise DatasetError(
+            f"has {len(ids)} categories, the network has {classes} classes, and not all of their"
+            " names are among its names",
+            remedy="give the class names with --names",
+        )
+    log.info("categories: not all are called as the classes; taken in the order of their ids")
+    return {identity: label for label, identity in enumerate(ids)}
+
+
+def _picture(folder: Path, name: str, images: Path | None) -> Path:
+    folders = [images] if images else [folder, folder / "images"]
+    found = next((f / name for f in folders if (f / name).is_file()), None)
+    if found is None:
+        raise DatasetError(
+            f"the picture {name} is not there", remedy="give the pictures' folder with --images"
+        )
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DatasetError(f"cannot be read: {error.strerror}", path=path) from error
+    except UnicodeDecodeError as error:
+        raise DatasetError("is not text", path=path) from error
