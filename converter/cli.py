@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from converter.command import parser, print_json, run
-from converter.errors import UsageError, printable
+from converter import batch, remote
+from converter.command import StatusLine, parser, print_json, run
+from converter.errors import DarknetError, OutputError, UsageError, printable
 from converter.families import FAMILIES
 from converter.layers import DIALECTS
-from converter.pipeline import Conversion, Verification, convert, verify
+from converter.pipeline import Verification, convert, default_output, verify
 from converter.plan import Plan, Slot
 from converter.precision import DTYPES
-from converter.reversion import Reversion, revert
+from converter.reversion import revert
 
 
 def convert_main(argv: Sequence[str] | None = None) -> int:
@@ -26,12 +30,22 @@ def convert_main(argv: Sequence[str] | None = None) -> int:
             "convert.py yolov4.weights --cfg yolov4.cfg -o v4.safetensors",
             "convert.py darknet53.conv.74 --dry-run",
             "convert.py yolov3.safetensors -o back.weights",
+            "convert.py weights/ 'more/*.weights' -o converted",
         ),
     )
     made.add_argument(
-        "source", metavar="SOURCE", help=".weights or .backup file; .safetensors to go back"
+        "sources",
+        metavar="SOURCE",
+        nargs="+",
+        help=".weights or .backup files, folders, patterns, URLs; one .safetensors to go back",
     )
-    made.add_argument("-o", "--output", metavar="OUT", help="file to write (default: beside it)")
+    made.add_argument(
+        "-o", "--output", metavar="OUT", help="file to write, or folder (default: beside SOURCE)"
+    )
+    made.add_argument(
+        "-j", "--jobs", metavar="N", type=_positive, default=os.cpu_count() or 1,
+        help="processes for several files (default: one a core)",
+    )  # fmt: skip
     made.add_argument("--cfg", metavar="FILE", help="the network (default: beside SOURCE)")
     made.add_argument("--names", metavar="FILE", help="class names (default: beside SOURCE)")
     made.add_argument(
@@ -75,40 +89,90 @@ def verify_main(argv: Sequence[str] | None = None) -> int:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    if Path(arguments.source).suffix == ".safetensors":
-        return _revert(arguments)
+    sources = batch.find_sources(arguments.sources)
+    if len(sources) > 1 or sources != arguments.sources:
+        return _convert_many(sources, arguments)
+    if sources[0].endswith(".safetensors"):
+        return _revert(sources[0], arguments)
     if arguments.cfg_out:
         raise UsageError("--cfg-out is for the way back", remedy="give a .safetensors file")
-    result = convert(
-        arguments.source,
-        arguments.output,
-        cfg=arguments.cfg,
-        names=arguments.names,
-        family=arguments.family,
-        dialect=arguments.dialect,
-        partial=arguments.partial,
-        dtype=arguments.dtype,
-        verify=not arguments.no_verify,
-        dry_run=arguments.dry_run,
-        force=arguments.force,
-    )
+    output = arguments.output
+    if output is not None and os.path.isdir(output):
+        output = Path(output) / default_output(sources[0]).name
+    result = convert(sources[0], output, **_options(arguments))
     if arguments.json:
         print_json(result.as_dict())
         return 0
     if arguments.dry_run:
         _print_plan(result.plan)
-    print(printable(_summary(result)))
+    print(printable(_summary(result.as_dict())))
     return 0
 
 
-def _revert(arguments: argparse.Namespace) -> int:
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "cfg": arguments.cfg,
+        "names": arguments.names,
+        "family": arguments.family,
+        "dialect": arguments.dialect,
+        "partial": arguments.partial,
+        "dtype": arguments.dtype,
+        "verify": not arguments.no_verify,
+        "dry_run": arguments.dry_run,
+        "force": arguments.force,
+    }
+
+
+def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
+    if arguments.cfg_out or any(source.endswith(".safetensors") for source in sources):
+        raise UsageError("the way back is for one checkpoint at a time")
+    if arguments.output is not None and not remote.is_url(arguments.output):
+        _make_folder(Path(arguments.output))
+    line = StatusLine(quiet=arguments.quiet)
+    results: dict[str, batch.Result] = {}
+    try:
+        for result in batch.convert_many(
+            sources, arguments.output, _options(arguments), arguments.jobs
+        ):
+            results[result.source] = result
+            line.clear()
+            _say(result, arguments)
+            line.show(f"{len(results)} of {len(sources)} files")
+    finally:
+        line.clear()
+    refused = sum(not result.ok for result in results.values())
+    if arguments.json:
+        print_json({"schema": 1, "results": [dict(results[s].facts) for s in sources]})
+    else:
+        print(f"{len(sources) - refused} of {len(sources)} files converted, {refused} refused")
+    return 1 if refused else 0
+
+
+def _say(result: batch.Result, arguments: argparse.Namespace) -> None:
+    for text in () if arguments.quiet else result.talk:
+        print(printable(f"{result.source}: {text}"), file=sys.stderr)
+    if not result.ok:
+        error = DarknetError(**{k: v for k, v in result.facts["error"].items() if k != "type"})
+        print(f"error: {error}", file=sys.stderr)
+    elif not arguments.json:
+        print(printable(_summary(result.facts)))
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be made a folder: {error.strerror}", path=path) from error
+
+
+def _revert(source: str, arguments: argparse.Namespace) -> int:
     one_way = {"--family": arguments.family != "auto", "--partial": arguments.partial,
                "--names": arguments.names, "--dtype": arguments.dtype != "float32"}  # fmt: skip
     for option, given in one_way.items():
         if given:
             raise UsageError(f"{option} is not for the way back", remedy=f"leave {option} out")
     result = revert(
-        arguments.source,
+        source,
         arguments.output,
         cfg=arguments.cfg,
         dialect=arguments.dialect,
@@ -125,24 +189,30 @@ def _revert(arguments: argparse.Namespace) -> int:
     facts = result.as_dict()
     counts = f"{facts['tensors']} tensors, {facts['floats']:,} floats"
     same = ", the file that the checkpoint was made from" if result.identical else ""
-    print(printable(f"{result.output}: {counts}, {_checked(result)}{same}"))
+    print(printable(f"{result.output}: {counts}, {_checked(facts)}{same}"))
     return 0
 
 
-def _summary(result: Conversion) -> str:
-    facts = result.as_dict()
+def _summary(facts: Mapping[str, Any]) -> str:
     counts = f"{facts['tensors']} tensors, {facts['floats']:,} floats"
     kind = f"{facts['family']}, {facts['classes'] or 'no'} classes"
     rounded = f", rounded to {facts['dtype']}" if facts["dtype"] != "float32" else ""
-    if result.max_error:
-        rounded += f" (largest error {result.max_error:.3g})"
-    return f"{result.output}: {counts}, {kind}, {_checked(result)}{rounded}"
+    if facts["max_error"]:
+        rounded += f" (largest error {facts['max_error']:.3g})"
+    return f"{facts['output']}: {counts}, {kind}, {_checked(facts)}{rounded}"
 
 
-def _checked(result: Conversion | Reversion) -> str:
+def _checked(facts: Mapping[str, Any]) -> str:
     return {"dry run": "not written", "up to date": "up to date, verified"}.get(
-        result.status, "verified" if result.verified else "not verified"
+        facts["status"], "verified" if facts["verified"] else "not verified"
     )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def _verify(arguments: argparse.Namespace) -> int:

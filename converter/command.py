@@ -55,8 +55,25 @@ def run(command: Command, made: argparse.ArgumentParser, argv: Sequence[str] | N
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """One JSON object on one line of stdout."""
-    print(json.dumps(value, ensure_ascii=False))
+    """One JSON object on one line of stdout, in ASCII: a path may hold what no encoding can."""
+    print(json.dumps(value))
+
+
+class StatusLine:
+    """One line on a terminal, drawn over itself; nothing where there is no terminal."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.shown = sys.stderr.isatty() and not quiet
+
+    def show(self, text: str) -> None:
+        """Draw ``text``; a message that is printed next overwrites it."""
+        if self.shown:
+            # ESC [ K erases the rest of the line; the cursor waits where a message would begin.
+            print(f"{printable(text)}\x1b[K\r", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Leave an empty line to whatever is said next."""
+        self.show("")
 
 
 def _refuse(error: DarknetError, *, as_json: bool) -> int:
@@ -69,16 +86,17 @@ def _refuse(error: DarknetError, *, as_json: bool) -> int:
 def _talk(arguments: argparse.Namespace) -> None:
     level = logging.ERROR if arguments.quiet else logging.INFO
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine())
+    handler.setFormatter(OneLine())
     for name in ("converter", "yolov3"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(logging.DEBUG if arguments.verbose else level)
 
 
-class _OneLine(logging.Formatter):
+class OneLine(logging.Formatter):
     """A record as one printable line, warnings marked."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """The message, with control characters shown."""
         mark = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         return printable(mark + record.getMessage())

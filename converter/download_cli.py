@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 import time
 from collections.abc import Sequence
 
 from converter import registry
-from converter.command import parser, print_json, run
+from converter.command import StatusLine, parser, print_json, run
 from converter.download import Download, fetch
 from converter.errors import UsageError, printable
 
@@ -37,12 +36,11 @@ def _download(arguments: argparse.Namespace) -> int:
     if arguments.name is None:
         raise UsageError("which weights?", remedy="give a NAME, or --list")
     file = registry.find(arguments.name)
-    bar = None if arguments.quiet or not sys.stderr.isatty() else _Bar(file.file)
+    bar = _Bar(file.file, StatusLine(quiet=arguments.quiet))
     try:
         result = fetch(file, arguments.output, force=arguments.force, progress=bar)
     finally:
-        if bar:
-            bar.clear()
+        bar.line.clear()
     if arguments.json:
         print_json(result.as_dict())
     else:
@@ -82,8 +80,9 @@ class _Bar:
 
     PAUSE = 0.1  # seconds between two drawings
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, line: StatusLine) -> None:
         self.name = name
+        self.line = line
         self.began: tuple[float, int] | None = None
         self.drawn = 0.0
 
@@ -95,15 +94,7 @@ class _Bar:
         self.drawn = now
         # A server that sends the whole again begins before ``first``.
         speed = max(done - first, 0) / (now - since) if now > since else 0.0
-        self._draw(
+        self.line.show(
             f"{self.name} {done / size:4.0%}  {done / 1e6:,.1f} of {size / 1e6:,.1f} MB"
             f"  {speed / 1e6:.1f} MB/s"
         )
-
-    def clear(self) -> None:
-        """Leave an empty line to whatever is said next."""
-        self._draw("")
-
-    def _draw(self, text: str) -> None:
-        # ESC [ K erases the rest of the line; the cursor waits where a message would begin.
-        print(f"{text}\x1b[K\r", end="", file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
 
-from converter import families, health, known, payload, store
+from converter import families, health, known, payload, remote, store
 from converter import network as networks
 from converter import plan as plans
 from converter.errors import (
@@ -43,7 +43,7 @@ class Conversion:
 
     Attributes:
         status: "converted", "up to date" (the output was there already) or "dry run".
-        output: the checkpoint.
+        output: the checkpoint; its URL if it was written to one.
         plan: which bytes went where.
         metadata: what the checkpoint says of itself.
         verified: whether the written file was read back and found equal.
@@ -51,7 +51,7 @@ class Conversion:
     """
 
     status: Literal["converted", "up to date", "dry run"]
-    output: Path
+    output: Path | str
     plan: Plan
     metadata: Metadata
     verified: bool
@@ -137,8 +137,9 @@ def convert(
     """Convert a Darknet .weights file to a safetensors checkpoint, and check it.
 
     Args:
-        source: the .weights (or .backup) file.
-        output: the checkpoint; default: ``source`` with the suffix ``.safetensors``.
+        source: the .weights (or .backup) file; its name, or a URL that fsspec knows.
+        output: the checkpoint, likewise; default: ``source`` with the suffix ``.safetensors``, in
+            the current folder for a URL.
         cfg: the network; default: the .cfg beside ``source``, else recognised by its size.
         names: class names, one a line; default: the .names beside ``source``.
         family: which model's tensor names to use; "auto": yolov3 if it is one, else generic.
@@ -152,11 +153,15 @@ def convert(
     Raises:
         DarknetError: the reason why it was refused; nothing was changed.
     """
-    target = default_output(source) if output is None else Path(output)
-    with opened(Path(source)) as opened_source:
+    target = default_output(source) if output is None else output
+    with (
+        remote.local_source(source) as local,
+        opened(local) as opened_source,
+        remote.local_target(target, force=force, dry_run=dry_run) as local_target,
+    ):
         try:
-            return _Job(
-                source=opened_source, target=target, partial=partial, family=family,
+            result = _Job(
+                source=opened_source, target=local_target, partial=partial, family=family,
                 dialect=dialect, dtype=dtype, force=force, verify=verify,
             ).run(cfg, names, dry_run=dry_run)  # fmt: skip
         except WeightsError as error:
@@ -164,6 +169,7 @@ def convert(
             raise
         except OSError as error:
             raise WeightsError(f"cannot be read: {error.strerror}", path=source) from error
+    return replace(result, output=os.fspath(target)) if remote.is_url(target) else result
 
 
 def verify(source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = None) -> Verification:
@@ -205,7 +211,7 @@ def verify(source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = Non
 
 def default_output(source: PathLike) -> Path:
     """``.weights`` or ``.backup`` replaced by ``.safetensors``, which is else appended."""
-    path = Path(source)
+    path = Path(remote.name_of(source) if remote.is_url(source) else source)
     if path.suffix in WEIGHTS_SUFFIXES:
         return path.with_suffix(".safetensors")
     return path.with_name(path.name + ".safetensors")

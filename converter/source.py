@@ -17,6 +17,7 @@ from converter.errors import CfgError, WeightsError
 # What trainers append to a net's name: yolov3_final.weights, yolov3_10000.weights, ...
 _TRAINED = re.compile(r"_(?:final|best|last|\d+)$")
 WEIGHTS_SUFFIXES = (".weights", ".backup")
+COMPANIONS = (".cfg", ".names")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +77,14 @@ def companion(path: Path, suffix: str) -> Path | None:
 
     Of ``net_final.weights`` these are ``net_final.cfg``, then ``net.cfg``.
     """
+    candidates = (path.with_name(name) for name in companion_names(path, suffix))
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def companion_names(path: Path, suffix: str) -> list[str]:
+    """What such a file may be called, the most particular name first."""
     stem = path.stem if path.suffix in WEIGHTS_SUFFIXES else path.name
-    for name in dict.fromkeys((stem, _TRAINED.sub("", stem))):
-        candidate = path.with_name(name + suffix)
-        if candidate.is_file():
-            return candidate
-    return None
+    return [name + suffix for name in dict.fromkeys((stem, _TRAINED.sub("", stem)))]
 
 
 def read_names(path: Path, classes: int | None) -> list[str]:

@@ -8,4 +8,5 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from converter.cli import convert_main
 
-sys.exit(convert_main())
+if __name__ == "__main__":
+    sys.exit(convert_main())

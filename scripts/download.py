@@ -8,4 +8,5 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from converter.download_cli import download_main
 
-sys.exit(download_main())
+if __name__ == "__main__":
+    sys.exit(download_main())

@@ -8,4 +8,5 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from converter.cli import verify_main
 
-sys.exit(verify_main())
+if __name__ == "__main__":
+    sys.exit(verify_main())

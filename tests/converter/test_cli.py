@@ -108,7 +108,7 @@ class TestRefusals:
     def test_a_directory(self, tmp_path):
         done = script("convert", tmp_path)
         assert done.returncode == 1
-        assert "is a directory" in done.stderr
+        assert "holds no .weights file" in done.stderr
 
     def test_a_fifo_does_not_hang(self, tmp_path):
         os.mkfifo(tmp_path / "x.weights")
