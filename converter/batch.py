@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def convert_many(
 ) -> Iterator[Result]:
     """Convert all ``sources`` into ``folder``, or each beside itself; results as they come.
 
-    One that fails does not stop the rest.
+    One that fails does not stop the rest. To be called from the main thread, which gets signals.
 
     Raises:
         UsageError: two of them would be written to the same file.
@@ -89,9 +90,11 @@ def convert_many(
 
     # Fresh processes: a fork would copy whatever threads the caller has.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_deaf) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
-            for done in as_completed([pool.submit(_convert, *job) for job in jobs]):
+            with _deaf():  # what starts now inherits it, and so is never interrupted half-way up
+                submitted = [pool.submit(_convert, *job) for job in jobs]
+            for done in as_completed(submitted):
                 yield done.result()
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -108,25 +111,30 @@ def _target(source: str, folder: PathLike | None) -> str:
     return str(Path(folder) / target.name)
 
 
-def _deaf() -> None:
-    """Between jobs an interruption is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Ignore Ctrl-C while the block runs: between jobs it is for the parent alone to handle."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     talk = _Talk()
     logger = logging.getLogger("converter")
     logger.handlers, logger.propagate = [talk], False
     logger.setLevel(logging.INFO)
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         facts = convert(source, target, **options).as_dict()
     except DarknetError as error:
         facts = {"schema": 1, "error": error.as_dict()}
     except KeyboardInterrupt:
         facts = {"schema": 1, "error": {"type": "KeyboardInterrupt", "message": "interrupted"}}
     finally:
-        _deaf()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     return Result(source=source, facts={"source": source, **facts}, talk=tuple(talk.lines))
 
 

@@ -59,7 +59,7 @@ def test_http(sample, tmp_path, monkeypatch):
             result = convert(f"http://127.0.0.1:{server.server_port}/shapes.weights")
         finally:
             server.shutdown()
-    assert result.output == "shapes.safetensors"
+    assert str(result.output) == "shapes.safetensors"
     convert(sample.weights)
     assert (out / "shapes.safetensors").read_bytes() == sample.checkpoint.read_bytes()
 
