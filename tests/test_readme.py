@@ -1,0 +1,58 @@
+"""The README's code runs as it stands."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHAPES = ROOT / "tests/data/shapes"
+
+
+def blocks(language: str, document: str = "README.md") -> list[str]:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Where a reader would be after the first block, with a picture at hand."""
+    folder = tmp_path_factory.mktemp("readme")
+    for name in ("shapes.weights", "shapes.cfg", "shapes.names"):
+        shutil.copyfile(SHAPES / name, folder / name)
+    shutil.copyfile(SHAPES / "images/0003.png", folder / "shapes.png")
+    return folder
+
+
+@pytest.mark.parametrize("number", range(len(blocks("python"))))
+def test_python(folder, number):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    code = blocks("python")[number]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_a_new_user(tmp_path):
+    """The first block, in a fresh clone and a fresh environment."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", blocks("sh")[0]],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "verified" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("equal: 366 of 366 tensors")
