@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import typing
 import warnings
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -63,7 +63,7 @@ def need_pillow() -> None:
     Raises:
         UsageError: it is not.
     """
-    if importlib.util.find_spec("PIL") is None:
+    if find_spec("PIL") is None:
         raise UsageError(
             "reading and writing pictures needs Pillow",
             remedy="pip install 'darknet-safetensors[detect]'",
