@@ -32,7 +32,6 @@ def load(
     bn: BatchNormRule = "torch",
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
-    *,
     strict: bool = True,
 ) -> Model:
     """The model of a checkpoint, in eval mode, with every tensor accounted for.

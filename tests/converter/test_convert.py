@@ -20,6 +20,7 @@ from converter import (
     WeightsError,
     convert,
     families,
+    known,
     pipeline,
     plan,
     store,
@@ -187,6 +188,34 @@ class TestCompanions:
         with pytest.raises(WeightsError, match="no architecture known") as caught:
             convert(sample.weights)
         assert "--cfg" in caught.value.remedy
+
+
+class TestRecognised:
+    """Without a cfg, by the number of floats. Full-width files are in test_parity.py."""
+
+    @pytest.fixture
+    def toys(self, monkeypatch):
+        def toy(name, filters):
+            # 3 * filters + filters floats, then 4 * classes * filters + 4 * classes
+            def layers(classes):
+                return [Convolutional(filters=filters), Convolutional(filters=4 * classes)]
+
+            return known.Architecture(name=name, size=8, layers=layers)
+
+        monkeypatch.setattr(known, "ARCHITECTURES", (toy("narrow", 1), toy("wide", 3)))
+
+    def test_one_reading(self, toys, tmp_path):
+        (tmp_path / "x.weights").write_bytes(b"\0\0\0\0\2\0\0\0" + bytes(12 + 4 * 12))
+        facts = convert(tmp_path / "x.weights").as_dict()  # 4 + 8 * 1 floats
+        assert facts["assumed"] == {"architecture": "narrow", "width": 8, "height": 8}
+        assert json.loads(store.read_metadata(facts["output"])["assumed"]) == facts["assumed"]
+
+    def test_two_readings_are_an_error_that_names_both(self, toys, tmp_path):
+        # 44 floats are 4 + 8 * 5, and 12 + 16 * 2
+        (tmp_path / "x.weights").write_bytes(b"\0\0\0\0\2\0\0\0" + bytes(12 + 4 * 44))
+        both = "can be narrow with 5 classes or wide with 2 classes by its size"
+        with pytest.raises(WeightsError, match=both):
+            convert(tmp_path / "x.weights")
 
 
 class TestPartial:
