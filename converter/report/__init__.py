@@ -1,0 +1,82 @@
+"""The conversion report: one page that shows which bytes became which tensors, and their values.
+
+HTML, Markdown and JSON show the same ``Report``, which follows from the Plan.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from converter import store
+from converter.errors import UsageError, printable
+from converter.metadata import Metadata
+from converter.plan import Plan
+from converter.report.model import Parity, Report
+from converter.report.pages import WRITERS
+from converter.report.statistics import Statistics, measure
+from converter.report.values import statistics
+
+PathLike = str | os.PathLike[str]
+
+
+def write_report(
+    plan: Plan,
+    metadata: Metadata,
+    source: PathLike,
+    path: PathLike,
+    *,
+    verified: bool | None,
+    parity: Iterable[tuple[int, float, float]] | None = None,
+) -> Report:
+    """Write the report of a conversion; the same input gives the same bytes.
+
+    Args:
+        plan: of the conversion.
+        metadata: what the checkpoint says of itself.
+        source: where values are read from: the .weights file, or the checkpoint, which lacks those
+            of ``plan.left_out``.
+        path: what to write; its suffix says in which format. An existing file is replaced.
+        verified: whether the checkpoint was compared with its .weights file and found equal; None
+            if it was not compared.
+        parity: (layer, largest absolute, relative) error of each layer that was compared with
+            Darknet's.
+
+    Raises:
+        UsageError: a suffix other than .html, .md and .json, the path of ``source``, or no jinja2.
+        WeightsError, CheckpointError: ``source`` cannot be read, or is not what ``plan`` is about.
+        OutputError: ``path`` cannot be written.
+    """
+    target = Path(path)
+    check_format(target)
+    if target.exists() and os.path.samefile(target, source):
+        raise UsageError("is the file that is reported on", path=path, remedy="choose another name")
+    report = Report(
+        name=printable(Path(source).name),
+        plan=plan,
+        metadata=metadata,
+        verified=verified,
+        statistics=statistics(Path(source), plan, metadata.dtype),
+        parity=[Parity(*row) for row in parity or ()],
+    )
+    # Names and cfg are a stranger's: what is no Unicode is shown as escapes.
+    data = WRITERS[target.suffix](report).encode(errors="backslashreplace")
+    with store.replacing(target, len(data)) as file:
+        file.write(data)
+    return report
+
+
+def check_format(path: Path) -> None:
+    """Refuse a report in a format that there is none in: before a long conversion, not after it.
+
+    Raises:
+        UsageError: naming the formats.
+    """
+    if path.suffix not in WRITERS:
+        raise UsageError(
+            "is no format of a report", path=path, remedy=f"end it with {', '.join(WRITERS)}"
+        )
+
+
+__all__ = ["Parity", "Report", "Statistics", "check_format", "measure", "write_report"]

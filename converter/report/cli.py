@@ -1,0 +1,70 @@
+"""The command line of the report."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from converter import families, store
+from converter import network as networks
+from converter import plan as plans
+from converter.command import parser, print_json, run
+from converter.errors import printable
+from converter.metadata import Metadata
+from converter.pipeline import convert
+from converter.plan import Plan
+from converter.report import check_format, write_report
+from converter.report.summary import verdict
+from converter.report.values import is_checkpoint, restores
+
+
+def report_main(argv: Sequence[str] | None = None) -> int:
+    """``report.py``: a page about a checkpoint or a .weights file."""
+    made = parser(
+        "report.py",
+        "Show which bytes of a .weights file became which tensors, and what they hold.",
+        (
+            "report.py yolov3.safetensors",
+            "report.py yolov3.weights --cfg yolov3.cfg -o yolov3.md",
+        ),
+    )
+    made.add_argument("source", metavar="SOURCE", help="checkpoint, or .weights file")
+    made.add_argument("--cfg", metavar="FILE", help="the network (default: SOURCE's own)")
+    made.add_argument(
+        "-o", "--output", metavar="OUT", help=".html, .md or .json (default: SOURCE as .html)"
+    )
+    return run(_report, made, argv)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    source = Path(arguments.source)
+    output = Path(arguments.output) if arguments.output else source.with_suffix(".html")
+    check_format(output)
+    if is_checkpoint(source):
+        meta = Metadata.decode(store.read_metadata(source))
+        plan = _plan(meta, arguments.cfg)
+        verified = restores(source, plan, meta)
+    else:
+        result = convert(source, cfg=arguments.cfg, dry_run=True)
+        plan, meta, verified = result.plan, result.metadata, None
+    report = write_report(plan, meta, source, output, verified=verified)
+    if arguments.json:
+        print_json({"schema": 1, "output": str(output), "verified": report.verified})
+    else:
+        counts = f"{len(report.rows)} arrays of {len(report.layers)} layers"
+        print(printable(f"{output}: {counts}, {verdict(report).title.lower()}"))
+    return 0 if verified is not False else 1
+
+
+def _plan(meta: Metadata, cfg: str | None) -> Plan:
+    """The plan that a checkpoint was made by."""
+    network = networks.read(cfg) if cfg else networks.parse(meta.cfg)
+    return plans.make(
+        header=meta.header,
+        size=None,
+        network=network,
+        family=families.named(network, meta.family),
+        dialect=meta.dialect,
+        cutoff=meta.cutoff,
+    )

@@ -1,0 +1,91 @@
+"""Any network drawn by its layers alone: in columns, a panel for each run of equal picture size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from math import ceil
+
+from converter.network import Node
+from converter.report.drawing import Box, Chip, Drawing, Panel, Point, Wire, curve, line
+from converter.report.text import shape, span
+
+W, H = 134.0, 24.0  # of a chip
+PITCH, COLUMN = H + 9, W + 30  # from chip to chip, down and across
+MARGIN, TITLE = 12.0, 16.0  # of a panel
+GAP = 16.0  # between panels
+COLUMNS, WIDTH = 7, 7 * COLUMN + 24
+LEAST_ROWS = 6  # a column is not shorter, while there is more than one
+
+
+def draw(nodes: Sequence[Node]) -> Drawing:
+    """The drawing of ``nodes``: panels from left to right and top to bottom."""
+    boxes: dict[int, Box] = {}
+    frames: dict[int, Box] = {}  # the panel around each chip
+    panels: list[Panel] = []
+    x, y, tallest = 0.0, 0.0, 0.0
+    for size, run in groupby(nodes, key=lambda node: (node.output.h, node.output.w)):
+        members = list(run)
+        rows = min(len(members), max(LEAST_ROWS, ceil(len(members) / COLUMNS)))
+        width = ceil(len(members) / rows) * COLUMN + 2 * MARGIN - (COLUMN - W)
+        if x + width > WIDTH:
+            x, y, tallest = 0.0, y + tallest + GAP, 0.0
+        frame = Box(x=x, y=y, w=width, h=rows * PITCH - (PITCH - H) + 2 * MARGIN + TITLE)
+        panels.append(Panel(box=frame, title=_title(members, size)))
+        for i, node in enumerate(members):
+            left = x + MARGIN + i // rows * COLUMN
+            frames[node.index] = frame
+            boxes[node.index] = Box(x=left, y=y + MARGIN + TITLE + i % rows * PITCH, w=W, h=H)
+        x, tallest = frame.right + GAP, max(tallest, frame.h)
+    return Drawing(
+        width=WIDTH,
+        height=y + tallest + 2,
+        captions=(),
+        panels=panels,
+        chips=[Chip(index=index, box=box) for index, box in boxes.items()],
+        wires=[
+            Wire(
+                path=_way(boxes, frames, source, node.index),
+                kind="flow" if source == node.index - 1 else "skip",
+                source=source,
+                target=node.index,
+            )
+            for node in nodes
+            for source in node.sources
+            if source >= 0
+        ],
+        wide=True,
+    )
+
+
+def _title(members: Sequence[Node], size: tuple[int, int]) -> str:
+    first, last = members[0].index, members[-1].index
+    layers = f"layer {first}" if first == last else f"layers {span(first, last)}"
+    return f"{shape(size)}, {layers}" if any(size) else layers
+
+
+def _way(boxes: dict[int, Box], frames: dict[int, Box], source: int, target: int) -> str:
+    """The wire between two layers, as an SVG path."""
+    a, b, start, end = boxes[source], boxes[target], frames[source], frames[target]
+    if start != end:
+        return line(_between_panels(a, b, start, end))
+    if a.x != b.x:
+        return curve((a.right, a.cy), (b.x, b.cy), (22, 0), (-22, 0))
+    if target == source + 1:
+        return line([(a.cx, a.bottom), (b.cx, b.y)])
+    bulge = min(26, 10 + (b.y - a.y) / 20)
+    return curve((a.x, a.cy), (b.x, b.cy), (-bulge, 0), (-bulge, 0))
+
+
+def _between_panels(a: Box, b: Box, start: Box, end: Box) -> Iterator[Point]:
+    """Along the gaps: out to the right of ``a``, in from the left of ``b``."""
+    yield a.right, a.cy
+    if start.y == end.y:  # on one shelf
+        yield end.x - GAP / 2, a.cy
+        yield end.x - GAP / 2, b.cy
+    else:
+        yield a.right + MARGIN / 2, a.cy
+        yield a.right + MARGIN / 2, end.y - GAP / 2
+        yield b.x - MARGIN / 2, end.y - GAP / 2
+        yield b.x - MARGIN / 2, b.cy
+    yield b.x, b.cy

@@ -1,0 +1,131 @@
+"""A picture of the network: boxes, chips (one a layer) and wires, in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """A rectangle from its upper left corner."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+    @property
+    def right(self) -> float:
+        """Its right edge."""
+        return self.x + self.w
+
+    @property
+    def bottom(self) -> float:
+        """Its lower edge."""
+        return self.y + self.h
+
+    @property
+    def cx(self) -> float:
+        """Its middle, across."""
+        return self.x + self.w / 2
+
+    @property
+    def cy(self) -> float:
+        """Its middle, down."""
+        return self.y + self.h / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A box around chips; ``part`` is its colour, ``title`` stands in its upper left corner."""
+
+    box: Box
+    title: str = ""
+    part: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caption:
+    """A heading whose text starts at (x, y)."""
+
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chip:
+    """The box of layer ``index``."""
+
+    index: int
+    box: Box
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wire:
+    """A connection as an SVG path. ``skip`` if it leads past the layers in between."""
+
+    path: str
+    kind: Literal["flow", "skip"] = "flow"
+    source: int
+    target: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """The whole picture; ``wide`` chips have room for a line of text, others for two short ones."""
+
+    width: float
+    height: float
+    captions: Sequence[Caption]
+    panels: Sequence[Panel]
+    chips: Sequence[Chip]
+    wires: Sequence[Wire]
+    wide: bool
+
+
+def number(value: float) -> str:
+    """A coordinate: at most two decimals."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def line(points: Iterable[Point], radius: float = 5) -> str:
+    """An SVG path along horizontal and vertical lines, its corners rounded."""
+    corners = _merged(points)
+    path = f"M{_xy(corners[0])}"
+    for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
+        bend = min(radius, _length(before, corner) / 2, _length(corner, after) / 2)
+        into, out = _towards(corner, before, bend), _towards(corner, after, bend)
+        path += f"L{_xy(into)}Q{_xy(corner)} {_xy(out)}"
+    return f"{path}L{_xy(corners[-1])}"
+
+
+def curve(start: Point, end: Point, out: Point, into: Point) -> str:
+    """A cubic from ``start`` to ``end``, its handles given as offsets from them."""
+    first = (start[0] + out[0], start[1] + out[1])
+    second = (end[0] + into[0], end[1] + into[1])
+    return f"M{_xy(start)}C{_xy(first)} {_xy(second)} {_xy(end)}"
+
+
+def _merged(points: Iterable[Point]) -> list[Point]:
+    """Without points that repeat the one before."""
+    found = list(points)
+    return [found[0], *(b for a, b in pairwise(found) if a != b)]
+
+
+def _xy(point: Point) -> str:
+    return f"{number(point[0])} {number(point[1])}"
+
+
+def _length(a: Point, b: Point) -> float:
+    return abs(a[0] - b[0]) + abs(a[1] - b[1])
+
+
+def _towards(a: Point, b: Point, distance: float) -> Point:
+    length = _length(a, b) or 1
+    return (a[0] + (b[0] - a[0]) * distance / length, a[1] + (b[1] - a[1]) * distance / length)

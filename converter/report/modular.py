@@ -1,0 +1,252 @@
+"""The modular YOLOv3 drawn as its article draws it: backbone, neck and heads, a level a row.
+
+The stages of the backbone that feed the neck stand one below the other, fine to coarse; beside
+each, from left to right, its level's merge, lateral, fpn and tail convs and its head. The stages
+before them share the rows above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from converter.layers import Shortcut
+from converter.network import Node
+from converter.report.drawing import Box, Caption, Chip, Drawing, Panel, Point, Wire, line
+from converter.report.places import Place
+from converter.report.text import shape
+
+W, H, GAP = 40.0, 30.0, 5.0  # of a chip, and between the chips of a module
+PITCH = H + 14  # from one line of chips to the next
+MARGIN, TITLE = 8.0, 15.0  # of a panel
+ROW_GAP = 24.0  # between rows of panels: room for two wires
+COLUMN_GAP = 14.0
+CAPTION = 26.0
+WIDTH = 1106.0
+PER_LINE = 4  # chips of the neck in a line
+_FOUR = PER_LINE * (W + GAP) - GAP
+_BLOCK = 3 * (W + GAP) - GAP
+_TITLED = 3 * (W + GAP) - GAP  # least width of a stage's panel, for its title
+_STAGE = W + 2 * COLUMN_GAP + 2 * _BLOCK
+
+# The columns beside the backbone, with room for their titles.
+_COLUMNS = {
+    "merge_convs": _FOUR,
+    "lateral_convs": 84.0,
+    "fpn_convs": _FOUR,
+    "tail_convs": 64.0,
+    "heads": 2 * W + GAP,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cell:
+    """A panel to be placed: the chips' offsets from its upper left corner, and its size."""
+
+    title: str
+    part: str
+    chips: dict[int, Point]
+    w: float
+    h: float
+
+
+class _Canvas:
+    """What has been placed so far; ``frames`` holds the panel around each chip."""
+
+    def __init__(self) -> None:
+        self.boxes: dict[int, Box] = {}
+        self.frames: dict[int, Box] = {}
+        self.panels: list[Panel] = []
+
+    def place(self, cell: _Cell, x: float, y: float) -> None:
+        frame = Box(x=x, y=y, w=cell.w, h=cell.h)
+        self.panels.append(Panel(box=frame, title=cell.title, part=cell.part))
+        for index, (dx, dy) in cell.chips.items():
+            self.boxes[index] = Box(x=x + dx, y=y + dy, w=W, h=H)
+            self.frames[index] = frame
+
+
+def draw(nodes: Sequence[Node], places: Sequence[Place]) -> Drawing:
+    """The drawing of a modular YOLOv3, or of its backbone alone."""
+    stages = _stages(nodes, places)
+    levels = _levels(nodes, places)
+    canvas = _Canvas()
+    captions = [Caption(x=0, y=CAPTION - 10, text="Backbone")]
+    y = _draw_shelves(canvas, [cell for row, cell in stages.items() if row not in levels], CAPTION)
+    columns = _columns()
+    if levels:
+        y += CAPTION - ROW_GAP / 2
+        captions.append(Caption(x=columns["merge_convs"], y=y - 12, text="Neck"))
+        captions.append(Caption(x=columns["heads"], y=y - 12, text="Heads"))
+    for row, cells in levels.items():
+        stage = stages[row]
+        tallest = max(stage.h, *(cell.h for cell in cells.values()))
+        canvas.place(stage, 0, y + (tallest - stage.h) / 2)
+        lane = y + (tallest - max(cell.h for cell in cells.values())) / 2
+        for name, cell in cells.items():
+            canvas.place(cell, columns[name], lane)
+        y += tallest + ROW_GAP
+    return Drawing(
+        width=WIDTH,
+        height=y - ROW_GAP + 2,
+        captions=captions,
+        panels=canvas.panels,
+        chips=[Chip(index=index, box=box) for index, box in sorted(canvas.boxes.items())],
+        wires=[
+            Wire(
+                path=line(_way(canvas, node, source, places)),
+                kind="flow" if source == node.index - 1 else "skip",
+                source=source,
+                target=node.index,
+            )
+            for node in nodes
+            for source in node.sources
+            if source >= 0
+        ],
+        wide=False,
+    )
+
+
+def _columns() -> dict[str, float]:
+    """Where each column beside the backbone begins."""
+    x = _STAGE + 2 * MARGIN + 2.5 * COLUMN_GAP
+    found = {}
+    for name, width in _COLUMNS.items():
+        found[name] = x
+        x += width + 2 * MARGIN + COLUMN_GAP
+    return found
+
+
+def _stages(nodes: Sequence[Node], places: Sequence[Place]) -> dict[int, _Cell]:
+    """The backbone's panels by row: the first conv of a stage, then its blocks, two in a line."""
+    cells: dict[int, _Cell] = {}
+    rows = sorted({place.row for place in places if place.part == "backbone"})
+    for row in rows:
+        chips: dict[int, Point] = {}
+        members = _members(nodes, places, "backbone", row)
+        left = W + COLUMN_GAP if "in" in members else 0.0
+        for cell, indices in members.items():
+            x, y = 0.0, 0.0
+            if cell.isdigit():
+                x = left + int(cell) % 2 * (_BLOCK + COLUMN_GAP)
+                y = int(cell) // 2 * PITCH
+            chips |= {index: (x + i * (W + GAP), y) for i, index in enumerate(indices)}
+        output = nodes[max(chips)].output
+        name = {0: "stem", 6: "fc"}.get(row, f"conv_{row}_in, res_conv_{row}")
+        name = "res_conv_1" if row == 1 else name
+        cells[row] = _cell(f"{name} → {shape(output)}", "backbone", chips, _TITLED)
+    return cells
+
+
+def _levels(nodes: Sequence[Node], places: Sequence[Place]) -> dict[int, dict[str, _Cell]]:
+    """The panels of neck and heads by row and column."""
+    rows = sorted({place.row for place in places if place.part == "neck"})
+    return {
+        row: {
+            name: _cell(
+                f"{name}.{level}",
+                "heads" if name == "heads" else "neck",
+                {
+                    index: (i % PER_LINE * (W + GAP), i // PER_LINE * PITCH)
+                    for i, index in enumerate(indices)
+                },
+                _COLUMNS[name],
+            )
+            for part in ("neck", "heads")
+            for name, indices in _members(nodes, places, part, row).items()
+        }
+        for level, row in enumerate(rows)
+    }
+
+
+def _members(
+    nodes: Sequence[Node], places: Sequence[Place], part: str, row: int
+) -> dict[str, list[int]]:
+    """The layers of each cell of one row."""
+    cells: dict[str, list[int]] = {}
+    for node, place in zip(nodes, places, strict=True):
+        if (place.part, place.row) == (part, row):
+            cells.setdefault(place.cell, []).append(node.index)
+    return cells
+
+
+def _cell(title: str, part: str, chips: dict[int, Point], width: float = 0) -> _Cell:
+    """A cell around chips, which are in the middle of ``width`` if they are narrower."""
+    across = max(x for x, _ in chips.values()) + W
+    left = MARGIN + max(0, width - across) / 2
+    return _Cell(
+        title=title,
+        part=part,
+        chips={index: (x + left, y + MARGIN + TITLE) for index, (x, y) in chips.items()},
+        w=max(across, width) + 2 * MARGIN,
+        h=max(y for _, y in chips.values()) + H + 2 * MARGIN + TITLE,
+    )
+
+
+def _draw_shelves(canvas: _Canvas, cells: Iterable[_Cell], y: float) -> float:
+    """Cells side by side, as many as fit; returns where the next row starts."""
+    x, tallest = 0.0, 0.0
+    for cell in cells:
+        if x + cell.w > WIDTH:
+            x, y, tallest = 0.0, y + tallest + ROW_GAP, 0.0
+        canvas.place(cell, x, y)
+        x, tallest = x + cell.w + 2 * COLUMN_GAP, max(tallest, cell.h)
+    return y + tallest + ROW_GAP
+
+
+def _way(canvas: _Canvas, node: Node, source: int, places: Sequence[Place]) -> Iterator[Point]:
+    """The corners of the wire from layer ``source`` to ``node``."""
+    a, b = canvas.boxes[source], canvas.boxes[node.index]
+    start, end = canvas.frames[source], canvas.frames[node.index]
+    if places[source].part != places[node.index].part == "neck":
+        return _from_backbone(a, b, start, end)
+    if isinstance(node.layer, Shortcut) and source != node.index - 1:
+        first = canvas.boxes[source + 1]
+        return iter([(first.x - 4, first.cy), (first.x - 4, b.y - 5), (b.cx, b.y - 5), (b.cx, b.y)])
+    if start == end and source != node.index - 1:
+        return _within(a, b)
+    if a.cy == b.cy and a.right < b.x:
+        return iter([(a.right, a.cy), (b.x, b.cy)])
+    if end.bottom < start.y and b.x < a.x:  # up to the finer level
+        y = end.bottom + 8
+        x = start.right - 3
+        return iter([(a.right, a.cy), (x, a.cy), (x, y), (b.cx, y), (b.cx, b.bottom)])
+    if a.right < b.x:  # the next panel, another line
+        x = end.x - COLUMN_GAP / 2
+        return iter([(a.right, a.cy), (x, a.cy), (x, b.cy), (b.x, b.cy)])
+    y = b.y - 9 if start == end else end.y - 7  # the next line or row
+    return iter(
+        [
+            (a.right, a.cy),
+            (a.right + 4, a.cy),
+            (a.right + 4, y),
+            (b.x - 4, y),
+            (b.x - 4, b.cy),
+            (b.x, b.cy),
+        ]
+    )
+
+
+def _from_backbone(a: Box, b: Box, start: Box, end: Box) -> Iterator[Point]:
+    """From a stage to its level: into the lateral conv, or from above into the concatenation."""
+    trunk = start.right + COLUMN_GAP
+    yield a.right, a.cy
+    yield trunk, a.cy
+    if b.x - end.x < W + MARGIN:  # the first chip of its panel, or the only one
+        yield trunk, b.cy
+        yield b.x, b.cy
+    else:
+        yield trunk, end.y - 7
+        yield b.cx, end.y - 7
+        yield b.cx, b.y
+
+
+def _within(a: Box, b: Box) -> Iterator[Point]:
+    """Past the layers in between, inside one panel."""
+    yield a.cx, a.y
+    yield a.cx, a.y - 5
+    if a.y != b.y:
+        yield a.right + 3, a.y - 5
+        yield a.right + 3, b.y - 5
+    yield b.cx, b.y - 5
+    yield b.cx, b.y

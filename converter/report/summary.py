@@ -1,0 +1,126 @@
+"""What a report says in words: the verdict, notices and facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from converter.report.model import Report
+from converter.report.text import shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether to trust the checkpoint: ``open`` if it was not compared."""
+
+    level: Literal["ok", "bad", "open"]
+    title: str
+    text: str
+
+
+def verdict(report: Report) -> Verdict:
+    """The report's first sentence."""
+    parity = _parity(report)
+    if report.verified is None:
+        text = (
+            "This report did not compare anything: verify.py compares a checkpoint with its"
+            f" .weights file.{parity}"
+        )
+        return Verdict(level="open", title="Not compared", text=text)
+    if not report.verified:
+        text = f"The checkpoint does not hold what its .weights file holds.{parity}"
+        return Verdict(level="bad", title="Different", text=text)
+    bits = "bit for bit those of the .weights file"
+    if report.metadata.dtype != "float32":
+        bits = f"those of the .weights file, rounded to {report.metadata.dtype}"
+    text = f"All {report.floats:,} floats of the checkpoint are {bits}.{parity}"
+    return Verdict(level="ok", title="Verified", text=text)
+
+
+def notices(report: Report) -> list[str]:
+    """What a user must know before using the checkpoint."""
+    return list(_notices(report))
+
+
+def facts(report: Report) -> list[tuple[str, str]]:
+    """Terms with their values."""
+    plan, meta = report.plan, report.metadata
+    header = plan.header
+    found = [
+        ("Values read from", report.name),
+        ("Size of the .weights file", f"{plan.size:,} bytes"),
+        (
+            "Header",
+            f"version {header.major}.{header.minor}.{header.revision},"
+            f" {header.seen:,} pictures seen, {header.size} bytes",
+        ),
+        ("Read as", f"{meta.family}, {meta.dialect}"),
+        (
+            "Network",
+            f"{len(plan.network.nodes)} layers, picture {shape(plan.network.input)}",
+        ),
+        ("Tensors", f"{len(plan.tensors):,}, {report.floats:,} floats"),
+        ("Classes", "none" if meta.classes is None else str(meta.classes)),
+        ("Values", meta.dtype),
+        ("Back to .weights", _way_back(report)),
+    ]
+    if meta.names:
+        found.append(("Class names", ", ".join(map(str, meta.names))))
+    if meta.source_sha256:
+        found.append(("SHA-256 of the .weights file", meta.source_sha256))
+    return found
+
+
+def _way_back(report: Report) -> str:
+    if report.plan.left_out:
+        return "no: arrays were left out"
+    return "byte for byte" if report.metadata.lossless else "no: values were rounded"
+
+
+def _parity(report: Report) -> str:
+    worst = report.worst
+    if worst is None:
+        return ""
+    return (
+        f" {len(report.parity)} layers were run against Darknet: the largest difference is"
+        f" {worst.max_abs:.2g}, at layer {worst.layer}."
+    )
+
+
+def _notices(report: Report) -> Iterator[str]:
+    plan, meta = report.plan, report.metadata
+    if plan.left_out:
+        yield (
+            f"This is no working detector: {len(plan.left_out)} arrays of the file have no place in"
+            f" the article's wiring, and {len(plan.unfilled)} tensors of the model have no source."
+        )
+    elif plan.cutoff is not None:
+        yield (
+            f"The file ends after layer {plan.cutoff - 1} of {len(plan.network.nodes) - 1}:"
+            f" {len(plan.unfilled)} tensors of the model have no source."
+        )
+    elif plan.unfilled:
+        yield f"{len(plan.unfilled)} tensors of the model have no source in the file."
+    if meta.assumed:
+        yield (
+            f"There was no cfg: {meta.assumed.get('architecture', 'the network')} was recognised by"
+            " the number of floats. Anchors and picture size are assumed to be as published."
+        )
+    for row in report.flawed:
+        found = row.statistics
+        if found is not None:
+            label, infinite = row.slot.label, f"{found.infinite:,} infinite values"
+            yield f"{label} holds {found.nan:,} NaN and {infinite}."
+    negative = [
+        row.slot.label
+        for row in report.rows
+        if row.slot.kind.endswith("rolling_variance")
+        and row.statistics is not None
+        and (row.statistics.minimum or 0) < 0
+    ]
+    if negative:
+        yield (
+            f"No training gives a negative variance, but {len(negative)} arrays have one"
+            f" ({', '.join(negative[:3])}): the cfg may be the wrong one."
+        )

@@ -1,0 +1,83 @@
+"""Where the values of a Plan's arrays are read from: the .weights file, or the checkpoint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from converter import payload
+from converter.metadata import Metadata
+from converter.plan import Plan, Slot
+from converter.precision import Dtype, widen
+from converter.report.statistics import Statistics, measure
+from converter.source import Source, opened
+from converter.tensors import CHUNK, Tensors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def is_checkpoint(path: str | os.PathLike[str]) -> bool:
+    """Whether a file looks like safetensors: JSON after eight bytes of length."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(9)[8:] == b"{"
+    except OSError:
+        return False  # what is wrong with it, opening it as a .weights file tells
+
+
+def statistics(path: Path, plan: Plan, dtype: Dtype) -> dict[Slot, Statistics]:
+    """The statistics of every array of ``plan`` that the .weights file or checkpoint holds.
+
+    Args:
+        path: the file.
+        plan: what is where in it.
+        dtype: of the checkpoint's tensors.
+
+    Raises:
+        WeightsError, CheckpointError: it cannot be read, or is not what ``plan`` is about.
+    """
+    if is_checkpoint(path):
+        with Tensors(path, dtype) as tensors:
+            for slot in plan.tensors:
+                tensors.need(slot)
+            return {slot: measure(partial(_from_tensor, tensors, slot)) for slot in plan.tensors}
+    with opened(path) as source:
+        return {slot: measure(partial(_from_weights, source, slot)) for slot in plan.slots}
+
+
+def restores(checkpoint: Path, plan: Plan, metadata: Metadata) -> bool | None:
+    """Whether a checkpoint goes back to the .weights file that it says it was made from.
+
+    Its SHA-256 tells. None if it does not claim to, or does not say which file that was.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read, or is not what ``plan`` is about.
+    """
+    if not (metadata.lossless and metadata.source_sha256):
+        return None
+    with open(os.devnull, "wb") as nothing:
+        digest = payload.restore(checkpoint, plan, nothing, metadata.dtype)
+    return digest == metadata.source_sha256
+
+
+def _from_weights(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]]:
+    """The values of ``slot`` in pieces; one is valid until the next."""
+    import numpy as np
+
+    size = slot.end - slot.offset
+    buffer = memoryview(bytearray(min(CHUNK, size)))
+    for start in range(0, size, CHUNK):
+        piece = buffer[: min(CHUNK, size - start)]
+        source.read_into(piece, slot.offset + start)
+        yield np.frombuffer(piece, "<f4")
+
+
+def _from_tensor(tensors: Tensors, slot: Slot) -> Iterator[NDArray[np.float32]]:
+    """The same of a checkpoint's tensor."""
+    for bits in tensors.in_file_order(slot):
+        yield widen(bits, tensors.dtype).ravel()

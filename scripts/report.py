@@ -1,0 +1,11 @@
+#!/usr/bin/env python3
+"""Show what a checkpoint or .weights file holds. See --help."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from converter.report.cli import report_main
+
+sys.exit(report_main())
