@@ -16,7 +16,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isinf
 
+from converter import sniff
 from converter.errors import CfgError
 
 # Second names of section types: pj parser.c:50-86, AB parser.c:56-107.
@@ -38,8 +40,8 @@ MAX_BYTES = 4 << 20
 MAX_SECTIONS = 10_000
 _INT32 = 2**31
 
-_INTEGER = re.compile(r"([+-]?\d+)(?:\.0*)?")
-_FLOAT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_INTEGER = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
+_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _COMMENT = re.compile(r"[#;].*")
 
 
@@ -74,7 +76,7 @@ class Option:
             CfgError: not a number.
         """
         text = _COMMENT.sub("", self.value).strip()
-        if not _FLOAT.fullmatch(text):
+        if not _FLOAT.fullmatch(text) or isinf(float(text)):
             raise self.error("is not a number")
         return float(text)
 
@@ -92,7 +94,7 @@ class Option:
         (cspx-p7-mish_hp.cfg and its kin) were trained with such an anchor.
         """
         items = self._items()
-        if not all(_FLOAT.fullmatch(item) for item in items):
+        if not all(_FLOAT.fullmatch(item) and not isinf(float(item)) for item in items):
             raise self.error("is not a list of numbers")
         return tuple(float(item) for item in items)
 
@@ -131,6 +133,8 @@ def parse(text: str) -> tuple[Section, ...]:
     Raises:
         CfgError: with the line at fault; ``path`` is for the caller to add.
     """
+    if len(text) > MAX_BYTES or "\0" in text:
+        raise CfgError("is no cfg text: it is too long, or holds a zero byte")
     sections = tuple(_sections(text))
     if not sections:
         raise CfgError("has no sections", remedy="a cfg starts with [net]")
@@ -151,6 +155,9 @@ def decode(data: bytes) -> str:
     """
     if len(data) > MAX_BYTES:
         raise CfgError(f"is larger than {MAX_BYTES:,} bytes", remedy="a cfg is a short text file")
+    found = sniff.not_cfg(data[: sniff.HEAD])
+    if found:
+        raise CfgError(f"is {found.name}", remedy=found.remedy)
     if b"\0" in data:
         raise CfgError(
             "is not text: it holds zero bytes",

@@ -333,9 +333,9 @@ class _Job:
 
     def _begin(self, response: requests.Response, chunk: bytes) -> None:
         """Look at the first bytes of a whole file before the part is given up for it."""
-        kind = sniff.what(chunk)
-        if kind:
-            raise _ServerError(f"sent {kind}", final=True)
+        found = sniff.not_weights(chunk[: sniff.HEAD])
+        if found:
+            raise _ServerError(f"sent {found.name}", final=True)
         length = response.headers.get("Content-Length", str(self.file.size))
         if length != str(self.file.size):
             raise _ServerError(

@@ -21,10 +21,11 @@
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from converter.errors import CheckpointError
+from converter.errors import CheckpointError, WeightsError
 from converter.families import FAMILIES, FamilyName
 from converter.layers import DIALECTS, Dialect
 from converter.plan import Plan
@@ -112,10 +113,15 @@ class Metadata:
             }
             if not all(isinstance(value, _JSON[key]) for key, value in values.items()):
                 raise ValueError
+            if not all(isinstance(name, str) for name in values.get("names", ())):
+                raise ValueError
+            entries["cfg"].encode()  # a lone surrogate cannot be written anywhere
             header = Header(**json.loads(entries["header"]))
             family, dialect = entries["family"], entries["dialect"]
             dtype = entries.get("dtype", "float32")
             if family not in FAMILIES or dialect not in DIALECTS or dtype not in DTYPES:
+                raise ValueError
+            if Header.decode(header.encode(), dialect) != header:
                 raise ValueError
             return cls(
                 tool=entries["tool"],
@@ -127,5 +133,7 @@ class Metadata:
                 dtype=dtype,
                 **values,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (
+            KeyError, TypeError, ValueError, OverflowError, RecursionError, struct.error, WeightsError,
+        ) as error:  # fmt: skip
             raise CheckpointError("has damaged metadata", remedy="convert it again") from error

@@ -9,7 +9,9 @@ from typing import ClassVar
 from converter import cfg
 from converter.cfg import Section
 from converter.errors import CfgError, NetworkError
+from converter.files import read_small
 from converter.layers import LAYERS, Dialect, Layer, Misfit, Recurrent, Shape
+from converter.layers.base import MAX_VALUES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +111,7 @@ def read(path: str | os.PathLike[str]) -> Network:
     Raises:
         CfgError, NetworkError: with path and line.
     """
-    try:
-        with open(path, "rb") as file:
-            data = file.read(cfg.MAX_BYTES + 1)
-    except OSError as error:
-        raise CfgError(f"cannot be read: {error.strerror}", path=path) from error
+    data = read_small(path, cfg.MAX_BYTES, CfgError)
     try:
         return parse(cfg.decode(data))
     except (CfgError, NetworkError) as error:
@@ -151,8 +149,11 @@ def build(net: Net, layers: Sequence[Layer], text: str) -> Network:
             layer = replace(layer, time_steps=net.time_steps)
         try:
             sources = layer.sources(index)
+            layer.owner(index)  # refuses one that is not before it
             inputs = tuple(nodes[i].output if i >= 0 else picture for i in sources)
             output = layer.infer(*inputs)
+            if output.outputs > MAX_VALUES:
+                raise Misfit(f"its output has more than {MAX_VALUES:,} values")
         except Misfit as error:
             place = f"line {layer.line}, layer {index} [{layer.type}]"
             raise NetworkError(str(error), place=place, remedy="correct the cfg") from error

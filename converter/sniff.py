@@ -1,39 +1,123 @@
 """What a file is when it is not what it was given as: told from its first bytes."""
 
-# (offset, bytes there, what it is). Checked in order.
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+HEAD = 512  # bytes that these functions want to see
+
+_UNPACK = "unpack it, and give the file inside"
+_AGAIN = "download it again; a browser shows what the address really serves"
+_TORCH = "give the .weights file that darknet wrote; a PyTorch file is no input"
+_OTHER = "give the file that darknet wrote"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a file is ("is ..."), and what to do about it."""
+
+    name: str
+    remedy: str
+
+
+# (offset, bytes there, what it is, remedy). Checked in order.
 _MAGIC = (
-    (0, b"version https://git-lfs.github.com", "a Git LFS pointer, not the file it stands for"),
-    (0, b"\x1f\x8b", "gzip-compressed"),
-    (0, b"\xfd7zXZ\0", "xz-compressed"),
-    (0, b"BZh", "bzip2-compressed"),
-    (0, b"PK\x03\x04", "a zip archive (a PyTorch .pt file is one, too)"),
-    (0, b"\x80\x02", "a Python pickle (an old PyTorch .pt file)"),
-    (0, b"\x89PNG", "a PNG picture"),
-    (0, b"\xff\xd8\xff", "a JPEG picture"),
-    (0, b"GIF8", "a GIF picture"),
-    (0, b"%PDF", "a PDF document"),
-    (0, b"\x89HDF", "an HDF5 file (Keras weights)"),
-    (4, b"TFL3", "a TensorFlow Lite model"),
-    (8, b"{", "a safetensors file"),
+    (
+        0,
+        b"version https://git-lfs.github.com",
+        "a Git LFS pointer, not the file it stands for",
+        "run `git lfs pull` where it comes from",
+    ),
+    (0, b"\x1f\x8b", "gzip-compressed", _UNPACK),
+    (0, b"\xfd7zXZ\0", "xz-compressed", _UNPACK),
+    (0, b"BZh", "bzip2-compressed", _UNPACK),
+    (0, b"\x28\xb5\x2f\xfd", "zstd-compressed", _UNPACK),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+    (0, b"Rar!\x1a\x07", "a RAR archive", _UNPACK),
+    (257, b"ustar", "a tar archive", _UNPACK),
+    (0, b"PK\x03\x04", "a zip archive (a PyTorch .pt file is one, too)", _TORCH),
+    (0, b"PK\x05\x06", "an empty zip archive", _OTHER),
+    (0, b"\x80\x02", "a Python pickle (an old PyTorch .pt file)", _TORCH),
+    (0, b"\x80\x03", "a Python pickle", _TORCH),
+    (0, b"\x80\x04", "a Python pickle", _TORCH),
+    (0, b"\x80\x05", "a Python pickle", _TORCH),
+    (0, b"\x93NUMPY", "a NumPy array", _OTHER),
+    (0, b"\x89PNG", "a PNG picture", _OTHER),
+    (0, b"\xff\xd8\xff", "a JPEG picture", _OTHER),
+    (0, b"GIF8", "a GIF picture", _OTHER),
+    (0, b"RIFF", "a WebP picture, or sound or video", _OTHER),
+    (4, b"ftyp", "a video", _OTHER),
+    (0, b"%PDF", "a PDF document", _OTHER),
+    (0, b"\x7fELF", "a program", _OTHER),
+    (0, b"\x89HDF", "an HDF5 file (Keras weights)", _OTHER),
+    (0, b"GGUF", "a GGUF model", _OTHER),
+    (4, b"TFL3", "a TensorFlow Lite model", _OTHER),
 )
 
-HEAD = 512  # bytes that ``what`` wants to see
 
-
-def what(head: bytes) -> str | None:
-    """A description of a file that starts with ``head``; None if it may be a .weights file.
-
-    A .weights file starts with two small integers, so five of its first eight bytes are zero; text
-    has no zero byte.
-    """
-    if not head:
-        return None
-    text = head.lstrip().lower()
-    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
-        return "an HTML page, not the file it was downloaded for"
-    for offset, magic, name in _MAGIC:
+def foreign(head: bytes) -> Finding | None:
+    """What a file that starts with ``head`` is, if neither .weights nor .cfg."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<!doctype", b"<html", b"<head", b"<!--", b"<body")):
+        return Finding("an HTML page, not the file it was downloaded for", _AGAIN)
+    if text.startswith((b"<?xml", b"<error")):
+        return Finding("an XML document, as servers send in place of a file", _AGAIN)
+    if text.startswith((b'{"', b"{\n", b"{\r")):
+        return Finding("text (JSON)", _OTHER)
+    for offset, magic, name, remedy in _MAGIC:
         if head[offset:].startswith(magic):
-            return name
-    if len(head) >= 16 and b"\0" not in head:
-        return "text" + (" that looks like a cfg" if text.startswith((b"[", b"#")) else "")
+            return Finding(name, remedy)
+    if _is_safetensors(head):
+        return Finding("a safetensors file", "give the .weights file; --help tells the way back")
+    if _is_onnx(head):
+        return Finding("an ONNX model", _OTHER)
     return None
+
+
+def not_weights(head: bytes) -> Finding | None:
+    """What a file that starts with ``head`` is, if it cannot be a .weights file.
+
+    A .weights file starts with two small integers, so bytes of its head are zero; text has none.
+    """
+    found = foreign(head)
+    if found or not _is_text(head):
+        return found
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith((b"[", b"#", b";")):
+        return Finding("text that looks like a cfg", "give it with --cfg, and the .weights first")
+    return Finding("text", _OTHER)
+
+
+def not_cfg(head: bytes) -> Finding | None:
+    """What a file that starts with ``head`` is, if it cannot be a .cfg file."""
+    found = foreign(head)
+    if found:
+        return found
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return Finding("UTF-16 text", "save it as UTF-8")
+    if len(head) >= 12 and plausible_version(*struct.unpack_from("<iii", head)):
+        return Finding("a .weights file by its first bytes", "give the .cfg with --cfg")
+    return None
+
+
+def plausible_version(major: int, minor: int, revision: int) -> bool:
+    """Whether darknet, or a port that imitates it, could have written this version.
+
+    Those that were are 0.0.x to 0.2.5; adding more than 1000 flags transposed matrices.
+    """
+    return 0 <= major < 10_000 and 0 <= minor < 10_000 and 0 <= revision < 10_000
+
+
+def _is_text(head: bytes) -> bool:
+    return bool(head) and all(byte >= 0x20 or byte in b"\t\n\r\f\x1b" for byte in head)
+
+
+def _is_safetensors(head: bytes) -> bool:
+    length = int.from_bytes(head[:8], "little")
+    return 2 <= length <= 100_000_000 and head[8:10] in (b'{"', b"{}", b"{ ", b"{\n")
+
+
+def _is_onnx(head: bytes) -> bool:
+    """A protobuf message: field 1 (ir_version, up to 31), then one of the next few fields."""
+    return len(head) > 3 and head[0] == 0x08 and 0 < head[1] < 32 and head[2] in b"\x12\x1a\x22\x3a"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,34 +12,62 @@ from typing import IO
 
 from converter import registry, sniff, weights
 from converter.errors import CfgError, WeightsError
+from converter.files import open_regular, read_small
 
 # What trainers append to a net's name: yolov3_final.weights, yolov3_10000.weights, ...
 _TRAINED = re.compile(r"_(?:final|best|last|\d+)$")
 WEIGHTS_SUFFIXES = (".weights", ".backup")
 COMPANIONS = (".cfg", ".names")
+MAX_NAMES_BYTES = 1 << 20  # YOLO9000's 9,418 names take 150 kB
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """An open .weights file. ``head`` is its beginning, ``size`` its length in bytes."""
+    """An open .weights file.
+
+    Attributes:
+        path: where it is.
+        file: the file itself.
+        size: its length in bytes when it was opened.
+        head: its beginning.
+        changed_at: when it was last changed before it was opened, in nanoseconds.
+    """
 
     path: Path
     file: IO[bytes]
     size: int
     head: bytes
+    changed_at: int
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
         """Fill ``buffer`` from byte ``offset`` on.
 
         Raises:
-            WeightsError: the file is shorter than it was.
+            WeightsError: the file is shorter than it was, or cannot be read.
         """
         done = 0
         while done < len(buffer):
-            count = os.preadv(self.file.fileno(), [buffer[done:]], offset + done)
+            try:
+                count = os.preadv(self.file.fileno(), [buffer[done:]], offset + done)
+            except OSError as error:
+                raise WeightsError(f"cannot be read: {error.strerror}", path=self.path) from error
             if not count:
                 raise WeightsError("became shorter while it was read", path=self.path)
             done += count
+
+    def need_unchanged(self) -> None:
+        """Refuse a file that somebody wrote to since it was opened.
+
+        Raises:
+            WeightsError: it has another length or time of change.
+        """
+        status = os.fstat(self.file.fileno())
+        if (status.st_size, status.st_mtime_ns) != (self.size, self.changed_at):
+            raise WeightsError(
+                "changed while it was read",
+                path=self.path,
+                remedy="wait until it is completely written, then convert it again",
+            )
 
 
 @contextmanager
@@ -51,25 +78,20 @@ def opened(path: Path) -> Iterator[Source]:
         WeightsError: it cannot be read, or is something else by its first bytes.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-            raise WeightsError(f"is {kind}", path=path, remedy="give a .weights file")
-        file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed below
+        file = open_regular(path, WeightsError, "give a .weights file")
     except FileNotFoundError:
         download = registry.suggest(path)
         remedy = f"download it: {download}" if download else "check the path"
         raise WeightsError("no such file", path=path, remedy=remedy) from None
-    except OSError as error:
-        raise WeightsError(f"cannot be read: {error.strerror}", path=path) from error
     with file:
+        status = os.fstat(file.fileno())
         head = file.read(max(sniff.HEAD, weights.MAX_SIZE))
-        found = sniff.what(head)
+        found = sniff.not_weights(head)
         if found:
-            raise WeightsError(
-                f"is {found}", path=path, remedy="give the .weights file that darknet wrote"
-            )
-        yield Source(path=path, file=file, size=os.fstat(file.fileno()).st_size, head=head)
+            raise WeightsError(f"is {found.name}", path=path, remedy=found.remedy)
+        yield Source(
+            path=path, file=file, size=status.st_size, head=head, changed_at=status.st_mtime_ns
+        )
 
 
 def companion(path: Path, suffix: str) -> Path | None:
@@ -93,13 +115,20 @@ def read_names(path: Path, classes: int | None) -> list[str]:
     Raises:
         CfgError: it cannot be read, or has another number of names than ``classes``.
     """
+    data = read_small(path, MAX_NAMES_BYTES, CfgError)
+    found = sniff.foreign(data[: sniff.HEAD])
+    if found or b"\0" in data:
+        raise CfgError(
+            f"is {found.name if found else 'not text'}",
+            path=path,
+            remedy="give a text file with one class name a line",
+        )
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = path.read_bytes().decode("latin-1")
-    except OSError as error:
-        raise CfgError(f"cannot be read: {error.strerror}", path=path) from error
-    names = [line.strip() for line in text.rstrip().splitlines()]
+        text = data.decode("latin-1")
+    # Not splitlines(): a name may hold characters that it takes for line ends, Darknet does not.
+    names = [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []
     if classes is not None and len(names) != classes:
         raise CfgError(
             f"has {len(names)} names, the network has {classes} classes",

@@ -19,10 +19,14 @@ from math import prod
 from pathlib import Path
 from typing import IO, Any
 
+from converter import sniff
 from converter.errors import CheckpointError, OutputError
+from converter.files import open_regular
 from converter.precision import CODES, WIDTHS, Dtype
 
-MAX_HEADER = 100_000_000  # the library's own limit (safetensors tensor.rs MAX_HEADER_SIZE)
+# The library takes 100 MB (safetensors tensor.rs MAX_HEADER_SIZE), of which Python makes gigabytes of
+# objects. A network of 10,000 layers with a cfg of 4 MB needs 10 MB.
+MAX_HEADER = 16 << 20
 
 
 def head(
@@ -30,7 +34,11 @@ def head(
     metadata: Mapping[str, str],
     dtype: Dtype = "float32",
 ) -> bytes:
-    """The bytes before the first value; ``tensors`` are (name, shape) in file order."""
+    """The bytes before the first value; ``tensors`` are (name, shape) in file order.
+
+    Raises:
+        OutputError: they are more than a reader takes.
+    """
     entries: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
     offset = 0
     for name, shape in tensors:
@@ -39,6 +47,8 @@ def head(
         offset = end
     text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
+    if len(text) > MAX_HEADER:
+        raise OutputError(f"needs a header of {len(text):,} bytes, more than {MAX_HEADER:,}")
     return len(text).to_bytes(8, "little") + text
 
 
@@ -49,12 +59,13 @@ def read_head(path: str | os.PathLike[str]) -> bytes:
         CheckpointError: it is not a safetensors file, or cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            prefix = file.read(8)
-            length = int.from_bytes(prefix, "little")
-            if len(prefix) < 8 or length > MAX_HEADER or length > os.fstat(file.fileno()).st_size:
-                raise CheckpointError("is not a safetensors file", path=path)
-            return prefix + file.read(length)
+        with open_regular(path, CheckpointError, "give a .safetensors file") as file:
+            start = file.read(sniff.HEAD)
+            length = int.from_bytes(start[:8], "little")
+            size = os.fstat(file.fileno()).st_size
+            if len(start) < 8 or length > min(MAX_HEADER, size - 8):
+                raise _not_safetensors(start, path)
+            return os.pread(file.fileno(), 8 + length, 0)
     except OSError as error:
         raise CheckpointError(f"cannot be read: {error.strerror}", path=path) from error
 
@@ -62,17 +73,50 @@ def read_head(path: str | os.PathLike[str]) -> bytes:
 def read_entries(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The header of a safetensors file as an object, tensors and ``__metadata__``.
 
-    Only the syntax is checked: opening the file with the safetensors library checks the rest.
+    Only its form is checked: opening the file with the safetensors library checks the rest.
 
     Raises:
         CheckpointError: it is not a safetensors file, or cannot be read.
     """
     try:
-        entries = json.loads(read_head(path)[8:])
+        entries = json.loads(read_head(path)[8:], object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise CheckpointError("is not a safetensors file: bad header", path=path) from error
-    if not isinstance(entries, dict):
+    if not isinstance(entries, dict) or not all(
+        _is_entry(entry) for name, entry in entries.items() if name != "__metadata__"
+    ):
         raise CheckpointError("is not a safetensors file: bad header", path=path)
+    return entries
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether it describes a tensor: {"dtype": str, "shape": [...], "data_offsets": [a, b]}."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("dtype"), str):
+        return False
+    shape, offsets = entry.get("shape"), entry.get("data_offsets")
+    if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
+        return False
+    return all(type(number) is int and number >= 0 for number in (*shape, *offsets))
+
+
+def _not_safetensors(start: bytes, path: str | os.PathLike[str]) -> CheckpointError:
+    found = sniff.foreign(start)
+    if found is None or "safetensors" in found.name:
+        return CheckpointError(
+            "is not a safetensors file, or is cut off inside its header",
+            path=path,
+            remedy="download or convert it again",
+        )
+    return CheckpointError(
+        f"is {found.name}", path=path, remedy="give the .safetensors file that convert wrote"
+    )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, none of whose names comes twice: readers would differ on which one counts."""
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
+        raise ValueError
     return entries
 
 
@@ -99,9 +143,7 @@ def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
     Raises:
         OutputError: the target is no regular file, the disk is too small, or writing failed.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-        raise OutputError("is not a regular file", path=path, remedy="choose another output")
+    target = _resolved(path)
     temporary = target.with_name(f".{target.name}.part")
     try:
         need_space(target, size)
@@ -122,6 +164,19 @@ def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
         ) from error
 
 
+def _resolved(path: Path) -> Path:
+    """What ``path`` names in the end: a regular file, or nothing yet."""
+    try:
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():  # realpath() gives up on a loop
+            raise OutputError("is a symlink to itself", path=path, remedy="choose another output")
+        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+            raise OutputError("is not a regular file", path=path, remedy="choose another output")
+    except ValueError as error:
+        raise OutputError("cannot be written: a zero byte in its name", path=path) from error
+    return target
+
+
 def open_locked(path: str, flags: int) -> int:
     """An ``opener`` for ``open`` whose file no other run has open through it.
 
@@ -134,7 +189,11 @@ def open_locked(path: str, flags: int) -> int:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # If that run ended in between, this is its finished target by now, under another name.
-            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                os.close(descriptor)
+                raise OutputError("is not a regular file", path=path, remedy="remove it")
+            if os.path.samestat(status, os.stat(path)):
                 if flags & os.O_TRUNC:
                     os.ftruncate(descriptor, 0)
                 return descriptor

@@ -1,0 +1,56 @@
+"""Opening what a user names: regular files only, and never waiting for one.
+
+Opening a FIFO waits until somebody writes to it, and a device may never end.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import IO
+
+from converter.errors import DarknetError
+
+
+def open_regular(
+    path: str | os.PathLike[str], error: type[DarknetError], remedy: str | None = None
+) -> IO[bytes]:
+    """Open a regular file for reading, unbuffered.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DarknetError: as ``error``: it is something else, or cannot be read.
+    """
+    try:
+        # O_NONBLOCK makes no difference to a regular file.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as problem:
+        raise error(f"cannot be read: {problem.strerror}", path=path) from problem
+    except ValueError as problem:
+        raise error("cannot be read: a zero byte in its name", path=path) from problem
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
+        raise error(f"is {kind}", path=path, remedy=remedy)
+    return open(descriptor, "rb", buffering=0)
+
+
+def read_small(path: str | os.PathLike[str], limit: int, error: type[DarknetError]) -> bytes:
+    """The contents of a regular file of at most ``limit`` bytes.
+
+    Raises:
+        DarknetError: as ``error``: it is larger, something else, or cannot be read.
+    """
+    try:
+        with open_regular(path, error) as file:
+            data = bytearray()
+            while len(data) <= limit and (part := file.read(limit + 1 - len(data))):
+                data += part
+    except OSError as problem:
+        raise error(f"cannot be read: {problem.strerror}", path=path) from problem
+    if len(data) > limit:
+        raise error(f"is larger than {limit:,} bytes", path=path)
+    return bytes(data)
