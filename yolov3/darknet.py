@@ -1,6 +1,6 @@
 """Any Darknet network as a PyTorch module, layer by layer as its cfg says."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Self
 
 import torch
@@ -62,11 +62,15 @@ class DarknetModel(FineTuning):
                 kept.pop(index)
         return [kept[index] for index in self._maps]
 
-    def forward_layers(self, x: torch.Tensor) -> Iterator[tuple[int, torch.Tensor | None]]:
+    def forward_layers(
+        self, x: torch.Tensor, given: Mapping[int, torch.Tensor] | None = None
+    ) -> Iterator[tuple[int, torch.Tensor | None]]:
         """Every cfg layer's own output, as the dialect's engine leaves it behind; heads included.
 
         Args:
             x: as for ``forward``.
+            given: outputs to go on with in place of those that were computed and yielded, by cfg
+                index; an engine's own, when it is known to be wrong there.
 
         Yields:
             The cfg index and the output, shaped as in ``forward``; None for a [cost].
@@ -76,6 +80,8 @@ class DarknetModel(FineTuning):
             if node.layer.has_output:
                 kept[node.index] = self._run(node, kept)
             yield node.index, kept.get(node.index)
+            if given and node.index in given:
+                kept[node.index] = given[node.index]
             for index in expired:
                 kept.pop(index, None)
 
@@ -166,7 +172,7 @@ def _odd_company(network: Network, node: Node) -> str | None:
 
 
 def _kernel(node: Node) -> tuple[object, ...]:
-    """What layers that share their arrays must have in common: AB convolutional_layer.c:566."""
+    """What layers that share their arrays must have in common: AB convolutional_layer.c:546."""
     layer = node.layer
     if not isinstance(layer, Convolutional):
         return (layer.type,)

@@ -1,6 +1,6 @@
 """The activation functions of both engines, by their cfg names.
 
-Constants and formulas: pj activations.h:19-63, AB activations.h:48-102, activations.c:166-296.
+Constants and formulas: pj activations.h:19-63, AB activations.h:48-102, activations.c:138-250.
 """
 
 import typing
@@ -11,7 +11,7 @@ from converter.layers.base import Misfit
 if typing.TYPE_CHECKING:
     import torch
 
-# pj activations.c:46-62. A name that is in neither table silently becomes ReLU in both engines.
+# pj activations.c:45-63. A name that is in neither table silently becomes ReLU in both engines.
 COMMON = (
     "elu", "hardtan", "leaky", "lhtan", "linear", "loggy", "logistic", "plse", "ramp", "relie",
     "relu", "selu", "stair", "tanh",
@@ -21,6 +21,11 @@ COMMON = (
 ALEXEYAB_ONLY = (
     "gelu", "hard_mish", "mish", "normalize_channels", "normalize_channels_softmax",
     "normalize_channels_softmax_maxval", "relu6", "revleaky", "swish",
+)  # fmt: skip
+
+_OUTSIDE = (
+    "hard_mish", "mish", "normalize_channels", "normalize_channels_softmax",
+    "normalize_channels_softmax_maxval", "swish",
 )  # fmt: skip
 
 ACTIVATIONS = COMMON + ALEXEYAB_ONLY
@@ -34,6 +39,18 @@ def need_activation(name: str) -> None:
     """
     if name not in ACTIVATIONS:
         raise Misfit(f"activation={name} is unknown: Darknet would silently use relu")
+
+
+def nullified(name: str, known: tuple[str, ...] = ()) -> str | None:
+    """Why ``name`` does not run in a layer that is no convolution; None if it does.
+
+    AlexeyAB's engine computes these outside of its general function, which answers 0 for them, on
+    the CPU and on the GPU (AB activations.c:77-113, activation_kernels.cu:92). ``known`` are those
+    that a layer computes all the same.
+    """
+    if name in _OUTSIDE and name not in known:
+        return f"activation={name}: AlexeyAB's engine knows it in convolutions, here it makes zeros"
+    return None
 
 
 def activate(name: str, x: "torch.Tensor") -> "torch.Tensor":
@@ -62,7 +79,7 @@ def activate(name: str, x: "torch.Tensor") -> "torch.Tensor":
         "relie": lambda x: F.leaky_relu(x, 0.01),
         "relu": F.relu,
         "relu6": F.relu6,
-        # The forward pass is leaky's: AB activations.c:133.
+        # The forward pass is leaky's: AB activations.c:98.
         "revleaky": lambda x: F.leaky_relu(x, 0.1),
         "selu": lambda x: 1.0507 * F.elu(x, alpha=1.6732),
         "stair": _stair,

@@ -97,7 +97,7 @@ class Layer:
     has_output: ClassVar[bool] = True  # whether it leaves values behind at inference
 
     line: int = field(default=0, compare=False)
-    # Options of every layer: pj parser.c:853-863, AB parser.c:1580-1590.
+    # Options of every layer: pj parser.c:845-847, AB parser.c:1648.
     dontload: int = 0
     dontloadscales: int = 0
     numload: int = only("pjreddie", 0)
@@ -176,6 +176,11 @@ class Composite(Layer):
                     on_disk=not self.dontload,
                 )
 
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """The first obstacle of a part."""
+        parts = self.parts(shapes[0], dialect).values()
+        return next(filter(None, (part.obstacle((shape,), dialect) for part, shape in parts)), None)
+
     def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
         """A container for each part."""
         return {
@@ -232,7 +237,7 @@ def at_least(minimum: int, **options: int) -> None:
 def absolute(index: int, reference: int) -> int:
     """A layer index as ``route`` and ``shortcut`` write it, counted from the first layer.
 
-    Negative is relative to the layer itself (pj parser.c:650, 714).
+    Negative is relative to the layer itself (pj parser.c:542, 617).
 
     Raises:
         Misfit: it names no earlier layer.

@@ -1,7 +1,7 @@
 """Layers that combine maps value by value: [shortcut], [sam], [scale_channels], [implicit].
 
-pj shortcut_layer.c, parser.c:545; AB shortcut_layer.c, sam_layer.c, scale_channels_layer.c,
-representation_layer.c, parser.c:890-1008.
+pj shortcut_layer.c, parser.c:539; AB shortcut_layer.c, sam_layer.c, scale_channels_layer.c,
+representation_layer.c, parser.c:915-1041.
 """
 
 import typing
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from converter.layers.activation import activate, need_activation
+from converter.layers.activation import activate, need_activation, nullified
 from converter.layers.base import (
     Array,
     Dialect,
@@ -26,7 +26,7 @@ from converter.layers.base import (
 if typing.TYPE_CHECKING:
     import torch
 
-# AB parser.c:895-907: the second name of each is a synonym.
+# AB parser.c:920-936: the second name of each is a synonym.
 WEIGHTS_TYPES = {"none": "none", "per_feature": "per_feature", "per_layer": "per_feature",
                  "per_channel": "per_channel"}  # fmt: skip
 NORMALIZATIONS = {"none": "none", "relu": "relu", "avg_relu": "relu", "softmax": "softmax"}
@@ -83,7 +83,7 @@ class Shortcut(Layer):
         return WEIGHTS_TYPES.get(self.weights_type) != "none"
 
     def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
-        """weights, one a map or one a map and channel: AB shortcut_layer.c:50, parser.c:2230."""
+        """weights, one a map or one a map and channel: AB shortcut_layer.c:49, parser.c:2212."""
         if self.weighted:
             per_map = WEIGHTS_TYPES[self.weights_type] == "per_feature"
             shape = (len(shapes),) if per_map else (len(shapes), shapes[0].c)
@@ -94,6 +94,10 @@ class Shortcut(Layer):
         facts = super().signature()
         del facts["from_"]
         return facts
+
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """An activation that it makes zeros of: AB shortcut_layer.c:150."""
+        return nullified(self.activation, known=("swish", "mish"))
 
     def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
         """``weight``, if weighted."""
@@ -112,14 +116,15 @@ class Shortcut(Layer):
             weights = self._factors(m.weight).unbind(0)
             x = x * weights[0]
             for other, weight in zip(others, weights[1:], strict=True):
-                x = _add(x, other * weight[: other.shape[1]])
+                met = other[:, : x.shape[1]]
+                x = _add(x, met * weight[: met.shape[1]])
         else:
             for other in others:
                 x = _add(x, other, self.alpha, self.beta)
         return activate(self.activation, x)
 
     def _factors(self, weight: "torch.Tensor") -> "torch.Tensor":
-        """(maps, channels or 1, 1, 1) factors of each map: AB blas.c:95-118."""
+        """(maps, channels or 1, 1, 1) factors of each map: AB blas.c:95-117."""
         from torch.nn import functional as F
 
         if NORMALIZATIONS[self.weights_normalization] == "relu":
@@ -173,6 +178,10 @@ class Sam(Layer):
         del facts["from_"]
         return facts
 
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """An activation that it makes zeros of."""
+        return nullified(self.activation)
+
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """Twice (N, c, h, w) -> (N, c, h, w)."""
         return activate(self.activation, inputs[0] * inputs[1])
@@ -197,7 +206,7 @@ class ScaleChannels(Layer):
         return (absolute(index, -1), _one_source(index, self.from_))
 
     def infer(self, *shapes: Shape) -> Shape:
-        """The earlier layer's shape: AB scale_channels_layer.c:21-29."""
+        """The earlier layer's shape: AB scale_channels_layer.c:18-25."""
         need_activation(self.activation)
         factors, shape = map(need_image, shapes)
         wanted = (1, shape.h, shape.w) if self.scale_wh else (shape.c, 1, 1)
@@ -211,6 +220,10 @@ class ScaleChannels(Layer):
         del facts["from_"]
         return facts
 
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """An activation that it makes zeros of."""
+        return nullified(self.activation)
+
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, c, 1, 1) or (N, 1, h, w), and (N, c, h, w) -> (N, c, h, w)."""
         return activate(self.activation, inputs[0] * inputs[1])
@@ -218,7 +231,7 @@ class ScaleChannels(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Implicit(Layer):
-    """Learned values that do not depend on the picture: AB representation_layer.c:66."""
+    """Learned values that do not depend on the picture: AB representation_layer.c:58."""
 
     type: ClassVar[str] = "implicit"
     dialect: ClassVar[Dialect | None] = "alexeyab"
@@ -232,7 +245,7 @@ class Implicit(Layer):
         return Shape.image(self.filters, self.atoms, 1)
 
     def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
-        """weights: AB parser.c:1897."""
+        """weights: AB parser.c:2227."""
         yield Array(
             kind="weights",
             suffix="weight",
@@ -249,7 +262,7 @@ class Implicit(Layer):
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, ...) -> (N, filters, atoms, 1), the same N times."""
-        return typing.cast("torch.Tensor", m.weight.expand(inputs[0].shape[0], -1, -1, -1))
+        return typing.cast("torch.Tensor", m.weight.repeat(inputs[0].shape[0], 1, 1, 1))
 
 
 def _one_source(index: int, named: tuple[int, ...]) -> int:

@@ -1,11 +1,11 @@
-"""[connected]: pj connected_layer.c, parser.c:270; AB connected_layer.c, parser.c:356."""
+"""[connected]: pj connected_layer.c, parser.c:259; AB connected_layer.c, parser.c:349."""
 
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from converter.layers.activation import activate, need_activation
+from converter.layers.activation import activate, need_activation, nullified
 from converter.layers.base import Array, Dialect, Layer, Modules, Shape, at_least
 
 if typing.TYPE_CHECKING:
@@ -46,6 +46,10 @@ class Connected(Layer):
             yield Array(kind="scales", suffix="bn.weight", shape=count, on_disk=load)
             yield Array(kind="rolling_mean", suffix="bn.running_mean", shape=count, on_disk=load)
             yield Array(kind="rolling_variance", suffix="bn.running_var", shape=count, on_disk=load)
+
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """An activation that it makes zeros of."""
+        return nullified(self.activation)
 
     def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
         """``fc``, and ``bn`` with batch norm."""

@@ -1,7 +1,7 @@
 """[convolutional] and [deconvolutional].
 
-pj convolutional_layer.c, deconvolutional_layer.c, parser.c:150-212; AB convolutional_layer.c,
-parser.c:171-246.
+pj convolutional_layer.c, deconvolutional_layer.c, parser.c:153-207; AB convolutional_layer.c,
+parser.c:169-249.
 """
 
 import typing
@@ -27,7 +27,7 @@ from converter.layers.pooling import blur, blurred
 if typing.TYPE_CHECKING:
     import torch
 
-NOT_SHARED = -1000000000  # AB parser.c:199
+NOT_SHARED = -1000000000  # AB parser.c:198
 DEFORMATIONS = ("sway", "rotate", "stretch", "stretch_sway")
 
 
@@ -36,7 +36,7 @@ class Convolutional(Layer):
     """2-d convolution, then batch norm if asked for, then bias, then activation.
 
     ``binary`` and ``coordconv`` change nothing here, as in the CPU builds of both engines (pj
-    convolutional_layer.c:445, AB :1183); only their GPU code looks at them.
+    convolutional_layer.c:445, AB :1204); only their GPU code looks at them.
     """
 
     type: ClassVar[str] = "convolutional"
@@ -66,20 +66,20 @@ class Convolutional(Layer):
 
     @property
     def pixels(self) -> int:
-        """Pixels of zero padding on each side: any non-zero ``pad`` means size/2 (pj :189).
+        """Pixels of zero padding on each side: any non-zero ``pad`` means size/2 (pj parser.c:187).
 
-        With a dilation the picture is padded by that many times as much (AB :1334).
+        With a dilation the picture is padded by that many times as much (AB :1375).
         """
         return self.size // 2 if self.pad else self.padding
 
     @property
     def strides(self) -> tuple[int, int]:
-        """Steps in y and in x: AB parser.c:178-189."""
+        """Steps in y and in x: AB parser.c:176-186."""
         return tuple(s if s >= 1 else self.stride for s in (self.stride_y, self.stride_x))  # type: ignore[return-value]
 
     @property
     def spread(self) -> int:
-        """The dilation, which a 1x1 kernel has none of: AB parser.c:192."""
+        """The dilation, which a 1x1 kernel has none of: AB parser.c:188."""
         return 1 if self.size == 1 else self.dilation
 
     @property
@@ -93,11 +93,11 @@ class Convolutional(Layer):
         return self.share_index != NOT_SHARED
 
     def owner(self, index: int) -> int:
-        """The layer that ``share_index`` names: AB parser.c:199-202."""
+        """The layer that ``share_index`` names: AB parser.c:198-201."""
         return absolute(index, self.share_index) if self.shares else index
 
     def infer(self, *shapes: Shape) -> Shape:
-        """(c, h, w) -> (filters, h', w'); the dilation does not count: AB :74-82."""
+        """(c, h, w) -> (filters, h', w'); the dilation does not count: AB :78-86."""
         shape = need_image(shapes[0])
         at_least(1, filters=self.filters, size=self.size, groups=self.groups)
         at_least(1, stride=min(self.strides), dilation=self.dilation)
@@ -221,7 +221,7 @@ class Deconvolutional(Layer):
         return bool(self.batch_normalize)
 
     def infer(self, *shapes: Shape) -> Shape:
-        """(c, h, w) -> (filters, h', w'): pj deconvolutional_layer.c:70."""
+        """(c, h, w) -> (filters, h', w'): pj deconvolutional_layer.c:67."""
         shape = need_image(shapes[0])
         at_least(1, filters=self.filters, size=self.size, stride=self.stride)
         at_least(0, padding=self.pixels)
@@ -236,7 +236,7 @@ class Deconvolutional(Layer):
         )
 
     def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
-        """As a convolution's; a kernel is (c, filters, size, size): pj :233, parser.c:1264."""
+        """As a convolution's; a kernel is (c, filters, size, size): pj :222, parser.c:1164."""
         yield from bias_and_norm(self, self.filters)
         yield Array(
             kind="weights",

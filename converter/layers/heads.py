@@ -37,15 +37,16 @@ class AnchorHead(Layer):
     @property
     def used_anchors(self) -> tuple[tuple[float, float], ...]:
         """This head's anchors: (width, height) in pixels; Darknet fills absent ones with 0.5."""
-        values = [*self.anchors, *[0.5] * (2 * self.num)]
+        values = [*self.anchors, *[0.5] * 2 * (max(self.used_mask) + 1)]
         return tuple((values[2 * i], values[2 * i + 1]) for i in self.used_mask)
 
     def infer(self, *shapes: Shape) -> Shape:
-        """(anchors * (box + 1 + classes), h, w), as it comes: pj yolo_layer.c:15."""
+        """(anchors * (box + 1 + classes), h, w), as it comes: pj yolo_layer.c:24."""
         shape = need_image(shapes[0])
         at_least(1, classes=self.classes, num=self.num)
-        if not all(0 <= i < self.num for i in self.used_mask):
-            raise Misfit(f"mask={','.join(map(str, self.mask))} is outside num={self.num} anchors")
+        # Not checked against num: in AB's cspx-p7-mish.cfg, mask=16,17,18,19 exceeds num=16.
+        if min(self.used_mask) < 0:
+            raise Misfit(f"mask={','.join(map(str, self.mask))} has a negative index")
         wanted = len(self.used_mask) * (self.box_values + 1 + self.classes)
         if shape.c != wanted:
             raise Misfit(
@@ -64,7 +65,7 @@ class AnchorHead(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Yolo(AnchorHead):
-    """YOLOv3's output layer: pj yolo_layer.c, parser.c:302; AB yolo_layer.c, parser.c:457."""
+    """YOLOv3's output layer: pj yolo_layer.c, parser.c:306; AB yolo_layer.c, parser.c:448."""
 
     type: ClassVar[str] = "yolo"
     box_values: ClassVar[int] = 4
@@ -73,7 +74,7 @@ class Yolo(AnchorHead):
     new_coords: int = only("alexeyab", 0)
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """(N, anchors * (5 + classes), h, w) -> the same: pj yolo_layer.c:138, AB :665.
+        """(N, anchors * (5 + classes), h, w) -> the same: pj yolo_layer.c:138, AB :669.
 
         Logistic x, y, objectness and classes, unless ``new_coords``, whose convolution has done it;
         then x and y are stretched around 1/2.
@@ -90,7 +91,7 @@ class Yolo(AnchorHead):
 
 @dataclass(frozen=True, kw_only=True)
 class GaussianYolo(AnchorHead):
-    """A [yolo] that also tells how sure it is: AB gaussian_yolo_layer.c, parser.c:577.
+    """A [yolo] that also tells how sure it is: AB gaussian_yolo_layer.c, parser.c:576.
 
     A box is mu and sigma of x, then of y, of w and of h.
     """
@@ -103,7 +104,7 @@ class GaussianYolo(AnchorHead):
     yolo_point: str = "center"
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """(N, anchors * (9 + classes), h, w) -> the same: AB gaussian_yolo_layer.c:531.
+        """(N, anchors * (9 + classes), h, w) -> the same: AB gaussian_yolo_layer.c:412.
 
         All logistic but the mu of w and h; the mu of x and y are stretched around 1/2.
         """
@@ -120,7 +121,7 @@ class GaussianYolo(AnchorHead):
 
 @dataclass(frozen=True, kw_only=True)
 class Region(Layer):
-    """YOLOv2's output layer: pj region_layer.c, parser.c:350; AB region_layer.c, parser.c:682.
+    """YOLOv2's output layer: pj region_layer.c, parser.c:353; AB region_layer.c, parser.c:666.
 
     ``anchors`` are (width, height) pairs in cells.
     """
@@ -138,7 +139,7 @@ class Region(Layer):
     tree: str = ""
 
     def infer(self, *shapes: Shape) -> Shape:
-        """(num * (coords + 1 + classes), h, w), unchanged: the assert of pj parser.c:357."""
+        """(num * (coords + 1 + classes), h, w), unchanged: the assert of pj parser.c:360."""
         shape = need_image(shapes[0])
         at_least(1, classes=self.classes, num=self.num)
         at_least(2, coords=self.coords)
@@ -158,12 +159,12 @@ class Region(Layer):
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
         """Boxes that AlexeyAB's engine cannot have, and a tree that is not there."""
-        if dialect == "alexeyab" and self.coords != 4:  # AB region_layer.c:177
+        if dialect == "alexeyab" and self.coords != 4:  # AB region_layer.c:198
             return f"coords={self.coords}: AlexeyAB's engine looks for the objectness after four"
         return tree.obstacle(self.tree, self.classes) if self.tree else None
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """(N, num * (coords + 1 + classes), h, w) -> the same: pj region_layer.c:159, AB :163.
+        """(N, num * (coords + 1 + classes), h, w) -> the same: pj region_layer.c:158, AB :187.
 
         Logistic objectness, and softmax, softmax by ``tree``, or logistic classes. pj also makes
         x and y logistic; AB leaves that to the boxes, and moves the values: cell by cell, in it
@@ -196,7 +197,7 @@ class Region(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Detection(Layer):
-    """YOLOv1's output layer: pj detection_layer.c, parser.c:399; AB detection_layer.c.
+    """YOLOv1's output layer: pj detection_layer.c, parser.c:405; AB detection_layer.c.
 
     For side x side cells, its values are the classes of every cell, then the scores of their
     ``num`` boxes, then these boxes.
@@ -213,7 +214,7 @@ class Detection(Layer):
     sqrt: int = 0
 
     def infer(self, *shapes: Shape) -> Shape:
-        """Only the count survives: pj detection_layer.c:20, with its assert."""
+        """Only the count survives: pj detection_layer.c:28, with its assert."""
         at_least(1, classes=self.classes, coords=self.coords, num=self.num, side=self.side)
         wanted = self.side**2 * ((1 + self.coords) * self.num + self.classes)
         if shapes[0].outputs != wanted:
@@ -221,7 +222,7 @@ class Detection(Layer):
         return Shape(wanted)
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """(N, ...) -> (N, outputs): pj detection_layer.c:54."""
+        """(N, ...) -> (N, outputs): pj detection_layer.c:50."""
         import torch
 
         x = inputs[0].flatten(1)
@@ -243,7 +244,7 @@ class Iseg(Layer):
     ids: int = 32
 
     def infer(self, *shapes: Shape) -> Shape:
-        """(classes + ids, h, w), unchanged: the assert of pj parser.c:346."""
+        """(classes + ids, h, w), unchanged: the assert of pj parser.c:349."""
         shape = need_image(shapes[0])
         at_least(1, classes=self.classes)
         at_least(0, ids=self.ids)
@@ -255,7 +256,7 @@ class Iseg(Layer):
         return shape
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """(N, classes + ids, h, w) -> the same, classes logistic: pj iseg_layer.c:80."""
+        """(N, classes + ids, h, w) -> the same, classes logistic: pj iseg_layer.c:78."""
         import torch
 
         classes, ids = inputs[0].split_with_sizes((self.classes, self.ids), 1)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from converter.layers.activation import activate, need_activation
+from converter.layers.activation import activate, need_activation, nullified
 from converter.layers.base import (
     Array,
     Dialect,
@@ -22,7 +22,7 @@ if typing.TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Local(Layer):
-    """A locally connected layer. ``pad`` is pixels here: pj local_layer.c:105."""
+    """A locally connected layer. ``pad`` is pixels here: pj local_layer.c:104."""
 
     type: ClassVar[str] = "local"
 
@@ -33,7 +33,7 @@ class Local(Layer):
     activation: str = "logistic"
 
     def infer(self, *shapes: Shape) -> Shape:
-        """(c, h, w) -> (filters, h', w'), as if any padding kept the size: pj local_layer.c:11."""
+        """(c, h, w) -> (filters, h', w'), as if any padding kept the size: pj local_layer.c:10."""
         shape = need_image(shapes[0])
         at_least(1, filters=self.filters, size=self.size, stride=self.stride)
         at_least(0, pad=self.pad)
@@ -54,10 +54,10 @@ class Local(Layer):
         yield Array(kind="weights", suffix="weight", shape=kernels, on_disk=load)
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
-        """A padding that does not keep the size."""
+        """A padding that does not keep the size, or an activation that it makes zeros of."""
         if self.pad and 2 * self.pad != self.size - 1:
             return f"size={self.size} with pad={self.pad}: the engines read columns at wrong places"
-        return None
+        return nullified(self.activation)
 
     def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
         """``bias`` and ``weight``."""

@@ -1,6 +1,6 @@
 """[maxpool], [local_avgpool], [avgpool], and the blur that AlexeyAB's antialiasing adds.
 
-pj maxpool_layer.c, avgpool_layer.c, parser.c:481-513; AB maxpool_layer.c, parser.c:790-846.
+pj maxpool_layer.c, avgpool_layer.c, parser.c:483-511; AB maxpool_layer.c, parser.c:814-859.
 """
 
 import typing
@@ -17,7 +17,7 @@ if typing.TYPE_CHECKING:
 class Pool(Layer):
     """A window that starts at -(padding/2) and moves over the picture.
 
-    ``size`` defaults to ``stride`` and ``padding`` to ``size - 1`` (pj parser.c:484-485), which -1
+    ``size`` defaults to ``stride`` and ``padding`` to ``size - 1`` (pj parser.c:485-487), which -1
     stands for here.
     """
 
@@ -39,7 +39,7 @@ class Pool(Layer):
 
     @property
     def strides(self) -> tuple[int, int]:
-        """Steps in y and in x: AB parser.c:820."""
+        """Steps in y and in x: AB parser.c:840."""
         return tuple(self.stride if s == -1 else s for s in (self.stride_y, self.stride_x))  # type: ignore[return-value]
 
     def signature(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Maxpool(Pool):
     """The largest value in the window; outside the picture counts as -FLT_MAX.
 
     With ``maxpool_depth`` it is the largest of every ``out_channels``-th channel, and the picture
-    keeps its size (AB maxpool_layer.c:262).
+    keeps its size (AB maxpool_layer.c:245).
     """
 
     type: ClassVar[str] = "maxpool"
@@ -124,20 +124,20 @@ class Maxpool(Pool):
 
 @dataclass(frozen=True, kw_only=True)
 class LocalAvgpool(Pool):
-    """The mean of those pixels of the window that lie in the picture: AB maxpool_layer.c:399."""
+    """The mean of those pixels of the window that lie in the picture: AB maxpool_layer.c:343."""
 
     type: ClassVar[str] = "local_avgpool"
     dialect: ClassVar[Dialect | None] = "alexeyab"
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, h', w')."""
-        shape = need_image(shapes[0])
-        out = self.pooled(shape, self.strides)
-        if self.pixels // 2 >= self.window or max(self.margins(shape.h, shape.w, self.strides)) >= (
-            self.window
-        ):
-            raise Misfit(f"padding={self.pixels} leaves windows without any pixel to average")
-        return out
+        return self.pooled(need_image(shapes[0]), self.strides)
+
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """Windows of which the engine divides nothing by nothing."""
+        if max(self.margins(shapes[0].h, shapes[0].w, self.strides)) < self.window:
+            return None
+        return f"padding={self.pixels} leaves windows without any pixel to average"
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, c, h, w) -> (N, c, h', w')."""
@@ -168,7 +168,7 @@ class Avgpool(Layer):
 
 
 def blurred(shape: Shape, strides: tuple[int, int], antialiasing: int) -> Shape:
-    """What ``blur`` leaves of ``shape``: AB convolutional_layer.c:788-799, maxpool_layer.c:171."""
+    """What ``blur`` leaves of ``shape``: AB convolutional_layer.c:801-831, maxpool_layer.c:162."""
     side = 2 if antialiasing == 2 else 1
     return Shape.image(
         shape.c, (shape.h - side) // strides[0] + 1, (shape.w - side) // strides[1] + 1

@@ -62,7 +62,7 @@ class _Elman(Recurrent):
     """state = input_layer(x) + self_layer(state); output = output_layer(state)."""
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """(T * N, ...) -> (T * N, output, ...): pj rnn_layer.c:86, crnn_layer.c:91."""
+        """(T * N, ...) -> (T * N, output, ...): pj rnn_layer.c:89, crnn_layer.c:91."""
         x = inputs[0]
         shape = Shape.image(*x.shape[1:]) if x.dim() == 4 else Shape(x.shape[1])
         layers = {name: part for name, (part, _) in self.parts(shape, m.dialect).items()}
@@ -94,15 +94,15 @@ class Rnn(_Elman):
     logistic: int = only("alexeyab", 0)
 
     def infer(self, *shapes: Shape) -> Shape:
-        """Any shape -> (output, 1, 1): AB rnn_layer.c:50."""
+        """Any shape -> (output, 1, 1): AB rnn_layer.c:39."""
         at_least(1, output=self.output, hidden=self.hidden)
         need_activation(self.activation)
         return Shape.image(self.output, 1, 1)
 
     def parts(self, shape: Shape, dialect: Dialect) -> dict[str, tuple[Layer, Shape]]:
-        """input, self and output layer: pj parser.c:1275, AB :2296."""
+        """input, self and output layer: pj parser.c:1263, AB :2300."""
         hidden = self.output if dialect == "pjreddie" else self.hidden
-        own = {1: "logistic", 2: "loggy"}.get(self.logistic, self.activation)  # AB rnn_layer.c:65
+        own = {1: "logistic", 2: "loggy"}.get(self.logistic, self.activation)  # AB rnn_layer.c:53
 
         def part(output: int, activation: str) -> Connected:
             return Connected(
@@ -124,7 +124,7 @@ class Rnn(_Elman):
 class Crnn(_Elman):
     """A recurrent layer of convolutions, which keep the picture's size.
 
-    pj calls its sizes ``output_filters`` and ``hidden_filters``, its kernels are 3x3: parser.c:215.
+    pj calls its sizes ``output_filters`` and ``hidden_filters``, its kernels are 3x3: parser.c:209.
     """
 
     type: ClassVar[str] = "crnn"
@@ -157,7 +157,7 @@ class Crnn(_Elman):
         return self.hidden_filters or 1, self.output_filters or 1
 
     def infer(self, *shapes: Shape) -> Shape:
-        """(c, h, w) -> (output, h, w); AB demands that size: the asserts of crnn_layer.c:76."""
+        """(c, h, w) -> (output, h, w); AB demands that size: the asserts of crnn_layer.c:72."""
         shape = need_image(shapes[0])
         pj = (self.hidden_filters, self.output_filters)
         if self.is_alexeyab and any(pj) and pj != self.filters:
@@ -174,7 +174,7 @@ class Crnn(_Elman):
         return self._conv(output).infer(inner)
 
     def parts(self, shape: Shape, dialect: Dialect) -> dict[str, tuple[Layer, Shape]]:
-        """input, self and output layer: pj parser.c:1270, AB :2291."""
+        """input, self and output layer: pj parser.c:1258, AB :2295."""
         hidden, output = self.filters
         state = Shape.image(hidden, shape.h, shape.w)
         return {
@@ -182,10 +182,6 @@ class Crnn(_Elman):
             "self_layer": (self._conv(hidden), state),
             "output_layer": (self._conv(output), state),
         }
-
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
-        """What keeps its convolutions from running."""
-        return self._conv(1).obstacle(shapes, dialect)
 
     def _conv(self, filters: int) -> Convolutional:
         if not self.is_alexeyab:
@@ -219,7 +215,7 @@ class Gru(Recurrent):
         return Shape(self.output)
 
     def parts(self, shape: Shape, dialect: Dialect) -> dict[str, tuple[Layer, Shape]]:
-        """pj: those of the state first (parser.c:1068); AB: those of the input (parser.c:2004)."""
+        """pj: those of the state first (parser.c:1278); AB: those of the input (parser.c:2305)."""
         layer = Connected(
             output=self.output, activation="linear", batch_normalize=self.batch_normalize
         )
@@ -228,7 +224,7 @@ class Gru(Recurrent):
         return {**states, **inputs} if dialect == "pjreddie" else {**inputs, **states}
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """(T * N, ...) -> (T * N, output): pj gru_layer.c:120."""
+        """(T * N, ...) -> (T * N, output): pj gru_layer.c:128."""
         x = inputs[0].flatten(1)
 
         def step(now: "torch.Tensor", h: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
@@ -256,7 +252,7 @@ class Lstm(Recurrent):
         return Shape.image(self.output, 1, 1)
 
     def parts(self, shape: Shape, dialect: Dialect) -> dict[str, tuple[Layer, Shape]]:
-        """pj: i f o g (parser.c:1040); AB: f i g o (parser.c:2031)."""
+        """pj: i f o g (parser.c:1268); AB: f i g o (parser.c:2313)."""
         layer = Connected(
             output=self.output, activation="linear", batch_normalize=self.batch_normalize
         )
@@ -267,7 +263,7 @@ class Lstm(Recurrent):
         }
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """(T * N, ...) -> (T * N, output, 1, 1): pj lstm_layer.c:165."""
+        """(T * N, ...) -> (T * N, output, 1, 1): pj lstm_layer.c:156."""
         x = inputs[0].flatten(1)
 
         def step(
@@ -290,7 +286,7 @@ class Lstm(Recurrent):
 class ConvLstm(Recurrent):
     """An LSTM of convolutions; with ``peephole`` the gates also see the cell (v*).
 
-    AB conv_lstm_layer.c, parser.c:307. Its CPU code knows no ``lstm_activation`` but tanh, and no
+    AB conv_lstm_layer.c, parser.c:311. Its CPU code knows no ``lstm_activation`` but tanh, and no
     ``shortcut``.
     """
 
@@ -328,7 +324,7 @@ class ConvLstm(Recurrent):
         out = self.infer(*shapes)
         if (out.h, out.w) != (shapes[0].h, shapes[0].w):
             return f"its state is {out}, and its convolutions expect that of {shapes[0]}"
-        return self._conv().obstacle(shapes, dialect)
+        return super().obstacle(shapes, dialect)
 
     def parts(self, shape: Shape, dialect: Dialect) -> dict[str, tuple[Layer, Shape]]:
         """[vf vi vo,] wf [wi wg wo] uf ui ug uo: AB parser.c:2323; wf alone with ``bottleneck``."""
@@ -350,7 +346,7 @@ class ConvLstm(Recurrent):
         )  # fmt: skip
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """(T * N, c, h, w) -> (T * N, output, h, w): AB conv_lstm_layer.c:809."""
+        """(T * N, c, h, w) -> (T * N, output, h, w): AB conv_lstm_layer.c:639."""
         x = inputs[0]
         conv = self._conv()
         limit = self.time_steps * 32 if self.state_constrain == -1 else self.state_constrain
@@ -381,7 +377,7 @@ class ConvLstm(Recurrent):
 class History(Recurrent):
     """The last ``history_size`` pictures of a sequence as channels, the newest first.
 
-    Pictures from before the first are zeros: AB conv_lstm_layer.c:1540.
+    Pictures from before the first are zeros: AB conv_lstm_layer.c:288.
     """
 
     type: ClassVar[str] = "history"

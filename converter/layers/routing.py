@@ -24,9 +24,9 @@ if typing.TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Route(Layer):
-    """Concatenation of earlier layers' outputs, channel after channel: pj route_layer.c:84.
+    """Concatenation of earlier layers' outputs, channel after channel: pj route_layer.c:74.
 
-    With ``groups``, only part ``group_id`` of each of them: AB route_layer.c:84.
+    With ``groups``, only part ``group_id`` of each of them: AB route_layer.c:80.
     """
 
     type: ClassVar[str] = "route"
@@ -42,7 +42,7 @@ class Route(Layer):
         return tuple(absolute(index, layer) for layer in self.layers)
 
     def infer(self, *shapes: Shape) -> Shape:
-        """Channels add up; maps of unequal size leave only a count (pj parser.c:676-685)."""
+        """Channels add up; maps of unequal size leave only a count (pj parser.c:624-637)."""
         at_least(1, groups=self.groups)
         at_least(0, group_id=self.group_id)
         if self.group_id >= self.groups:
@@ -115,10 +115,10 @@ class Upsample(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Reorg3d(Layer):
-    """Every ``stride``-th pixel of a phase becomes a map of its own: AB reorg_layer.c, blas.c:11.
+    """Every ``stride``-th pixel of a phase becomes a map of its own: AB reorg_layer.c, blas.c:10.
 
     Output channel (dy * stride + dx) * c + k holds the pixels (dy, dx) of channel k. ``reverse``
-    works on its input as if it had the output's size: AB reorg_layer.c:100.
+    works on its input as if it had the output's size: AB reorg_layer.c:79.
     """
 
     type: ClassVar[str] = "reorg3d"
@@ -150,7 +150,7 @@ class Reorg3d(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Reorg(Layer):
-    """YOLOv2's reorg, which is not space-to-depth: pj reorg_layer.c:108, blas.c:9.
+    """YOLOv2's reorg, which is not space-to-depth: pj reorg_layer.c:91, blas.c:9.
 
     The c x h x w input is taken for (c / stride^2) x (h * stride) x (w * stride), that is turned
     into phases, and these are taken for the output's shape. ``reverse`` is an ordinary
@@ -209,7 +209,7 @@ class Reorg(Layer):
 class Crop(Layer):
     """The middle of the picture, stretched from 0..1 to -1..1 unless ``noadjust``.
 
-    Shifts, flips and colours are for training: pj crop_layer.c:70.
+    Shifts, flips and colours are for training: pj crop_layer.c:67.
     """
 
     type: ClassVar[str] = "crop"

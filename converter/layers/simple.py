@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.layers import tree
-from converter.layers.activation import activate, need_activation
+from converter.layers.activation import activate, need_activation, nullified
 from converter.layers.base import (
     Array,
     Dialect,
@@ -24,7 +24,7 @@ if typing.TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Activation(Layer):
-    """A function of every value: pj activation_layer.c:37."""
+    """A function of every value: pj activation_layer.c:38."""
 
     type: ClassVar[str] = "activation"
 
@@ -35,6 +35,10 @@ class Activation(Layer):
         need_activation(self.activation)
         return shapes[0]
 
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """An activation that it makes zeros of."""
+        return nullified(self.activation)
+
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, ...) -> (N, ...)."""
         return activate(self.activation, inputs[0])
@@ -42,7 +46,7 @@ class Activation(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Logistic(Layer):
-    """The logistic function; in training also a cross entropy: pj logistic_layer.c:35."""
+    """The logistic function; in training also a cross entropy: pj logistic_layer.c:38."""
 
     type: ClassVar[str] = "logistic"
     dialect: ClassVar[Dialect | None] = "pjreddie"
@@ -54,7 +58,7 @@ class Logistic(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Batchnorm(Layer):
-    """Batch norm of every channel: pj batchnorm_layer.c:135, AB batchnorm_layer.c:184."""
+    """Batch norm of every channel: pj batchnorm_layer.c:135, AB batchnorm_layer.c:185."""
 
     type: ClassVar[str] = "batchnorm"
 
@@ -104,7 +108,7 @@ class Dropout(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Empty(Layer):
-    """Nothing at all: AB parser.c:1509."""
+    """Nothing at all: AB parser.c:1524."""
 
     type: ClassVar[str] = "empty"
     dialect: ClassVar[Dialect | None] = "alexeyab"
@@ -122,19 +126,19 @@ class Cost(Layer):
     has_output: ClassVar[bool] = False
 
     def infer(self, *shapes: Shape) -> Shape:
-        """Only the count survives: pj cost_layer.c:38."""
+        """Only the count survives: pj cost_layer.c:41."""
         return Shape(shapes[0].outputs)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contrastive(Layer):
-    """A training loss on embeddings; its output stays 0 at inference: AB softmax_layer.c:217."""
+    """A training loss on embeddings; its output stays 0 at inference: AB softmax_layer.c:219."""
 
     type: ClassVar[str] = "contrastive"
     dialect: ClassVar[Dialect | None] = "alexeyab"
 
     def infer(self, *shapes: Shape) -> Shape:
-        """Only the count survives: AB softmax_layer.c:174."""
+        """Only the count survives: AB softmax_layer.c:167."""
         return Shape(shapes[0].outputs)
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
@@ -146,10 +150,10 @@ class Contrastive(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Softmax(Layer):
-    """Softmax over ``groups`` equal parts of all values: pj softmax_layer.c:40, blas.c:299.
+    """Softmax over ``groups`` equal parts of all values: pj softmax_layer.c:39, blas.c:305.
 
     With ``tree`` the parts are its groups of siblings. ``spatial`` changes nothing, as on the CPU
-    in both engines; pj's GPU code for it (softmax_layer.c:77) starts one channel further each time.
+    in both engines; pj's GPU code for it (softmax_layer.c:84) starts one channel further each time.
     """
 
     type: ClassVar[str] = "softmax"
@@ -180,7 +184,7 @@ class Softmax(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class L2norm(Layer):
-    """Every pixel's channels to length 1: pj l2norm_layer.c:36, blas.c:120."""
+    """Every pixel's channels to length 1: pj l2norm_layer.c:37, blas.c:126."""
 
     type: ClassVar[str] = "l2norm"
     dialect: ClassVar[Dialect | None] = "pjreddie"
@@ -196,7 +200,7 @@ class L2norm(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Normalization(Layer):
-    """Local response normalisation with Darknet's running window: pj normalization_layer.c:65.
+    """Local response normalisation with Darknet's running window: pj normalization_layer.c:66.
 
     Channel k is divided by (kappa + alpha * S)^beta. S starts with the squares of channels
     0 ... size/2 - 1; from channel to channel one enters and one leaves, but the square of channel

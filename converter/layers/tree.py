@@ -1,7 +1,7 @@
 """Word trees (YOLO9000): a softmax over each group of siblings instead of one over all classes.
 
 A .tree file has a line "name parent" a class. Siblings stand together, so that a change of parent
-starts a new group: pj tree.c:84, AB tree.c:76.
+starts a new group: pj tree.c:83, AB tree.c:85.
 """
 
 import typing
