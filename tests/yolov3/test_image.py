@@ -38,7 +38,7 @@ def test_the_same_size_changes_nothing():
 
 
 def test_the_last_row_where_rounding_puts_it_between_two():
-    """4 / 41 as a float, times 41, is a little below 4: row 3 with next to nothing of its weight."""
+    """4 / 41 as a float, times 41, is a little below 4: row 3 with next to nothing of weight."""
     position = np.float32(41) * (np.float32(4) / np.float32(41))
     assert 3.999999 < position < 4
     last = resize(np.full((5, 4, 1), 255, np.uint8), 42, 4)[-1]
