@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def read_dataset(
 
     In YOLO's format a picture ``x.png`` has its labels in ``x.txt`` beside it, or in a folder
     ``labels`` where the picture's path has ``images`` (pj data.c:450); a picture without that file
-    has no objects. A folder with one JSON file in it is one of COCO's.
+    has no objects. A folder without any, but with a JSON file, is one of COCO's.
 
     Args:
         path: the folder or file.
@@ -77,30 +78,24 @@ def read_dataset(
     Raises:
         DatasetError: it does not hold together.
     """
-    if path.is_dir():
-        found = sorted(path.glob("*.json"))
-        if len(found) > 1:
-            raise DatasetError("has several JSON files", path=path, remedy="give one of them")
-        if not found:
-            return _yolo(path, classes)
-        path = found[0]
-    return _coco(path, classes, names, images)
-
-
-def _yolo(folder: Path, classes: int) -> list[Sample]:
-    inside = folder / "images" if (folder / "images").is_dir() else folder
+    if not path.is_dir():
+        return _coco(path, classes, names, images)
+    inside = path / "images" if (path / "images").is_dir() else path
     pictures = [inside / name for name in pictures_in(inside)]
     labels = [_label_file(picture) for picture in pictures]
-    if not any(labels):
+    if any(labels):
+        return [
+            Sample(path=picture, truths=_read_labels(file, classes) if file else (), relative=True)
+            for picture, file in zip(pictures, labels, strict=True)
+        ]
+    found = sorted(path.glob("*.json"))
+    if len(found) != 1:
         raise DatasetError(
-            "has no pictures with labels beside them, and no JSON file",
-            path=folder,
-            remedy="give a folder in YOLO's or in COCO's format",
+            f"has no labels beside its pictures, and {len(found)} JSON files",
+            path=path,
+            remedy="give a folder in YOLO's format, or COCO's JSON file",
         )
-    return [
-        Sample(path=picture, truths=_read_labels(file, classes) if file else (), relative=True)
-        for picture, file in zip(pictures, labels, strict=True)
-    ]
+    return _coco(found[0], classes, names, images)
 
 
 def _label_file(picture: Path) -> Path | None:
@@ -119,6 +114,8 @@ def _read_labels(path: Path, classes: int) -> tuple[Truth, ...]:
         try:
             label = int(words[0])
             x, y, w, h = map(float, words[1:])
+            if not all(map(math.isfinite, (x, y, w, h))):
+                raise ValueError
         except ValueError:
             raise DatasetError(
                 "is not 'class x y width height'", path=path, place=f"line {number}"

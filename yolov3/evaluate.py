@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import importlib.util
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -106,7 +106,7 @@ def evaluate(
     """
     if points < 0 or points == 1:
         raise UsageError(f"points={points} must be 0, or at least 2")
-    if importlib.util.find_spec("pycocotools") is None:
+    if find_spec("pycocotools") is None:
         raise UsageError(
             "evaluating needs pycocotools", remedy="pip install 'darknet-safetensors[evaluate]'"
         )

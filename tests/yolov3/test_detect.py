@@ -56,10 +56,17 @@ def rows(expected):
 
 
 def agree(detections, expected, *, pixels, score):
-    expected = torch.tensor(expected, dtype=torch.float64).reshape(-1, 6)
-    assert detections.labels.tolist() == expected[:, 0].tolist()
-    torch.testing.assert_close(detections.scores.double(), expected[:, 1], atol=score, rtol=0)
-    torch.testing.assert_close(detections.boxes.double(), expected[:, 2:], atol=pixels, rtol=0)
+    """The same classes and boxes, whichever comes first of two that are about as likely."""
+    assert sorted(detections.labels.tolist()) == sorted(row[0] for row in expected)
+    scores, boxes = detections.scores.double(), detections.boxes.double()
+    assert scores.tolist() == sorted(scores.tolist(), reverse=True)
+    assert boxes.isfinite().all()
+    for label, probability, *sides in expected:
+        distance = (boxes - torch.tensor(sides, dtype=torch.float64)).abs().amax(1)
+        distance[detections.labels != label] = torch.inf
+        nearest = distance.argmin()
+        assert distance[nearest] <= pixels
+        assert abs(scores[nearest] - probability) <= score
 
 
 # Darknet's batch norm: the two differ in the order of additions (measured: 3e-5 pixels, 9e-7).
