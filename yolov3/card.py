@@ -1,13 +1,16 @@
-"""The model card: what a stranger should know of a checkpoint before trusting it."""
+"""What others are told of a model: facts for programs, and the model card."""
 
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 from converter.errors import printable
 from converter.metadata import Metadata
 from converter.registry import FILES, PublicFile
 from yolov3.described import FromDarknet
+
+LIBRARY = "darknet-safetensors"
 
 _CARD = """\
 # {title}
@@ -57,15 +60,29 @@ file that they were converted from: not one bit differs. `darknet-verify FILE.we
 model.safetensors` repeats that comparison, float by float."""
 
 _CHANGED = """\
-The values were trained further after conversion, or their heads replaced: they are no longer those
-of the .weights file that the model started from (SHA-256 `{origin}`). The SHA-256 above is that of
-the .weights file that they go back to; nothing else vouches for them."""
+These are not the values of the .weights file that the model comes from (SHA-256 `{origin}`):
+{why}. The SHA-256 above is that of the .weights file that they go back to; nothing else vouches for
+them."""
+
+
+def facts(model: FromDarknet) -> dict[str, Any]:
+    """The model in JSON, for programs that do not read cfgs; ``load`` needs none of it."""
+    meta = model.metadata
+    return {
+        "library_name": LIBRARY,
+        "architectures": [type(model).__name__],
+        "family": meta.family if meta else None,
+        "dialect": meta.dialect if meta else None,
+        "classes": model.network.classes,
+        "names": model.names,
+        "input_size": list(model.input_size),
+        "strides": list(model.strides),
+        "anchors": [[list(anchor) for anchor in level] for level in model.anchors],
+    }
 
 
 def card(model: FromDarknet, meta: Metadata, floats: int, licence: str | None) -> str:
-    """The Markdown for ``model``, written as a checkpoint that says ``meta`` of itself."""
-    origin = model.metadata.source_sha256 if model.metadata else ""
-    same = origin == meta.source_sha256
+    """The model card in Markdown of ``model``, whose checkpoint says ``meta`` of itself."""
     public = _published(meta.source_sha256)
     shape, header = model.network.input, meta.header
     return _CARD.format(
@@ -79,7 +96,7 @@ def card(model: FromDarknet, meta: Metadata, floats: int, licence: str | None) -
         dialect="AlexeyAB" if meta.dialect == "alexeyab" else "pjreddie",
         picture=f"{shape.w} x {shape.h}," if shape.is_image else f"{shape.outputs} values;",
         tool=meta.tool,
-        verified=_SAME if same else _CHANGED.format(origin=origin),
+        verified=_verified(model, meta),
         classes=_classes(meta),
         anchors=_anchors(model),
         licence=_licence(public, licence),
@@ -88,6 +105,16 @@ def card(model: FromDarknet, meta: Metadata, floats: int, licence: str | None) -
 
 def _published(sha256: str) -> PublicFile | None:
     return next((file for file in FILES if f"sha256:{sha256}" in file.hashes), None)
+
+
+def _verified(model: FromDarknet, meta: Metadata) -> str:
+    came = model.metadata
+    if came is None or came.source_sha256 == meta.source_sha256:
+        return _SAME
+    why = "they were trained further, or their heads replaced"
+    if came.dtype != "float32":
+        why = f"they were rounded to {came.dtype} in between"
+    return _CHANGED.format(origin=came.source_sha256, why=why)
 
 
 def _classes(meta: Metadata) -> str:

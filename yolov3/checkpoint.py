@@ -36,13 +36,11 @@ def plan_of(model: FromDarknet) -> Plan:
             "the article's wiring has no place for all that a .weights file holds",
             remedy="convert with --family yolov3",
         )
-    network = model.network
-    family = (families.yolov3 if meta.family == "yolov3" else families.generic)(network)
     return plans.make(
         header=meta.header,
-        size=meta.header.size + 4 * network.floats_of(meta.dialect),
-        network=network,
-        family=family,
+        size=None,
+        network=model.network,
+        family=families.named(model.network, meta.family),
         dialect=meta.dialect,
     )
 
@@ -91,9 +89,7 @@ def write_checkpoint(model: FromDarknet, path: str | os.PathLike[str]) -> Metada
         names=model.names,
         assumed=model.metadata.assumed if model.metadata else {},
     )
-    head = store.head(
-        ((slot.tensor, slot.shape) for slot in plan.tensors), meta.encode()
-    )
+    head = store.head(((slot.tensor, slot.shape) for slot in plan.tensors), meta.encode())
     with store.replacing(Path(path), len(head) + plan.size - plan.header.size) as file:
         file.write(head)
         for _, tensor in values(model, plan):

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from converter.errors import CheckpointError, DarknetError, DownloadError, OutputError, UsageError
-from yolov3.card import card
-from yolov3.checkpoint import plan_of, write_checkpoint
+from yolov3.card import LIBRARY, card, facts
+from yolov3.checkpoint import plan_of, weights_sha256, write_checkpoint
 from yolov3.described import FromDarknet
 from yolov3.load import FILE_NAME, load
 
@@ -24,14 +24,13 @@ try:
     from huggingface_hub import ModelCard, ModelCardData, ModelHubMixin, hf_hub_download
 
     # HTTPError is that of the HTTP library that the installed version is built on.
-    from huggingface_hub.errors import HFValidationError, HTTPError  # type: ignore[attr-defined]
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 except ModuleNotFoundError as error:
     raise UsageError(
         "the Hugging Face Hub needs the package huggingface_hub",
         remedy="pip install 'darknet-safetensors[hub]'",
     ) from error
 
-LIBRARY = "darknet-safetensors"
 CARD_NAME = "README.md"
 FETCHING = {"revision", "token", "cache_dir", "force_download", "local_files_only"}
 
@@ -83,31 +82,16 @@ def fetch(cls: type[M], name: str | os.PathLike[str], **options: Any) -> M:
 
 def write(model: FromDarknet, folder: str | os.PathLike[str], licence: str | None) -> None:
     """Write the folder of a model; see ``save_pretrained``."""
+    plan_of(model)  # refuses before there is a folder
     with _errors(OutputError, f"{os.fspath(folder)} cannot be written"):
-        Hosted(model, licence).save_pretrained(os.fspath(folder), config=config(model))
+        Hosted(model, licence).save_pretrained(os.fspath(folder), config=facts(model))
 
 
 def push(model: FromDarknet, repo_id: str, licence: str | None, **options: Any) -> str:
     """Commit the folder of a model to a repository; see ``push_to_hub``."""
-    plan_of(model)  # refuse before a repository is made
+    weights_sha256(model, plan_of(model))  # refuses before there is a repository
     with _errors(OutputError, f"{repo_id} cannot be pushed to the Hub"):
-        return str(Hosted(model, licence).push_to_hub(repo_id, config=config(model), **options))
-
-
-def config(model: FromDarknet) -> dict[str, Any]:
-    """``config.json``: facts for readers and programs; ``load`` needs none of them."""
-    meta = model.metadata
-    return {
-        "library_name": LIBRARY,
-        "architectures": [type(model).__name__],
-        "family": meta.family if meta else None,
-        "dialect": meta.dialect if meta else None,
-        "classes": model.network.classes,
-        "names": model.names,
-        "input_size": list(model.input_size),
-        "strides": list(model.strides),
-        "anchors": [[list(anchor) for anchor in level] for level in model.anchors],
-    }
+        return str(Hosted(model, licence).push_to_hub(repo_id, config=facts(model), **options))
 
 
 @contextmanager
@@ -115,6 +99,6 @@ def _errors(kind: type[DarknetError], what: str) -> Iterator[None]:
     """Turn what huggingface_hub raises into one line."""
     try:
         yield
-    except (HFValidationError, HTTPError, OSError) as error:
+    except (HTTPError, OSError, RuntimeError, ValueError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         raise kind(f"{what}: {lines[0].strip()}") from error

@@ -69,7 +69,8 @@ class Route(Layer):
         import torch
 
         parts = [x.chunk(self.groups, 1)[self.group_id] for x in inputs]
-        if len({x.shape[2:] for x in inputs}) > 1:
+        # Compared, not hashed: torch.export knows some sizes by name only.
+        if any(x.shape[2:] != inputs[0].shape[2:] for x in inputs):
             parts = [x.flatten(1) for x in parts]
         return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
 
