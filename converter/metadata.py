@@ -134,6 +134,7 @@ class Metadata:
                 **values,
             )
         except (
-            KeyError, TypeError, ValueError, OverflowError, RecursionError, struct.error, WeightsError,
+            KeyError, TypeError, ValueError, OverflowError, RecursionError, struct.error,
+            WeightsError,
         ) as error:  # fmt: skip
             raise CheckpointError("has damaged metadata", remedy="convert it again") from error

@@ -111,12 +111,20 @@ def read(path: str | os.PathLike[str]) -> Network:
     Raises:
         CfgError, NetworkError: with path and line.
     """
-    data = read_small(path, cfg.MAX_BYTES, CfgError)
     try:
-        return parse(cfg.decode(data))
+        return parse(read_text(path))
     except (CfgError, NetworkError) as error:
         error.path = os.fspath(path)
         raise
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a cfg file.
+
+    Raises:
+        CfgError: it is no text, too large, or cannot be read.
+    """
+    return cfg.decode(read_small(path, cfg.MAX_BYTES, CfgError))
 
 
 def parse(text: str) -> Network:
@@ -126,9 +134,27 @@ def parse(text: str) -> Network:
         CfgError, NetworkError: with the line at fault.
     """
     sections = cfg.parse(text)
+    net, layers = read_layers(sections)
+    try:
+        return replace(build(net, layers, text), sections=sections)
+    except NetworkError as error:
+        half = len(layers) // 2
+        if half > 1 and layers == 2 * layers[:half]:
+            error.remedy = f"from line {layers[half].line} on the layers repeat: delete those"
+        raise
+
+
+def read_layers(sections: Sequence[Section]) -> tuple[Net, list[Layer]]:
+    """[net] and the layers of a cfg, each by itself.
+
+    Raises:
+        CfgError: with the line at fault.
+    """
+    again = next((i for i, section in enumerate(sections) if i and section.type == "net"), None)
+    if again is not None:
+        raise _second_net(sections, again)
     layers = [_layer_class(section).from_section(section) for section in sections[1:]]
-    network = build(Net.from_section(sections[0]), layers, text)
-    return replace(network, sections=sections)
+    return Net.from_section(sections[0]), layers
 
 
 def build(net: Net, layers: Sequence[Layer], text: str) -> Network:
@@ -159,6 +185,20 @@ def build(net: Net, layers: Sequence[Layer], text: str) -> Network:
             raise NetworkError(str(error), place=place, remedy="correct the cfg") from error
         nodes.append(Node(index=index, layer=layer, sources=sources, inputs=inputs, output=output))
     return Network(net=net, input=picture, nodes=tuple(nodes), text=text)
+
+
+def _second_net(sections: Sequence[Section], again: int) -> CfgError:
+    facts = [(s.type, [(option.key, option.text) for option in s.options]) for s in sections]
+    repeated = facts[again:] == facts[: len(facts) - again]
+    what = "the same network again: it was appended to itself" if repeated else "a second network"
+    line = sections[again].line
+    return CfgError(
+        f"holds {what}",
+        place=f"line {line}",
+        remedy=f"delete everything from line {line} on"
+        if repeated
+        else f"keep what is before line {line} or what follows",
+    )
 
 
 def _layer_class(section: Section) -> type[Layer]:

@@ -4,9 +4,12 @@ It is a pure function of header, file size, network and family. Conversion, the 
 verification, reports and error messages all read this one table, so they cannot drift apart.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
+from typing import TYPE_CHECKING
 
 from converter import ledger
 from converter.errors import WeightsError
@@ -14,6 +17,9 @@ from converter.families import Family
 from converter.layers import Array, Dialect
 from converter.network import Network, Node
 from converter.weights import Header
+
+if TYPE_CHECKING:
+    from converter.source import Source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,10 +108,12 @@ def make(
     dialect: Dialect,
     partial: bool = False,
     cutoff: int | None = None,
+    source: Source | None = None,
 ) -> Plan:
     """The plan for a file of ``size`` bytes that starts with ``header``.
 
-    Without a size it is for the file that the network asks for, up to layer ``cutoff`` - 1.
+    Without a size it is for the file that the network asks for, up to layer ``cutoff`` - 1. Only to
+    tell why a file does not fit is ``source`` looked into.
 
     Raises:
         WeightsError: the file is not exactly as long as the network asks for, and is not a whole
@@ -116,7 +124,7 @@ def make(
     if size is not None and size != end:
         cutoff = ledger.cut(slots, size) if partial else None
         if cutoff is None:
-            raise ledger.explain(network, header, slots, size)
+            raise ledger.explain(network, header, dialect, slots, size, source)
     if cutoff is not None:
         gone = [slot for slot in slots if slot.node.index >= cutoff and slot.tensor]
         unfilled.update({slot.tensor: slot.shape for slot in gone})

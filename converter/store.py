@@ -24,8 +24,8 @@ from converter.errors import CheckpointError, OutputError
 from converter.files import open_regular
 from converter.precision import CODES, WIDTHS, Dtype
 
-# The library takes 100 MB (safetensors tensor.rs MAX_HEADER_SIZE), of which Python makes gigabytes of
-# objects. A network of 10,000 layers with a cfg of 4 MB needs 10 MB.
+# The library takes 100 MB (safetensors tensor.rs MAX_HEADER_SIZE), of which Python makes gigabytes
+# of objects. A network of 10,000 layers with a cfg of 4 MB needs 10 MB.
 MAX_HEADER = 16 << 20
 
 
