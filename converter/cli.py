@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converter import batch, remote
 from converter.command import StatusLine, parser, print_json, run
@@ -18,6 +18,9 @@ from converter.pipeline import Verification, convert, default_output, verify
 from converter.plan import Plan, Slot
 from converter.precision import DTYPES
 from converter.reversion import revert
+
+if TYPE_CHECKING:
+    from yolov3.against import Parity
 
 
 def convert_main(argv: Sequence[str] | None = None) -> int:
@@ -69,6 +72,9 @@ def convert_main(argv: Sequence[str] | None = None) -> int:
     made.add_argument(
         "--cfg-out", metavar="FILE", help="going back: also write the network's cfg there"
     )
+    made.add_argument(
+        "--strict", action="store_true", help="refuse values that no training gives"
+    )
     made.add_argument("--no-verify", action="store_true", help="do not read the output back")
     made.add_argument("--dry-run", action="store_true", help="print the plan, write nothing")
     made.add_argument("--force", action="store_true", help="replace an existing output")
@@ -80,11 +86,21 @@ def verify_main(argv: Sequence[str] | None = None) -> int:
     made = parser(
         "verify.py",
         "Compare a checkpoint with the .weights file it was made from, float by float.",
-        ("verify.py yolov3.weights yolov3.safetensors",),
+        (
+            "verify.py yolov3.weights yolov3.safetensors",
+            "verify.py yolov3.weights yolov3.safetensors --against darknet --image dog.jpg",
+        ),
     )
     made.add_argument("weights", metavar="WEIGHTS", help=".weights file")
     made.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors file")
     made.add_argument("--cfg", metavar="FILE", help="the network (default: the checkpoint's)")
+    made.add_argument(
+        "--against",
+        choices=("darknet", "opencv", "generic"),
+        help="also run both and compare: with an installed engine, or the layer-by-layer model",
+    )
+    made.add_argument("--image", metavar="FILE", help="what to run on (default: noise)")
+    made.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise")
     return run(_verify, made, argv)
 
 
@@ -120,6 +136,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         "verify": not arguments.no_verify,
         "dry_run": arguments.dry_run,
         "force": arguments.force,
+        "strict": arguments.strict,
     }
 
 
@@ -167,7 +184,8 @@ def _make_folder(path: Path) -> None:
 
 def _revert(source: str, arguments: argparse.Namespace) -> int:
     one_way = {"--family": arguments.family != "auto", "--partial": arguments.partial,
-               "--names": arguments.names, "--dtype": arguments.dtype != "float32"}  # fmt: skip
+               "--names": arguments.names, "--dtype": arguments.dtype != "float32",
+               "--strict": arguments.strict}  # fmt: skip
     for option, given in one_way.items():
         if given:
             raise UsageError(f"{option} is not for the way back", remedy=f"leave {option} out")
@@ -217,11 +235,42 @@ def _positive(text: str) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     result = verify(arguments.weights, arguments.checkpoint, cfg=arguments.cfg)
+    parity = _against(arguments) if arguments.against else None
     if arguments.json:
-        print_json(result.as_dict())
+        print_json(result.as_dict() | ({"against": parity.as_dict()} if parity else {}))
     else:
         _print_verification(result)
-    return 0 if result.ok else 1
+        if parity:
+            _print_parity(parity)
+    return 0 if result.ok and (parity is None or parity.ok) else 1
+
+
+def _against(arguments: argparse.Namespace) -> Parity:
+    # Late: comparing files needs no PyTorch, running networks does.
+    try:
+        from yolov3.against import against
+    except ModuleNotFoundError as error:
+        raise UsageError(str(error)) from error
+    return against(
+        arguments.weights,
+        arguments.checkpoint,
+        arguments.against,
+        picture=arguments.image,
+        seed=arguments.seed,
+    )
+
+
+def _print_parity(parity: Parity) -> None:
+    print(f"\n{f'against {parity.engine}':36}{'max abs':>10}{'relative':>10}{'RMS':>10}")
+    for row in parity.rows:
+        numbers = f"{row.max_abs:10.2e}{row.relative:10.2e}{row.rms:10.2e}"
+        print(printable(f"{row.place:36}{numbers}  {row.excuse or ''}".rstrip()))
+    if parity.ok:
+        print(f"equal: no layer is further than {parity.bound:g} away")
+    elif parity.first:
+        print(f"DIFFERENT: the first to diverge is {parity.first.place} (bound {parity.bound:g})")
+    else:
+        print("DIFFERENT: every output is constant, so nothing was compared")
 
 
 def _print_plan(plan: Plan) -> None:

@@ -10,16 +10,20 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
 
-from converter import families, health, known, payload, remote, store
+from converter import cfg as cfgs
+from converter import dialects, families, health, known, ledger, payload, remote, store
 from converter import network as networks
 from converter import plan as plans
 from converter.errors import (
     CheckpointError,
     FamilyError,
+    NetworkError,
     OutputError,
+    UsageError,
     WeightsError,
 )
 from converter.families import Family
+from converter.health import Oddity, Survey
 from converter.layers import Dialect
 from converter.metadata import Metadata
 from converter.network import Network
@@ -48,6 +52,7 @@ class Conversion:
         metadata: what the checkpoint says of itself.
         verified: whether the written file was read back and found equal.
         max_error: largest absolute rounding error, for a smaller type than float32.
+        warnings: values that no training gives.
     """
 
     status: Literal["converted", "up to date", "dry run"]
@@ -56,6 +61,7 @@ class Conversion:
     metadata: Metadata
     verified: bool
     max_error: float = 0.0
+    warnings: tuple[Oddity, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``convert --json`` prints."""
@@ -82,6 +88,7 @@ class Conversion:
             "cutoff": meta.cutoff,
             "left_out": [slot.label for slot in plan.left_out],
             "unfilled": list(plan.unfilled),
+            "warnings": [oddity.as_dict() for oddity in self.warnings],
         }
 
 
@@ -133,6 +140,7 @@ def convert(
     verify: bool = True,
     dry_run: bool = False,
     force: bool = False,
+    strict: bool = False,
 ) -> Conversion:
     """Convert a Darknet .weights file to a safetensors checkpoint, and check it.
 
@@ -149,6 +157,7 @@ def convert(
         verify: read the checkpoint back and compare every value.
         dry_run: plan only.
         force: replace an output that is another file.
+        strict: refuse values that no training gives, instead of warning.
 
     Raises:
         DarknetError: the reason why it was refused; nothing was changed.
@@ -162,7 +171,7 @@ def convert(
         try:
             result = _Job(
                 source=opened_source, target=local_target, partial=partial, family=family,
-                dialect=dialect, dtype=dtype, force=force, verify=verify,
+                dialect=dialect, dtype=dtype, force=force, verify=verify, strict=strict,
             ).run(cfg, names, dry_run=dry_run)  # fmt: skip
         except WeightsError as error:
             error.path = error.path or os.fspath(source)
@@ -199,6 +208,7 @@ def verify(source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = Non
                 family=families.named(network, meta.family),
                 dialect=meta.dialect,
                 partial=meta.cutoff is not None,
+                source=opened_source,
             )
         except WeightsError as error:
             error.path = os.fspath(source)
@@ -229,7 +239,11 @@ class _Job:
     dtype: Dtype
     force: bool
     verify: bool
+    strict: bool
     assumed: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.inputs = [self.source.path]
 
     def run(self, cfg: PathLike | None, names: PathLike | None, *, dry_run: bool) -> Conversion:
         header, network, dialect = self._read_as(cfg)
@@ -240,6 +254,7 @@ class _Job:
             family=_choose_family(network, self.family),
             dialect=dialect,
             partial=self.partial,
+            source=self.source,
         )
         if self.assumed:
             self._refuse_misreading(plan)
@@ -253,32 +268,60 @@ class _Job:
             names=self._names(names, network),
             assumed=self.assumed,
         )
+        survey = Survey(plan)
         if dry_run:
-            return self._done("dry run", plan, meta, verified=False)
+            return self._done(
+                "dry run",
+                plan,
+                meta,
+                survey.report(self.source, strict=self.strict),
+                verified=False,
+            )
         if os.path.lexists(self.target):
+            self._need_other_target()
             current = _with_hash(meta, payload.sha256(self.source))
-            if self._is_current(plan, current):
-                return self._done("up to date", plan, current, verified=True)
+            if self._is_current(plan, current, survey):
+                oddities = survey.report(self.source, strict=self.strict)
+                return self._done("up to date", plan, current, oddities, verified=True)
             if not self.force:
                 raise OutputError(
                     "exists already, and is not this conversion",
                     path=self.target,
                     remedy="replace it with --force, or choose another output with -o",
                 )
-        return self._write(plan, meta)
+        return self._write(plan, meta, survey)
+
+    def _need_other_target(self) -> None:
+        """Refuse to replace what is converted, or what describes it."""
+        for path in self.inputs:
+            if os.path.exists(self.target) and os.path.samefile(path, self.target):
+                raise UsageError("is an input", path=self.target, remedy="choose another output")
 
     def _read_as(self, cfg: PathLike | None) -> tuple[Header, Network, Dialect]:
-        """Which network this file is: by its cfg, else by its size."""
+        """Which network this file is, by its cfg, else by its size; and whose darknet's."""
         path = Path(cfg) if cfg is not None else companion(self.source.path, ".cfg")
-        dialect: Dialect = _dialect(self.source, self.dialect)
-        header = Header.decode(self.source.head, dialect)
+        wanted = None if self.dialect == "auto" else self.dialect
         if path is None:
-            return header, self._recognise(header), dialect
-        if cfg is None:
-            log.info("network: %s, found beside the weights", path)
-        return header, networks.read(path), dialect
+            first = wanted or "pjreddie"
+            network = self._recognise(Header.decode(self.source.head, first), first)
+        else:
+            network = self._read_cfg(path)
+            if cfg is None:
+                log.info("network: %s, found beside the weights", path)
+        choice = dialects.choose(network, self.source.head, self.source.size, wanted)
+        if choice.warning:
+            log.warning("%s", choice.warning)
+        return Header.decode(self.source.head, choice.dialect), network, choice.dialect
 
-    def _recognise(self, header: Header) -> Network:
+    def _read_cfg(self, path: Path) -> Network:
+        self.inputs.append(path)
+        try:
+            return networks.read(path)
+        except NetworkError as error:
+            layers = networks.read_layers(cfgs.parse(networks.read_text(path)))
+            raise ledger.explain_heads(error, *layers, self.source) from error
+
+    def _recognise(self, header: Header, dialect: Dialect) -> Network:
         floats, rest = divmod(self.source.size - header.size, 4)
         readings = [] if rest else known.recognise(floats)
         if len(readings) > 1:
@@ -287,11 +330,7 @@ class _Job:
                 remedy="give its cfg with --cfg",
             )
         if not readings:
-            raise WeightsError(
-                f"is of no architecture known by its size ({self.source.size:,} bytes),"
-                " and there is no cfg beside it",
-                remedy="give its cfg with --cfg",
-            )
+            raise ledger.unknown(header, dialect, self.source)
         reading = readings[0]
         self.assumed = reading.assumed
         log.info(
@@ -317,18 +356,20 @@ class _Job:
         path = Path(names) if names is not None else companion(self.source.path, ".names")
         if path is None:
             return None
+        self.inputs.append(path)
         if names is None:
             log.info("class names: %s, found beside the weights", path)
         return read_names(path, network.classes)
 
-    def _is_current(self, plan: Plan, meta: Metadata) -> bool:
+    def _is_current(self, plan: Plan, meta: Metadata, survey: Survey) -> bool:
         try:
-            same = store.read_head(self.target) == _head(plan, meta)
-            return same and payload.compare(self.source, plan, self.target, self.dtype).ok
+            if store.read_head(self.target) != _head(plan, meta):
+                return False
+            return payload.compare(self.source, plan, self.target, self.dtype, survey.observe).ok
         except CheckpointError:
             return False
 
-    def _write(self, plan: Plan, meta: Metadata) -> Conversion:
+    def _write(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
         if self.verify:
             # Comparing needs numpy, whose import takes as long as half of the hashing: do both at
             # once.
@@ -346,20 +387,26 @@ class _Job:
             file.write(_head(plan, meta))
             file.flush()
             if self.verify:
-                written = payload.compare(self.source, plan, Path(file.name), self.dtype)
+                written = payload.compare(
+                    self.source, plan, Path(file.name), self.dtype, survey.observe
+                )
+                self.source.need_unchanged()
                 if not written.ok:
                     raise OutputError(
                         f"does not hold what was written to it: {written.mismatched[:3]}",
                         path=self.target,
                         remedy="check the disk",
                     )
-        return self._done("converted", plan, meta, verified=self.verify, max_error=error)
+            self.source.need_unchanged()
+            oddities = survey.report(self.source, strict=self.strict)
+        return self._done("converted", plan, meta, oddities, verified=self.verify, max_error=error)
 
     def _done(
         self,
         status: Literal["converted", "up to date", "dry run"],
         plan: Plan,
         meta: Metadata,
+        oddities: tuple[Oddity, ...],
         *,
         verified: bool,
         max_error: float = 0.0,
@@ -371,14 +418,8 @@ class _Job:
             metadata=meta,
             verified=verified,
             max_error=max_error,
+            warnings=oddities,
         )
-
-
-def _dialect(source: Source, choice: DialectChoice) -> Dialect:
-    if choice != "auto":
-        return choice
-    # AB and its successors write 0.2.5, pj 0.2.0 (AB parser.c:1900, pj parser.c:1026).
-    return "alexeyab" if Header.decode(source.head).revision == 5 else "pjreddie"
 
 
 def _choose_family(network: Network, choice: FamilyChoice) -> Family:

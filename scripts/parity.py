@@ -8,7 +8,6 @@ to do; pictures are small unless --full.
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,40 +22,20 @@ from converter.errors import NetworkError
 from converter.layers import Dialect
 from converter.network import Network
 from converter.weights import Header
+from yolov3.against import BOUNDS, Row, compare_layers
 from yolov3.blocks import set_batch_norm
 from yolov3.darknet import DarknetModel
 from yolov3.engines import Darknet
 
 CFGS = Path("/usr/share/darknet/cfg")
 
-# Sums of up to 10^5 float32 products, in another order: measured up to 3e-6.
-TOLERANCE = 1e-5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """One layer of both: relative L2 distance, RMS of darknet's values, whether they vary."""
-
-    index: int
-    place: str
-    distance: float
-    rms: float
-    varies: bool
-    excuse: str | None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the two agree, on values that mean something."""
-        return self.distance <= TOLERANCE and 1e-2 <= self.rms <= 1e2 and self.varies
-
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
     """A whole network: its layers, and whether darknet writes the same file that it read."""
 
-    floats: int
     same_file: bool
-    layers: tuple[Layer, ...]
+    layers: tuple[Row, ...]
 
 
 def compare(text: str, seed: int = 0) -> Parity:
@@ -70,61 +49,17 @@ def compare(text: str, seed: int = 0) -> Parity:
         path, weights, saved = (Path(folder, n) for n in ("net.cfg", "net.weights", "saved"))
         path.write_text(text)
         write(model, weights)
-        engine = Darknet(path, weights)
-        engine.save_weights(saved)
+        outputs = Darknet(path, weights).run(x, save_to=saved)
         same = weights.read_bytes() == saved.read_bytes()
-        outputs = engine.run(x)
     return Parity(
-        floats=network.floats,
         same_file=same,
-        layers=tuple(_layers(model, torch.from_numpy(x)[None], outputs)),
+        layers=tuple(compare_layers(model, x, outputs)),
     )
 
 
-def _layers(
-    model: DarknetModel, x: torch.Tensor, outputs: Sequence[np.ndarray | None]
-) -> Iterator[Layer]:
-    """Layer against layer. After a known bug of darknet, both go on with its values."""
-    nodes = model.network.nodes
-    excuses = {node.index: excuse(model.network, node.index) for node in nodes}
-    given = {
-        index: torch.from_numpy(outputs[index])[None]
-        for index, reason in excuses.items()
-        if reason and outputs[index] is not None
-    }
-    with torch.no_grad():
-        for index, found in model.forward_layers(x, given):
-            expected = outputs[index]
-            if found is None and expected is None:
-                continue
-            if found is None or expected is None or found[0].numel() != expected.size:
-                raise ValueError(f"{nodes[index].place}: one of the two has another output")
-            if expected.ndim > 1 and found[0].shape != expected.shape:
-                raise ValueError(f"{nodes[index].place}: has another shape in darknet")
-            both = np.stack([found[0].numpy().ravel(), expected.ravel()]).astype(np.float64)
-            norm = np.linalg.norm(both[1])
-            yield Layer(
-                index=index,
-                place=nodes[index].place,
-                distance=float(np.linalg.norm(both[0] - both[1]) / norm)
-                if np.isfinite(both).all() and norm
-                else float("inf"),
-                rms=float(norm / np.sqrt(expected.size)),
-                varies=bool(np.ptp(expected) > 0),
-                excuse=excuses[index],
-            )
-
-
-def excuse(network: Network, index: int) -> str | None:
-    """Why darknet's own output of a layer is known to be wrong; None if it should be right."""
-    layer = network.nodes[index].layer
-    if layer.type == "convolutional" and layer.size == 1 and max(layer.strides) > 1:
-        return (
-            "darknet reads the wrong pixels in 1x1 convolutions with a stride (gemm without im2col)"
-        )
-    if layer.type == "region" and layer.tree:
-        return "darknet divides by its temperature, which is 0 in [region]"
-    return None
+def sound(row: Row) -> bool:
+    """Whether the two agree, on values that mean something."""
+    return row.relative <= BOUNDS["pjreddie"] and 1e-2 <= row.rms <= 1e2 and row.varies
 
 
 def randomise(model: DarknetModel, x: torch.Tensor, seed: int) -> None:
@@ -229,11 +164,11 @@ def main() -> int:
         parity = compare(text if arguments.full else shrink(text))
         held = [layer for layer in parity.layers if not layer.excuse]
         excused = [layer for layer in parity.layers if layer.excuse]
-        worst = max(held, key=lambda layer: layer.distance)
-        bad += not parity.same_file or not all(layer.ok for layer in held)
+        worst = max(held, key=lambda layer: layer.relative)
+        bad += not parity.same_file or not all(sound(layer) for layer in held)
         print(
-            f"| {path.stem} | {len(parity.layers)} | {parity.floats:,} |"
-            f" {'yes' if parity.same_file else 'NO'} | {worst.place} | {worst.distance:.1e} |"
+            f"| {path.stem} | {len(parity.layers)} | {networks.parse(text).floats:,} |"
+            f" {'yes' if parity.same_file else 'NO'} | {worst.place} | {worst.relative:.1e} |"
             f" {len(excused) or ''} |",
             flush=True,
         )

@@ -152,7 +152,7 @@ class Detector:
         classes = loaded.network.classes or 0
         self.names = tuple(loaded.names or map(str, range(classes)))
         self._threshold, self._nms = threshold, nms
-        self._how = _resize(resize, _usual(loaded))
+        self._how = _resize(resize, usual_resize(loaded))
         self._overlap: Overlap = iou
         last = self._heads[-1].layer
         if loaded.dialect == "alexeyab" and isinstance(last, AnchorHead):
@@ -242,7 +242,8 @@ def _loaded(model: nn.Module) -> FromDarknet:
     return loaded
 
 
-def _usual(loaded: FromDarknet) -> Resize:
+def usual_resize(loaded: FromDarknet) -> Resize:
+    """How the engine that wrote the checkpoint makes a detector's input of a picture."""
     if isinstance(loaded.network.outputs[-1].layer, Detection):
         return "stretch"  # pj examples/yolo.c:287
     if loaded.dialect == "pjreddie" or loaded.network.net.letter_box:
