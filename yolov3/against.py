@@ -261,4 +261,5 @@ def _input(model: Model, picture: Picture | None, seed: int) -> Floats:
         return np.random.default_rng(seed).random(size, dtype=np.float32)
     if not shape.is_image:
         raise UsageError("this network's input is no picture", remedy="leave --image out")
-    return prepare(read(picture, shape.c), shape.h, shape.w, usual_resize(model))
+    pixels = prepare(read(picture, shape.c), shape.h, shape.w, usual_resize(model))
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
