@@ -142,12 +142,7 @@ def unknown(header: Header, dialect: Dialect, source: Source) -> WeightsError:
 
 
 def explain_heads(
-    error: NetworkError,
-    net: Net,
-    layers: Sequence[Layer],
-    header: Header,
-    dialect: Dialect,
-    size: int,
+    error: NetworkError, net: Net, layers: Sequence[Layer], source: Source
 ) -> NetworkError:
     """``error``, which stopped a network with heads, with what the file says about the remedy."""
     heads = [
@@ -165,7 +160,10 @@ def explain_heads(
         count
         for count in counts
         if (network := with_heads(net, layers, count))
-        and header.size + 4 * network.floats_of(dialect) == size
+        and any(
+            source.size == Header.decode(source.head, dialect).size + 4 * network.floats_of(dialect)
+            for dialect in DIALECTS
+        )
     ]
     wanted = " or ".join(
         f"classes={count} with filters={channels_of(head, count)}" for count in fitting or counts

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,8 +121,19 @@ def restore(checkpoint: Path, plan: Plan, target: IO[bytes], dtype: Dtype) -> st
     return digest.hexdigest()
 
 
-def compare(source: Source, plan: Plan, checkpoint: Path, dtype: Dtype = "float32") -> Comparison:
+Observer = Callable[[Slot, "NDArray[np.float32]"], None]
+
+
+def compare(
+    source: Source,
+    plan: Plan,
+    checkpoint: Path,
+    dtype: Dtype = "float32",
+    observe: Observer | None = None,
+) -> Comparison:
     """Read ``checkpoint`` through the safetensors library, bit by bit against ``source``.
+
+    ``observe`` is shown the values of ``source`` as they go by.
 
     Raises:
         CheckpointError: it is not a valid safetensors file.
@@ -130,7 +141,7 @@ def compare(source: Source, plan: Plan, checkpoint: Path, dtype: Dtype = "float3
     with Tensors(checkpoint, dtype) as tensors:
         present = tensors.names
         rows = tuple(
-            (slot, slot.tensor in present and _equal(source, slot, tensors, dtype))
+            (slot, slot.tensor in present and _equal(source, slot, tensors, dtype, observe))
             for slot in plan.tensors
         )
     names = [slot.tensor for slot, _ in rows]
@@ -141,13 +152,17 @@ def compare(source: Source, plan: Plan, checkpoint: Path, dtype: Dtype = "float3
     )
 
 
-def _equal(source: Source, slot: Slot, tensors: Tensors, dtype: Dtype) -> bool:
+def _equal(
+    source: Source, slot: Slot, tensors: Tensors, dtype: Dtype, observe: Observer | None
+) -> bool:
     import numpy as np
 
     if not tensors.fits(slot):
         return False
     rows, row = tensors.rows(slot), 0
     for values in _stored_rows(source, slot):
+        if observe:
+            observe(slot, values)
         # As integers: NaN equals NaN, and 0 does not equal -0.
         if not np.array_equal(rows(row, len(values)), narrow(values, dtype)):
             return False
