@@ -106,9 +106,14 @@ class Survey:
                 view = buffer[: min(CHUNK, slot.end - start)]
                 source.read_into(view, start)
                 self.observe(slot, np.frombuffer(view, "<f4"))
-        for slot in self._plan.slots:
-            self._judge(slot, *self._ranges[slot.offset])
         self._judge_tail(source)
+        return self.findings()
+
+    def findings(self) -> tuple[Oddity, ...]:
+        """Everything that was noticed about what was observed, in file order."""
+        for slot in self._plan.slots:
+            if slot.offset in self._ranges:
+                self._judge(slot, *self._ranges[slot.offset])
         return tuple(sorted(self._found, key=lambda oddity: oddity.layer))
 
     def report(self, source: Source, *, strict: bool) -> tuple[Oddity, ...]:

@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""Tell what a .cfg, .weights or .safetensors file is. See --help."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from converter.info_cli import info_main
+
+if __name__ == "__main__":
+    sys.exit(info_main())
