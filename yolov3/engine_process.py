@@ -7,6 +7,7 @@ It imports nothing of this project, so that it starts quickly.
 
 import argparse
 import ctypes
+import os
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ class _Library:
     """The functions of either library under one name each."""
 
     def __init__(self, path: str, cfg: str, weights: str | None) -> None:
-        lib = ctypes.CDLL(path)
+        # Its own error(), not the C library's of the same name, which Python has loaded already.
+        lib = ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_DEEPBIND)
         lib.load_network.restype = ctypes.c_void_p
         self._lib = lib
         self._pointer = ctypes.c_void_p(

@@ -47,11 +47,14 @@ class Darknet:
         self.weights = None if weights is None else Path(weights)
         self.library = find_library() if library is None else Path(library)
 
-    def run(self, x: np.ndarray) -> list[np.ndarray | None]:
+    def run(
+        self, x: np.ndarray, save_to: str | os.PathLike[str] | None = None
+    ) -> list[np.ndarray | None]:
         """What every layer leaves behind, in cfg order, for one picture.
 
         Args:
             x: (channels, height, width) or (inputs,) float32, of the size that the cfg says.
+            save_to: where the engine is to write the weights that it ran with.
 
         Returns:
             Arrays (c, h, w), or (outputs,) where darknet knows no height; None for [cost].
@@ -61,7 +64,7 @@ class Darknet:
         """
         text = self.cfg.read_text(encoding="utf-8", errors="replace")
         cuts = engine_process.sections(text)
-        layers = self._layers(text, x)
+        layers = self._layers(text, x, *(("--save", os.fspath(save_to)) if save_to else ()))
         for index, layer in enumerate(layers):
             # The library gives images and the network's own output. Anything else is the output of
             # the network that ends there.
@@ -78,12 +81,12 @@ class Darknet:
         """
         self._call(self.cfg, "--save", os.fspath(path))
 
-    def _layers(self, text: str, x: np.ndarray) -> list[np.ndarray | None]:
+    def _layers(self, text: str, x: np.ndarray, *more: str) -> list[np.ndarray | None]:
         with tempfile.TemporaryDirectory() as folder:
             cfg, source, target = (Path(folder, name) for name in ("net.cfg", "x.npy", "y.npz"))
             cfg.write_text(text, encoding="utf-8")
             np.save(source, np.ascontiguousarray(x, np.float32))
-            self._call(cfg, "--input", str(source), "--output", str(target))
+            self._call(cfg, "--input", str(source), "--output", str(target), *more)
             with np.load(target) as layers:
                 return [layers[name] if layers[name].size else None for name in layers.files]
 
@@ -96,7 +99,9 @@ class Darknet:
             command, capture_output=True, text=True, errors="replace", check=False
         )
         if done.returncode:
-            said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+            # darknet's error() says what is wrong and then runs into an assert(0): pj utils.c:253.
+            lines = map(str.strip, done.stderr.splitlines())
+            said = [line for line in lines if line and "Assertion `0'" not in line]
             how = "died" if done.returncode < 0 else "refused it"
             raise EngineError(
                 f"darknet {how} (status {done.returncode}){': ' + said[-1] if said else ''}",

@@ -1,0 +1,30 @@
+"""A network as a user gets it: its files converted, the checkpoint loaded into a DarknetModel."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from converter import convert, network
+from converter.layers import Dialect
+from yolov3.darknet import DarknetModel
+
+# See tests/data/README.md.
+GOLDENS = Path(__file__).parent / "data" / "goldens" / "alexeyab"
+
+
+def load(cfg: Path, weights: Path, checkpoint: Path, dialect: Dialect) -> DarknetModel:
+    """The model of ``cfg``, filled from ``weights`` by way of ``checkpoint``."""
+    model = DarknetModel(network.read(cfg), dialect).eval()
+    if model.state_dict():
+        convert(weights, checkpoint, cfg=cfg, family="generic", dialect=dialect)
+        model.load_state_dict(load_file(checkpoint))
+    return model
+
+
+def outputs(model: DarknetModel, x: np.ndarray) -> dict[int, np.ndarray]:
+    """Every layer's output for one picture; layers without one are left out."""
+    with torch.no_grad():
+        layers = model.forward_layers(torch.from_numpy(x)[None])
+        return {index: y[0].numpy() for index, y in layers if y is not None}
