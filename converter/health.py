@@ -166,6 +166,8 @@ class Survey:
             self._warn(slot, "head", "would see an object in every cell")
 
     def _judge_tail(self, source: Source) -> None:
+        if not self._plan.slots:  # a network of pools alone
+            return
         last = self._plan.slots[-1]
         tail = bytearray(min(TAIL, last.end - last.offset))
         if source.size != last.end or self._ranges[last.offset] == (0, 0):

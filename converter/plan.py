@@ -129,7 +129,7 @@ def make(
         gone = [slot for slot in slots if slot.node.index >= cutoff and slot.tensor]
         unfilled.update({slot.tensor: slot.shape for slot in gone})
         slots = [slot for slot in slots if slot.node.index < cutoff]
-    if not slots:
+    if not slots and unfilled:
         raise WeightsError("holds no weights", remedy="check that the cfg is the right one")
     return Plan(
         header=header,
