@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from math import ceil
 
@@ -77,15 +77,10 @@ def _way(boxes: dict[int, Box], frames: dict[int, Box], source: int, target: int
     return curve((a.x, a.cy), (b.x, b.cy), (-bulge, 0), (-bulge, 0))
 
 
-def _between_panels(a: Box, b: Box, start: Box, end: Box) -> Iterator[Point]:
+def _between_panels(a: Box, b: Box, start: Box, end: Box) -> list[Point]:
     """Along the gaps: out to the right of ``a``, in from the left of ``b``."""
-    yield a.right, a.cy
-    if start.y == end.y:  # on one shelf
-        yield end.x - GAP / 2, a.cy
-        yield end.x - GAP / 2, b.cy
-    else:
-        yield a.right + MARGIN / 2, a.cy
-        yield a.right + MARGIN / 2, end.y - GAP / 2
-        yield b.x - MARGIN / 2, end.y - GAP / 2
-        yield b.x - MARGIN / 2, b.cy
-    yield b.x, b.cy
+    if start.y == end.y:  # side by side
+        x = end.x - GAP / 2
+        return [(a.right, a.cy), (x, a.cy), (x, b.cy), (b.x, b.cy)]
+    right, left, y = a.right + MARGIN / 2, b.x - MARGIN / 2, end.y - GAP / 2
+    return [(a.right, a.cy), (right, a.cy), (right, y), (left, y), (left, b.cy), (b.x, b.cy)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -94,9 +94,9 @@ def number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def line(points: Iterable[Point], radius: float = 5) -> str:
+def line(points: Sequence[Point], radius: float = 5) -> str:
     """An SVG path along horizontal and vertical lines, its corners rounded."""
-    corners = _merged(points)
+    corners = [points[0], *(b for a, b in pairwise(points) if a != b)]
     path = f"M{_xy(corners[0])}"
     for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
         bend = min(radius, _length(before, corner) / 2, _length(corner, after) / 2)
@@ -110,12 +110,6 @@ def curve(start: Point, end: Point, out: Point, into: Point) -> str:
     first = (start[0] + out[0], start[1] + out[1])
     second = (end[0] + into[0], end[1] + into[1])
     return f"M{_xy(start)}C{_xy(first)} {_xy(second)} {_xy(end)}"
-
-
-def _merged(points: Iterable[Point]) -> list[Point]:
-    """Without points that repeat the one before."""
-    found = list(points)
-    return [found[0], *(b for a, b in pairwise(found) if a != b)]
 
 
 def _xy(point: Point) -> str:

@@ -7,7 +7,7 @@ before them share the rows above.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from converter.layers import Shortcut
@@ -194,59 +194,43 @@ def _draw_shelves(canvas: _Canvas, cells: Iterable[_Cell], y: float) -> float:
     return y + tallest + ROW_GAP
 
 
-def _way(canvas: _Canvas, node: Node, source: int, places: Sequence[Place]) -> Iterator[Point]:
+def _way(canvas: _Canvas, node: Node, source: int, places: Sequence[Place]) -> list[Point]:
     """The corners of the wire from layer ``source`` to ``node``."""
     a, b = canvas.boxes[source], canvas.boxes[node.index]
     start, end = canvas.frames[source], canvas.frames[node.index]
     if places[source].part != places[node.index].part == "neck":
         return _from_backbone(a, b, start, end)
     if isinstance(node.layer, Shortcut) and source != node.index - 1:
-        first = canvas.boxes[source + 1]
-        return iter([(first.x - 4, first.cy), (first.x - 4, b.y - 5), (b.cx, b.y - 5), (b.cx, b.y)])
+        x = canvas.boxes[source + 1].x - 4
+        return [(x, b.cy), (x, b.y - 5), (b.cx, b.y - 5), (b.cx, b.y)]
     if start == end and source != node.index - 1:
         return _within(a, b)
     if a.cy == b.cy and a.right < b.x:
-        return iter([(a.right, a.cy), (b.x, b.cy)])
+        return [(a.right, a.cy), (b.x, b.cy)]
     if end.bottom < start.y and b.x < a.x:  # up to the finer level
-        y = end.bottom + 8
-        x = start.right - 3
-        return iter([(a.right, a.cy), (x, a.cy), (x, y), (b.cx, y), (b.cx, b.bottom)])
-    if a.right < b.x:  # the next panel, another line
+        x, y = start.right - 3, end.bottom + 8
+        return [(a.right, a.cy), (x, a.cy), (x, y), (b.cx, y), (b.cx, b.bottom)]
+    if a.right < b.x:  # to the next panel, but another line
         x = end.x - COLUMN_GAP / 2
-        return iter([(a.right, a.cy), (x, a.cy), (x, b.cy), (b.x, b.cy)])
-    y = b.y - 9 if start == end else end.y - 7  # the next line or row
-    return iter(
-        [
-            (a.right, a.cy),
-            (a.right + 4, a.cy),
-            (a.right + 4, y),
-            (b.x - 4, y),
-            (b.x - 4, b.cy),
-            (b.x, b.cy),
-        ]
-    )
+        return [(a.right, a.cy), (x, a.cy), (x, b.cy), (b.x, b.cy)]
+    right, left = a.right + 4, b.x - 4  # to the next line or row
+    y = b.y - 9 if start == end else end.y - 7
+    return [(a.right, a.cy), (right, a.cy), (right, y), (left, y), (left, b.cy), (b.x, b.cy)]
 
 
-def _from_backbone(a: Box, b: Box, start: Box, end: Box) -> Iterator[Point]:
+def _from_backbone(a: Box, b: Box, start: Box, end: Box) -> list[Point]:
     """From a stage to its level: into the lateral conv, or from above into the concatenation."""
     trunk = start.right + COLUMN_GAP
-    yield a.right, a.cy
-    yield trunk, a.cy
-    if b.x - end.x < W + MARGIN:  # the first chip of its panel, or the only one
-        yield trunk, b.cy
-        yield b.x, b.cy
-    else:
-        yield trunk, end.y - 7
-        yield b.cx, end.y - 7
-        yield b.cx, b.y
+    if end.w < _COLUMNS["merge_convs"]:
+        return [(a.right, a.cy), (trunk, a.cy), (trunk, b.cy), (b.x, b.cy)]
+    y = end.y - 7
+    return [(a.right, a.cy), (trunk, a.cy), (trunk, y), (b.cx, y), (b.cx, b.y)]
 
 
-def _within(a: Box, b: Box) -> Iterator[Point]:
+def _within(a: Box, b: Box) -> list[Point]:
     """Past the layers in between, inside one panel."""
-    yield a.cx, a.y
-    yield a.cx, a.y - 5
-    if a.y != b.y:
-        yield a.right + 3, a.y - 5
-        yield a.right + 3, b.y - 5
-    yield b.cx, b.y - 5
-    yield b.cx, b.y
+    leave = [(a.cx, a.y), (a.cx, a.y - 5)]
+    enter = [(b.cx, b.y - 5), (b.cx, b.y)]
+    if a.y == b.y:
+        return leave + enter
+    return [*leave, (a.right + 3, a.y - 5), (a.right + 3, b.y - 5), *enter]

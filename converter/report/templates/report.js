@@ -131,7 +131,8 @@
   });
   detail.querySelector(".button").addEventListener("click", release);
 
-  // One tab stop for each picture; the arrow keys go from layer to layer.
+  // One tab stop for each picture; the arrow keys go from layer to layer. The listeners are on an
+  // element around the svg: Chromium takes an svg with a focus listener for a tab stop.
   const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
   const moved = (event, at, length) => {
     const step = STEPS[event.key];
@@ -153,7 +154,7 @@
     });
     group.addEventListener("focusin", (event) => {
       const item = event.target.closest("a[data-layer]");
-      items.forEach((other) => other.setAttribute("tabindex", other === item ? 0 : -1));
+      if (item) items.forEach((other) => other.setAttribute("tabindex", other === item ? 0 : -1));
     });
   }
 
@@ -199,7 +200,7 @@
   document.querySelector(".tools").hidden = false;
 
   // Sorting: by the number a cell starts with, or by its text; what has no value stays last.
-  const value = (text) => Number.parseFloat(text.replaceAll(",", "").replace("−", "-").replace("e−", "e-"));
+  const value = (text) => Number.parseFloat(text.replaceAll(",", "").replaceAll("−", "-"));
   const order = new Map(rows.map((row, i) => [row, i]));
   const heads = [...document.querySelectorAll("#arrays th[data-sort]")];
   for (const head of heads) {

@@ -1,0 +1,94 @@
+"""A real browser: Debian's Chromium, driven by Playwright.
+
+Playwright's own download of a browser is not used: a test run fetches nothing.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from converter import convert
+from converter.report import write_report
+
+SHAPES = Path(__file__).parents[1] / "data" / "shapes"
+
+# No sandbox: CI runs as root. The rest keeps Chromium from calling its maker.
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = shutil.which("chromium")
+    assert executable, "apt-get install chromium"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def opened(browser):
+    """Opens a file in a new page that must not complain or ask for anything but itself."""
+
+    @contextmanager
+    def open_page(path: Path, **options) -> Iterator[Page]:
+        options = {"viewport": {"width": 1440, "height": 900}} | options
+        page = browser.new_page(**options)
+        asked: list[str] = []
+        complaints: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(path.as_uri())
+        yield page
+        page.close()
+        assert {url.split("#")[0] for url in asked} == {path.as_uri()}
+        assert complaints == []
+
+    return open_page
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory) -> dict[str, Path]:
+    """Reports of the sample: whole, with errors of each layer, as the article, cut off, shrunk."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name in ("shapes.weights", "shapes.cfg", "shapes.names"):
+        shutil.copyfile(SHAPES / name, folder / name)
+
+    def write(name: str, parity=None, source: str = "shapes.weights", **options) -> Path:
+        done = convert(folder / source, folder / f"{name}.safetensors", **options)
+        page = folder / f"{name}.html"
+        write_report(
+            done.plan, done.metadata, folder / source, page, verified=done.verified, parity=parity
+        )
+        return page
+
+    # Errors as they are in life: growing with the depth, some of them exactly zero.
+    parity = [(layer, layer * 1e-7, layer * 2e-9) for layer in range(107)]
+    cut = 4 * 162_910 + 20  # the floats of layers 0 to 73
+    (folder / "cut.weights").write_bytes((SHAPES / "shapes.weights").read_bytes()[:cut])
+    shutil.copyfile(SHAPES / "shapes.cfg", folder / "cut.cfg")
+    shrunk = np.fromfile(SHAPES / "shapes.weights", "<f4", offset=20) * np.float32(1e-6)
+    head = (SHAPES / "shapes.weights").read_bytes()[:20]
+    (folder / "shrunk.weights").write_bytes(head + shrunk.tobytes())
+    shutil.copyfile(SHAPES / "shapes.cfg", folder / "shrunk.cfg")
+    return {
+        "shapes": write("whole"),
+        "parity": write("parity", parity),
+        "article": write("article", family="article"),
+        "cut": write("partial", source="cut.weights", partial=True),
+        "shrunk": write("small", source="shrunk.weights"),
+    }

@@ -1,0 +1,62 @@
+"""The report of full-size networks: small, quick and accessible as well."""
+
+from pathlib import Path
+
+import pytest
+import reference
+from browser.access import violations
+
+from converter import convert
+from converter.report import write_report
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+CFGS = Path("/usr/share/darknet/cfg")  # Debian's package darknet
+
+
+@pytest.fixture(scope="module", params=["yolov3", "densenet201"])
+def large(request, tmp_path_factory) -> tuple[Path, str]:
+    """A report on random weights, and the cfg."""
+    text = (CFGS / f"{request.param}.cfg").read_text()
+    weights = tmp_path_factory.mktemp("large") / f"{request.param}.weights"
+    weights.write_bytes(reference.random_weights(text))
+    weights.with_suffix(".cfg").write_text(text)
+    done = convert(weights)
+    page = weights.with_suffix(".html")
+    write_report(done.plan, done.metadata, weights, page, verified=done.verified)
+    weights.unlink()
+    done.output.unlink()
+    return page, text
+
+
+def test_under_three_megabytes(large):
+    assert large[0].stat().st_size < 3_000_000
+
+
+def test_interactive_within_a_second(opened, large):
+    """The script at the page's end has run, and a search is answered.
+
+    The best of five: what else the machine does is not the page's fault.
+    """
+    times = []
+    for _ in range(5):
+        with opened(large[0]) as page:
+            ready = page.evaluate("performance.getEntriesByType('navigation')[0].domInteractive")
+            page.locator("#search").fill("84 scales")
+            times.append(ready)
+            assert page.locator("#arrays tbody tr:visible").count() == 1
+    assert min(times) < 1000
+
+
+def test_every_layer_and_every_array(opened, large):
+    path, text = large
+    with opened(path) as page:
+        assert page.locator(".chip").count() == len(reference.sections(text)) - 1
+        assert page.locator("#arrays tbody tr").count() == len(list(reference.layout(text)))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_violation(opened, large, scheme):
+    with opened(large[0], color_scheme=scheme) as page:
+        page.locator('.chip[data-layer="84"]').click()
+        assert violations(page) == ""
