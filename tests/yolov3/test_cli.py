@@ -1,7 +1,6 @@
 """detect.py and evaluate.py as commands."""
 
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -22,14 +21,6 @@ PICTURE = SHAPES / "images" / "0003.png"
 def checkpoint(tmp_path_factory) -> str:
     target = tmp_path_factory.mktemp("shapes") / "shapes.safetensors"
     return str(convert(SHAPES / "shapes.weights", target).output)
-
-
-@pytest.fixture(autouse=True)
-def quiet_afterwards():
-    """A command talks to the stderr of its time, which pytest closes."""
-    yield
-    for name in ("converter", "yolov3"):
-        logging.getLogger(name).handlers.clear()
 
 
 @pytest.fixture
