@@ -18,7 +18,7 @@ Overlap: TypeAlias = Callable[[Floats, Floats], Floats]
 
 
 def suppress(
-    boxes: Floats, probabilities: Floats, threshold: float, overlap: Overlap | None = None
+    boxes: Floats, probabilities: Floats, threshold: float, overlap: Overlap
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Drop a class of a box if a likelier box of that class overlaps it by more than ``threshold``.
 
@@ -29,22 +29,26 @@ def suppress(
         boxes: (M, 4).
         probabilities: (M, classes); 0 is not there.
         threshold: of the overlap; 0 drops nothing, as in Darknet.
-        overlap: of one box (4,) with others (n, 4); default: ``iou``.
+        overlap: of one box (4,) with others (n, 4): ``iou``, or what ``measure`` gives.
 
     Returns:
         Of what stays, the index of the box and the class, (K,) each, by falling probability.
     """
-    overlap = overlap or iou
     kept: list[tuple[int, int]] = []
+    clear: dict[int, npt.NDArray[np.bool_]] = {}  # of a box that stays, which others may, too
     for label in np.flatnonzero((probabilities > 0).any(0)).tolist():
         column = probabilities[:, label]
         order = np.argsort(-column, kind="stable")[: np.count_nonzero(column > 0)]
-        while len(order):
-            best, order = int(order[0]), order[1:]
-            kept.append((best, label))
+        alive = np.ones(len(boxes), np.bool_)
+        for box in order.tolist():
+            if not alive[box]:
+                continue
+            kept.append((box, label))
             if threshold:
-                # NaN, from a box without area, is not above: as in C
-                order = order[~(overlap(boxes[best], boxes[order]) > threshold)]
+                if box not in clear:
+                    # Not "<=": NaN, of boxes without area, is not above either, as in C.
+                    clear[box] = ~(overlap(boxes[box], boxes) > threshold)
+                alive &= clear[box]
     where, labels = np.array(kept, np.intp).reshape(-1, 2).T
     falling = np.argsort(-probabilities[where, labels], kind="stable")
     return where[falling], labels[falling]

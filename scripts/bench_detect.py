@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""How long a picture takes, on one thread: this project, OpenCV's dnn and darknet itself.
+
+Random weights, since the time does not depend on them. All take turns, in rounds, and it is time
+on the processor that counts, so that a busy machine disturbs little. Prints medians, and the ratio
+to what detect.py does.
+"""
+
+import argparse
+import ctypes
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+# Before anything starts threads.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
+import cv2  # noqa: E402 - after the path and the environment
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+
+from converter import convert  # noqa: E402
+from converter import network as networks  # noqa: E402
+from yolov3 import load  # noqa: E402
+from yolov3.detect import Detector  # noqa: E402
+
+CFGS = Path("/usr/share/darknet/cfg")
+LIBRARY = Path("/usr/lib/darknet/libdarknet.so")
+Job = Callable[[], object]
+
+
+def write_weights(cfg: Path, target: Path) -> None:
+    """Random weights that keep activations near 1, whatever the depth."""
+    rng = np.random.default_rng(0)
+    network = networks.read(cfg)
+    with open(target, "wb") as file:
+        file.write(b"\0\0\0\0\2\0\0\0" + bytes(12))
+        for node in network.nodes:
+            for array in node.layer.arrays(node.inputs, "pjreddie"):
+                values = rng.uniform(0.5, 1.5, math.prod(array.shape))
+                if array.kind == "weights":
+                    values = rng.normal(0, math.prod(array.shape[1:]) ** -0.5, values.size)
+                file.write(values.astype("<f4").tobytes())
+
+
+def darknet(cfg: Path, weights: Path) -> float:
+    """Seconds of one network_predict, in a process of its own; the first is not counted."""
+    command = [sys.executable, __file__, "--darknet", str(cfg), str(weights)]
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def predict(cfg: str, weights: str) -> None:
+    """That process."""
+    lib = ctypes.CDLL(str(LIBRARY))
+    lib.load_network.restype = ctypes.c_void_p
+    network = ctypes.c_void_p(lib.load_network(cfg.encode(), weights.encode(), 0))
+    lib.set_batch_network(network, 1)
+    shape = networks.read(cfg).input
+    x = np.random.default_rng(0).random(shape.outputs, dtype=np.float32)
+    start = time.process_time()
+    lib.network_predict(network, x.ctypes.data_as(ctypes.c_void_p))
+    print(time.process_time() - start)
+
+
+def jobs(name: str, folder: Path, *, compiled: bool) -> dict[str, Callable[[], float]]:
+    """Ways to run a network, each giving the seconds that it took."""
+    cfg, weights = CFGS / f"{name}.cfg", folder / f"{name}.weights"
+    write_weights(cfg, weights)
+    model = load(convert(weights, cfg=cfg).output)
+    shape = model.network.input
+    x = torch.rand(1, shape.c, shape.h, shape.w)
+    packed = x.to(memory_format=torch.channels_last)
+    fused = model.fuse().to(memory_format=torch.channels_last)
+    theirs = cv2.dnn.readNetFromDarknet(str(cfg), str(weights))
+    theirs.setInput(x.numpy())
+    outputs = theirs.getUnconnectedOutLayersNames()
+    # A threshold that few of the random boxes are above, as few boxes of a photograph are.
+    detector = Detector(fused, 0.99, 0.45)
+    photo = np.random.default_rng(0).integers(0, 256, (576, 768, 3), dtype=np.uint8)
+    found = {
+        "ours": seconds(lambda: fused(packed)),
+        "ours, not fused": seconds(lambda: model(packed)),
+        "ours, whole detection": seconds(lambda: detector([photo])),
+        "OpenCV": seconds(lambda: theirs.forward(outputs)),
+    }
+    if compiled:
+        fast = torch.compile(fused)
+        found["ours, compiled"] = seconds(lambda: fast(packed))
+    if LIBRARY.exists():
+        found["darknet"] = lambda: darknet(cfg, weights)
+    return found
+
+
+def seconds(job: Job) -> Callable[[], float]:
+    """``job`` with its time taken; it has run once before."""
+    job()
+
+    def timed() -> float:
+        start = time.process_time()
+        job()
+        return time.process_time() - start
+
+    return timed
+
+
+def main() -> None:
+    """Print a table for each network."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--compile", action="store_true", help="torch.compile as well")
+    parser.add_argument("--darknet", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.darknet:
+        predict(*arguments.darknet)
+        return
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        for name in ("yolov3-tiny", "yolov3"):
+            ways = jobs(name, Path(folder), compiled=arguments.compile)
+            times: dict[str, list[float]] = {way: [] for way in ways}
+            for _ in range(arguments.rounds):
+                for way, job in ways.items():
+                    times[way].append(job())
+            print(f"{name:24}{'ms':>8}{'ratio':>7}")
+            for way, found in times.items():
+                ratio = statistics.median(a / b for a, b in zip(found, times["ours"], strict=True))
+                print(f"{way:24}{1000 * statistics.median(found):8.1f}{ratio:7.2f}")
+
+
+if __name__ == "__main__":
+    main()
