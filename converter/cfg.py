@@ -38,6 +38,7 @@ ALIASES = {
 # The largest official cfg (AB cfg/cspx-p7-mish_hp.cfg) has 2,600 lines and 50 kB.
 MAX_BYTES = 4 << 20
 MAX_SECTIONS = 10_000
+MAX_ITEMS = 1_000  # in one list; the official cfgs have up to 42
 _INT32 = 2**31
 
 _INTEGER = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
@@ -100,6 +101,8 @@ class Option:
 
     def _items(self) -> list[str]:
         items = _squeeze(_COMMENT.sub("", self.value)).split(",")
+        if len(items) > MAX_ITEMS:
+            raise self.error(f"has more than {MAX_ITEMS:,} items")
         return items[:-1] if len(items) > 1 and not items[-1] else items
 
     def _int32(self, digits: str) -> int:

@@ -103,12 +103,13 @@ def _table(info: Info) -> Iterator[str]:
 
 def _row(row: Row) -> str:
     node = row.node
+    filters = getattr(node.layer, "filters", "")
     flops = f"{2e-9 * row.multiply_adds:.3f}" if row.multiply_adds else ""
     span = f"{row.start:,}-{row.end - 1:,}" if row.end > row.start else ""
     return _COLUMNS.format(
         node.index,
         node.layer.type,
-        getattr(node.layer, "filters", ""),
+        filters if isinstance(filters, int) else "/".join(map(str, filters)),
         _how(node),
         str(node.inputs[0]),
         str(node.output),

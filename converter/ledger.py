@@ -155,7 +155,7 @@ def explain_heads(
     head, conv = wrong
     each = channels_of(head, 2) - channels_of(head, 1)
     meant, rest = divmod(conv.filters - channels_of(head, 0), each)
-    counts = [head.classes] + ([meant] if meant > 0 and not rest else [])
+    counts = [n for n in (head.classes, 0 if rest else meant) if n > 0]
     fitting = [
         count
         for count in counts

@@ -117,6 +117,8 @@ class Metadata:
                 raise ValueError
             entries["cfg"].encode()  # a lone surrogate cannot be written anywhere
             header = Header(**json.loads(entries["header"]))
+            if header.size not in (16, 20):
+                raise ValueError
             family, dialect = entries["family"], entries["dialect"]
             dtype = entries.get("dtype", "float32")
             if family not in FAMILIES or dialect not in DIALECTS or dtype not in DTYPES:

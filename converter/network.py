@@ -13,6 +13,8 @@ from converter.files import read_small
 from converter.layers import LAYERS, Dialect, Layer, Misfit, Recurrent, Shape
 from converter.layers.base import MAX_VALUES
 
+MAX_LINKS = 100_000  # from layers to those that feed them; official cfgs have hundreds
+
 
 @dataclass(frozen=True, kw_only=True)
 class Net(Layer):
@@ -170,12 +172,16 @@ def build(net: Net, layers: Sequence[Layer], text: str) -> Network:
     except Misfit as error:
         raise NetworkError(f"[net] {error}", place=f"line {net.line}") from error
     nodes: list[Node] = []
+    links = 0
     for index, layer in enumerate(layers):
         if isinstance(layer, Recurrent):
             layer = replace(layer, time_steps=net.time_steps)
         try:
             sources = layer.sources(index)
             layer.owner(index)  # refuses one that is not before it
+            links += len(sources)
+            if links > MAX_LINKS:
+                raise Misfit(f"is the one with which layers name more than {MAX_LINKS:,} others")
             inputs = tuple(nodes[i].output if i >= 0 else picture for i in sources)
             output = layer.infer(*inputs)
             if output.outputs > MAX_VALUES:

@@ -102,6 +102,17 @@ def write_rounded(source: Source, plan: Plan, target: IO[bytes], start: int, dty
     return error
 
 
+def need_all(checkpoint: Path, plan: Plan, dtype: Dtype) -> None:
+    """Refuse a checkpoint that ``restore`` could not restore from.
+
+    Raises:
+        CheckpointError: it is damaged, or a tensor is missing, or of another shape or type.
+    """
+    with Tensors(checkpoint, dtype) as tensors:
+        for slot in plan.slots:
+            tensors.need(slot)
+
+
 def restore(checkpoint: Path, plan: Plan, target: IO[bytes], dtype: Dtype) -> str:
     """Write the .weights file that ``plan`` describes; return its SHA-256.
 

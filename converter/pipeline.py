@@ -100,7 +100,7 @@ class Verification:
         plan: which bytes should be where.
         comparison: what is.
         dtype: the checkpoint's type; a smaller one than float32 is compared after rounding.
-        header_ok: whether the recorded header is the file's.
+        header_ok: whether the recorded header is the file's, and the recorded end.
     """
 
     plan: Plan
@@ -215,7 +215,10 @@ def verify(source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = Non
             raise
         comparison = payload.compare(opened_source, plan, Path(checkpoint), meta.dtype)
         return Verification(
-            plan=plan, comparison=comparison, dtype=meta.dtype, header_ok=header == meta.header
+            plan=plan,
+            comparison=comparison,
+            dtype=meta.dtype,
+            header_ok=(header, plan.cutoff) == (meta.header, meta.cutoff),
         )
 
 

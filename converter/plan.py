@@ -125,6 +125,8 @@ def make(
         cutoff = ledger.cut(slots, size) if partial else None
         if cutoff is None:
             raise ledger.explain(network, header, dialect, slots, size, source)
+    if cutoff is not None and not 0 < cutoff < len(network.nodes):
+        raise WeightsError(f"cannot end before layer {cutoff} of {len(network.nodes)}")
     if cutoff is not None:
         gone = [slot for slot in slots if slot.node.index >= cutoff and slot.tensor]
         unfilled.update({slot.tensor: slot.shape for slot in gone})

@@ -115,6 +115,7 @@ def revert(
         error.path = error.path or os.fspath(checkpoint)
         raise
     if dry_run:
+        payload.need_all(source, plan, dtype)
         return _done("dry run", target, plan, "", digest, verified=False)
     if cfg_out is not None:
         _write_text(Path(cfg_out), _cfg_text(plan.network), force=force)

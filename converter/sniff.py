@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import struct
 from dataclasses import dataclass
 
@@ -110,7 +111,13 @@ def plausible_version(major: int, minor: int, revision: int) -> bool:
 
 
 def _is_text(head: bytes) -> bool:
-    return bool(head) and all(byte >= 0x20 or byte in b"\t\n\r\f\x1b" for byte in head)
+    if not head or any(byte < 0x20 and byte not in b"\t\n\r\f\x1b" for byte in head):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # its last character may be cut
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_safetensors(head: bytes) -> bool:

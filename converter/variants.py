@@ -42,7 +42,7 @@ def channels_of(head: AnchorHead | Region, classes: int) -> int:
     """Channels that ``head`` needs for ``classes`` classes: pj yolo_layer.c:15, parser.c:357."""
     if isinstance(head, Region):
         return head.num * (head.coords + 1 + classes)
-    return len(head.used_mask) * (head.box_values + 1 + classes)
+    return (len(head.mask) or head.num) * (head.box_values + 1 + classes)
 
 
 def with_channels(network: Network, channels: int) -> Network | None:

@@ -10,6 +10,8 @@ from converter.layers.base import Dialect, Layer, Misfit, Shape, at_least, need_
 if typing.TYPE_CHECKING:
     import torch
 
+MAX_ANCHORS = 1000  # the official cfgs have up to 21
+
 
 @dataclass(frozen=True, kw_only=True)
 class AnchorHead(Layer):
@@ -44,6 +46,8 @@ class AnchorHead(Layer):
         """(anchors * (box + 1 + classes), h, w), as it comes: pj yolo_layer.c:24."""
         shape = need_image(shapes[0])
         at_least(1, classes=self.classes, num=self.num)
+        if max((self.num, *self.mask)) > MAX_ANCHORS:
+            raise Misfit(f"num= or mask= names more than {MAX_ANCHORS} anchors")
         # Not checked against num: in AB's cspx-p7-mish.cfg, mask=16,17,18,19 exceeds num=16.
         if min(self.used_mask) < 0:
             raise Misfit(f"mask={','.join(map(str, self.mask))} has a negative index")
