@@ -16,7 +16,7 @@ from converter.plan import Plan
 from converter.report.model import Parity, Report
 from converter.report.pages import WRITERS
 from converter.report.statistics import Statistics, measure
-from converter.report.values import statistics
+from converter.report.values import survey
 
 PathLike = str | os.PathLike[str]
 
@@ -52,12 +52,14 @@ def write_report(
     check_format(target)
     if target.exists() and os.path.samefile(target, source):
         raise UsageError("is the file that is reported on", path=path, remedy="choose another name")
+    statistics, oddities = survey(Path(source), plan, metadata.dtype)
     report = Report(
         name=printable(Path(source).name),
         plan=plan,
         metadata=metadata,
         verified=verified,
-        statistics=statistics(Path(source), plan, metadata.dtype),
+        statistics=statistics,
+        oddities=oddities,
         parity=[Parity(*row) for row in parity or ()],
     )
     # Names and cfg are a stranger's: what is no Unicode is shown as escapes.

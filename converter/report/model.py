@@ -9,6 +9,7 @@ from math import inf, isfinite
 from typing import Any, Literal, NamedTuple
 
 from converter import cfg
+from converter.health import Oddity
 from converter.layers import Convolutional, Route, Upsample
 from converter.metadata import Metadata
 from converter.network import Node
@@ -93,6 +94,7 @@ class Report:
         verified: whether the checkpoint was compared with its .weights file and found equal; None
             if it was not compared.
         statistics: of the arrays whose values are at hand.
+        oddities: what in those values no training gives.
         parity: a row for each layer that was compared with Darknet's.
     """
 
@@ -101,6 +103,7 @@ class Report:
     metadata: Metadata
     verified: bool | None
     statistics: Mapping[Slot, Statistics]
+    oddities: Sequence[Oddity]
     parity: Sequence[Parity]
 
     @cached_property
@@ -176,6 +179,7 @@ class Report:
             "dtype": meta.dtype,
             "lossless": meta.lossless,
             "verified": self.verified,
+            "warnings": [oddity.as_dict() for oddity in self.oddities],
             "complete": meta.complete,
             "cutoff": meta.cutoff,
             "tensors": len(plan.tensors),

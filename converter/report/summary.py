@@ -107,20 +107,5 @@ def _notices(report: Report) -> Iterator[str]:
             f"There was no cfg: {meta.assumed.get('architecture', 'the network')} was recognised by"
             " the number of floats. Anchors and picture size are assumed to be as published."
         )
-    for row in report.flawed:
-        found = row.statistics
-        if found is not None:
-            label, infinite = row.slot.label, f"{found.infinite:,} infinite values"
-            yield f"{label} holds {found.nan:,} NaN and {infinite}."
-    negative = [
-        row.slot.label
-        for row in report.rows
-        if row.slot.kind.endswith("rolling_variance")
-        and row.statistics is not None
-        and (row.statistics.minimum or 0) < 0
-    ]
-    if negative:
-        yield (
-            f"No training gives a negative variance, but {len(negative)} arrays have one"
-            f" ({', '.join(negative[:3])}): the cfg may be the wrong one."
-        )
+    for oddity in report.oddities:
+        yield f"{oddity.text}: no training gives that."

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter import payload
+from converter.health import Oddity, Survey
 from converter.metadata import Metadata
 from converter.plan import Plan, Slot
 from converter.precision import Dtype, widen
@@ -30,13 +31,18 @@ def is_checkpoint(path: str | os.PathLike[str]) -> bool:
         return False  # what is wrong with it, opening it as a .weights file tells
 
 
-def statistics(path: Path, plan: Plan, dtype: Dtype) -> dict[Slot, Statistics]:
-    """The statistics of every array of ``plan`` that the .weights file or checkpoint holds.
+def survey(
+    path: Path, plan: Plan, dtype: Dtype
+) -> tuple[dict[Slot, Statistics], tuple[Oddity, ...]]:
+    """Every array of ``plan`` that the .weights file or checkpoint holds.
 
     Args:
         path: the file.
         plan: what is where in it.
         dtype: of the checkpoint's tensors.
+
+    Returns:
+        The statistics of each, and what in them no training gives.
 
     Raises:
         WeightsError, CheckpointError: it cannot be read, or is not what ``plan`` is about.
@@ -45,9 +51,9 @@ def statistics(path: Path, plan: Plan, dtype: Dtype) -> dict[Slot, Statistics]:
         with Tensors(path, dtype) as tensors:
             for slot in plan.tensors:
                 tensors.need(slot)
-            return {slot: measure(partial(_from_tensor, tensors, slot)) for slot in plan.tensors}
+            return _look(plan, plan.tensors, partial(_from_tensor, tensors))
     with opened(path) as source:
-        return {slot: measure(partial(_from_weights, source, slot)) for slot in plan.slots}
+        return _look(plan, plan.slots, partial(_from_weights, source))
 
 
 def restores(checkpoint: Path, plan: Plan, metadata: Metadata) -> bool | None:
@@ -63,6 +69,20 @@ def restores(checkpoint: Path, plan: Plan, metadata: Metadata) -> bool | None:
     with open(os.devnull, "wb") as nothing:
         digest = payload.restore(checkpoint, plan, nothing, metadata.dtype)
     return digest == metadata.source_sha256
+
+
+def _look(
+    plan: Plan,
+    slots: Sequence[Slot],
+    pieces: Callable[[Slot], Iterator[NDArray[np.float32]]],
+) -> tuple[dict[Slot, Statistics], tuple[Oddity, ...]]:
+    found: dict[Slot, Statistics] = {}
+    odd = Survey(plan)
+    for slot in slots:
+        for values in pieces(slot):
+            odd.observe(slot, values)
+        found[slot] = measure(partial(pieces, slot))
+    return found, odd.findings()
 
 
 def _from_weights(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]]:

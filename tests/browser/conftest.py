@@ -1,7 +1,4 @@
-"""A real browser: Debian's Chromium, driven by Playwright.
-
-Playwright's own download of a browser is not used: a test run fetches nothing.
-"""
+"""Pages in a real browser."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,33 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from browser.chromium import launched
+from playwright.sync_api import Browser, Page
 
 from converter import convert
 from converter.report import write_report
 
 SHAPES = Path(__file__).parents[1] / "data" / "shapes"
 
-# No sandbox: CI runs as root. The rest keeps Chromium from calling its maker.
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    executable = shutil.which("chromium")
-    assert executable, "apt-get install chromium"
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
-        yield launched
-        launched.close()
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

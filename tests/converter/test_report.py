@@ -160,7 +160,10 @@ def test_values_that_are_not_finite_are_noticed(toy):
     values[[0, 1, 2]] = np.nan, np.inf, -np.inf
     toy.weights.write_bytes(toy.weights.read_bytes()[:20] + values.tobytes())
     told = report(convert(toy.weights), toy.weights)
-    assert notices(told) == ["0 biases holds 1 NaN and 2 infinite values."]
+    assert (told.rows[0].statistics.nan, told.rows[0].statistics.infinite) == (1, 2)
+    assert notices(told) == [
+        "biases of layer 0 [convolutional], line 6 holds NaN: no training gives that."
+    ]
 
 
 def test_a_negative_variance_is_noticed(toy):
@@ -168,7 +171,10 @@ def test_a_negative_variance_is_noticed(toy):
     values[12] = -1  # biases, scales and means of 4 filters come before
     toy.weights.write_bytes(toy.weights.read_bytes()[:20] + values.tobytes())
     told = report(convert(toy.weights), toy.weights)
-    assert "1 arrays have one (0 rolling_variance)" in notices(told)[0]
+    assert notices(told) == [
+        "rolling_variance of layer 0 [convolutional], line 6 holds negative values, down to -1:"
+        " no training gives that."
+    ]
 
 
 def test_a_recognised_network_has_lines_too():
@@ -179,11 +185,25 @@ def test_a_recognised_network_has_lines_too():
         family=families.generic(network), dialect="pjreddie",
     )  # fmt: skip
     meta = Metadata.of(plan, tool="", sha256="", assumed={"architecture": "yolov3-tiny"})
-    told = Report(name="", plan=plan, metadata=meta, verified=None, statistics={}, parity=())
+    told = Report(
+        name="", plan=plan, metadata=meta, verified=None, statistics={}, oddities=(), parity=()
+    )
     lines = network.text.splitlines()
     for layer in told.layers:
         assert lines[layer.line - 1] == f"[{layer.node.layer.type}]"
     assert notices(told)[0].startswith("There was no cfg: yolov3-tiny was recognised")
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_network_without_weights(tmp_path, suffix):
+    weights = tmp_path / "pool.weights"
+    weights.write_bytes(bytes([0] * 4 + [2] + [0] * 15))  # version 0.2.0, nothing seen
+    weights.with_suffix(".cfg").write_text(
+        "[net]\nwidth=4\nheight=4\nchannels=3\n[maxpool]\nsize=2\nstride=2\n"
+    )
+    told = report(convert(weights), weights, tmp_path / f"r{suffix}", verified=True)
+    assert [layer.state for layer in told.layers] == ["without weights"]
+    assert (tmp_path / f"r{suffix}").stat().st_size > 0
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

@@ -55,7 +55,7 @@
       { class: "array" },
       element("h3", {}, cell(row, "kind")),
       element("p", { class: "code" }, cell(row, "tensor")),
-      element("p", {}, `${cell(row, "shape")}, bytes ${cell(row, "bytes")}`),
+      element("p", {}, `shape ${cell(row, "shape")}, bytes ${cell(row, "bytes")}`),
     );
     const picture = row.querySelector("svg");
     if (picture) {
@@ -168,11 +168,13 @@
     map.setAttribute("aria-valuenow", at);
     map.setAttribute("aria-valuetext", `layer ${index} ${layers[index].type}, bytes ${bytes[0]} to ${bytes[1] - 1}`);
   }
-  map.setAttribute("tabindex", 0);
-  map.setAttribute("role", "slider");
-  map.setAttribute("aria-valuemin", 0);
-  map.setAttribute("aria-valuemax", owners.length - 1);
-  slide(owners[0]);
+  if (owners.length) {
+    map.setAttribute("tabindex", 0);
+    map.setAttribute("role", "slider");
+    map.setAttribute("aria-valuemin", 0);
+    map.setAttribute("aria-valuemax", owners.length - 1);
+    slide(owners[0]);
+  }
   map.addEventListener("keydown", (event) => {
     const to = moved(event, Number(map.getAttribute("aria-valuenow")), owners.length);
     if (to === null) return;
