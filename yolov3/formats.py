@@ -90,7 +90,7 @@ def _write_onnx(job: Job) -> bytes:
 
 
 def _read_onnx(path: Path) -> Run:
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return lambda x: session.run(None, {INPUT: x.numpy()})
