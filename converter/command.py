@@ -7,6 +7,7 @@ refused, 2 usage, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import logging
 import os
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from converter.errors import DarknetError, UsageError, printable
+from converter.errors import DarknetError, OutputError, UsageError, printable
 from converter.version import TOOL
 
 Command = Callable[[argparse.Namespace], int]
@@ -37,6 +38,7 @@ def parser(name: str, description: str, examples: Sequence[str]) -> argparse.Arg
 
 def run(command: Command, made: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     """Parse ``argv``, run ``command``, turn its outcome into an exit code."""
+    _open_streams()
     arguments = made.parse_args(argv)
     _talk(arguments)
     try:
@@ -51,7 +53,22 @@ def run(command: Command, made: argparse.ArgumentParser, argv: Sequence[str] | N
         # The reader of stdout has gone (| head): nothing left to say, nor at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # Of standard output: what files there are is handled where they are opened.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        full = OutputError(f"standard output cannot be written: {error.strerror}")
+        return _refuse(full, as_json=False)
     return code
+
+
+def _open_streams() -> None:
+    """Streams that were closed (``>&-``) swallow all; characters that a locale lacks are escaped."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def print_json(value: dict[str, Any]) -> None:

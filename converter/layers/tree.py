@@ -6,10 +6,14 @@ starts a new group: pj tree.c:83, AB tree.c:85.
 
 import typing
 from functools import cache
-from pathlib import Path
+
+from converter.errors import NetworkError
+from converter.files import read_small
 
 if typing.TYPE_CHECKING:
     import torch
+
+MAX_BYTES = 4 << 20  # 9k.tree of YOLO9000 has 140 kB
 
 
 @cache
@@ -17,7 +21,8 @@ def group_sizes(path: str) -> tuple[int, ...]:
     """Classes in each group of the tree at ``path``; relative to where one is, as in Darknet."""
     sizes: list[int] = []
     last = None
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
+    text = read_small(path, MAX_BYTES, NetworkError).decode()
+    for line in text.splitlines():
         parent = line.split()[1:2]
         if parent != last:
             sizes.append(0)
@@ -30,7 +35,7 @@ def obstacle(path: str, classes: int) -> str | None:
     """Why the tree at ``path`` cannot be used for ``classes`` classes; None if it can."""
     try:
         found = sum(group_sizes(path))
-    except (OSError, UnicodeDecodeError):
+    except (NetworkError, UnicodeDecodeError):
         return f"needs the file tree={path}, which is not there"
     return None if found == classes else f"tree={path} has {found} classes, not {classes}"
 
