@@ -62,7 +62,7 @@ def run(command: Command, made: argparse.ArgumentParser, argv: Sequence[str] | N
 
 
 def _open_streams() -> None:
-    """Streams that were closed (``>&-``) swallow all; characters that a locale lacks are escaped."""
+    """Closed streams (``>&-``) swallow all; characters that a locale lacks are escaped."""
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
     if sys.stderr is None:
