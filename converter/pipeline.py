@@ -98,14 +98,14 @@ class Verification:
 
     Attributes:
         plan: which bytes should be where.
+        metadata: what the checkpoint says of itself.
         comparison: what is.
-        dtype: the checkpoint's type; a smaller one than float32 is compared after rounding.
         header_ok: whether the recorded header is the file's, and the recorded end.
     """
 
     plan: Plan
+    metadata: Metadata
     comparison: Comparison
-    dtype: Dtype
     header_ok: bool
 
     @property
@@ -123,7 +123,7 @@ class Verification:
             "missing": list(self.comparison.missing),
             "unexpected": list(self.comparison.unexpected),
             "header": self.header_ok,
-            "dtype": self.dtype,
+            "dtype": self.metadata.dtype,
         }
 
 
@@ -216,8 +216,8 @@ def verify(source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = Non
         comparison = payload.compare(opened_source, plan, Path(checkpoint), meta.dtype)
         return Verification(
             plan=plan,
+            metadata=meta,
             comparison=comparison,
-            dtype=meta.dtype,
             header_ok=(header, plan.cutoff) == (meta.header, meta.cutoff),
         )
 

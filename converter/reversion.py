@@ -118,7 +118,7 @@ def revert(
         payload.need_all(source, plan, dtype)
         return _done("dry run", target, plan, "", digest, verified=False)
     if cfg_out is not None:
-        _write_text(Path(cfg_out), _cfg_text(plan.network), force=force)
+        store.write_whole(Path(cfg_out), _cfg_text(plan.network).encode(), force=force)
     if os.path.lexists(target):
         current = _current(target, plan, source, dtype)
         if current is not None:
@@ -248,16 +248,6 @@ def _holds(weights: Path, plan: Plan, checkpoint: Path, dtype: Dtype) -> bool:
 
 def _cfg_text(network: Network) -> str:
     return networks.render(network.net, [node.layer for node in network.nodes])
-
-
-def _write_text(path: Path, text: str, *, force: bool) -> None:
-    data = text.encode()
-    if os.path.lexists(path) and not force:
-        if path.is_file() and path.read_bytes() == data:
-            return
-        raise OutputError("exists already", path=path, remedy="replace it with --force")
-    with store.replacing(path, len(data)) as file:
-        file.write(data)
 
 
 def _done(

@@ -132,6 +132,20 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     return found
 
 
+def write_whole(path: Path, data: bytes, *, force: bool) -> None:
+    """Write a small file at once; one that is there and holds something else needs ``force``.
+
+    Raises:
+        OutputError: it is there, or cannot be written.
+    """
+    if os.path.lexists(path) and not force:
+        if path.is_file() and path.read_bytes() == data:
+            return
+        raise OutputError("exists already", path=path, remedy="replace it with --force")
+    with replacing(path, len(data)) as file:
+        file.write(data)
+
+
 @contextmanager
 def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
     """A file that becomes ``path`` if the block ends well, and vanishes if not.

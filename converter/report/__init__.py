@@ -29,6 +29,7 @@ def write_report(
     *,
     verified: bool | None,
     parity: Iterable[tuple[int, float, float]] | None = None,
+    force: bool = False,
 ) -> Report:
     """Write the report of a conversion; the same input gives the same bytes.
 
@@ -37,11 +38,12 @@ def write_report(
         metadata: what the checkpoint says of itself.
         source: where values are read from: the .weights file, or the checkpoint, which lacks those
             of ``plan.left_out``.
-        path: what to write; its suffix says in which format. An existing file is replaced.
+        path: what to write; its suffix says in which format.
         verified: whether the checkpoint was compared with its .weights file and found equal; None
             if it was not compared.
         parity: (layer, largest absolute, relative) error of each layer that was compared with
             Darknet's.
+        force: replace a file that is there and holds something else.
 
     Raises:
         UsageError: a suffix other than .html, .md and .json, the path of ``source``, or no jinja2.
@@ -64,8 +66,7 @@ def write_report(
     )
     # Names and cfg are a stranger's: what is no Unicode is shown as escapes.
     data = WRITERS[target.suffix](report).encode(errors="backslashreplace")
-    with store.replacing(target, len(data)) as file:
-        file.write(data)
+    store.write_whole(target, data, force=force)
     return report
 
 

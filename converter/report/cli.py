@@ -34,6 +34,7 @@ def report_main(argv: Sequence[str] | None = None) -> int:
     made.add_argument(
         "-o", "--output", metavar="OUT", help=".html, .md or .json (default: SOURCE as .html)"
     )
+    made.add_argument("--force", action="store_true", help="replace an existing output")
     return run(_report, made, argv)
 
 
@@ -48,7 +49,7 @@ def _report(arguments: argparse.Namespace) -> int:
     else:
         result = convert(source, cfg=arguments.cfg, dry_run=True)
         plan, meta, verified = result.plan, result.metadata, None
-    report = write_report(plan, meta, source, output, verified=verified)
+    report = write_report(plan, meta, source, output, verified=verified, force=arguments.force)
     if arguments.json:
         print_json({"schema": 1, "output": str(output), "verified": report.verified})
     else:

@@ -153,7 +153,7 @@ def test_interrupted(sample, tmp_path):
         "from converter import payload\n"
         "import time\n"
         "payload.write = lambda *a, **k: (print('writing', flush=True), time.sleep(60))\n"
-        "from converter.cli import convert_main\n"
+        "from converter.convert_cli import convert_main\n"
         "sys.exit(convert_main([sys.argv[1]]))\n"
     )
     process = subprocess.Popen(
@@ -172,7 +172,8 @@ def test_interrupted(sample, tmp_path):
 def test_converting_never_imports_torch(sample):
     code = (
         "import sys; sys.path.insert(0, sys.argv[2])\n"
-        "from converter.cli import convert_main, verify_main\n"
+        "from converter.convert_cli import convert_main\n"
+        "from converter.verify_cli import verify_main\n"
         "out = sys.argv[1].replace('.weights', '.safetensors')\n"
         "assert convert_main([sys.argv[1], '-q']) == 0\n"
         "assert verify_main([sys.argv[1], out, '-q']) == 0\n"

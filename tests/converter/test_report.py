@@ -27,7 +27,7 @@ FORMATS = (".html", ".md", ".json")
 def report(conversion, source, output=None, **options) -> Report:
     output = output or Path(source).with_suffix(".report.json")
     options.setdefault("verified", conversion.verified or None)
-    return write_report(conversion.plan, conversion.metadata, source, output, **options)
+    return write_report(conversion.plan, conversion.metadata, source, output, force=True, **options)
 
 
 def json_report(conversion, source, **options):
@@ -325,3 +325,28 @@ def test_command_line_refuses_in_one_line(tmp_path, capsys):
     assert report_main([str(tmp_path / "missing.safetensors")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_another_file_is_not_replaced(toy, tmp_path):
+    done, page = convert(toy.weights), tmp_path / "r.html"
+    options = {"verified": True}
+    write_report(done.plan, done.metadata, toy.weights, page, **options)
+    write_report(done.plan, done.metadata, toy.weights, page, **options)  # the same: no conflict
+    page.write_text("precious")
+    with pytest.raises(OutputError, match="exists already"):
+        write_report(done.plan, done.metadata, toy.weights, page, **options)
+    assert page.read_text() == "precious"
+    write_report(done.plan, done.metadata, toy.weights, page, force=True, **options)
+    assert page.read_text() != "precious"
+
+
+def test_the_options_of_convert_and_verify(sample, tmp_path):
+    scripts = Path(__file__).parents[2] / "scripts"
+    page = tmp_path / "r.json"
+    command = [sys.executable, scripts / "convert.py", sample.weights, "-q", "--report", page]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert json.loads(page.read_text())["verified"] is True
+    command[-1] = tmp_path / "r.txt"  # told before converting, not after it
+    sample.checkpoint.unlink()
+    assert subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 2
+    assert not sample.checkpoint.exists()

@@ -1,4 +1,7 @@
-"""The command lines that need no PyTorch."""
+"""The command line of conversion, both ways.
+
+What only some calls need is imported when they need it: a conversion should start in a blink.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter import batch, remote
+from converter import remote, table
 from converter.command import StatusLine, parser, print_json, run
 from converter.errors import DarknetError, OutputError, UsageError, printable
 from converter.families import FAMILIES
 from converter.layers import DIALECTS
-from converter.pipeline import Verification, convert, default_output, verify
-from converter.plan import Plan, Slot
+from converter.pipeline import Conversion, convert, default_output
+from converter.plan import Plan
 from converter.precision import DTYPES
-from converter.reversion import revert
 
 if TYPE_CHECKING:
-    from yolov3.against import Parity
+    from converter import batch
 
 
 def convert_main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +48,7 @@ def convert_main(argv: Sequence[str] | None = None) -> int:
         "-o", "--output", metavar="OUT", help="file to write, or folder (default: beside SOURCE)"
     )
     made.add_argument(
-        "-j", "--jobs", metavar="N", type=_positive, default=os.cpu_count() or 1,
+        "-j", "--jobs", metavar="N", type=positive_number, default=os.cpu_count() or 1,
         help="processes for several files (default: one a core)",
     )  # fmt: skip
     made.add_argument("--cfg", metavar="FILE", help="the network (default: beside SOURCE)")
@@ -72,8 +74,9 @@ def convert_main(argv: Sequence[str] | None = None) -> int:
     made.add_argument(
         "--cfg-out", metavar="FILE", help="going back: also write the network's cfg there"
     )
+    made.add_argument("--strict", action="store_true", help="refuse values that no training gives")
     made.add_argument(
-        "--strict", action="store_true", help="refuse values that no training gives"
+        "--report", metavar="FILE", help="also show the mapping as a page (.html, .md, .json)"
     )
     made.add_argument("--no-verify", action="store_true", help="do not read the output back")
     made.add_argument("--dry-run", action="store_true", help="print the plan, write nothing")
@@ -81,30 +84,9 @@ def convert_main(argv: Sequence[str] | None = None) -> int:
     return run(_convert, made, argv)
 
 
-def verify_main(argv: Sequence[str] | None = None) -> int:
-    """``verify.py``: .weights against .safetensors."""
-    made = parser(
-        "verify.py",
-        "Compare a checkpoint with the .weights file it was made from, float by float.",
-        (
-            "verify.py yolov3.weights yolov3.safetensors",
-            "verify.py yolov3.weights yolov3.safetensors --against darknet --image dog.jpg",
-        ),
-    )
-    made.add_argument("weights", metavar="WEIGHTS", help=".weights file")
-    made.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors file")
-    made.add_argument("--cfg", metavar="FILE", help="the network (default: the checkpoint's)")
-    made.add_argument(
-        "--against",
-        choices=("darknet", "opencv", "generic"),
-        help="also run both and compare: with an installed engine, or the layer-by-layer model",
-    )
-    made.add_argument("--image", metavar="FILE", help="what to run on (default: noise)")
-    made.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise")
-    return run(_verify, made, argv)
-
-
 def _convert(arguments: argparse.Namespace) -> int:
+    from converter import batch
+
     sources = batch.find_sources(arguments.sources)
     if len(sources) > 1 or sources != arguments.sources:
         return _convert_many(sources, arguments)
@@ -115,7 +97,13 @@ def _convert(arguments: argparse.Namespace) -> int:
     output = arguments.output
     if output is not None and os.path.isdir(output):
         output = Path(output) / default_output(sources[0]).name
+    if arguments.report:
+        from converter.report import check_format
+
+        check_format(Path(arguments.report))
     result = convert(sources[0], output, **_options(arguments))
+    if arguments.report:
+        _report(result, sources[0], arguments)
     if arguments.json:
         print_json(result.as_dict())
         return 0
@@ -140,7 +128,24 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _report(result: Conversion, source: str, arguments: argparse.Namespace) -> None:
+    from converter.report import write_report
+
+    write_report(
+        result.plan,
+        result.metadata,
+        source,
+        arguments.report,
+        verified=result.verified or None,
+        force=arguments.force,
+    )
+
+
 def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
+    from converter import batch
+
+    if arguments.report:
+        raise UsageError("--report is for one file at a time")
     if arguments.cfg_out or any(source.endswith(".safetensors") for source in sources):
         raise UsageError("the way back is for one checkpoint at a time")
     if arguments.output is not None and not remote.is_url(arguments.output):
@@ -185,10 +190,12 @@ def _make_folder(path: Path) -> None:
 def _revert(source: str, arguments: argparse.Namespace) -> int:
     one_way = {"--family": arguments.family != "auto", "--partial": arguments.partial,
                "--names": arguments.names, "--dtype": arguments.dtype != "float32",
-               "--strict": arguments.strict}  # fmt: skip
+               "--strict": arguments.strict, "--report": arguments.report}  # fmt: skip
     for option, given in one_way.items():
         if given:
             raise UsageError(f"{option} is not for the way back", remedy=f"leave {option} out")
+    from converter.reversion import revert
+
     result = revert(
         source,
         arguments.output,
@@ -226,78 +233,18 @@ def _checked(facts: Mapping[str, Any]) -> str:
     )
 
 
-def _positive(text: str) -> int:
+def positive_number(text: str) -> int:
+    """A count, for argparse.
+
+    Raises:
+        ValueError: it is none.
+    """
     number = int(text)
     if number < 1:
         raise ValueError
     return number
 
 
-def _verify(arguments: argparse.Namespace) -> int:
-    result = verify(arguments.weights, arguments.checkpoint, cfg=arguments.cfg)
-    parity = _against(arguments) if arguments.against else None
-    if arguments.json:
-        print_json(result.as_dict() | ({"against": parity.as_dict()} if parity else {}))
-    else:
-        _print_verification(result)
-        if parity:
-            _print_parity(parity)
-    return 0 if result.ok and (parity is None or parity.ok) else 1
-
-
-def _against(arguments: argparse.Namespace) -> Parity:
-    # Late: comparing files needs no PyTorch, running networks does.
-    try:
-        from yolov3.against import against
-    except ModuleNotFoundError as error:
-        raise UsageError(str(error)) from error
-    return against(
-        arguments.weights,
-        arguments.checkpoint,
-        arguments.against,
-        picture=arguments.image,
-        seed=arguments.seed,
-    )
-
-
-def _print_parity(parity: Parity) -> None:
-    print(f"\n{f'against {parity.engine}':36}{'max abs':>10}{'relative':>10}{'RMS':>10}")
-    for row in parity.rows:
-        numbers = f"{row.max_abs:10.2e}{row.relative:10.2e}{row.rms:10.2e}"
-        print(printable(f"{row.place:36}{numbers}  {row.excuse or ''}".rstrip()))
-    if parity.ok:
-        print(f"equal: no layer is further than {parity.bound:g} away")
-    elif parity.first:
-        print(f"DIFFERENT: the first to diverge is {parity.first.place} (bound {parity.bound:g})")
-    else:
-        print("DIFFERENT: every output is constant, so nothing was compared")
-
-
 def _print_plan(plan: Plan) -> None:
     for slot in plan.slots:
-        print(printable(_row(slot)))
-
-
-def _print_verification(result: Verification) -> None:
-    print(f"{'layer':24}{'bytes':>23}  {'tensor':42}{'shape':20}equal")
-    for slot, equal in result.comparison.rows:
-        print(printable(f"{_row(slot)}{'yes' if equal else 'NO'}"))
-    for what, names in (
-        ("missing from the checkpoint", result.comparison.missing),
-        ("unexpected in the checkpoint", result.comparison.unexpected),
-    ):
-        for name in names:
-            print(printable(f"{what}: {name}"))
-    if not result.header_ok:
-        print("the recorded header is not the file's")
-    same = sum(equal for _, equal in result.comparison.rows)
-    verdict = "equal" if result.ok else "DIFFERENT"
-    how = "bit for bit the same" if result.dtype == "float32" else f"the same in {result.dtype}"
-    print(f"{verdict}: {same} of {len(result.comparison.rows)} tensors are {how}")
-
-
-def _row(slot: Slot) -> str:
-    layer = f"{slot.node.index} {slot.node.layer.type} {slot.kind}"
-    shape = " x ".join(map(str, slot.shape))
-    bytes_ = f"{slot.offset:,}-{slot.end - 1:,}"
-    return f"{layer:24}{bytes_:>23}  {slot.tensor or '(left out)':42}{shape:20}"
+        print(printable(table.line(slot)))
