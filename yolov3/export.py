@@ -23,8 +23,8 @@ from yolov3.graph import Boxes, Maps
 log = logging.getLogger("yolov3")
 
 # Two runtimes' float32, one with batch norm folded and one without: the maps of real yolov3-tiny
-# differ by up to 6e-5 at values up to 26 (six photographs; PyTorch is as far from float64), those of
-# the sample's 75 convolutions by 3e-5 at up to 37. A wrong operator is off by far more.
+# differ by up to 6e-5 at values up to 26 (six photographs; PyTorch is as far from float64), those
+# of the sample's 75 convolutions by 3e-5 at up to 37. A wrong operator is off by far more.
 ATOL = RTOL = 1e-4
 
 

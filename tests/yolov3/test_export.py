@@ -25,8 +25,8 @@ from yolov3.image import prepare, read
 DATA = Path(__file__).parents[1] / "data"
 PICTURES = DATA / "shapes" / "images"
 
-# Between the float32 of two runtimes; OpenCV's Winograd convolutions round more (measured: 1.9e-4 at
-# values up to 37 for the sample).
+# Between the float32 of two runtimes; OpenCV's Winograd convolutions round more (measured: 1.9e-4
+# at values up to 37 for the sample).
 ROUNDING = {"atol": 1e-4, "rtol": 1e-4}
 
 
