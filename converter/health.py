@@ -87,9 +87,9 @@ class Survey:
             low, high = float(values.min()), float(values.max())
         if slot.offset in self._ranges:
             before = self._ranges[slot.offset]
-            # max(nan, x) depends on the order of its arguments; a sum keeps NaN.
-            low = min(low, before[0]) if low == low and before[0] == before[0] else float("nan")
-            high = max(high, before[1])
+            # min() and max() of Python lose NaN, depending on its place.
+            low = float(np.minimum(low, before[0]))
+            high = float(np.maximum(high, before[1]))
         self._ranges[slot.offset] = low, high
         if values.size == slot.floats:
             self._look_closer(slot, values)

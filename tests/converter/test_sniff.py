@@ -78,9 +78,9 @@ def test_neither_weights_nor_cfg(head, name):
         (b"# a comment\n[net]\n", "text that looks like a cfg"),
         (b"Not Found", "text"),
         (b"404: Not Found\n", "text"),
-        ("кот\nсобака\n".encode(), "text"),
+        ("고양이\n개\n".encode(), "text"),
         # cut inside its last character, as a head of 512 bytes may be
-        ("кот\nсобака".encode()[:-1], "text"),
+        ("고양이\n개".encode()[:-1], "text"),
     ],
 )
 def test_text_is_no_weights_file(head, name):
