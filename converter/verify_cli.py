@@ -81,6 +81,7 @@ def _report(result: Verification, parity: Parity | None, arguments: argparse.Nam
         arguments.report,
         verified=result.ok,
         parity=[(r.index, r.max_abs, r.relative) for r in parity.rows] if parity else None,
+        agrees=parity.ok if parity else None,
         force=arguments.force,
     )
 

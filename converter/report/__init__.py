@@ -29,6 +29,7 @@ def write_report(
     *,
     verified: bool | None,
     parity: Iterable[tuple[int, float, float]] | None = None,
+    agrees: bool | None = None,
     force: bool = False,
 ) -> Report:
     """Write the report of a conversion; the same input gives the same bytes.
@@ -41,8 +42,9 @@ def write_report(
         path: what to write; its suffix says in which format.
         verified: whether the checkpoint was compared with its .weights file and found equal; None
             if it was not compared.
-        parity: (layer, largest absolute, relative) error of each layer that was compared with
-            Darknet's.
+        parity: (layer, largest absolute, relative) error of each layer that was run and compared
+            with an engine's.
+        agrees: whether those errors are within what is allowed; None if nothing was run.
         force: replace a file that is there and holds something else.
 
     Raises:
@@ -63,6 +65,7 @@ def write_report(
         statistics=statistics,
         oddities=oddities,
         parity=[Parity(*row) for row in parity or ()],
+        agrees=agrees,
     )
     # Names and cfg are a stranger's: what is no Unicode is shown as escapes.
     data = WRITERS[target.suffix](report).encode(errors="backslashreplace")

@@ -20,7 +20,7 @@ State = Literal["converted", "left out", "not in the file", "without weights"]
 
 
 class Parity(NamedTuple):
-    """How far a layer's output is from Darknet's.
+    """How far a layer's output is from an engine's.
 
     ``max_abs`` is the largest difference of two values, ``relative`` that of the whole output.
     """
@@ -48,7 +48,7 @@ class LayerView:
         module: path of its module in the model; "" if it has none.
         state: what became of its weights.
         rows: its arrays.
-        parity: how far its output is from Darknet's, if that was measured.
+        parity: how far its output is from an engine's, if that was measured.
     """
 
     node: Node
@@ -95,7 +95,8 @@ class Report:
             if it was not compared.
         statistics: of the arrays whose values are at hand.
         oddities: what in those values no training gives.
-        parity: a row for each layer that was compared with Darknet's.
+        parity: a row for each layer that was run and compared with an engine's.
+        agrees: whether they are close enough; None if nothing was run.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Report:
     statistics: Mapping[Slot, Statistics]
     oddities: Sequence[Oddity]
     parity: Sequence[Parity]
+    agrees: bool | None = None
 
     @cached_property
     def layers(self) -> tuple[LayerView, ...]:
@@ -151,7 +153,7 @@ class Report:
 
     @property
     def worst(self) -> Parity | None:
-        """The layer that is farthest from Darknet's; one that is not finite before all others."""
+        """The layer that is farthest from the engine's; one that is not finite before others."""
         return max(
             self.parity,
             key=lambda row: row.max_abs if isfinite(row.max_abs) else inf,
@@ -179,6 +181,7 @@ class Report:
             "dtype": meta.dtype,
             "lossless": meta.lossless,
             "verified": self.verified,
+            "agrees": self.agrees,
             "warnings": [oddity.as_dict() for oddity in self.oddities],
             "complete": meta.complete,
             "cutoff": meta.cutoff,

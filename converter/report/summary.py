@@ -21,20 +21,13 @@ class Verdict:
 
 def verdict(report: Report) -> Verdict:
     """The report's first sentence."""
-    parity = _parity(report)
-    if report.verified is None:
-        text = (
-            "This report did not compare anything: verify.py compares a checkpoint with its"
-            f" .weights file.{parity}"
-        )
-        return Verdict(level="open", title="Not compared", text=text)
-    if not report.verified:
-        text = f"The checkpoint does not hold what its .weights file holds.{parity}"
+    text = _compared(report) + _parity(report)
+    if report.verified is False:
         return Verdict(level="bad", title="Different", text=text)
-    bits = "bit for bit those of the .weights file"
-    if report.metadata.dtype != "float32":
-        bits = f"those of the .weights file, rounded to {report.metadata.dtype}"
-    text = f"All {report.floats:,} floats of the checkpoint are {bits}.{parity}"
+    if report.agrees is False:
+        return Verdict(level="bad", title="Outputs differ", text=text)
+    if report.verified is None:
+        return Verdict(level="open", title="Not compared", text=text)
     return Verdict(level="ok", title="Verified", text=text)
 
 
@@ -78,13 +71,30 @@ def _way_back(report: Report) -> str:
     return "byte for byte" if report.metadata.lossless else "no: values were rounded"
 
 
+def _compared(report: Report) -> str:
+    if report.verified is None:
+        return (
+            "This report did not compare any values: verify.py compares a checkpoint with its"
+            " .weights file."
+        )
+    if not report.verified:
+        return "The checkpoint does not hold what its .weights file holds."
+    bits = "bit for bit those of the .weights file"
+    if report.metadata.dtype != "float32":
+        bits = f"those of the .weights file, rounded to {report.metadata.dtype}"
+    return f"All {report.floats:,} floats of the checkpoint are {bits}."
+
+
 def _parity(report: Report) -> str:
     worst = report.worst
     if worst is None:
         return ""
+    count = len(report.parity)
+    layers = f"{count} layers were" if count != 1 else "1 layer was"
+    how = {True: " That is close enough.", False: " That is too much.", None: ""}[report.agrees]
     return (
-        f" {len(report.parity)} layers were run against Darknet: the largest difference is"
-        f" {worst.max_abs:.2g}, at layer {worst.layer}."
+        f" {layers} run and compared with an engine's: the largest difference is"
+        f" {worst.max_abs:.2g}, at layer {worst.layer}.{how}"
     )
 
 

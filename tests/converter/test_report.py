@@ -26,8 +26,8 @@ FORMATS = (".html", ".md", ".json")
 
 def report(conversion, source, output=None, **options) -> Report:
     output = output or Path(source).with_suffix(".report.json")
-    options.setdefault("verified", conversion.verified or None)
-    return write_report(conversion.plan, conversion.metadata, source, output, force=True, **options)
+    options = {"verified": conversion.verified or None, "force": True} | options
+    return write_report(conversion.plan, conversion.metadata, source, output, **options)
 
 
 def json_report(conversion, source, **options):
@@ -116,12 +116,20 @@ def test_the_verdict(toy, verified, level, title):
     assert (told.level, told.title) == (level, title)
 
 
-def test_the_verdict_names_the_layer_that_is_farthest_from_darknet(toy):
+def test_the_verdict_names_the_layer_that_is_farthest_from_the_engine(toy):
     rows = [(0, 1e-6, 1e-7), (1, 2e-5, 1e-7)]
-    told = report(convert(toy.weights), toy.weights, parity=rows)
-    assert "2 layers were run against Darknet: the largest difference is 2e-05, at layer 1" in (
-        verdict(told).text
+    told = verdict(report(convert(toy.weights), toy.weights, parity=rows, agrees=True))
+    assert told.title == "Verified"
+    assert told.text.endswith(
+        " 2 layers were run and compared with an engine's: the largest difference is 2e-05, at"
+        " layer 1. That is close enough."
     )
+
+
+def test_equal_floats_whose_outputs_differ_are_not_verified(toy):
+    told = verdict(report(convert(toy.weights), toy.weights, parity=[(0, 9, 9)], agrees=False))
+    assert (told.level, told.title) == ("bad", "Outputs differ")
+    assert told.text.endswith("at layer 0. That is too much.")
 
 
 def test_an_error_that_is_not_finite_is_the_largest(toy):
@@ -254,6 +262,18 @@ def test_another_format_is_refused(toy):
     done = convert(toy.weights)
     with pytest.raises(UsageError, match=r"end it with \.html, \.md, \.json"):
         report(done, toy.weights, toy.weights.with_suffix(".pdf"))
+
+
+def test_another_file_is_not_replaced_without_force(toy, tmp_path):
+    done, output = convert(toy.weights), tmp_path / "r.json"
+    report(done, toy.weights, output, force=False)
+    report(done, toy.weights, output, force=False)  # the same again
+    output.write_text("precious")
+    with pytest.raises(OutputError, match="exists already"):
+        report(done, toy.weights, output, force=False)
+    assert output.read_text() == "precious"
+    report(done, toy.weights, output)
+    assert json.loads(output.read_text())["source"] == "toy.weights"
 
 
 def test_the_source_is_never_overwritten(toy, tmp_path):
