@@ -102,7 +102,7 @@ def test_strict_refuses_and_writes_nothing(toy, changed):
 
 
 def test_strict_names_the_first_and_counts_the_others(changed):
-    with pytest.raises(WeightsError, match="biases of layer 0 .* NaN, and 6 more such arrays"):
+    with pytest.raises(WeightsError, match=r"biases of layer 0 .* NaN, and 6 more such arrays"):
         changed(setting(0, np.nan, 134), strict=True)
 
 
@@ -214,8 +214,10 @@ class TestMisreadings:
         assert arrays.count("rolling_variance") > 60  # of 72 layers with batch norm
 
     def test_scales_that_are_no_scales(self, make):
-        files = make("[net]\nwidth=8\nheight=8\nchannels=3\n"
-                     "[convolutional]\nbatch_normalize=1\nfilters=64\nactivation=leaky\n")  # fmt: skip
+        files = make(
+            "[net]\nwidth=8\nheight=8\nchannels=3\n"
+            "[convolutional]\nbatch_normalize=1\nfilters=64\nactivation=leaky\n"
+        )
         data = bytearray(files.weights.read_bytes())
         np.frombuffer(data, "<f4", offset=20)[64 : 64 + 33] *= -1
         files.weights.write_bytes(data)
