@@ -6,6 +6,7 @@ child, engine_process.py, which answers through a file.
 
 import ctypes.util
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,10 @@ from yolov3 import engine_process
 
 # Where Debian's package darknet puts it.
 DEBIAN = Path("/usr/lib/darknet/libdarknet.so")
+
+# What darknet says after it has said what is wrong: pj runs into an assert(0) (utils.c:253), AB
+# prints its stack (utils.c:343).
+_EPILOGUE = re.compile(r"Assertion `0'|^\d+/\d+: |^backtrace ")
 
 
 class EngineError(DarknetError):
@@ -99,9 +104,8 @@ class Darknet:
             command, capture_output=True, text=True, errors="replace", check=False
         )
         if done.returncode:
-            # darknet's error() says what is wrong and then runs into an assert(0): pj utils.c:253.
             lines = map(str.strip, done.stderr.splitlines())
-            said = [line for line in lines if line and "Assertion `0'" not in line]
+            said = [line for line in lines if line and not _EPILOGUE.search(line)]
             how = "died" if done.returncode < 0 else "refused it"
             raise EngineError(
                 f"darknet {how} (status {done.returncode}){': ' + said[-1] if said else ''}",

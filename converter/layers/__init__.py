@@ -11,11 +11,12 @@ from converter.layers.base import (
 )
 from converter.layers.combining import Implicit, Sam, ScaleChannels, Shortcut
 from converter.layers.connected import Connected
+from converter.layers.conv_lstm import ConvLstm, History
 from converter.layers.convolutional import Convolutional, Deconvolutional
 from converter.layers.heads import AnchorHead, Detection, GaussianYolo, Iseg, Region, Yolo
 from converter.layers.local import Local
 from converter.layers.pooling import Avgpool, LocalAvgpool, Maxpool
-from converter.layers.recurrent import ConvLstm, Crnn, Gru, History, Lstm, Recurrent, Rnn
+from converter.layers.recurrent import Crnn, Gru, Lstm, Recurrent, Rnn
 from converter.layers.routing import Crop, Reorg, Reorg3d, Route, Upsample
 from converter.layers.simple import (
     Activation,
