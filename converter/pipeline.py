@@ -285,6 +285,7 @@ class _Job:
             current = _with_hash(meta, payload.sha256(self.source))
             if self._is_current(plan, current, survey):
                 oddities = survey.report(self.source, strict=self.strict)
+                store.remove_leftover(self.target)
                 return self._done("up to date", plan, current, oddities, verified=True)
             if not self.force:
                 raise OutputError(

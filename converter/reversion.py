@@ -122,6 +122,7 @@ def revert(
     if os.path.lexists(target):
         current = _current(target, plan, source, dtype)
         if current is not None:
+            store.remove_leftover(target)
             return _done("up to date", target, plan, current, digest, verified=True)
         if not force:
             raise OutputError(

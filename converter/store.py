@@ -158,7 +158,7 @@ def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
         OutputError: the target is no regular file, the disk is too small, or writing failed.
     """
     target = _resolved(path)
-    temporary = target.with_name(f".{target.name}.part")
+    temporary = _temporary(target)
     try:
         need_space(target, size)
         with open(temporary, "w+b", opener=open_locked) as file:
@@ -176,6 +176,21 @@ def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
             path=path,
             remedy="choose another output with -o",
         ) from error
+
+
+def remove_leftover(path: Path) -> None:
+    """Remove what a run that was killed left beside ``path``, unless another run is at it."""
+    temporary = _temporary(Path(os.path.realpath(path)))
+    if os.path.lexists(temporary):
+        with (
+            suppress(OSError, OutputError),
+            open(temporary, "r+b", opener=open_locked),
+        ):
+            os.unlink(temporary)
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
 
 
 def _resolved(path: Path) -> Path:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import nets
@@ -92,7 +93,7 @@ class TestWeights:
         rows = describe(sample.weights).as_dict()["layers"]
         found = {row["index"]: row["bytes"] for row in rows if row["parameters"]}
         assert found == spans
-        assert all(a["bytes"][1] == b["bytes"][0] for a, b in zip(rows, rows[1:], strict=False))
+        assert all(a["bytes"][1] == b["bytes"][0] for a, b in pairwise(rows))
 
     def test_recognised_by_size(self, tmp_path):
         path = tmp_path / "x.weights"
