@@ -160,7 +160,7 @@ def _detector(arguments: argparse.Namespace) -> Detector:
     if arguments.names is not None:
         model.names = read_names(Path(arguments.names), model.network.classes)
     if arguments.bn == "torch":
-        # It changes scores by some 1e-6; who asks for the other rule wants them as they are.
+        # It changes scores by less than 1e-5; who asks for the other rule wants them as they are.
         model = model.fuse()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
     if arguments.compile:
