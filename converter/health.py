@@ -47,12 +47,14 @@ class Oddity:
     Attributes:
         layer: the cfg layer.
         array: Darknet's name of the array.
+        offset: its first byte in the .weights file.
         problem: in a word or two, for programs.
         text: the sentence.
     """
 
     layer: int
     array: str
+    offset: int
     problem: str
     text: str
 
@@ -61,6 +63,7 @@ class Oddity:
         return {
             "layer": self.layer,
             "array": self.array,
+            "offset": self.offset,
             "problem": self.problem,
             "text": self.text,
         }
@@ -116,25 +119,6 @@ class Survey:
                 self._judge(slot, *self._ranges[slot.offset])
         return tuple(sorted(self._found, key=lambda oddity: oddity.layer))
 
-    def report(self, source: Source, *, strict: bool) -> tuple[Oddity, ...]:
-        """``complete``, and log what was noticed, or refuse it.
-
-        Raises:
-            WeightsError: something was noticed, and ``strict``.
-        """
-        oddities = self.complete(source)
-        if oddities and strict:
-            more = f", and {len(oddities) - 1} more such arrays" if len(oddities) > 1 else ""
-            raise WeightsError(
-                f"{oddities[0].text}{more}: damaged, or read with the wrong cfg",
-                remedy="without --strict it is converted all the same",
-            )
-        for oddity in oddities[:MAX_TOLD]:
-            log.warning("%s: no training gives that", oddity.text)
-        if len(oddities) > MAX_TOLD:
-            log.warning("and %d more such arrays, which --json lists", len(oddities) - MAX_TOLD)
-        return oddities
-
     def _judge(self, slot: Slot, low: float, high: float) -> None:
         variance = slot.kind.endswith("rolling_variance")
         largest = max(-low, high)
@@ -179,18 +163,29 @@ class Survey:
     def _warn(self, slot: Slot, problem: str, what: str) -> None:
         text = f"{slot.kind} of {slot.node.place} {what}"
         self._found.append(
-            Oddity(layer=slot.node.index, array=slot.kind, problem=problem, text=text)
+            Oddity(
+                layer=slot.node.index,
+                array=slot.kind,
+                offset=slot.offset,
+                problem=problem,
+                text=text,
+            )
         )
 
 
-def negative_variance(source: Source, plan: Plan) -> Slot | None:
-    """The first ``rolling_variance`` with a negative or NaN value; a sound file has none."""
-    import numpy as np
+def report(oddities: tuple[Oddity, ...], *, strict: bool) -> None:
+    """Log what was noticed, or refuse it.
 
-    for slot in plan.slots:
-        if slot.kind == "rolling_variance":
-            data = bytearray(4 * slot.floats)
-            source.read_into(memoryview(data), slot.offset)
-            if not (np.frombuffer(data, "<f4") >= 0).all():
-                return slot
-    return None
+    Raises:
+        WeightsError: something was noticed, and ``strict``.
+    """
+    if oddities and strict:
+        more = f", and {len(oddities) - 1} more such arrays" if len(oddities) > 1 else ""
+        raise WeightsError(
+            f"{oddities[0].text}{more}: damaged, or read with the wrong cfg",
+            remedy="without --strict it is converted all the same",
+        )
+    for oddity in oddities[:MAX_TOLD]:
+        log.warning("%s: no training gives that", oddity.text)
+    if len(oddities) > MAX_TOLD:
+        log.warning("and %d more such arrays, which --json lists", len(oddities) - MAX_TOLD)

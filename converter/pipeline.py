@@ -259,8 +259,6 @@ class _Job:
             partial=self.partial,
             source=self.source,
         )
-        if self.assumed:
-            self._refuse_misreading(plan)
         _tell_gaps(plan)
         meta = Metadata.of(
             plan,
@@ -277,14 +275,14 @@ class _Job:
                 "dry run",
                 plan,
                 meta,
-                survey.report(self.source, strict=self.strict),
+                self._examine(survey),
                 verified=False,
             )
         if os.path.lexists(self.target):
             self._need_other_target()
             current = _with_hash(meta, payload.sha256(self.source))
             if self._is_current(plan, current, survey):
-                oddities = survey.report(self.source, strict=self.strict)
+                oddities = self._examine(survey)
                 store.remove_leftover(self.target)
                 return self._done("up to date", plan, current, oddities, verified=True)
             if not self.force:
@@ -346,15 +344,20 @@ class _Job:
         )
         return reading.network
 
-    def _refuse_misreading(self, plan: Plan) -> None:
-        slot = health.negative_variance(self.source, plan)
-        if slot is not None:
+    def _examine(self, survey: Survey) -> tuple[Oddity, ...]:
+        """What the values have that no training gives: told, or refused."""
+        oddities = survey.complete(self.source)
+        variances = (oddity for oddity in oddities if oddity.array == "rolling_variance")
+        wrong = next((o for o in variances if o.problem in ("negative", "nan")), None)
+        if wrong and self.assumed:
             raise WeightsError(
                 f"has the size of {self.assumed['architecture']}, but not its contents: where that"
                 " has variances, this has negative values",
-                place=f"byte {slot.offset}",
+                place=f"byte {wrong.offset}",
                 remedy="give its cfg with --cfg, or download it again",
             )
+        health.report(oddities, strict=self.strict)
+        return oddities
 
     def _names(self, names: PathLike | None, network: Network) -> list[str] | None:
         path = Path(names) if names is not None else companion(self.source.path, ".names")
@@ -374,10 +377,9 @@ class _Job:
             return False
 
     def _write(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
-        if self.verify:
-            # Comparing needs numpy, whose import takes as long as half of the hashing: do both at
-            # once.
-            Thread(target=import_module, args=("numpy",), daemon=True).start()
+        # Looking at the values needs numpy, whose import takes as long as half of the hashing: do
+        # both at once.
+        Thread(target=import_module, args=("numpy",), daemon=True).start()
         blank = _head(plan, _with_hash(meta, "0" * 64))
         size = len(blank) + WIDTHS[self.dtype] * sum(slot.floats for slot in plan.tensors)
         error = 0.0
@@ -402,7 +404,7 @@ class _Job:
                         remedy="check the disk",
                     )
             self.source.need_unchanged()
-            oddities = survey.report(self.source, strict=self.strict)
+            oddities = self._examine(survey)
         return self._done("converted", plan, meta, oddities, verified=self.verify, max_error=error)
 
     def _done(
