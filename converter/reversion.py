@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -149,7 +150,7 @@ def _plan(
                 "does not say which network it is", remedy="give its cfg with --cfg"
             )
         wanted: Dialect = "pjreddie" if dialect == "auto" else dialect
-        return _plan_of_stranger(checkpoint, networks.read(cfg), wanted), _dtype(checkpoint), None
+        return plan_for(_names(checkpoint), networks.read(cfg), wanted), _dtype(checkpoint), None
     if dialect != "auto" and dialect != entries.get("dialect"):
         raise UsageError(
             f"--dialect {dialect} contradicts the checkpoint, which is {entries.get('dialect')}"
@@ -170,13 +171,20 @@ def _plan(
         dialect=meta.dialect,
         cutoff=meta.cutoff,
     )
-    _need_all(checkpoint, plan)
+    _refuse_surplus(_names(checkpoint), plan)
     return plan, meta.dtype, meta.source_sha256
 
 
-def _plan_of_stranger(checkpoint: Path, network: Network, dialect: Dialect) -> Plan:
-    """A plain state dict: its names tell the family."""
-    present = store.read_entries(checkpoint).keys()
+def _names(checkpoint: Path) -> set[str]:
+    return {name for name in store.read_entries(checkpoint) if name != "__metadata__"}
+
+
+def plan_for(names: Collection[str], network: Network, dialect: Dialect) -> Plan:
+    """The plan of the .weights file that tensors with these ``names`` make: they tell the family.
+
+    Raises:
+        CheckpointError: they are no network of either family.
+    """
     lacking: dict[str, list[str]] = {}
     for name in ("yolov3", "generic"):
         try:
@@ -186,9 +194,9 @@ def _plan_of_stranger(checkpoint: Path, network: Network, dialect: Dialect) -> P
         plan = plans.make(
             header=HEADERS[dialect], size=None, network=network, family=family, dialect=dialect
         )
-        lacking[name] = [slot.tensor for slot in plan.slots if slot.tensor not in present]
+        lacking[name] = [slot.tensor for slot in plan.slots if slot.tensor not in names]
         if not lacking[name]:
-            _need_all(checkpoint, plan)
+            _refuse_surplus(names, plan)
             return plan
     name, missing = min(lacking.items(), key=lambda item: len(item[1]))
     raise CheckpointError(
@@ -198,12 +206,11 @@ def _plan_of_stranger(checkpoint: Path, network: Network, dialect: Dialect) -> P
     )
 
 
-def _need_all(checkpoint: Path, plan: Plan) -> None:
-    """Refuse a checkpoint with tensors that the .weights file has no place for."""
-    names = {name for name in store.read_entries(checkpoint) if name != "__metadata__"}
+def _refuse_surplus(names: Collection[str], plan: Plan) -> None:
+    """Refuse tensors that the .weights file has no place for."""
     surplus = sorted(
         name
-        for name in names.difference(slot.tensor for slot in plan.slots)
+        for name in set(names).difference(slot.tensor for slot in plan.slots)
         if not name.endswith("num_batches_tracked")
     )
     if surplus:

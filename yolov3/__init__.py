@@ -9,6 +9,7 @@ except ModuleNotFoundError as error:
 
 from yolov3.backbone import Darknet53
 from yolov3.blocks import BasicConv2d, ResidualBlock
+from yolov3.checkpoint import save
 from yolov3.darknet import DarknetModel
 from yolov3.detect import classify, detect
 from yolov3.detections import Classes, Detections
@@ -32,4 +33,5 @@ __all__ = [
     "classify",
     "detect",
     "load",
+    "save",
 ]
