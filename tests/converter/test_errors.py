@@ -1,0 +1,367 @@
+"""What users read when something is refused: the exact texts, one a fault."""
+
+import os
+import struct
+
+import pytest
+
+from converter import DarknetError, convert, revert
+from converter.errors import UsageError, printable
+
+HEAD = "[net]\nwidth=8\nheight=8\nchannels=3\n\n"
+CONV = "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=leaky\n"
+TWICE = HEAD + CONV  # has 10 lines
+
+# What the cfg holds -> the error, after the file's name.
+CFGS = {
+    "empty": ("", "has no sections (a cfg starts with [net])"),
+    "no net": (
+        CONV,
+        "line 1: starts with [convolutional] (the first section must be [net] or [network])",
+    ),
+    "no layers": (HEAD, "line 1: has no layers after [net]"),
+    "no size": (
+        "[net]\nbatch=1\n" + CONV,
+        "line 1: [net] has no width=, height= and channels=",
+    ),
+    "no equals sign": (TWICE + "size\n", "line 11: size has no '=' (write key=value)"),
+    "no value": (TWICE + "size=\n", "line 11: size= has no value"),
+    "no bracket": (TWICE + "[yolo\n", "line 11: [yolo is not a section (write [type])"),
+    "unknown section": (
+        TWICE + "[Yolo]\n",
+        "line 11: [Yolo] is not a layer that can be converted (known are Gaussian_yolo, activation,"
+        " avgpool, batchnorm, connected, contrastive, conv_lstm, convolutional, cost, crnn, crop,"
+        " deconvolutional, detection, dropout, empty, gru, history, implicit, iseg, l2norm, local,"
+        " local_avgpool, logistic, lstm, maxpool, normalization, region, reorg, reorg3d, rnn,"
+        " route, sam, scale_channels, shortcut, softmax, upsample, yolo)",
+    ),
+    "twice": (
+        f"{TWICE}\n{TWICE}",
+        "line 12: holds the same network again: it was appended to itself"
+        " (delete everything from line 12 on)",
+    ),
+    "another network": (
+        f"{TWICE}\n{TWICE}size=1\n",
+        "line 12: holds a second network (keep what is before line 12 or what follows)",
+    ),
+    "no integer": (
+        TWICE.replace("filters=4", "filters=4x4"),
+        "line 7: filters=4x4 is not an integer",
+    ),
+    "a gap": (TWICE.replace("filters=4", "filters=1 6"), "line 7: filters=1 6 is not an integer"),
+    "too large an integer": (
+        TWICE.replace("filters=4", "filters=4294967304"),
+        "line 7: filters=4294967304 does not fit into 32 bits",
+    ),
+    "too many filters": (
+        TWICE.replace("filters=4", "filters=2147483647"),
+        "line 6, layer 0 [convolutional]: its output 2147483647 x 8 x 8 has more than"
+        " 2,147,483,647 values (correct the cfg)",
+    ),
+    "unknown activation": (
+        TWICE.replace("leaky", "leaky#x").replace("leaky#x", "Leaky"),
+        "line 6, layer 0 [convolutional]: activation=Leaky is unknown: Darknet would silently use"
+        " relu (correct the cfg)",
+    ),
+    "groups": (
+        TWICE + "groups=2\n",
+        "line 6, layer 0 [convolutional]: groups=2 does not divide its 3 input channels"
+        " (correct the cfg)",
+    ),
+    "a route to itself": (
+        TWICE + "[route]\nlayers=1\n",
+        "line 11, layer 1 [route]: refers to layer 1, which is not before it (correct the cfg)",
+    ),
+    "a route to nowhere": (
+        TWICE + "[route]\nlayers=-2\n",
+        "line 11, layer 1 [route]: refers to layer -1, which is not before it (correct the cfg)",
+    ),
+    "shared with a later layer": (
+        TWICE + "share_index=7\n",
+        "line 6, layer 0 [convolutional]: refers to layer 7, which is not before it"
+        " (correct the cfg)",
+    ),
+    "a shortcut without from": (
+        TWICE + "[shortcut]\n",
+        "line 11, layer 1 [shortcut]: has no from= (correct the cfg)",
+    ),
+    "filters before a head": (
+        TWICE + "[yolo]\nclasses=3\nnum=3\n",
+        "line 11, layer 1 [yolo]: classes=3 with 3 anchors needs 24 channels, the layer before it"
+        " has 4 (write classes=3 with filters=24 there)",
+    ),
+    "nothing left": (
+        TWICE + "[convolutional]\nsize=9\n",
+        "line 11, layer 1 [convolutional]: leaves nothing: its output would be 1 x 0 x 0"
+        " (correct the cfg)",
+    ),
+    "control characters": (
+        TWICE + "[\x1b[31mred]\n",
+        "line 11: [\\x1b[31mred] is not a layer that can be converted (known are ",
+    ),
+    "zero bytes": (
+        TWICE + "\0",
+        f"byte {len(TWICE)}: is not text: it holds zero bytes (give the .cfg, not the .weights)",
+    ),
+    "HTML": (
+        "<!DOCTYPE html>",
+        "is an HTML page, not the file it was downloaded for"
+        " (download it again; a browser shows what the address really serves)",
+    ),
+}
+
+HEADER = struct.pack("<iiiQ", 0, 2, 0, 0)
+FLOATS = 4 + 4 * 3 * 9  # of TWICE: 20 + 4 * 112 = 468 bytes
+
+WEIGHTS = {
+    "empty": (b"", "is empty (download or copy it again)"),
+    "short head": (
+        HEADER[:10],
+        "ends after 10 bytes, inside its 16-byte header (download or copy it again)",
+    ),
+    "half of seen": (
+        HEADER[:16],
+        "ends after 16 bytes, inside its 20-byte header (download or copy it again)",
+    ),
+    "cut": (
+        HEADER + bytes(4 * 2),
+        "byte 28: ends inside biases of layer 0 [convolutional], line 6: 28 bytes of 468"
+        " (download or copy it again, or use the cfg it was trained with)",
+    ),
+    "surplus": (
+        HEADER + bytes(4 * FLOATS + 8),
+        "byte 468: has 8 bytes more than the cfg asks for (476, not 468)"
+        " (this is not the cfg it was trained with)",
+    ),
+    "channels": (
+        HEADER + bytes(4 * (4 + 4 * 1 * 9)),
+        "layer 0 [convolutional], line 6: the file fits channels=1, the cfg says 3"
+        " (180 bytes, the cfg asks for 468) (set channels=1 in [net])",
+    ),
+    "half precision": (
+        HEADER + bytes(2 * FLOATS),
+        "byte 244: the file fits values of 2 bytes: float16 (244 bytes, the cfg asks for 468)"
+        " (Darknet reads float32 only: let the program that wrote it write that)",
+    ),
+    "header": (
+        HEADER[:16] + bytes(4 * FLOATS),
+        "byte 464: the file fits a header of 16 bytes, its version 0.2.0 says 20"
+        " (464 bytes, the cfg asks for 468) (write the version 0, 1, 0 into its first 12 bytes)",
+    ),
+    "no version": (
+        b"\x7f\xff\x7f\xff" * 3 + bytes(1000),
+        "byte 0: its version reads -8388737.-8388737.-8388737, which no darknet wrote"
+        " (1,012 bytes, the cfg asks for 464)"
+        " (this is no .weights file, or a damaged one: download or copy it again)",
+    ),
+    "cfg": (
+        HEAD.encode(),
+        "is text that looks like a cfg (give it with --cfg, and the .weights first)",
+    ),
+    "LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:523e\nsize 248007048\n",
+        "is a Git LFS pointer, not the file it stands for (run `git lfs pull` where it comes from)",
+    ),
+    "zip": (
+        b"PK\x03\x04" + bytes(30),
+        "is a zip archive (a PyTorch .pt file is one, too)"
+        " (give the .weights file that darknet wrote; a PyTorch file is no input)",
+    ),
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "net.cfg").write_text(TWICE)
+    (tmp_path / "net.weights").write_bytes(HEADER + bytes(4 * FLOATS))
+    return tmp_path
+
+
+def refusal(run, *arguments, **options):
+    with pytest.raises(DarknetError) as caught:
+        run(*arguments, **options)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.isprintable()
+    return text
+
+
+@pytest.mark.parametrize("fault", CFGS)
+def test_cfg(folder, fault):
+    text, message = CFGS[fault]
+    (folder / "net.cfg").write_text(text)
+    found = refusal(convert, folder / "net.weights")
+    expected = f"{folder / 'net.cfg'}: {message}"
+    if message.endswith("(known are "):
+        assert found.startswith(expected)
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize("fault", WEIGHTS)
+def test_weights(folder, fault):
+    data, message = WEIGHTS[fault]
+    (folder / "net.weights").write_bytes(data)
+    assert refusal(convert, folder / "net.weights") == f"{folder / 'net.weights'}: {message}"
+    assert sorted(os.listdir(folder)) == ["net.cfg", "net.weights"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"a\nb\n", "has 2 names, the network has 3 classes (give the right file with --names)"),
+        (b"", "has 0 names, the network has 3 classes (give the right file with --names)"),
+        (b"a\0b", "is not text (give a text file with one class name a line)"),
+        (b"x\n" * (1 << 20), "is larger than 1,048,576 bytes"),
+        (
+            b"<html>",
+            "is an HTML page, not the file it was downloaded for"
+            " (give a text file with one class name a line)",
+        ),
+    ],
+)
+def test_names(sample, data, message):
+    path = sample.cfg.with_suffix(".names")
+    path.write_bytes(data)
+    assert refusal(convert, sample.weights) == f"{path}: {message}"
+
+
+def test_names_are_split_where_darknet_does(sample):
+    """At line feeds only; 0x85 is an ellipsis in the Windows code page, a line end to Python."""
+    sample.cfg.with_suffix(".names").write_bytes(b"a\x85b\r\n\x1b[31mred\r\nc\x0bd\r\n")
+    assert convert(sample.weights).metadata.names == ["a\x85b", "\x1b[31mred", "c\x0bd"]
+
+
+class TestPaths:
+    def test_missing(self, folder):
+        path = folder / "no.weights"
+        assert refusal(convert, path) == f"{path}: no such file (check the path)"
+
+    def test_missing_cfg(self, folder):
+        path = folder / "no.cfg"
+        assert refusal(convert, folder / "net.weights", cfg=path) == (
+            f"{path}: cannot be read: No such file or directory"
+        )
+
+    @pytest.mark.parametrize("argument", ["source", "cfg", "names"])
+    def test_what_is_no_file(self, folder, argument):
+        os.mkfifo(folder / "fifo")
+        for path, what in (
+            (folder, "a directory"), (folder / "fifo", "not a regular file"),
+            ("/dev/zero", "not a regular file"),
+        ):  # fmt: skip
+            options = {"source": folder / "net.weights", argument: path}
+            remedy = " (give a .weights file)" if argument == "source" else ""
+            assert refusal(convert, **options) == f"{path}: is {what}{remedy}"
+
+    @pytest.mark.parametrize("argument", ["source", "cfg", "names", "output"])
+    def test_a_zero_byte(self, folder, argument):
+        options = {"source": folder / "net.weights", argument: "a\0b"}
+        verb = "written" if argument == "output" else "read"
+        assert refusal(convert, **options) == f"a\\x00b: cannot be {verb}: a zero byte in its name"
+
+    @pytest.mark.parametrize("target", ["net.weights", "net.cfg", "link", "hard"])
+    def test_an_input_is_never_replaced(self, folder, target):
+        (folder / "link").symlink_to("net.weights")
+        os.link(folder / "net.cfg", folder / "hard")
+        path = folder / target
+        with pytest.raises(UsageError) as caught:
+            convert(folder / "net.weights", path, force=True)
+        assert str(caught.value) == f"{path}: is an input (choose another output)"
+        assert (folder / "net.cfg").read_text() == TWICE
+
+    def test_a_symlink_is_followed(self, folder):
+        (folder / "link").symlink_to("there.safetensors")
+        convert(folder / "net.weights", folder / "link", force=True)
+        assert (folder / "link").is_symlink()
+        assert (folder / "there.safetensors").is_file()
+
+    def test_a_symlink_to_itself(self, folder):
+        path = folder / "link"
+        path.symlink_to("link")
+        assert refusal(convert, folder / "net.weights", path, force=True) == (
+            f"{path}: is a symlink to itself (choose another output)"
+        )
+
+    @pytest.mark.parametrize("kind", ["folder", "fifo", "/dev/full", "/dev/null"])
+    def test_a_target_that_is_no_file(self, folder, kind):
+        path = folder / kind  # which is ``kind`` itself if that is absolute
+        if kind == "folder":
+            path.mkdir()
+        if kind == "fifo":
+            os.mkfifo(path)
+        before = path.stat().st_mode
+        text = refusal(convert, folder / "net.weights", path, force=True)
+        assert text == f"{path}: is not a regular file (choose another output)"
+        assert path.stat().st_mode == before
+
+    def test_a_device_in_the_place_of_the_part(self, folder):
+        part = folder / ".net.safetensors.part"
+        os.mkfifo(part)
+        assert refusal(convert, folder / "net.weights") == (
+            f"{part}: is not a regular file (remove it)"
+        )
+
+    def test_a_folder_that_is_missing(self, folder):
+        path = folder / "no" / "x.safetensors"
+        assert refusal(convert, folder / "net.weights", path) == (
+            f"{path}: cannot be written: No such file or directory (choose another output with -o)"
+        )
+
+    def test_bytes_that_are_no_utf8(self, folder):
+        path = os.fsencode(folder) + b"/caf\xe9.weights"
+        os.rename(folder / "net.weights", path)
+        os.rename(folder / "net.cfg", path.replace(b".weights", b".cfg"))
+        assert convert(os.fsdecode(path)).verified
+        assert printable(os.fsdecode(path)).endswith("/caf\\udce9.weights")
+
+
+def test_a_file_that_changes_meanwhile(toy, monkeypatch):
+    from converter import pipeline
+
+    write = pipeline.payload.write
+
+    def growing(*arguments):
+        digest = write(*arguments)
+        with open(toy.weights, "ab") as file:
+            file.write(b"more")
+        return digest
+
+    monkeypatch.setattr(pipeline.payload, "write", growing)
+    assert refusal(convert, toy.weights) == (
+        f"{toy.weights}: changed while it was read"
+        " (wait until it is completely written, then convert it again)"
+    )
+    assert not toy.checkpoint.exists()
+
+
+def test_a_file_that_shrinks_meanwhile(toy, monkeypatch):
+    from converter import pipeline
+
+    write = pipeline.payload.write
+
+    def shrinking(*arguments):
+        os.truncate(toy.weights, 100)
+        return write(*arguments)
+
+    monkeypatch.setattr(pipeline.payload, "write", shrinking)
+    assert refusal(convert, toy.weights) == f"{toy.weights}: became shorter while it was read"
+    assert not toy.checkpoint.exists()
+
+
+class TestCheckpoints:
+    def test_the_way_back(self, toy):
+        convert(toy.weights)
+        data = toy.checkpoint.read_bytes()
+        for content, message in (
+            (b"", "is not a safetensors file, or is cut off inside its header"
+                  " (download or convert it again)"),
+            (data[:100], "is not a safetensors file, or is cut off inside its header"
+                         " (download or convert it again)"),
+            (b"PK\x03\x04" + bytes(30), "is a zip archive (a PyTorch .pt file is one, too)"
+                                        " (give the .safetensors file that convert wrote)"),
+            (data[:-1], "is not a safetensors file: Error while deserializing header: incomplete"
+                        " metadata, file not fully covered"),
+        ):  # fmt: skip
+            toy.checkpoint.write_bytes(content)
+            assert refusal(revert, toy.checkpoint, dry_run=True) == f"{toy.checkpoint}: {message}"
