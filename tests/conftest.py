@@ -1,5 +1,6 @@
 """What many tests start from."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,10 @@ import pytest
 import reference
 
 DATA = Path(__file__).parent / "data"
+
+# Tests run in several processes: more threads in each would wait for one another (libgomp spins; two
+# threads beside a busy core are seven times slower than one). Set before PyTorch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @dataclass(frozen=True)

