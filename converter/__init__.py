@@ -5,6 +5,8 @@
 True
 """
 
+from typing import TYPE_CHECKING, Any
+
 from converter.errors import (
     CfgError,
     CheckpointError,
@@ -16,8 +18,20 @@ from converter.errors import (
     UsageError,
     WeightsError,
 )
-from converter.pipeline import Conversion, Verification, convert, verify
-from converter.reversion import Reversion, revert
+
+if TYPE_CHECKING:
+    from converter.pipeline import Conversion, Verification, convert, verify
+    from converter.reversion import Reversion, revert
+
+# Imported when they are asked for: whoever needs one part should not wait for the others.
+_LATE = {
+    "Conversion": "pipeline",
+    "Reversion": "reversion",
+    "Verification": "pipeline",
+    "convert": "pipeline",
+    "revert": "reversion",
+    "verify": "pipeline",
+}
 
 __all__ = [
     "CfgError",
@@ -36,3 +50,11 @@ __all__ = [
     "revert",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from converter.layers import Connected, Convolutional, Dialect, Layer, Shape
+from converter.layers import Dialect, Layer, Shape
 from converter.layers.base import Composite
-from converter.layers.convolutional import Deconvolutional
+from converter.layers.connected import Connected
+from converter.layers.convolutional import Convolutional, Deconvolutional
 from converter.layers.local import Local
 
 

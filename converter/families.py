@@ -12,17 +12,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from converter.errors import FamilyError
-from converter.layers import (
-    Avgpool,
-    Convolutional,
-    Layer,
-    Maxpool,
-    Route,
-    Shortcut,
-    Softmax,
-    Upsample,
-    Yolo,
-)
+from converter.layers import Layer
+from converter.layers.combining import Shortcut
+from converter.layers.convolutional import Convolutional
+from converter.layers.heads import Yolo
+from converter.layers.pooling import Avgpool, Maxpool
+from converter.layers.routing import Route, Upsample
+from converter.layers.softmax import Softmax
 from converter.network import Network, Node
 
 FamilyName = Literal["yolov3", "article", "generic"]

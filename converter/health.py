@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from converter.errors import WeightsError
-from converter.layers import AnchorHead, Region
+from converter.layers.heads import AnchorHead, Region
 from converter.plan import Plan, Slot
 from converter.source import Source
 

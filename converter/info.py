@@ -14,7 +14,8 @@ from converter import network as networks
 from converter import plan as plans
 from converter.errors import CheckpointError, DarknetError, FamilyError, WeightsError
 from converter.health import Oddity, Survey
-from converter.layers import AnchorHead, Dialect, Region
+from converter.layers import Dialect
+from converter.layers.heads import AnchorHead, Region
 from converter.metadata import Metadata
 from converter.network import Network, Node
 from converter.plan import Plan

@@ -7,10 +7,15 @@ assumed to be as published, and said to be assumed.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from converter import families
 from converter.families import Spec
-from converter.layers import Convolutional, Layer, Maxpool, Route, Upsample, Yolo
+from converter.layers import Layer
+from converter.layers.convolutional import Convolutional
+from converter.layers.heads import Yolo
+from converter.layers.pooling import Maxpool
+from converter.layers.routing import Route, Upsample
 from converter.network import Net, Network, build, render
 
 # More classes than any published detector has (YOLO9000: 9,418). The bound keeps one architecture's
@@ -41,13 +46,23 @@ class Architecture:
 
     def network(self, classes: int) -> Network:
         """The whole network, with cfg text in our own words."""
-        net = Net(width=self.size, height=self.size, channels=3)
-        layers = self.layers(classes)
-        return build(net, layers, render(net, layers))
+        return _network(self, classes)
 
     def floats(self, classes: int) -> int:
         """Float32 values in its .weights file."""
-        return self.network(classes).floats
+        return _floats(self, classes)
+
+
+@lru_cache(maxsize=32)
+def _network(architecture: Architecture, classes: int) -> Network:
+    net = Net(width=architecture.size, height=architecture.size, channels=3)
+    layers = architecture.layers(classes)
+    return build(net, layers, render(net, layers))
+
+
+@lru_cache(maxsize=32)
+def _floats(architecture: Architecture, classes: int) -> int:
+    return architecture.network(classes).floats
 
 
 @dataclass(frozen=True, kw_only=True)

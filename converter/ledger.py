@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 from converter import known, registry, sniff
 from converter.errors import NetworkError, WeightsError
-from converter.layers import DIALECTS, AnchorHead, Convolutional, Dialect, Layer, Region
+from converter.layers import DIALECTS, Dialect, Layer
+from converter.layers.convolutional import Convolutional
+from converter.layers.heads import AnchorHead, Region
 from converter.variants import (
     channels_of,
     with_channels,

@@ -10,7 +10,7 @@ from converter import cfg
 from converter.cfg import Section
 from converter.errors import CfgError, NetworkError
 from converter.files import read_small
-from converter.layers import LAYERS, Dialect, Layer, Misfit, Recurrent, Shape
+from converter.layers import LAYERS, Dialect, Layer, Misfit, Shape
 from converter.layers.base import MAX_VALUES
 
 MAX_LINKS = 100_000  # from layers to those that feed them; official cfgs have hundreds
@@ -174,8 +174,7 @@ def build(net: Net, layers: Sequence[Layer], text: str) -> Network:
     nodes: list[Node] = []
     links = 0
     for index, layer in enumerate(layers):
-        if isinstance(layer, Recurrent):
-            layer = replace(layer, time_steps=net.time_steps)
+        layer = layer.over(net.time_steps)
         try:
             sources = layer.sources(index)
             layer.owner(index)  # refuses one that is not before it

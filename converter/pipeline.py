@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any, Literal
 
 from converter import cfg as cfgs
-from converter import dialects, families, health, known, ledger, payload, remote, store
+from converter import dialects, families, health, payload, remote, store
 from converter import network as networks
 from converter import plan as plans
 from converter.errors import (
@@ -320,10 +320,14 @@ class _Job:
         try:
             return networks.read(path)
         except NetworkError as error:
+            from converter import ledger  # late: a cfg that is sound needs no explanation
+
             layers = networks.read_layers(cfgs.parse(networks.read_text(path)))
             raise ledger.explain_heads(error, *layers, self.source) from error
 
     def _recognise(self, header: Header, dialect: Dialect) -> Network:
+        from converter import known, ledger  # late: only for a file without a cfg
+
         floats, rest = divmod(self.source.size - header.size, 4)
         readings = [] if rest else known.recognise(floats)
         if len(readings) > 1:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING
 
-from converter import ledger
 from converter.errors import WeightsError
 from converter.families import Family
 from converter.layers import Array, Dialect
@@ -122,6 +121,8 @@ def make(
     slots, unfilled = _lay_out(header, network, family, dialect)
     end = slots[-1].end if slots else header.size
     if size is not None and size != end:
+        from converter import ledger  # late: a file that fits needs no explanation
+
         cutoff = ledger.cut(slots, size) if partial else None
         if cutoff is None:
             raise ledger.explain(network, header, dialect, slots, size, source)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from converter import registry, sniff, weights
+from converter import sniff, weights
 from converter.errors import CfgError, WeightsError
 from converter.files import open_regular, read_small
 
@@ -80,6 +80,8 @@ def opened(path: Path) -> Iterator[Source]:
     try:
         file = open_regular(path, WeightsError, "give a .weights file")
     except FileNotFoundError:
+        from converter import registry  # late: a file that is there needs no download
+
         download = registry.suggest(path)
         remedy = f"download it: {download}" if download else "check the path"
         raise WeightsError("no such file", path=path, remedy=remedy) from None

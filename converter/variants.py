@@ -7,7 +7,10 @@ from dataclasses import replace
 
 from converter import network as networks
 from converter.errors import DarknetError
-from converter.layers import AnchorHead, Connected, Convolutional, Layer, Region
+from converter.layers import Layer
+from converter.layers.connected import Connected
+from converter.layers.convolutional import Convolutional
+from converter.layers.heads import AnchorHead, Region
 from converter.network import Net, Network
 
 

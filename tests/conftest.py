@@ -11,8 +11,8 @@ import reference
 
 DATA = Path(__file__).parent / "data"
 
-# Tests run in several processes: more threads in each would wait for one another (libgomp spins; two
-# threads beside a busy core are seven times slower than one). Set before PyTorch is imported.
+# Tests run in several processes: more threads in each would wait for one another (libgomp spins;
+# two threads beside a busy core are seven times slower than one). Before PyTorch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

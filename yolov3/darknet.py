@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from converter.errors import NetworkError, UsageError
-from converter.layers import Convolutional, Dialect, container
+from converter.layers import Dialect, container
+from converter.layers.convolutional import Convolutional
 from converter.network import Network, Node
 from yolov3.finetune import FineTuning, initialise, need_classes, with_classes
 

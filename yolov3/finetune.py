@@ -12,7 +12,7 @@ from torch import nn
 from converter import cfg
 from converter import network as networks
 from converter.errors import NetworkError, UsageError
-from converter.layers import Convolutional
+from converter.layers.convolutional import Convolutional
 from converter.layers.heads import AnchorHead, Region
 from converter.network import Network, Node
 from yolov3.blocks import PjreddieBatchNorm1d, PjreddieBatchNorm2d

@@ -13,7 +13,7 @@ from converter import families, store
 from converter import network as networks
 from converter.errors import CheckpointError, UsageError
 from converter.families import Spec
-from converter.layers import Yolo
+from converter.layers.heads import Yolo
 from converter.metadata import Metadata
 from converter.network import Network
 from yolov3.backbone import Darknet53

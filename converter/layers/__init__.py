@@ -1,4 +1,11 @@
-"""The section types, one class each. ``LAYERS`` finds a class by its canonical cfg name."""
+"""The section types, one class each. ``LAYERS`` finds a class by its canonical cfg name.
+
+A type's module is imported when the first network asks for it: a conversion should start in a
+blink, and no network has all types.
+"""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
 from converter.layers.base import (
     DIALECTS,
@@ -9,90 +16,61 @@ from converter.layers.base import (
     Shape,
     container,
 )
-from converter.layers.combining import Implicit, Sam, ScaleChannels, Shortcut
-from converter.layers.connected import Connected
-from converter.layers.conv_lstm import ConvLstm, History
-from converter.layers.convolutional import Convolutional, Deconvolutional
-from converter.layers.heads import AnchorHead, Detection, GaussianYolo, Iseg, Region, Yolo
-from converter.layers.local import Local
-from converter.layers.pooling import Avgpool, LocalAvgpool, Maxpool
-from converter.layers.recurrent import Crnn, Gru, Lstm, Recurrent, Rnn
-from converter.layers.routing import Crop, Reorg, Reorg3d, Route, Upsample
-from converter.layers.simple import (
-    Activation,
-    Batchnorm,
-    Contrastive,
-    Cost,
-    Dropout,
-    Empty,
-    L2norm,
-    Logistic,
-    Normalization,
-    Softmax,
-)
 
-LAYERS: dict[str, type[Layer]] = {
-    cls.type: cls
-    for cls in (
-        Activation,
-        Avgpool,
-        Batchnorm,
-        Connected,
-        Contrastive,
-        ConvLstm,
-        Convolutional,
-        Cost,
-        Crnn,
-        Crop,
-        Deconvolutional,
-        Detection,
-        Dropout,
-        Empty,
-        GaussianYolo,
-        Gru,
-        History,
-        Implicit,
-        Iseg,
-        L2norm,
-        Local,
-        LocalAvgpool,
-        Logistic,
-        Lstm,
-        Maxpool,
-        Normalization,
-        Region,
-        Reorg,
-        Reorg3d,
-        Rnn,
-        Route,
-        Sam,
-        ScaleChannels,
-        Shortcut,
-        Softmax,
-        Upsample,
-        Yolo,
-    )
+_PLACES = {
+    "activation": "simple.Activation",
+    "avgpool": "pooling.Avgpool",
+    "batchnorm": "simple.Batchnorm",
+    "connected": "connected.Connected",
+    "contrastive": "simple.Contrastive",
+    "conv_lstm": "conv_lstm.ConvLstm",
+    "convolutional": "convolutional.Convolutional",
+    "cost": "simple.Cost",
+    "crnn": "recurrent.Crnn",
+    "crop": "routing.Crop",
+    "deconvolutional": "convolutional.Deconvolutional",
+    "detection": "heads.Detection",
+    "dropout": "simple.Dropout",
+    "empty": "simple.Empty",
+    "Gaussian_yolo": "heads.GaussianYolo",
+    "gru": "recurrent.Gru",
+    "history": "conv_lstm.History",
+    "implicit": "combining.Implicit",
+    "iseg": "heads.Iseg",
+    "l2norm": "simple.L2norm",
+    "local": "local.Local",
+    "local_avgpool": "pooling.LocalAvgpool",
+    "logistic": "simple.Logistic",
+    "lstm": "recurrent.Lstm",
+    "maxpool": "pooling.Maxpool",
+    "normalization": "simple.Normalization",
+    "region": "heads.Region",
+    "reorg": "reorg.Reorg",
+    "reorg3d": "reorg.Reorg3d",
+    "rnn": "recurrent.Rnn",
+    "route": "routing.Route",
+    "sam": "combining.Sam",
+    "scale_channels": "combining.ScaleChannels",
+    "shortcut": "combining.Shortcut",
+    "softmax": "softmax.Softmax",
+    "upsample": "routing.Upsample",
+    "yolo": "heads.Yolo",
 }
 
-__all__ = [
-    "DIALECTS",
-    "LAYERS",
-    "AnchorHead",
-    "Array",
-    "Avgpool",
-    "Connected",
-    "Convolutional",
-    "Dialect",
-    "Layer",
-    "Maxpool",
-    "Misfit",
-    "Recurrent",
-    "Region",
-    "Route",
-    "Shape",
-    "Shortcut",
-    "Softmax",
-    "Upsample",
-    "Yolo",
-    "container",
-]
+
+class _Layers(Mapping[str, type[Layer]]):
+    def __getitem__(self, name: str) -> type[Layer]:
+        module, _, cls = _PLACES[name].partition(".")
+        found: type[Layer] = getattr(import_module(f"{__name__}.{module}"), cls)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+LAYERS: Mapping[str, type[Layer]] = _Layers()
+
+__all__ = ["DIALECTS", "LAYERS", "Array", "Dialect", "Layer", "Misfit", "Shape", "container"]

@@ -140,6 +140,10 @@ class Layer:
         """Why this layer cannot run exactly in PyTorch; None if it can."""
         return None
 
+    def over(self, time_steps: int) -> "Layer":
+        """This layer in a network that reads sequences of so many steps."""
+        return self
+
     def owner(self, index: int) -> int:
         """The layer whose arrays layer ``index`` computes with: itself, unless it shares."""
         return index

@@ -62,4 +62,6 @@ class Connected(Layer):
         """(N, ...) -> (N, output, 1, 1)."""
         x = m.fc(inputs[0].flatten(1))
         x = m.bn(x) if self.batch_normalize else x
-        return activate(self.activation, x)[:, :, None, None]
+        x = activate(self.activation, x)
+        # Not x[:, :, None, None]: OpenCV does not read the ONNX that this becomes.
+        return x.reshape(*x.shape, 1, 1)

@@ -7,8 +7,8 @@ on from the last call's.
 
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self, TypeVar
 
 from converter.layers.activation import activate, need_activation
 from converter.layers.base import (
@@ -36,6 +36,10 @@ class Recurrent(Composite):
 
     # Not an option of the section: the network sets it to that of [net].
     time_steps: int = field(default=1, metadata={"option": False})
+
+    def over(self, time_steps: int) -> Self:
+        """The same, told how many steps a sequence has."""
+        return replace(self, time_steps=time_steps)
 
     def over_steps(
         self,

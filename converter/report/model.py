@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 from converter import cfg
 from converter.health import Oddity
-from converter.layers import Convolutional, Route, Upsample
+from converter.layers.convolutional import Convolutional
+from converter.layers.routing import Route, Upsample
 from converter.metadata import Metadata
 from converter.network import Node
 from converter.plan import Plan, Slot

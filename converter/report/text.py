@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from converter.layers import Convolutional, Maxpool, Route, Shape, Shortcut, Upsample
+from converter.layers import Shape
+from converter.layers.combining import Shortcut
+from converter.layers.convolutional import Convolutional
+from converter.layers.pooling import Maxpool
+from converter.layers.routing import Route, Upsample
 from converter.network import Node
 
 TIMES = "\N{MULTIPLICATION SIGN}"

@@ -26,7 +26,7 @@ from converter import (
     store,
     verify,
 )
-from converter.layers import Convolutional
+from converter.layers.convolutional import Convolutional
 
 
 def tensors_of(files):

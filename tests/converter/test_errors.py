@@ -308,7 +308,9 @@ class TestPaths:
             f"{path}: cannot be written: No such file or directory (choose another output with -o)"
         )
 
-    def test_bytes_that_are_no_utf8(self, folder):
+    def test_bytes_that_are_no_utf8(self, folder, caplog):
+        # What is logged goes into the test's report, which pytest-xdist can send as UTF-8 only.
+        caplog.set_level("CRITICAL", "converter")
         path = os.fsencode(folder) + b"/caf\xe9.weights"
         os.rename(folder / "net.weights", path)
         os.rename(folder / "net.cfg", path.replace(b".weights", b".cfg"))

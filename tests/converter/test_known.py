@@ -7,7 +7,7 @@ import pytest
 import reference
 
 from converter import known, network
-from converter.layers import Convolutional
+from converter.layers.convolutional import Convolutional
 
 # Floats of the published files: (bytes - header) / 4.
 PUBLISHED = {
