@@ -75,7 +75,7 @@ def facts(model: FromDarknet) -> dict[str, Any]:
         "dialect": meta.dialect if meta else None,
         "classes": model.network.classes,
         "names": model.names,
-        "input_size": list(model.input_size),
+        "input_size": [model.network.input.h, model.network.input.w],
         "strides": list(model.strides),
         "anchors": [[list(anchor) for anchor in level] for level in model.anchors],
     }

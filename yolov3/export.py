@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from torch.export import Dim
 
 from converter import store
-from converter.errors import CheckpointError, OutputError, UsageError
+from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from yolov3.card import facts
 from yolov3.described import FromDarknet
 from yolov3.formats import FORMATS, OPSET, Array, Format, Job
@@ -114,17 +115,17 @@ def export(
         facts=facts(model),
     )
     log.info("writing %s and running it: up to a minute for a large network", target)
-    try:
+    with _foreign_errors(target, "cannot be made"):
         content = FORMATS[format].write(job)
-    except (RuntimeError, ValueError) as error:
-        problem = str(error).strip().partition("\n")[0]
-        raise OutputError(f"cannot be made: {problem}", path=target) from error
     with store.replacing(target, len(content)) as file:
         file.write(content)
         file.flush()
-        run = FORMATS[format].read(Path(file.name))
+        with _foreign_errors(target, "was made, but does not run"):
+            run = FORMATS[format].read(Path(file.name))
+            found = [run(x) for x in inputs]
         errors = [
-            _errors(graph.names, run(x), y, target) for x, y in zip(inputs, wanted, strict=True)
+            _errors(graph.names, mine, theirs, target)
+            for mine, theirs in zip(found, wanted, strict=True)
         ]
     return Exported(
         output=target,
@@ -191,6 +192,18 @@ def _error(name: str, found: Array, wanted: Array, target: Path) -> float:
     if (difference > ATOL + RTOL * size).any():
         raise _differs(target, f"{name} that differ by up to {difference.max():.2g}")
     return float(difference.max())
+
+
+@contextmanager
+def _foreign_errors(target: Path, what: str) -> Iterator[None]:
+    """Turn what an exporter or a runtime raises, each its own kinds, into one line."""
+    try:
+        yield
+    except DarknetError:
+        raise
+    except Exception as error:
+        problem = str(error).strip().partition("\n")[0]
+        raise OutputError(f"{what}: {problem}", path=target) from error
 
 
 def _differs(target: Path, how: str) -> OutputError:

@@ -13,10 +13,12 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from one_feature import conv, network, section, sequence
 
 from converter import CheckpointError, OutputError, UsageError, convert
+from converter import network as networks
 from converter.errors import NetworkError
-from yolov3 import formats, load
+from yolov3 import DarknetModel, formats, load
 from yolov3.export import export
 from yolov3.export_cli import export_main
 from yolov3.graph import Boxes
@@ -268,7 +270,25 @@ def test_a_classifier(make, tmp_path):
     assert result.outputs == {"logits": (1, 7)}
 
 
+def test_a_connected_layer_in_opencv(tmp_path):
+    """As in YOLOv1. A model that comes from a cfg alone can be exported, too."""
+    torch.manual_seed(0)
+    text = network(conv(batch_normalize=1), section("connected", output=5))
+    model = DarknetModel(networks.parse(text)).eval()
+    export(model, tmp_path / "out.onnx")
+    x = torch.rand(1, 3, 10, 13)
+    (found,) = run_opencv(tmp_path / "out.onnx", x)
+    np.testing.assert_allclose(found, model(x)[0].detach().numpy(), **ROUNDING)
+
+
 class TestRefusals:
+    def test_what_a_runtime_does_not_run(self, tmp_path):
+        """The first picture count that torch.export saw stays in a recurrent network."""
+        model = DarknetModel(networks.parse(sequence(section("gru", output=4)))).eval()
+        with pytest.raises(OutputError, match=r"^\S+: was made, but does not run: [^\n]+$"):
+            export(model, tmp_path / "out.onnx", dynamic=True)
+        assert not list(tmp_path.iterdir())
+
     def test_a_file_that_computes_something_else(self, heads, tmp_path, monkeypatch):
         """As if the exporter had a bug: one bias is off by 0.001."""
         writer = formats.FORMATS["pt2"]
