@@ -7,6 +7,8 @@ value is looked at, in the pass that compares them anyway.
 from __future__ import annotations
 
 import logging
+import sys
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +75,7 @@ class Survey:
     """What is noticed while the values of a file go by."""
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+        self.plan = plan
         self._ranges: dict[int, tuple[float, float]] = {}  # offset of the slot -> least, largest
         self._heads = {
             node.sources[0]: node.layer
@@ -102,7 +104,7 @@ class Survey:
         import numpy as np
 
         buffer = memoryview(bytearray(CHUNK))
-        for slot in self._plan.slots:
+        for slot in self.plan.slots:
             if slot.offset in self._ranges:
                 continue
             for start in range(slot.offset, slot.end, CHUNK):
@@ -114,7 +116,7 @@ class Survey:
 
     def findings(self) -> tuple[Oddity, ...]:
         """Everything that was noticed about what was observed, in file order."""
-        for slot in self._plan.slots:
+        for slot in self.plan.slots:
             if slot.offset in self._ranges:
                 self._judge(slot, *self._ranges[slot.offset])
         return tuple(sorted(self._found, key=lambda oddity: oddity.layer))
@@ -150,9 +152,9 @@ class Survey:
             self._warn(slot, "head", "would see an object in every cell")
 
     def _judge_tail(self, source: Source) -> None:
-        if not self._plan.slots:  # a network of pools alone
+        if not self.plan.slots:  # a network of pools alone
             return
-        last = self._plan.slots[-1]
+        last = self.plan.slots[-1]
         tail = bytearray(min(TAIL, last.end - last.offset))
         if source.size != last.end or self._ranges[last.offset] == (0, 0):
             return
@@ -171,6 +173,22 @@ class Survey:
                 text=text,
             )
         )
+
+
+def negative_variance(source: Source, plan: Plan) -> Slot | None:
+    """The first ``rolling_variance`` with a negative or NaN value; a sound file has none.
+
+    Without numpy, whose import would take longer than this.
+    """
+    for slot in plan.slots:
+        if slot.kind == "rolling_variance":
+            values = array("f", bytes(4 * slot.floats))
+            source.read_into(memoryview(values).cast("B"), slot.offset)
+            if sys.byteorder == "big":
+                values.byteswap()
+            if not all(value >= 0 for value in values):
+                return slot
+    return None
 
 
 def report(oddities: tuple[Oddity, ...], *, strict: bool) -> None:

@@ -349,17 +349,21 @@ class _Job:
         return reading.network
 
     def _examine(self, survey: Survey) -> tuple[Oddity, ...]:
-        """What the values have that no training gives: told, or refused."""
-        oddities = survey.complete(self.source)
-        variances = (oddity for oddity in oddities if oddity.array == "rolling_variance")
-        wrong = next((o for o in variances if o.problem in ("negative", "nan")), None)
-        if wrong and self.assumed:
+        """What the values have that no training gives: told, or refused.
+
+        Without verification only what a recognised file must have is looked at.
+        """
+        wrong = health.negative_variance(self.source, survey.plan) if self.assumed else None
+        if wrong:
             raise WeightsError(
                 f"has the size of {self.assumed['architecture']}, but not its contents: where that"
                 " has variances, this has negative values",
                 place=f"byte {wrong.offset}",
                 remedy="give its cfg with --cfg, or download it again",
             )
+        if not (self.verify or self.strict):
+            return ()
+        oddities = survey.complete(self.source)
         health.report(oddities, strict=self.strict)
         return oddities
 
@@ -381,9 +385,10 @@ class _Job:
             return False
 
     def _write(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
-        # Looking at the values needs numpy, whose import takes as long as half of the hashing: do
-        # both at once.
-        Thread(target=import_module, args=("numpy",), daemon=True).start()
+        if self.verify or self.strict:
+            # Looking at the values needs numpy, whose import takes as long as half of the hashing:
+            # do both at once.
+            Thread(target=import_module, args=("numpy",), daemon=True).start()
         blank = _head(plan, _with_hash(meta, "0" * 64))
         size = len(blank) + WIDTHS[self.dtype] * sum(slot.floats for slot in plan.tensors)
         error = 0.0

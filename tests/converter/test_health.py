@@ -58,9 +58,15 @@ def setting(place, value, count=1):
         ),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("options", [{}, {"verify": False}, {"dry_run": True}])
+@pytest.mark.parametrize("options", [{}, {"dry_run": True}])
 def test_what_is_warned_of(changed, change, texts, options):
     assert changed(change, **options) == [text.format(*LAYERS.values()) for text in texts]
+
+
+def test_without_verification_values_are_looked_at_only_if_strict(changed):
+    assert changed(setting(KERNEL, np.nan), verify=False) == []
+    with pytest.raises(WeightsError, match="holds NaN"):
+        changed(setting(KERNEL, np.nan), verify=False, strict=True, force=True)
 
 
 @pytest.mark.parametrize(
