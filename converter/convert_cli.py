@@ -134,7 +134,7 @@ def _report(result: Conversion, source: str, arguments: argparse.Namespace) -> N
     write_report(
         result.plan,
         result.metadata,
-        source,
+        result.output if remote.is_url(source) else source,
         arguments.report,
         verified=result.verified or None,
         force=arguments.force,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter import table
@@ -43,6 +44,10 @@ def verify_main(argv: Sequence[str] | None = None) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    if arguments.report:
+        from converter.report import check_format
+
+        check_format(Path(arguments.report))
     result = verify(arguments.weights, arguments.checkpoint, cfg=arguments.cfg)
     parity = _against(arguments) if arguments.against else None
     if arguments.report:
