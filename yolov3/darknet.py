@@ -18,8 +18,9 @@ Schedule = list[tuple[Node, tuple[int, ...]]]
 class DarknetModel(FineTuning):
     """The network of a cfg, with family generic's tensor names: ``layers.{cfg index}.{suffix}``.
 
-    Inference only. Pictures may have another size than the cfg says, as long as its layers allow
-    it. Recurrent layers start every call from a zero state.
+    Every layer computes as at inference, so [dropout] does nothing while training either. Pictures
+    may have another size than the cfg says, as long as its layers allow it. Recurrent layers start
+    every call from a zero state.
 
     Args:
         network: the network.
