@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from converter import convert
+
 ROOT = Path(__file__).parents[1]
 SHAPES = ROOT / "tests/data/shapes"
 
@@ -25,13 +27,23 @@ def folder(tmp_path_factory) -> Path:
     for name in ("shapes.weights", "shapes.cfg", "shapes.names"):
         shutil.copyfile(SHAPES / name, folder / name)
     shutil.copyfile(SHAPES / "images/0003.png", folder / "shapes.png")
+    convert(folder / "shapes.weights")
     return folder
 
 
-@pytest.mark.parametrize("number", range(len(blocks("python"))))
-def test_python(folder, number):
+BLOCKS = [
+    (document, number)
+    for document in ("README.md", "README.ko.md")
+    for number in range(len(blocks("python", document)))
+]
+
+
+@pytest.mark.parametrize(("document", "number"), BLOCKS)
+def test_python(folder, document, number):
+    for left in ("back.weights", "saved.weights"):  # written by another test
+        (folder / left).unlink(missing_ok=True)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    code = blocks("python")[number]
+    code = blocks("python", document)[number]
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
@@ -54,5 +66,6 @@ def test_a_new_user(tmp_path):
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert blocks("sh", "README.ko.md") == blocks("sh")[:1]
     assert "verified" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("equal: 366 of 366 tensors")
