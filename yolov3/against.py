@@ -16,11 +16,11 @@ import torch
 from converter import families
 from converter import plan as plans
 from converter.errors import CheckpointError, UsageError
-from converter.network import Network
 from converter.weights import Header
 from yolov3.blocks import BatchNormRule, set_batch_norm
 from yolov3.darknet import DarknetModel
 from yolov3.detect import usual_resize
+from yolov3.engine_bugs import excuse
 from yolov3.engines import Darknet, OpenCV
 from yolov3.image import Picture, prepare, read
 from yolov3.load import Model, load
@@ -161,7 +161,7 @@ def compare_layers(
         outputs: what the engine left behind in each layer.
     """
     nodes = model.network.nodes
-    excuses = {node.index: excuse(model.network, node.index) for node in nodes}
+    excuses = {node.index: excuse(model.network, node.index, model.dialect) for node in nodes}
     given = {
         index: torch.from_numpy(output)[None]
         for index, output in enumerate(outputs)
@@ -177,18 +177,6 @@ def compare_layers(
                     "has an output of another size than the engine", place=nodes[index].place
                 )
             yield _row(index, nodes[index].place, found[0].numpy(), expected, excuses[index])
-
-
-def excuse(network: Network, index: int) -> str | None:
-    """Why darknet's own output of a layer is known to be wrong; None if it should be right."""
-    layer = network.nodes[index].layer
-    if layer.type == "convolutional" and layer.size == 1 and max(layer.strides) > 1:  # type: ignore[attr-defined]
-        return (
-            "darknet reads the wrong pixels in 1x1 convolutions with a stride (gemm without im2col)"
-        )
-    if layer.type == "region" and layer.tree:  # type: ignore[attr-defined]
-        return "darknet divides by its temperature, which is 0 in [region]"
-    return None
 
 
 def layerwise(model: Model) -> DarknetModel:
