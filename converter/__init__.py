@@ -20,17 +20,18 @@ from converter.errors import (
 )
 
 if TYPE_CHECKING:
-    from converter.pipeline import Conversion, Verification, convert, verify
+    from converter.pipeline import Conversion, convert
     from converter.reversion import Reversion, revert
+    from converter.verification import Verification, verify
 
 # Imported when they are asked for: whoever needs one part should not wait for the others.
 _LATE = {
     "Conversion": "pipeline",
     "Reversion": "reversion",
-    "Verification": "pipeline",
+    "Verification": "verification",
     "convert": "pipeline",
     "revert": "reversion",
-    "verify": "pipeline",
+    "verify": "verification",
 }
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""convert() and verify(): the parts put together."""
+"""convert(): the parts put together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from converter.health import Oddity, Survey
 from converter.layers import Dialect
 from converter.metadata import Metadata
 from converter.network import Network
-from converter.payload import Comparison
 from converter.plan import Plan
 from converter.precision import WIDTHS, Dtype
 from converter.source import WEIGHTS_SUFFIXES, Source, companion, opened, read_names
@@ -92,41 +91,6 @@ class Conversion:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verification:
-    """What ``verify`` found.
-
-    Attributes:
-        plan: which bytes should be where.
-        metadata: what the checkpoint says of itself.
-        comparison: what is.
-        header_ok: whether the recorded header is the file's, and the recorded end.
-    """
-
-    plan: Plan
-    metadata: Metadata
-    comparison: Comparison
-    header_ok: bool
-
-    @property
-    def ok(self) -> bool:
-        """Whether the checkpoint holds exactly this file."""
-        return self.comparison.ok and self.header_ok
-
-    def as_dict(self) -> dict[str, Any]:
-        """The object that ``verify --json`` prints."""
-        return {
-            "schema": 1,
-            "ok": self.ok,
-            "tensors": len(self.comparison.rows),
-            "mismatched": list(self.comparison.mismatched),
-            "missing": list(self.comparison.missing),
-            "unexpected": list(self.comparison.unexpected),
-            "header": self.header_ok,
-            "dtype": self.metadata.dtype,
-        }
-
-
 def convert(
     source: PathLike,
     output: PathLike | None = None,
@@ -179,47 +143,6 @@ def convert(
         except OSError as error:
             raise WeightsError(f"cannot be read: {error.strerror}", path=source) from error
     return replace(result, output=os.fspath(target)) if remote.is_url(target) else result
-
-
-def verify(source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = None) -> Verification:
-    """Compare ``checkpoint`` with the .weights file it was made from, value by value.
-
-    Args:
-        source: the .weights file.
-        checkpoint: the safetensors file.
-        cfg: the network, if the checkpoint should not be believed about it.
-
-    Raises:
-        DarknetError: they cannot be compared.
-    """
-    try:
-        meta = Metadata.decode(store.read_metadata(checkpoint))
-    except CheckpointError as error:
-        error.path = os.fspath(checkpoint)
-        raise
-    with opened(Path(source)) as opened_source:
-        header = Header.decode(opened_source.head, meta.dialect)
-        network = networks.read(cfg) if cfg else networks.parse(meta.cfg)
-        try:
-            plan = plans.make(
-                header=header,
-                size=opened_source.size,
-                network=network,
-                family=families.named(network, meta.family),
-                dialect=meta.dialect,
-                partial=meta.cutoff is not None,
-                source=opened_source,
-            )
-        except WeightsError as error:
-            error.path = os.fspath(source)
-            raise
-        comparison = payload.compare(opened_source, plan, Path(checkpoint), meta.dtype)
-        return Verification(
-            plan=plan,
-            metadata=meta,
-            comparison=comparison,
-            header_ok=(header, plan.cutoff) == (meta.header, meta.cutoff),
-        )
 
 
 def default_output(source: PathLike) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from converter import table
 from converter.command import parser, print_json, run
 from converter.errors import UsageError, printable
-from converter.pipeline import Verification, verify
+from converter.verification import Verification, verify
 
 if TYPE_CHECKING:
     from yolov3.against import Parity
