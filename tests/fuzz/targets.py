@@ -1,0 +1,84 @@
+"""What is fuzzed: three readers of untrusted files, each as a function of bytes.
+
+A target may refuse its input with a ``DarknetError`` and do nothing else: any other exception is a
+bug, and so is an acceptance that breaks one of the promises asserted here.
+"""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from converter import cfg, convert, network, revert
+from converter.errors import DarknetError
+from converter.info import describe
+
+# Which network a fuzzed .weights file is read with: its first byte chooses.
+NETWORKS = (
+    # batch norm, groups, a head: 4 * 4 + 108, 8 * 3 + 8
+    "[net]\nwidth=8\nheight=8\nchannels=3\n"
+    "[convolutional]\nbatch_normalize=1\nfilters=4\nsize=3\npad=1\nactivation=leaky\n"
+    "[convolutional]\nfilters=8\nsize=1\nactivation=linear\n[yolo]\nclasses=3\nnum=1\n",
+    # matrices, which a version above 1000 transposes
+    "[net]\ninputs=6\n[connected]\noutput=4\nbatch_normalize=1\n[connected]\noutput=3\n[softmax]\n",
+    # what the two engines order differently, or count differently
+    "[net]\ninputs=3\n[gru]\noutput=2\n[lstm]\noutput=2\n",
+    "[net]\nwidth=4\nheight=4\nchannels=2\n[batchnorm]\n[convolutional]\nfilters=2\nflipped=1\n",
+    "",  # none: known architectures only
+)
+
+
+def fuzz_cfg(data: bytes) -> None:
+    """Reading a cfg; a network in our own words is the same network again."""
+    with suppress(DarknetError):
+        read = network.parse(cfg.decode(data))
+        text = network.render(read.net, [node.layer for node in read.nodes])
+        again = network.parse(text)
+        assert again.floats == read.floats
+        # Not the layers themselves: Darknet's numbers have nine digits, Python's seventeen.
+        assert network.render(again.net, [node.layer for node in again.nodes]) == text
+
+
+def fuzz_weights(data: bytes) -> None:
+    """Planning for a .weights file; what is accepted is accounted for to its last byte."""
+    choice, data = data[:1], data[1:]
+    text = NETWORKS[choice[0] % len(NETWORKS)] if choice else ""
+    with _folder() as folder:
+        path = Path(folder, "net.weights")
+        path.write_bytes(data)
+        if text:
+            Path(folder, "net.cfg").write_text(text)
+        with suppress(DarknetError):
+            plan = convert(path, dry_run=True).plan
+            assert plan.size == len(data)
+        with suppress(DarknetError):
+            describe(path)
+
+
+def fuzz_checkpoint(data: bytes) -> None:
+    """Reading a .safetensors file; what is accepted goes back to a whole .weights file.
+
+    The input is the JSON header, a zero byte, and the values, so that a longer or shorter header
+    stays one; with a zero byte in front it is the file itself.
+    """
+    if data[:1] == b"\0":
+        data = data[1:]
+    else:
+        header, _, values = data.partition(b"\0")
+        data = len(header).to_bytes(8, "little") + header + values
+    with _folder() as folder:
+        path = Path(folder, "net.safetensors")
+        path.write_bytes(data)
+        with suppress(DarknetError):
+            plan = revert(path).plan
+            assert os.path.getsize(path.with_suffix(".weights")) == plan.size
+        with suppress(DarknetError):
+            describe(path)
+
+
+TARGETS = {"cfg": fuzz_cfg, "weights": fuzz_weights, "checkpoint": fuzz_checkpoint}
+
+
+def _folder() -> tempfile.TemporaryDirectory:
+    """In memory, where there is such a file system."""
+    return tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
