@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -51,32 +50,26 @@ class Comparison:
 
 
 def sha256(source: Source) -> str:
-    """The file's hash, in hexadecimal."""
+    """The file's hash, in hexadecimal. Meant to run in a thread of its own."""
     digest = hashlib.sha256()
-    for view, _ in _chunks(source):
+    # Larger pieces than elsewhere: between two of them the other thread's Python may hold it up.
+    for view, _ in _chunks(source, 8 * CHUNK):
         digest.update(view)
     return digest.hexdigest()
 
 
-def write(source: Source, plan: Plan, target: IO[bytes], start: int) -> str:
-    """Write all tensors from byte ``start`` of ``target`` on; return the source's SHA-256."""
-    digest = hashlib.sha256()
+def write(source: Source, plan: Plan, target: IO[bytes], start: int) -> None:
+    """Write all tensors from byte ``start`` of ``target`` on."""
     descriptor = target.fileno()
     verbatim, transposed = _targets(plan, start)
-    with ThreadPoolExecutor(1) as hasher:
-        hashed = None
-        for view, offset in _chunks(source):
-            if hashed:
-                hashed.result()
-            hashed = hasher.submit(digest.update, view)
-            for begin, end, shift in verbatim:
-                low, high = max(begin, offset), min(end, offset + len(view))
-                if low < high:
-                    _write_at(descriptor, view[low - offset : high - offset], low + shift)
+    for view, offset in _chunks(source, CHUNK):
+        for begin, end, shift in verbatim:
+            low, high = max(begin, offset), min(end, offset + len(view))
+            if low < high:
+                _write_at(descriptor, view[low - offset : high - offset], low + shift)
     for slot, position in transposed:
         for rows in _stored_rows(source, slot):
             position += _write_at(descriptor, rows.data.cast("B"), position)
-    return digest.hexdigest()
 
 
 def write_rounded(source: Source, plan: Plan, target: IO[bytes], start: int, dtype: Dtype) -> float:
@@ -181,11 +174,11 @@ def _equal(
     return row == slot.shape[0]
 
 
-def _chunks(source: Source) -> Iterator[tuple[memoryview, int]]:
-    """The whole file in pieces, (bytes, offset); one is valid until the next but one."""
-    buffers = [memoryview(bytearray(CHUNK)) for _ in range(2)]
-    for offset in range(0, source.size, CHUNK):
-        view = buffers[offset // CHUNK % 2][: min(CHUNK, source.size - offset)]
+def _chunks(source: Source, size: int) -> Iterator[tuple[memoryview, int]]:
+    """The whole file in pieces, (bytes, offset); one is valid until the next."""
+    buffer = memoryview(bytearray(min(size, source.size)))
+    for offset in range(0, source.size, size):
+        view = buffer[: min(size, source.size - offset)]
         source.read_into(view, offset)
         yield view, offset
 

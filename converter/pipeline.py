@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -315,29 +316,32 @@ class _Job:
         blank = _head(plan, _with_hash(meta, "0" * 64))
         size = len(blank) + WIDTHS[self.dtype] * sum(slot.floats for slot in plan.tensors)
         error = 0.0
-        with store.replacing(self.target, size) as file:
+        with ThreadPoolExecutor(1) as other, store.replacing(self.target, size) as file:
+            # Hashing takes as long as all the rest, and runs beside it.
+            digest = other.submit(payload.sha256, self.source)
+            file.write(blank)
+            file.flush()
             if self.dtype == "float32":
-                digest = payload.write(self.source, plan, file, len(blank))
+                payload.write(self.source, plan, file, len(blank))
             else:
                 error = payload.write_rounded(self.source, plan, file, len(blank), self.dtype)
-                digest = payload.sha256(self.source)
-            meta = _with_hash(meta, digest)
+            if self.verify:
+                self._need_equal(plan, Path(file.name), survey)
+            meta = _with_hash(meta, digest.result())
+            file.seek(0)
             file.write(_head(plan, meta))
             file.flush()
-            if self.verify:
-                written = payload.compare(
-                    self.source, plan, Path(file.name), self.dtype, survey.observe
-                )
-                self.source.need_unchanged()
-                if not written.ok:
-                    raise OutputError(
-                        f"does not hold what was written to it: {written.mismatched[:3]}",
-                        path=self.target,
-                        remedy="check the disk",
-                    )
+            if store.read_head(file.name) != _head(plan, meta):
+                raise _unlike(self.target, "its header")
             self.source.need_unchanged()
             oddities = self._examine(survey)
         return self._done("converted", plan, meta, oddities, verified=self.verify, max_error=error)
+
+    def _need_equal(self, plan: Plan, written: Path, survey: Survey) -> None:
+        found = payload.compare(self.source, plan, written, self.dtype, survey.observe)
+        self.source.need_unchanged()
+        if not found.ok:
+            raise _unlike(self.target, ", ".join(found.mismatched[:3]))
 
     def _done(
         self,
@@ -358,6 +362,12 @@ class _Job:
             max_error=max_error,
             warnings=oddities,
         )
+
+
+def _unlike(target: Path, what: str) -> OutputError:
+    return OutputError(
+        f"does not hold what was written to it: {what}", path=target, remedy="check the disk"
+    )
 
 
 def _choose_family(network: Network, choice: FamilyChoice) -> Family:

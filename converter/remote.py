@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -50,7 +49,9 @@ def local_source(source: PathLike) -> Iterator[Path]:
     if not is_url(source):
         yield Path(source)
         return
-    with tempfile.TemporaryDirectory() as folder:
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
         local = Path(folder) / name_of(source)
         files, path = _filesystem(source)
         _get(files, path, local, source)
@@ -75,7 +76,9 @@ def local_target(target: PathLike, *, force: bool, dry_run: bool) -> Iterator[Pa
     files, path = _filesystem(target)
     if not (force or dry_run) and files.exists(path):
         raise OutputError("exists already", path=target, remedy="replace it with --force")
-    with tempfile.TemporaryDirectory() as folder:
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
         local = Path(folder) / name_of(target)
         yield local
         if local.exists():
