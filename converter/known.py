@@ -55,14 +55,18 @@ class Architecture:
 
 @lru_cache(maxsize=32)
 def _network(architecture: Architecture, classes: int) -> Network:
-    net = Net(width=architecture.size, height=architecture.size, channels=3)
-    layers = architecture.layers(classes)
+    net, layers = _parts(architecture, classes)
     return build(net, layers, render(net, layers))
 
 
 @lru_cache(maxsize=32)
 def _floats(architecture: Architecture, classes: int) -> int:
-    return architecture.network(classes).floats
+    return build(*_parts(architecture, classes), "").floats  # writing its cfg takes as long again
+
+
+def _parts(architecture: Architecture, classes: int) -> tuple[Net, list[Layer]]:
+    net = Net(width=architecture.size, height=architecture.size, channels=3)
+    return net, architecture.layers(classes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -250,7 +250,7 @@ class _Job:
             raise ledger.explain_heads(error, *layers, self.source) from error
 
     def _recognise(self, header: Header, dialect: Dialect) -> Network:
-        from converter import known, ledger  # late: only for a file without a cfg
+        from converter import known  # late: only for a file without a cfg
 
         floats, rest = divmod(self.source.size - header.size, 4)
         readings = [] if rest else known.recognise(floats)
@@ -260,6 +260,8 @@ class _Job:
                 remedy="give its cfg with --cfg",
             )
         if not readings:
+            from converter import ledger  # late: a file that is recognised needs no explanation
+
             raise ledger.unknown(header, dialect, self.source)
         reading = readings[0]
         self.assumed = reading.assumed

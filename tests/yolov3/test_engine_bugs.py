@@ -1,4 +1,4 @@
-"""Which outputs of an engine are known to be wrong. That they are is measured in tests/converter."""
+"""Which outputs of an engine are known to be wrong; tests/converter/layers measures that."""
 
 import pytest
 
