@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,16 +43,20 @@ def copy_and_hash(source: Path, target: Path) -> None:
             digest.update(buffer[:count])
 
 
-def script(*arguments: object) -> int:
-    """Run a script of this project; return the peak of its anonymous memory, in KiB."""
+def script(*arguments: object) -> None:
+    """Run a script of this project."""
+    command = [sys.executable, *map(str, arguments)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def peak_memory(*arguments: object) -> int:
+    """Run it once more, watched: the peak of its anonymous memory, in KiB."""
     command = [sys.executable, *map(str, arguments)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak = 0
     while process.poll() is None:
         peak = max(peak, anonymous(process.pid))
         time.sleep(0.002)
-    if process.returncode:
-        raise RuntimeError(f"{command} failed")
     return peak
 
 
@@ -64,11 +69,11 @@ def anonymous(pid: int) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("RssAnon")), 0)
 
 
-def timed(run: Callable[[], object]) -> tuple[float, object]:
-    """Seconds that ``run`` took, and its result."""
+def timed(run: Callable[[], None]) -> float:
+    """Seconds that ``run`` took."""
     start = time.perf_counter()
-    result = run()
-    return time.perf_counter() - start, result
+    run()
+    return time.perf_counter() - start
 
 
 LOAD = f"""
@@ -96,26 +101,25 @@ def main() -> None:
         weights, output, copy = (Path(folder) / n for n in ("yolov3.weights", "o.st", "copy"))
         write_weights(weights)
         convert = (ROOT / "scripts/convert.py", weights, "-q", "-o", output)
-        jobs: dict[str, Callable[[], object]] = {
-            "cp + sha256": lambda: copy_and_hash(weights, copy),
-            "convert": lambda: script(*convert),
-            "convert --no-verify": lambda: script(*convert, "--no-verify"),
-        }
+        commands = {"convert": convert, "convert --no-verify": (*convert, "--no-verify")}
+        jobs: dict[str, Callable[[], None]] = {"cp + sha256": lambda: copy_and_hash(weights, copy)}
+        for name, command in commands.items():
+            jobs[name] = partial(script, *command)
         times: dict[str, list[float]] = {name: [] for name in jobs}
-        peaks: dict[str, int] = {}
         for _ in range(rounds):
             for name, job in jobs.items():
                 for leftover in (output, copy):
                     leftover.unlink(missing_ok=True)
-                seconds, peak = timed(job)
-                times[name].append(seconds)
-                if isinstance(peak, int):
-                    peaks[name] = max(peak, peaks.get(name, 0))
+                times[name].append(timed(job))
         print(f"{'':22}{'seconds':>8}{'ratio':>7}{'anonymous memory':>19}")
         for name, found in times.items():
-            pairs = zip(found, times["cp + sha256"], strict=True)
-            ratio = statistics.median(a / b for a, b in pairs)
-            memory = f"{peaks[name] / 1024:.0f} MiB" if name in peaks else ""
+            ratio = statistics.median(
+                a / b for a, b in zip(found, times["cp + sha256"], strict=True)
+            )
+            memory = ""
+            if name in commands:
+                output.unlink(missing_ok=True)
+                memory = f"{peak_memory(*commands[name]) / 1024:.0f} MiB"
             print(f"{name:22}{statistics.median(found):8.3f}{ratio:7.2f}{memory:>19}")
         bench_load(output, Path(folder))
 
