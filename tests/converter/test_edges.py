@@ -1,12 +1,14 @@
 """Boundaries, defaults and sentences: what changed programs (mutants) get wrong unnoticed."""
 
 import nets
+import numpy as np
 import pytest
 import reference
 
 from converter import cfg, families, network, plan
 from converter.errors import CfgError, FamilyError, WeightsError
 from converter.families import Spec
+from converter.source import opened
 from converter.weights import Header
 
 HEADER = Header(major=0, minor=2, revision=0, seen=0, size=20)
@@ -35,6 +37,20 @@ class TestCfg:
             "is larger than 4,194,304 bytes (a cfg is a short text file)"
         )
         assert len(cfg.parse("[net]\n" * cfg.MAX_SECTIONS)) == cfg.MAX_SECTIONS
+
+    def test_one_section_too_many(self):
+        text = "[net]\n" * (cfg.MAX_SECTIONS + 1)
+        assert refusal(CfgError, cfg.parse, text) == ("line 10001: has more than 10,000 sections")
+
+    def test_letters_are_no_comment(self):
+        assert option("X=1").key == option("Xx=1").key[0] == "X"
+        assert option("x=X").value == "X"
+
+    def test_a_form_feed_is_no_white_space(self):
+        """To Darknet it is an option without a value: pj utils.c:302 strips others only."""
+        assert refusal(CfgError, cfg.parse, "[net]\n\f\n") == (
+            "line 2:  has no '=' (write key=value)"
+        )
 
     def test_a_section_of_one_letter(self):
         assert cfg.parse("[net]\n[x]\n")[1].type == "x"
@@ -124,11 +140,27 @@ class TestPlan:
         assert (found.header, found.dialect, found.family.name) == (HEADER, "alexeyab", "generic")
         assert found.network.text == toy.text
 
+    def test_values_help_to_tell_why_a_file_does_not_fit(self, toy):
+        """What the values refute is not claimed: a file of noise that is a channel short."""
+        size = 556 - 4 * 4 * 9
+        noise = np.random.default_rng(0).normal(size=(size - 20) // 4).astype("<f4")
+        toy.weights.write_bytes(b"\0\0\0\0\2\0\0\0" + bytes(12) + noise.tobytes())
+        with pytest.raises(WeightsError, match="6: the file fits channels=2"):
+            made(toy.text, size=size)
+        with opened(toy.weights) as source, pytest.raises(WeightsError, match="ends inside weights"):
+            made(toy.text, size=size, source=source)
+
     @pytest.mark.parametrize("cutoff", [0, 2, -1, 3])
     def test_where_it_cannot_end(self, toy, cutoff):
         with pytest.raises(WeightsError) as caught:
             made(toy.text, cutoff=cutoff)
         assert str(caught.value) == f"cannot end before layer {cutoff} of 2"
+
+    def test_nothing_to_read(self, toy):
+        text = toy.text.replace("[convolutional]", "[convolutional]\ndontload=1")
+        assert refusal(WeightsError, made, text) == (
+            "holds no weights (check that the cfg is the right one)"
+        )
 
     def test_where_it_can_end(self, toy):
         assert made(toy.text, cutoff=1).size == 516

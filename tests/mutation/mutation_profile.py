@@ -1,0 +1,12 @@
+"""A pytest plugin: how hypothesis behaves while mutants are tested, many times in one process."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "mutation",
+    derandomize=True,  # a mutant is killed or not, whatever the day
+    database=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.differing_executors],
+)
+settings.load_profile("mutation")
