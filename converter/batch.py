@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converter import remote
+from converter import remote, store
 from converter.command import OneLine
 from converter.errors import DarknetError, UsageError, WeightsError
 from converter.pipeline import convert, default_output
@@ -132,6 +132,9 @@ def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
     except DarknetError as error:
         facts = {"schema": 1, "error": error.as_dict()}
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if not remote.is_url(target):
+            store.remove_leftover(Path(target))  # it may have come just before there was a cleanup
         facts = {"schema": 1, "error": {"type": "KeyboardInterrupt", "message": "interrupted"}}
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -231,6 +231,9 @@ def open_locked(path: str, flags: int) -> int:
             raise OutputError("is being written by another run", path=path) from None
         except FileNotFoundError:
             pass
+        except KeyboardInterrupt:  # nobody would know of the open file, and its lock
+            os.close(descriptor)
+            raise
         os.close(descriptor)
 
 
