@@ -83,8 +83,8 @@ def main() -> int:
         told = mutmut(folder, "run", "--max-children", str(jobs))
         results = mutmut(folder, "results", "--all", "true")
         verdicts = re.findall(r"^\s+(\S+__mutmut_\d+): (.+)$", results, re.MULTILINE)
-        if not verdicts:
-            print(told[-4000:])
+        if not verdicts or "not checked" in dict(verdicts).values():
+            print(f"mutmut did not finish: {told[-4000:]}")
             return 1
         killed = sum(verdict in ("killed", "timeout") for _, verdict in verdicts)
         alive = [mutant for mutant, verdict in verdicts if verdict not in ("killed", "timeout")]
