@@ -156,6 +156,18 @@ class TestPlan:
             made(toy.text, cutoff=cutoff)
         assert str(caught.value) == f"cannot end before layer {cutoff} of 2"
 
+    def test_the_ledger_names_the_dialect(self):
+        text = "[net]\nwidth=2\nheight=2\nchannels=1\n[batchnorm]\n"
+        # biases, scales, mean and variance of one channel; pj has no biases
+        assert refusal(WeightsError, lambda: made(text, size=36)) == (
+            "byte 32: the file fits alexeyab's darknet, not pjreddie's"
+            " (36 bytes, the cfg asks for 32) (use --dialect alexeyab)"
+        )
+
+    def test_a_network_without_weights(self):
+        found = made("[net]\nwidth=2\nheight=2\nchannels=1\n[maxpool]\n", size=20)
+        assert (found.slots, found.size) == ((), 20)
+
     def test_nothing_to_read(self, toy):
         text = toy.text.replace("[convolutional]", "[convolutional]\ndontload=1")
         assert refusal(WeightsError, made, text) == (
