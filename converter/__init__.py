@@ -20,13 +20,14 @@ from converter.errors import (
 )
 
 if TYPE_CHECKING:
-    from converter.pipeline import Conversion, convert
+    from converter.conversion import Conversion
+    from converter.pipeline import convert
     from converter.reversion import Reversion, revert
     from converter.verification import Verification, verify
 
 # Imported when they are asked for: whoever needs one part should not wait for the others.
 _LATE = {
-    "Conversion": "pipeline",
+    "Conversion": "conversion",
     "Reversion": "reversion",
     "Verification": "verification",
     "convert": "pipeline",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converter import remote, store
+from converter import remote
 from converter.command import OneLine
 from converter.errors import DarknetError, UsageError, WeightsError
 from converter.pipeline import convert, default_output
@@ -122,6 +122,8 @@ def _deaf() -> Iterator[None]:
 
 
 def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
+    from converter import store  # late: finding one file needs none of it
+
     talk = _Talk()
     logger = logging.getLogger("converter")
     logger.handlers, logger.propagate = [talk], False

@@ -10,19 +10,18 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from converter import remote, table
 from converter.command import StatusLine, parser, print_json, run
 from converter.errors import DarknetError, OutputError, UsageError, printable
-from converter.families import FAMILIES
-from converter.layers import DIALECTS
-from converter.pipeline import Conversion, convert, default_output
-from converter.plan import Plan
+from converter.pipeline import DialectChoice, FamilyChoice, convert, default_output
 from converter.precision import DTYPES
 
 if TYPE_CHECKING:
     from converter import batch
+    from converter.conversion import Conversion
+    from converter.plan import Plan
 
 
 def convert_main(argv: Sequence[str] | None = None) -> int:
@@ -55,13 +54,13 @@ def convert_main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--names", metavar="FILE", help="class names (default: beside SOURCE)")
     made.add_argument(
         "--family",
-        choices=("auto", *FAMILIES),
+        choices=get_args(FamilyChoice),
         default="auto",
         help="tensor names: of the modular YOLOv3, of the article's own wiring, or layers.N",
     )
     made.add_argument(
         "--dialect",
-        choices=("auto", *DIALECTS),
+        choices=get_args(DialectChoice),
         default="auto",
         help="whose darknet wrote the file",
     )

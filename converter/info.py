@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
-from converter import costs, dialects, families, known, ledger, payload, registry, store
+from converter import costs, dialects, families, hashing, known, ledger, registry, store
 from converter import network as networks
 from converter import plan as plans
 from converter.errors import CheckpointError, DarknetError, FamilyError, WeightsError
@@ -214,7 +214,7 @@ def _of_cfg(path: Path, dialect: Dialect | None) -> Info:
 def _of_weights(source: Source, cfg: PathLike | None, wanted: Dialect | None) -> Info:
     header = Header.decode(source.head, wanted or "pjreddie")
     info = Info(kind="weights", path=source.path, size=source.size, header=header)
-    info.sha256 = payload.sha256(source)
+    info.sha256 = hashing.sha256(source)
     info.published = next(
         (file.file for file in registry.FILES if f"sha256:{info.sha256}" in file.hashes), None
     )

@@ -36,12 +36,16 @@ class Architecture:
         name: as its cfg is called.
         size: width and height of the picture that its cfg asks for.
         layers: the layers for a number of classes.
-        classes: the number of classes, where the architecture fixes it (0: none at all).
+        base: floats in its .weights file but for those of its classes.
+        slope: floats that every class adds; 0 where the architecture fixes their number.
+        classes: that number (0: none at all).
     """
 
     name: str
     size: int
     layers: Callable[[int], list[Layer]]
+    base: int
+    slope: int = 0
     classes: int | None = None
 
     def network(self, classes: int) -> Network:
@@ -50,23 +54,14 @@ class Architecture:
 
     def floats(self, classes: int) -> int:
         """Float32 values in its .weights file."""
-        return _floats(self, classes)
+        return self.base + self.slope * classes
 
 
 @lru_cache(maxsize=32)
 def _network(architecture: Architecture, classes: int) -> Network:
-    net, layers = _parts(architecture, classes)
-    return build(net, layers, render(net, layers))
-
-
-@lru_cache(maxsize=32)
-def _floats(architecture: Architecture, classes: int) -> int:
-    return build(*_parts(architecture, classes), "").floats  # writing its cfg takes as long again
-
-
-def _parts(architecture: Architecture, classes: int) -> tuple[Net, list[Layer]]:
     net = Net(width=architecture.size, height=architecture.size, channels=3)
-    return net, architecture.layers(classes)
+    layers = architecture.layers(classes)
+    return build(net, layers, render(net, layers))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,13 +98,11 @@ def recognise(floats: int, architectures: Sequence[Architecture] | None = None) 
 
 def _reading(known: Architecture, floats: int) -> Reading | None:
     if known.classes is not None:
-        fits = known.floats(known.classes) == floats
-        return Reading(architecture=known, classes=known.classes) if fits else None
-    one, two = known.floats(1), known.floats(2)
-    classes, rest = divmod(floats - one, two - one)
-    if rest or not 0 <= classes < MAX_CLASSES:
+        return Reading(architecture=known, classes=known.classes) if floats == known.base else None
+    classes, rest = divmod(floats - known.base, known.slope)
+    if rest or not 1 <= classes <= MAX_CLASSES:
         return None
-    return Reading(architecture=known, classes=classes + 1)
+    return Reading(architecture=known, classes=classes)
 
 
 def _yolov3(anchors: tuple[int, ...] = _ANCHORS, **spec: object) -> Callable[[int], list[Layer]]:
@@ -154,20 +147,39 @@ def _tiny(classes: int) -> list[Layer]:
     return layers + head((0, 1, 2))
 
 
+# The counts are those of the published files, (bytes - 20) / 4, less ``slope`` times their classes;
+# to build all the networks for them would take longer than all the rest of a plan.
 ARCHITECTURES = (
-    Architecture(name="yolov3", size=416, layers=_yolov3(merge_channels=(128, 256))),
-    Architecture(name="yolov3-spp", size=416, layers=_yolov3(merge_channels=(128, 256), spp=True)),
+    Architecture(
+        name="yolov3",
+        size=416,
+        base=61_570_957,
+        slope=3 * (1025 + 513 + 257),
+        layers=_yolov3(merge_channels=(128, 256)),
+    ),
+    Architecture(
+        name="yolov3-spp",
+        size=416,
+        base=62_621_581,
+        slope=3 * (1025 + 513 + 257),
+        layers=_yolov3(merge_channels=(128, 256), spp=True),
+    ),
     Architecture(
         name="yolov3_5l",
         size=416,
+        base=61_922_411,
+        slope=3 * (1025 + 513 + 257 + 129 + 65),
         layers=_yolov3(_ANCHORS_5L, levels=5, merge_channels=(128, 128, 128, 256)),
     ),
-    Architecture(name="yolov3-tiny", size=416, layers=_tiny),
+    Architecture(name="yolov3-tiny", size=416, base=8_673_934, slope=3 * (513 + 257), layers=_tiny),
     Architecture(
         name="darknet53",
         size=256,
+        base=41_645_640,
         classes=1000,
         layers=_yolov3(levels=0, backbone="classifier and softmax"),
     ),
-    Architecture(name="darknet53.conv.74", size=256, classes=0, layers=_yolov3(levels=0)),
+    Architecture(
+        name="darknet53.conv.74", size=256, base=40_620_640, classes=0, layers=_yolov3(levels=0)
+    ),
 )

@@ -50,15 +50,6 @@ class Comparison:
         return not (self.mismatched or self.missing or self.unexpected)
 
 
-def sha256(source: Source) -> str:
-    """The file's hash, in hexadecimal. Meant to run in a thread of its own."""
-    digest = hashlib.sha256()
-    # Larger pieces than elsewhere: between two of them the other thread's Python may hold it up.
-    for view, _ in _chunks(source, 8 * CHUNK):
-        digest.update(view)
-    return digest.hexdigest()
-
-
 def write(source: Source, plan: Plan, target: IO[bytes], start: int) -> None:
     """Write all tensors from byte ``start`` of ``target`` on."""
     descriptor = target.fileno()

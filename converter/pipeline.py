@@ -1,95 +1,28 @@
-"""convert(): the parts put together."""
+"""convert(): where its input comes from and its output goes; ``conversion`` does the rest.
+
+Kept light: hashing a file takes as long as all else, and begins before the classes of networks are
+imported, which take a third of that.
+"""
 
 from __future__ import annotations
 
-import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from importlib import import_module
+from dataclasses import replace
 from pathlib import Path
-from threading import Thread
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from converter import cfg as cfgs
-from converter import dialects, families, health, payload, remote, store
-from converter import network as networks
-from converter import plan as plans
-from converter.errors import (
-    CheckpointError,
-    FamilyError,
-    NetworkError,
-    OutputError,
-    UsageError,
-    WeightsError,
-)
-from converter.families import Family
-from converter.health import Oddity, Survey
-from converter.layers import Dialect
-from converter.metadata import Metadata
-from converter.network import Network
-from converter.plan import Plan
-from converter.precision import WIDTHS, Dtype
-from converter.source import WEIGHTS_SUFFIXES, Source, companion, opened, read_names
-from converter.version import TOOL
-from converter.weights import Header
+from converter import remote
+from converter.errors import WeightsError
+from converter.hashing import Hashing
+from converter.precision import Dtype
+from converter.source import WEIGHTS_SUFFIXES, opened
+
+if TYPE_CHECKING:
+    from converter.conversion import Conversion
 
 PathLike = str | os.PathLike[str]
 FamilyChoice = Literal["auto", "yolov3", "article", "generic"]
 DialectChoice = Literal["auto", "pjreddie", "alexeyab"]
-
-log = logging.getLogger("converter")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conversion:
-    """What ``convert`` did.
-
-    Attributes:
-        status: "converted", "up to date" (the output was there already) or "dry run".
-        output: the checkpoint; its URL if it was written to one.
-        plan: which bytes went where.
-        metadata: what the checkpoint says of itself.
-        verified: whether the written file was read back and found equal.
-        max_error: largest absolute rounding error, for a smaller type than float32.
-        warnings: values that no training gives.
-    """
-
-    status: Literal["converted", "up to date", "dry run"]
-    output: Path | str
-    plan: Plan
-    metadata: Metadata
-    verified: bool
-    max_error: float = 0.0
-    warnings: tuple[Oddity, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """The object that ``convert --json`` prints."""
-        plan, meta = self.plan, self.metadata
-        return {
-            "schema": 1,
-            "status": self.status,
-            "output": str(self.output),
-            "family": meta.family,
-            "dialect": meta.dialect,
-            "classes": meta.classes,
-            "names": meta.names,
-            "tensors": len(plan.tensors),
-            "floats": sum(slot.floats for slot in plan.tensors),
-            "source_sha256": meta.source_sha256 or None,
-            "verified": self.verified,
-            "dtype": meta.dtype,
-            "max_error": self.max_error,
-            "assumed": meta.assumed,
-            "header": {
-                name: getattr(meta.header, name) for name in ("major", "minor", "revision", "seen")
-            },
-            "complete": meta.complete,
-            "cutoff": meta.cutoff,
-            "left_out": [slot.label for slot in plan.left_out],
-            "unfilled": list(plan.unfilled),
-            "warnings": [oddity.as_dict() for oddity in self.warnings],
-        }
 
 
 def convert(
@@ -131,12 +64,16 @@ def convert(
     with (
         remote.local_source(source) as local,
         opened(local) as opened_source,
+        Hashing(opened_source) as hashing,
         remote.local_target(target, force=force, dry_run=dry_run) as local_target,
     ):
+        from converter.conversion import Job  # late: see above
+
         try:
-            result = _Job(
-                source=opened_source, target=local_target, partial=partial, family=family,
-                dialect=dialect, dtype=dtype, force=force, verify=verify, strict=strict,
+            result = Job(
+                source=opened_source, hashing=hashing, target=local_target, partial=partial,
+                family=family, dialect=dialect, dtype=dtype, force=force, verify=verify,
+                strict=strict,
             ).run(cfg, names, dry_run=dry_run)  # fmt: skip
         except WeightsError as error:
             error.path = error.path or os.fspath(source)
@@ -152,253 +89,3 @@ def default_output(source: PathLike) -> Path:
     if path.suffix in WEIGHTS_SUFFIXES:
         return path.with_suffix(".safetensors")
     return path.with_name(path.name + ".safetensors")
-
-
-@dataclass(kw_only=True)
-class _Job:
-    """One conversion: what is read from where to where."""
-
-    source: Source
-    target: Path
-    family: FamilyChoice
-    dialect: DialectChoice
-    partial: bool
-    dtype: Dtype
-    force: bool
-    verify: bool
-    strict: bool
-    assumed: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.inputs = [self.source.path]
-
-    def run(self, cfg: PathLike | None, names: PathLike | None, *, dry_run: bool) -> Conversion:
-        header, network, dialect = self._read_as(cfg)
-        plan = plans.make(
-            header=header,
-            size=self.source.size,
-            network=network,
-            family=_choose_family(network, self.family),
-            dialect=dialect,
-            partial=self.partial,
-            source=self.source,
-        )
-        _tell_gaps(plan)
-        meta = Metadata.of(
-            plan,
-            tool=TOOL,
-            sha256="",
-            dtype=self.dtype,
-            classes=network.classes,
-            names=self._names(names, network),
-            assumed=self.assumed,
-        )
-        survey = Survey(plan)
-        if dry_run:
-            return self._done(
-                "dry run",
-                plan,
-                meta,
-                self._examine(survey),
-                verified=False,
-            )
-        if os.path.lexists(self.target):
-            self._need_other_target()
-            current = _with_hash(meta, payload.sha256(self.source))
-            if self._is_current(plan, current, survey):
-                oddities = self._examine(survey)
-                store.remove_leftover(self.target)
-                return self._done("up to date", plan, current, oddities, verified=True)
-            if not self.force:
-                raise OutputError(
-                    "exists already, and is not this conversion",
-                    path=self.target,
-                    remedy="replace it with --force, or choose another output with -o",
-                )
-        return self._write(plan, meta, survey)
-
-    def _need_other_target(self) -> None:
-        """Refuse to replace what is converted, or what describes it."""
-        for path in self.inputs:
-            if os.path.exists(self.target) and os.path.samefile(path, self.target):
-                raise UsageError("is an input", path=self.target, remedy="choose another output")
-
-    def _read_as(self, cfg: PathLike | None) -> tuple[Header, Network, Dialect]:
-        """Which network this file is, by its cfg, else by its size; and whose darknet's."""
-        path = Path(cfg) if cfg is not None else companion(self.source.path, ".cfg")
-        wanted = None if self.dialect == "auto" else self.dialect
-        if path is None:
-            first = wanted or "pjreddie"
-            network = self._recognise(Header.decode(self.source.head, first), first)
-        else:
-            network = self._read_cfg(path)
-            if cfg is None:
-                log.info("network: %s, found beside the weights", path)
-        choice = dialects.choose(network, self.source.head, self.source.size, wanted)
-        if choice.warning:
-            log.warning("%s", choice.warning)
-        return Header.decode(self.source.head, choice.dialect), network, choice.dialect
-
-    def _read_cfg(self, path: Path) -> Network:
-        self.inputs.append(path)
-        try:
-            return networks.read(path)
-        except NetworkError as error:
-            from converter import ledger  # late: a cfg that is sound needs no explanation
-
-            layers = networks.read_layers(cfgs.parse(networks.read_text(path)))
-            raise ledger.explain_heads(error, *layers, self.source) from error
-
-    def _recognise(self, header: Header, dialect: Dialect) -> Network:
-        from converter import known  # late: only for a file without a cfg
-
-        floats, rest = divmod(self.source.size - header.size, 4)
-        readings = [] if rest else known.recognise(floats)
-        if len(readings) > 1:
-            raise WeightsError(
-                f"can be {' or '.join(map(str, readings))} by its size",
-                remedy="give its cfg with --cfg",
-            )
-        if not readings:
-            from converter import ledger  # late: a file that is recognised needs no explanation
-
-            raise ledger.unknown(header, dialect, self.source)
-        reading = readings[0]
-        self.assumed = reading.assumed
-        log.info(
-            "network: %s, recognised by the %s floats of the file; anchors and input size (%s) are"
-            " assumed to be as published",
-            reading,
-            f"{floats:,}",
-            reading.architecture.size,
-        )
-        return reading.network
-
-    def _examine(self, survey: Survey) -> tuple[Oddity, ...]:
-        """What the values have that no training gives: told, or refused.
-
-        Without verification only what a recognised file must have is looked at.
-        """
-        wrong = health.negative_variance(self.source, survey.plan) if self.assumed else None
-        if wrong:
-            raise WeightsError(
-                f"has the size of {self.assumed['architecture']}, but not its contents: where that"
-                " has variances, this has negative values",
-                place=f"byte {wrong.offset}",
-                remedy="give its cfg with --cfg, or download it again",
-            )
-        if not (self.verify or self.strict):
-            return ()
-        oddities = survey.complete(self.source)
-        health.report(oddities, strict=self.strict)
-        return oddities
-
-    def _names(self, names: PathLike | None, network: Network) -> list[str] | None:
-        path = Path(names) if names is not None else companion(self.source.path, ".names")
-        if path is None:
-            return None
-        self.inputs.append(path)
-        if names is None:
-            log.info("class names: %s, found beside the weights", path)
-        return read_names(path, network.classes)
-
-    def _is_current(self, plan: Plan, meta: Metadata, survey: Survey) -> bool:
-        try:
-            if store.read_head(self.target) != _head(plan, meta):
-                return False
-            return payload.compare(self.source, plan, self.target, self.dtype, survey.observe).ok
-        except CheckpointError:
-            return False
-
-    def _write(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
-        if self.verify or self.strict:
-            # Looking at the values needs numpy, whose import takes as long as half of the hashing:
-            # do both at once.
-            Thread(target=import_module, args=("numpy",), daemon=True).start()
-        blank = _head(plan, _with_hash(meta, "0" * 64))
-        size = len(blank) + WIDTHS[self.dtype] * sum(slot.floats for slot in plan.tensors)
-        error = 0.0
-        with ThreadPoolExecutor(1) as other, store.replacing(self.target, size) as file:
-            # Hashing takes as long as all the rest, and runs beside it.
-            digest = other.submit(payload.sha256, self.source)
-            file.write(blank)
-            file.flush()
-            if self.dtype == "float32":
-                payload.write(self.source, plan, file, len(blank))
-            else:
-                error = payload.write_rounded(self.source, plan, file, len(blank), self.dtype)
-            if self.verify:
-                self._need_equal(plan, Path(file.name), survey)
-            meta = _with_hash(meta, digest.result())
-            file.seek(0)
-            file.write(_head(plan, meta))
-            file.flush()
-            if store.read_head(file.name) != _head(plan, meta):
-                raise _unlike(self.target, "its header")
-            self.source.need_unchanged()
-            oddities = self._examine(survey)
-        return self._done("converted", plan, meta, oddities, verified=self.verify, max_error=error)
-
-    def _need_equal(self, plan: Plan, written: Path, survey: Survey) -> None:
-        found = payload.compare(self.source, plan, written, self.dtype, survey.observe)
-        self.source.need_unchanged()
-        if not found.ok:
-            raise _unlike(self.target, ", ".join(found.mismatched[:3]))
-
-    def _done(
-        self,
-        status: Literal["converted", "up to date", "dry run"],
-        plan: Plan,
-        meta: Metadata,
-        oddities: tuple[Oddity, ...],
-        *,
-        verified: bool,
-        max_error: float = 0.0,
-    ) -> Conversion:
-        return Conversion(
-            status=status,
-            output=self.target,
-            plan=plan,
-            metadata=meta,
-            verified=verified,
-            max_error=max_error,
-            warnings=oddities,
-        )
-
-
-def _unlike(target: Path, what: str) -> OutputError:
-    return OutputError(
-        f"does not hold what was written to it: {what}", path=target, remedy="check the disk"
-    )
-
-
-def _choose_family(network: Network, choice: FamilyChoice) -> Family:
-    if choice != "auto":
-        return families.named(network, choice)
-    try:
-        return families.yolov3(network)
-    except FamilyError as error:
-        where = f"{error.place}: " if error.place else ""
-        log.info("family: generic, since the network %s%s", where, error.message)
-        return families.generic(network)
-
-
-def _tell_gaps(plan: Plan) -> None:
-    if plan.left_out:
-        log.warning(
-            "this is no working detector: %d arrays of the file have no place in the article's"
-            " wiring, and %d tensors of the model have no source",
-            len(plan.left_out),
-            len(plan.unfilled),
-        )
-    elif plan.unfilled:
-        log.warning("%d tensors of the model have no source in the file", len(plan.unfilled))
-
-
-def _with_hash(meta: Metadata, digest: str) -> Metadata:
-    return replace(meta, source_sha256=digest)
-
-
-def _head(plan: Plan, meta: Metadata) -> bytes:
-    tensors = ((slot.tensor, slot.shape) for slot in plan.tensors)
-    return store.head(tensors, meta.encode(), meta.dtype)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from converter import families, payload, store
+from converter import families, hashing, payload, store
 from converter import network as networks
 from converter import plan as plans
 from converter.errors import (
@@ -239,7 +239,7 @@ def _current(target: Path, plan: Plan, checkpoint: Path, dtype: Dtype) -> str | 
         if not _holds(target, plan, checkpoint, dtype):
             return None
         with opened(target) as source:
-            return payload.sha256(source)
+            return hashing.sha256(source)
     except DarknetError:
         return None
 

@@ -223,7 +223,8 @@ def open_locked(path: str, flags: int) -> int:
                 os.close(descriptor)
                 raise OutputError("is not a regular file", path=path, remedy="remove it")
             if os.path.samestat(status, os.stat(path)):
-                if flags & os.O_TRUNC:
+                # Not one that is new: after it, ext4 has close() wait until all is allocated.
+                if flags & os.O_TRUNC and status.st_size:
                     os.ftruncate(descriptor, 0)
                 return descriptor
         except BlockingIOError:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from converter.plan import Slot
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from converter.plan import Slot
 
 HEADING = f"{'layer':24}{'bytes':>23}  {'tensor':42}{'shape':20}"
 

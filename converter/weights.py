@@ -13,12 +13,16 @@ values, all little-endian:
 matrices of connected layers are stored transposed (pj parser.c:1243, AB parser.c:2269).
 """
 
+from __future__ import annotations
+
 import struct
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from converter.errors import WeightsError
-from converter.layers import Dialect
+
+if TYPE_CHECKING:
+    from converter.layers import Dialect
 
 _VERSION = struct.Struct("<iii")
 MAX_SIZE = 20

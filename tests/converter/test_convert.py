@@ -18,6 +18,7 @@ from converter import (
     FamilyError,
     OutputError,
     WeightsError,
+    conversion,
     convert,
     families,
     known,
@@ -142,14 +143,14 @@ class TestConvert:
         assert not convert(sample.weights, verify=False).verified
 
     def test_a_write_that_goes_wrong_is_caught(self, sample, monkeypatch):
-        write = pipeline.payload.write
+        write = conversion.payload.write
 
         def lying(source, plan, target, start):
             digest = write(source, plan, target, start)
             os.pwrite(target.fileno(), b"\1", start + 1000)
             return digest
 
-        monkeypatch.setattr(pipeline.payload, "write", lying)
+        monkeypatch.setattr(conversion.payload, "write", lying)
         with pytest.raises(OutputError, match="does not hold what was written"):
             convert(sample.weights)
         assert not sample.checkpoint.exists()
@@ -200,7 +201,9 @@ class TestRecognised:
             def layers(classes):
                 return [Convolutional(filters=filters), Convolutional(filters=4 * classes)]
 
-            return known.Architecture(name=name, size=8, layers=layers)
+            return known.Architecture(
+                name=name, size=8, layers=layers, base=4 * filters, slope=4 * filters + 4
+            )
 
         monkeypatch.setattr(known, "ARCHITECTURES", (toy("narrow", 1), toy("wide", 3)))
 

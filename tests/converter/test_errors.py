@@ -319,9 +319,9 @@ class TestPaths:
 
 
 def test_a_file_that_changes_meanwhile(toy, monkeypatch):
-    from converter import pipeline
+    from converter import conversion
 
-    write = pipeline.payload.write
+    write = conversion.payload.write
 
     def growing(*arguments):
         digest = write(*arguments)
@@ -329,7 +329,7 @@ def test_a_file_that_changes_meanwhile(toy, monkeypatch):
             file.write(b"more")
         return digest
 
-    monkeypatch.setattr(pipeline.payload, "write", growing)
+    monkeypatch.setattr(conversion.payload, "write", growing)
     assert refusal(convert, toy.weights) == (
         f"{toy.weights}: changed while it was read"
         " (wait until it is completely written, then convert it again)"
@@ -338,15 +338,15 @@ def test_a_file_that_changes_meanwhile(toy, monkeypatch):
 
 
 def test_a_file_that_shrinks_meanwhile(toy, monkeypatch):
-    from converter import pipeline
+    from converter import conversion
 
-    write = pipeline.payload.write
+    write = conversion.payload.write
 
     def shrinking(*arguments):
         os.truncate(toy.weights, 100)
         return write(*arguments)
 
-    monkeypatch.setattr(pipeline.payload, "write", shrinking)
+    monkeypatch.setattr(conversion.payload, "write", shrinking)
     assert refusal(convert, toy.weights) == f"{toy.weights}: became shorter while it was read"
     assert not toy.checkpoint.exists()
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 FORKS = """
 import os, random, signal, sys, time, zlib
 sys.path.insert(0, sys.argv[1])
-import numpy  # so that a fork spends its time on the conversion
+import numpy, converter.conversion  # so that a fork spends its time on converting
 from converter import convert
 folder, rounds, longest = sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 random.seed(0)

@@ -34,14 +34,22 @@ def test_one_float_more_or_less_is_no_architecture(shift):
     assert known.recognise(PUBLISHED["yolov3 with 80 classes"] + shift) == []
 
 
+@pytest.mark.parametrize("architecture", known.ARCHITECTURES, ids=lambda known: known.name)
+def test_a_count_is_that_of_the_network(architecture):
+    fixed = architecture.classes
+    for classes in (1, 2, 80) if fixed is None else (fixed,):
+        text = architecture.network(classes).text
+        assert architecture.floats(classes) == reference.floats(text)
+
+
 def test_no_two_architectures_collide():
     counts = {}
     for architecture in known.ARCHITECTURES:
         if architecture.classes is None:
-            one, step = architecture.floats(1), architecture.floats(2) - architecture.floats(1)
-            counts[architecture.name] = set(range(one, one + known.MAX_CLASSES * step, step))
+            classes = range(1, known.MAX_CLASSES + 1)
+            counts[architecture.name] = set(map(architecture.floats, classes))
         else:
-            counts[architecture.name] = {architecture.floats(architecture.classes)}
+            counts[architecture.name] = {architecture.base}
     for (_, a), (_, b) in combinations(counts.items(), 2):
         assert not a & b
 
@@ -52,7 +60,9 @@ def test_two_readings_are_both_returned():
         def layers(classes):
             return [Convolutional(filters=filters), Convolutional(filters=4 * classes)]
 
-        return known.Architecture(name=name, size=8, layers=layers)
+        return known.Architecture(
+            name=name, size=8, layers=layers, base=4 * filters, slope=4 * filters + 4
+        )
 
     # 1 filter: 4 + 8 K; 3 filters: 12 + 16 K. So 44 floats are K = 5 and K = 2.
     readings = known.recognise(44, [toy("narrow", 1), toy("wide", 3)])
