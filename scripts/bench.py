@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """What conversion and loading cost, relative to copying and hashing the same file.
 
+Detection comes after it, beside other engines: ``bench_detect`` says how. Give ``convert`` or
+``detect`` for one of the two.
+
 Writes a full-size yolov3.weights of random values (248 MB) to a temporary folder and runs whole
 processes on it, in rounds, so that a busy machine slows both sides. Prints medians and ratios.
 """
@@ -93,10 +96,21 @@ print(time.perf_counter() - start, anonymous() - before)
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("convert", "detect"), help="default: both")
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    arguments = parser.parse_args()
+    if arguments.what != "detect":
+        bench_convert(arguments.rounds)
+    if arguments.what != "convert":
+        from bench_detect import bench  # late: it needs PyTorch, OpenCV and onnxruntime
+
+        bench(arguments.rounds)
+
+
+def bench_convert(rounds: int) -> None:
+    """Whole processes in turns."""
     with tempfile.TemporaryDirectory() as folder:
         weights, output, copy = (Path(folder) / n for n in ("yolov3.weights", "o.st", "copy"))
         write_weights(weights)

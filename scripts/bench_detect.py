@@ -1,13 +1,12 @@
-#!/usr/bin/env python3
-"""How long a picture takes, on one thread: this project, OpenCV's dnn and darknet itself.
+"""How long pictures take, on one thread: this project, onnxruntime, OpenCV's dnn, darknet itself.
 
 Random weights, since the time does not depend on them. All take turns, in rounds, and it is time
 on the processor that counts, so that a busy machine disturbs little. Prints medians, and the ratio
-to what detect.py does.
+to what detect.py does. darknet computes one picture after the other, and is timed with one.
 """
 
-import argparse
 import ctypes
+import itertools
 import math
 import os
 import re
@@ -26,12 +25,15 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 import cv2  # noqa: E402 - after the path and the environment
 import numpy as np  # noqa: E402
+import onnxruntime  # noqa: E402
 import torch  # noqa: E402
+import torch._inductor.config  # noqa: E402
 
 from converter import convert  # noqa: E402
 from converter import network as networks  # noqa: E402
 from yolov3 import load  # noqa: E402
 from yolov3.detect import Detector  # noqa: E402
+from yolov3.export import export  # noqa: E402
 
 CFGS = Path("/usr/share/darknet/cfg")
 LIBRARY = Path("/usr/lib/darknet/libdarknet.so")
@@ -64,14 +66,14 @@ def write_network(name: str, folder: Path) -> tuple[Path, Path]:
 
 def darknet(cfg: Path, weights: Path) -> float:
     """Seconds of one network_predict, in a process of its own; the first is not counted."""
-    command = [sys.executable, __file__, "--darknet", str(cfg), str(weights)]
+    command = [sys.executable, __file__, str(cfg), str(weights)]
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     return float(done.stdout.split()[-1])
 
 
 def predict(cfg: str, weights: str) -> None:
-    """That process."""
+    """That process: what this file does when it is run."""
     lib = ctypes.CDLL(str(LIBRARY))
     lib.load_network.restype = ctypes.c_void_p
     network = ctypes.c_void_p(lib.load_network(cfg.encode(), weights.encode(), 0))
@@ -83,31 +85,41 @@ def predict(cfg: str, weights: str) -> None:
     print(time.process_time() - start)
 
 
-def jobs(name: str, folder: Path, *, compiled: bool) -> dict[str, Callable[[], float]]:
-    """Ways to run a network, each giving the seconds that it took."""
+def jobs(name: str, folder: Path, batch: int) -> dict[str, Callable[[], float]]:
+    """Ways to run a network, each giving the seconds that ``batch`` pictures took."""
+    torch._dynamo.reset()  # else it would compile again for any number of pictures
     cfg, weights = write_network(name, folder)
-    model = load(convert(weights, cfg=cfg).output)
+    model = load(convert(weights, cfg=cfg, force=True).output)
     shape = model.network.input
-    x = torch.rand(1, shape.c, shape.h, shape.w)
+    x = torch.rand(batch, shape.c, shape.h, shape.w)
     packed = x.to(memory_format=torch.channels_last)
     fused = model.fuse().to(memory_format=torch.channels_last)
+    compiled = model.fuse().to(memory_format=torch.channels_last)
+    compiled.compile()
+    detector = Detector(fused, 0.25, 0.45)
+    photo = np.random.default_rng(0).integers(0, 256, (576, 768, 3), dtype=np.uint8)
     theirs = cv2.dnn.readNetFromDarknet(str(cfg), str(weights))
     theirs.setInput(x.numpy())
     outputs = theirs.getUnconnectedOutLayersNames()
-    detector = Detector(fused, 0.25, 0.45)
-    photo = np.random.default_rng(0).integers(0, 256, (576, 768, 3), dtype=np.uint8)
+    exported = session(export(model, folder / "model.onnx", dynamic=True, force=True).output)
     found = {
         "ours": seconds(lambda: fused(packed)),
         "ours, not fused": seconds(lambda: model(packed)),
-        "ours, whole detection": seconds(lambda: detector([photo])),
+        "ours, whole detection": seconds(lambda: detector([photo] * batch)),
+        "ours, compiled": seconds(lambda: compiled(packed)),
+        "onnxruntime": seconds(lambda: exported.run(None, {"images": x.numpy()})),
         "OpenCV": seconds(lambda: theirs.forward(outputs)),
     }
-    if compiled:
-        fast = torch.compile(fused)
-        found["ours, compiled"] = seconds(lambda: fast(packed))
-    if LIBRARY.exists():
+    if LIBRARY.exists() and batch == 1:
         found["darknet"] = lambda: darknet(cfg, weights)
     return found
+
+
+def session(path: Path) -> onnxruntime.InferenceSession:
+    """Onnxruntime on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def seconds(job: Job) -> Callable[[], float]:
@@ -122,30 +134,23 @@ def seconds(job: Job) -> Callable[[], float]:
     return timed
 
 
-def main() -> None:
-    """Print a table for each network."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--compile", action="store_true", help="torch.compile as well")
-    parser.add_argument("--darknet", nargs=2, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.darknet:
-        predict(*arguments.darknet)
-        return
+def bench(rounds: int) -> None:
+    """Print a table for each network and number of pictures."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    torch._inductor.config.freezing = True  # as detect.py --compile
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        for name in ("yolov3-tiny", "yolov3"):
-            ways = jobs(name, Path(folder), compiled=arguments.compile)
+        for name, batch in itertools.product(("yolov3-tiny", "yolov3"), (1, 8)):
+            ways = jobs(name, Path(folder), batch)
             times: dict[str, list[float]] = {way: [] for way in ways}
-            for _ in range(arguments.rounds):
+            for _ in range(rounds):
                 for way, job in ways.items():
                     times[way].append(job())
-            print(f"{name:24}{'ms':>8}{'ratio':>7}")
+            print(f"{f'{name}, batch {batch}':24}{'ms':>8}{'ratio':>7}")
             for way, found in times.items():
                 ratio = statistics.median(a / b for a, b in zip(found, times["ours"], strict=True))
                 print(f"{way:24}{1000 * statistics.median(found):8.1f}{ratio:7.2f}")
 
 
 if __name__ == "__main__":
-    main()
+    predict(*sys.argv[1:])

@@ -1,5 +1,7 @@
 """Darknet-53: YOLOv3 paper, table 1."""
 
+from collections import deque
+from collections.abc import Iterator
 from typing import Self
 
 import torch
@@ -56,22 +58,28 @@ class Darknet53(FineTuning):
         coarsest = self.conv_5_in.conv.out_channels
         return [coarsest >> i for i in reversed(range(self.levels))]
 
-    def stages(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """All five stages' maps: (N, 2w, H/2, W/2), (N, 4w, H/4, W/4), ... (N, 32w, H/32, W/32)."""
-        f1 = self.res_conv_1(self.stem(x))
-        f2 = self.res_conv_2(self.conv_2_in(f1))
-        f3 = self.res_conv_3(self.conv_3_in(f2))
-        f4 = self.res_conv_4(self.conv_4_in(f3))
-        f5 = self.res_conv_5(self.conv_5_in(f4))
-        return [f1, f2, f3, f4, f5]
+    def stages(self, x: torch.Tensor) -> Iterator[torch.Tensor]:
+        """All five stages' maps: (N, 2w, H/2, W/2), (N, 4w, H/4, W/4), ... (N, 32w, H/32, W/32).
+
+        One after the other, so that none lives longer than the caller wants it.
+        """
+        x = self.res_conv_1(self.stem(x))
+        yield x
+        x = self.res_conv_2(self.conv_2_in(x))
+        yield x
+        x = self.res_conv_3(self.conv_3_in(x))
+        yield x
+        x = self.res_conv_4(self.conv_4_in(x))
+        yield x
+        yield self.res_conv_5(self.conv_5_in(x))
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """The last ``levels`` stages' maps, fine to coarse, of pictures (N, C, H, W) in 0..1."""
-        return self.stages(x)[-self.levels :]
+        return list(deque(self.stages(x), maxlen=self.levels))
 
     def classify(self, x: torch.Tensor) -> torch.Tensor:
         """Class logits (N, num_classes) of pictures (N, C, H, W) in 0..1."""
-        y: torch.Tensor = self.fc(self.stages(x)[-1])
+        y: torch.Tensor = self.fc(deque(self.stages(x), maxlen=1)[0])
         return y
 
     def replace_heads(self, num_classes: int) -> Self:

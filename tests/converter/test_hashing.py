@@ -29,9 +29,11 @@ def test_the_hash_of_any_length(file, size):
 def test_a_file_that_became_shorter_is_an_error_where_the_hash_is_asked_for(file):
     with opened(file) as source:
         file.write_bytes(b"short")
-        with hashing.Hashing(source) as digest:
-            with pytest.raises(WeightsError, match="became shorter while it was read"):
-                digest.result()
+        with (
+            hashing.Hashing(source) as digest,
+            pytest.raises(WeightsError, match="became shorter while it was read"),
+        ):
+            digest.result()
 
 
 def test_nobody_asks_for_the_hash_of_a_refused_file(file):
