@@ -85,8 +85,8 @@ def test_boxes_of_pjreddies_darknet(make, head):
     files = make(NET.format(channels=16) + PJREDDIES[head])
     model = load(convert(files.weights, dialect="pjreddie").output, bn="pjreddie-cpu")
     pictures = [PICTURES / "0003.png", PICTURES / "0032.png"]
-    # In the grey beside a picture cells see the same, and their overlapping boxes are equally likely:
-    # which of two stays is up to rounding, and so to the processor. Here such boxes score 0.2318.
+    # In the grey beside a picture cells see the same, and their overlapping boxes are equally
+    # likely: which of two stays is up to rounding, and so to the processor. Such score 0.2318 here.
     threshold = 0.24 if "background" in head else 0.2
     expected = darknet_detector.boxes(files.cfg, files.weights, threshold, pictures, classes=3)
     assert all(expected)
