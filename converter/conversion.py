@@ -136,13 +136,7 @@ class Job:
         )
         survey = Survey(plan)
         if dry_run:
-            return self._done(
-                "dry run",
-                plan,
-                meta,
-                self._examine(survey),
-                verified=False,
-            )
+            return self._done("dry run", plan, meta, self._examine(survey), verified=False)
         if os.path.lexists(self.target):
             self._need_other_target()
             current = _with_hash(meta, self.hashing.result())

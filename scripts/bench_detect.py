@@ -1,14 +1,16 @@
 """How long pictures take, on one thread: this project, onnxruntime, OpenCV's dnn, darknet itself.
 
-Random weights, since the time does not depend on them. All take turns, in rounds, and it is time
-on the processor that counts, so that a busy machine disturbs little. Prints medians, and the ratio
-to what detect.py does. darknet computes one picture after the other, and is timed with one.
+Random weights, since the time does not depend on them. All take turns, in rounds and in random
+order, and it is time on the processor that counts, so that a busy machine disturbs little. Prints
+medians, and the ratio to what detect.py does. darknet computes one picture after the other, and
+is timed with one.
 """
 
 import ctypes
 import itertools
 import math
 import os
+import random
 import re
 import statistics
 import subprocess
@@ -116,7 +118,7 @@ def jobs(name: str, folder: Path, batch: int) -> dict[str, Callable[[], float]]:
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:
-    """Onnxruntime on one thread."""
+    """The exported model in onnxruntime, on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -144,8 +146,8 @@ def bench(rounds: int) -> None:
             ways = jobs(name, Path(folder), batch)
             times: dict[str, list[float]] = {way: [] for way in ways}
             for _ in range(rounds):
-                for way, job in ways.items():
-                    times[way].append(job())
+                for way in random.sample(list(ways), len(ways)):
+                    times[way].append(ways[way]())
             print(f"{f'{name}, batch {batch}':24}{'ms':>8}{'ratio':>7}")
             for way, found in times.items():
                 ratio = statistics.median(a / b for a, b in zip(found, times["ours"], strict=True))

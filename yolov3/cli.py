@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch._inductor.config
 
 from converter import store
 from converter.command import parser, print_json, run
@@ -165,8 +164,10 @@ def _detector(arguments: argparse.Namespace) -> Detector:
         model = model.fuse()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
     if arguments.compile:
+        from torch._inductor import config  # late: its import takes a second
+
         # Weights become constants, packed once as oneDNN wants them: a tenth faster.
-        torch._inductor.config.freezing = True
+        config.freezing = True
         model.compile()
     find = Detector(model, arguments.threshold, arguments.nms, arguments.resize)
     if arguments.compile:

@@ -39,7 +39,7 @@ def detect(
     nms: float = 0.45,
     *,
     resize: Resize | None = None,
-    batch: int = 8,
+    batch: int = 1,
 ) -> Detections | list[Detections]:
     """Find what is on pictures, with the boxes and scores that Darknet gives.
 
@@ -53,7 +53,7 @@ def detect(
         resize: how a picture becomes the network's input; default: as the engine does it whose
             checkpoint this is. pjreddie's keeps the picture's shape ("letterbox"); AlexeyAB's does
             not ("stretch"), unless the cfg says letter_box=1; for YOLOv1 neither does.
-        batch: how many pictures to compute at once.
+        batch: how many pictures to compute at once; on the CPU more gain nothing.
 
     Returns:
         For one picture its ``Detections``, for several a list of them, on the CPU.
@@ -91,7 +91,7 @@ def classify(
     top: int = 5,
     *,
     resize: Resize | None = None,
-    batch: int = 8,
+    batch: int = 1,
 ) -> Classes | list[Classes]:
     """The likeliest classes of pictures, with the scores that Darknet gives.
 
@@ -101,7 +101,7 @@ def classify(
         top: how many classes to tell.
         resize: default: pjreddie's engine fills up with grey ("letterbox", examples/classifier.c
             :589), AlexeyAB's cuts off what is too much ("crop", classifier.c:871).
-        batch: how many pictures to compute at once.
+        batch: how many pictures to compute at once; on the CPU more gain nothing.
 
     Returns:
         For one picture its ``Classes``, for several a list of them, on the CPU.
