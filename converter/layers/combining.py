@@ -152,10 +152,9 @@ def _add(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sam(Layer):
-    """The previous layer's output times an earlier one's: AB sam_layer.c:61."""
+class Product(Layer):
+    """The previous layer's output times an earlier one's."""
 
-    type: ClassVar[str] = "sam"
     dialect: ClassVar[Dialect | None] = "alexeyab"
 
     from_: tuple[int, ...] = ()
@@ -163,14 +162,9 @@ class Sam(Layer):
 
     def sources(self, index: int) -> tuple[int, ...]:
         """The previous layer, then the one it names."""
-        return (absolute(index, -1), _one_source(index, self.from_))
-
-    def infer(self, *shapes: Shape) -> Shape:
-        """The shape of both."""
-        need_activation(self.activation)
-        if need_image(shapes[0]) != shapes[1]:
-            raise Misfit(f"multiplies {shapes[0]} by {shapes[1]}")
-        return shapes[1]
+        if len(self.from_) != 1:
+            raise Misfit("needs one layer in from=")
+        return (absolute(index, -1), absolute(index, self.from_[0]))
 
     def signature(self) -> dict[str, Any]:
         """Without ``from``, which ``sources`` resolves."""
@@ -183,27 +177,34 @@ class Sam(Layer):
         return nullified(self.activation)
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """Twice (N, c, h, w) -> (N, c, h, w)."""
+        """Two maps, of which one may have less than (N, c, h, w) -> (N, c, h, w)."""
         return activate(self.activation, inputs[0] * inputs[1])
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScaleChannels(Layer):
-    """An earlier layer's output, each channel times a value of the previous layer's.
+class Sam(Product):
+    """Value by value: AB sam_layer.c:61."""
 
-    With ``scale_wh`` it is each pixel instead: AB scale_channels_layer.c:65.
+    type: ClassVar[str] = "sam"
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """The shape of both."""
+        need_activation(self.activation)
+        if need_image(shapes[0]) != shapes[1]:
+            raise Misfit(f"multiplies {shapes[0]} by {shapes[1]}")
+        return shapes[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleChannels(Product):
+    """Each channel times one value, or with ``scale_wh`` each pixel: AB scale_channels_layer.c:65.
+
+    The values are the previous layer's, (c, 1, 1) or (1, h, w).
     """
 
     type: ClassVar[str] = "scale_channels"
-    dialect: ClassVar[Dialect | None] = "alexeyab"
 
-    from_: tuple[int, ...] = ()
     scale_wh: int = 0
-    activation: str = "linear"
-
-    def sources(self, index: int) -> tuple[int, ...]:
-        """The previous layer, then the one it names."""
-        return (absolute(index, -1), _one_source(index, self.from_))
 
     def infer(self, *shapes: Shape) -> Shape:
         """The earlier layer's shape: AB scale_channels_layer.c:18-25."""
@@ -213,20 +214,6 @@ class ScaleChannels(Layer):
         if (factors.c, factors.h, factors.w) != wanted:
             raise Misfit(f"scales {shape} by {factors}, not {' x '.join(map(str, wanted))}")
         return shape
-
-    def signature(self) -> dict[str, Any]:
-        """Without ``from``, which ``sources`` resolves."""
-        facts = super().signature()
-        del facts["from_"]
-        return facts
-
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
-        """An activation that it makes zeros of."""
-        return nullified(self.activation)
-
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """(N, c, 1, 1) or (N, 1, h, w), and (N, c, h, w) -> (N, c, h, w)."""
-        return activate(self.activation, inputs[0] * inputs[1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,9 +250,3 @@ class Implicit(Layer):
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, ...) -> (N, filters, atoms, 1), the same N times."""
         return typing.cast("torch.Tensor", m.weight.repeat(inputs[0].shape[0], 1, 1, 1))
-
-
-def _one_source(index: int, named: tuple[int, ...]) -> int:
-    if len(named) != 1:
-        raise Misfit("needs one layer in from=")
-    return absolute(index, named[0])
