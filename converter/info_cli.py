@@ -58,7 +58,7 @@ def _facts(info: Info) -> Iterator[str]:
     if header and info.kind != "cfg":
         flag = ", transposed matrices" if header.transpose else ""
         yield (
-            f"header: version {header.major}.{header.minor}.{header.revision},"
+            f"header: version {header.version},"
             f" {header.seen:,} pictures seen, {header.size} bytes{flag}"
         )
     if info.sha256:

@@ -6,8 +6,9 @@ verification, reports and error messages all read this one table, so they cannot
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -121,10 +122,10 @@ def make(
     slots, unfilled = _lay_out(header, network, family, dialect)
     end = slots[-1].end if slots else header.size
     if size is not None and size != end:
-        from converter import ledger  # late: a file that fits needs no explanation
-
-        cutoff = ledger.cut(slots, size) if partial else None
+        cutoff = cut(slots, size) if partial else None
         if cutoff is None:
+            from converter import ledger  # late: a file that fits needs no explanation
+
             raise ledger.explain(network, header, dialect, slots, size, source)
     if cutoff is not None and not 0 < cutoff < len(network.nodes):
         raise WeightsError(f"cannot end before layer {cutoff} of {len(network.nodes)}")
@@ -143,6 +144,14 @@ def make(
         unfilled=unfilled,
         cutoff=cutoff,
     )
+
+
+def cut(slots: Sequence[Slot], size: int) -> int | None:
+    """N if a file of ``size`` bytes ends exactly after the arrays of layer N - 1, else None."""
+    for last, following in pairwise(slots):
+        if last.end == size and last.node.index != following.node.index:
+            return last.node.index + 1
+    return None
 
 
 def _lay_out(

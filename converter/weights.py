@@ -39,6 +39,11 @@ class Header:
     size: int
 
     @property
+    def version(self) -> str:
+        """Darknet's three numbers, as ``0.2.0``."""
+        return f"{self.major}.{self.minor}.{self.revision}"
+
+    @property
     def transpose(self) -> bool:
         """Whether the matrices of connected layers are stored as (in, out)."""
         return self.major > 1000 or self.minor > 1000

@@ -91,7 +91,7 @@ def card(model: FromDarknet, meta: Metadata, floats: int, licence: str | None) -
         floats=floats,
         source=f"`{public.file}`, published at {public.urls[0]}" if public else "a .weights file",
         sha256=meta.source_sha256,
-        version=f"{header.major}.{header.minor}.{header.revision}",
+        version=header.version,
         seen=header.seen,
         dialect="AlexeyAB" if meta.dialect == "alexeyab" else "pjreddie",
         picture=f"{shape.w} x {shape.h}," if shape.is_image else f"{shape.outputs} values;",

@@ -45,8 +45,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("Size of the .weights file", f"{plan.size:,} bytes"),
         (
             "Header",
-            f"version {header.major}.{header.minor}.{header.revision},"
-            f" {header.seen:,} pictures seen, {header.size} bytes",
+            f"version {header.version}, {header.seen:,} pictures seen, {header.size} bytes",
         ),
         ("Read as", f"{meta.family}, {meta.dialect}"),
         (
