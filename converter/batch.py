@@ -90,7 +90,7 @@ def convert_many(
 
     # Fresh processes: a fork would copy whatever threads the caller has.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
         try:
             with _deaf():  # what starts now inherits it, and so is never interrupted half-way up
                 submitted = [pool.submit(_convert, *job) for job in jobs]
@@ -109,6 +109,21 @@ def _target(source: str, folder: PathLike | None) -> str:
     if remote.is_url(folder):
         return f"{os.fspath(folder).rstrip('/')}/{target.name}"
     return str(Path(folder) / target.name)
+
+
+def _end_with_parent() -> None:
+    """Let this process end when its parent does: a pool's worker waits for work for ever."""
+    from multiprocessing import parent_process
+    from threading import Thread
+
+    parent = parent_process()
+    assert parent is not None  # this is no main process
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from converter.errors import DarknetError, OutputError, UsageError, printable
 from converter.version import TOOL
@@ -23,14 +23,14 @@ Command = Callable[[argparse.Namespace], int]
 
 def parser(name: str, description: str, examples: Sequence[str]) -> argparse.ArgumentParser:
     """A parser with the options that every command has."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog=name,
         description=description,
         epilog="examples:\n" + "\n".join(f"  {line}" for line in examples),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--json", action="store_true", help="print one JSON object, refusals too")
-    made.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    made.add_argument("-q", "--quiet", action="store_true", help="no talk on stderr but errors")
     made.add_argument("-v", "--verbose", action="store_true", help="say more")
     made.add_argument("--version", action="version", version=TOOL)
     return made
@@ -39,13 +39,14 @@ def parser(name: str, description: str, examples: Sequence[str]) -> argparse.Arg
 def run(command: Command, made: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     """Parse ``argv``, run ``command``, turn its outcome into an exit code."""
     _open_streams()
-    arguments = made.parse_args(argv)
-    _talk(arguments)
+    as_json = "--json" in (sys.argv if argv is None else argv)
     try:
+        arguments = made.parse_args(argv)
+        _talk(arguments)
         code = command(arguments)
         sys.stdout.flush()
     except DarknetError as error:
-        return _refuse(error, as_json=arguments.json)
+        return refuse(error, as_json=as_json)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -57,7 +58,7 @@ def run(command: Command, made: argparse.ArgumentParser, argv: Sequence[str] | N
         # Of standard output: what files there are is handled where they are opened.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         full = OutputError(f"standard output cannot be written: {error.strerror}")
-        return _refuse(full, as_json=False)
+        return refuse(full, as_json=False)
     return code
 
 
@@ -93,7 +94,16 @@ class StatusLine:
         self.show("")
 
 
-def _refuse(error: DarknetError, *, as_json: bool) -> int:
+class _Parser(argparse.ArgumentParser):
+    """Its refusals are told as all others are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a ``UsageError``."""
+        raise UsageError(message, remedy=f"see {self.prog} --help")
+
+
+def refuse(error: DarknetError, *, as_json: bool) -> int:
+    """Tell ``error``; the exit code of it."""
     if as_json:
         print_json({"schema": 1, "error": error.as_dict()})
     print(f"error: {error}", file=sys.stderr)

@@ -19,7 +19,6 @@ from converter.errors import (
     FamilyError,
     NetworkError,
     OutputError,
-    UsageError,
     WeightsError,
 )
 from converter.families import Family
@@ -138,7 +137,7 @@ class Job:
         if dry_run:
             return self._done("dry run", plan, meta, self._examine(survey), verified=False)
         if os.path.lexists(self.target):
-            self._need_other_target()
+            store.need_other(self.target, *self.inputs)
             current = _with_hash(meta, self.hashing.result())
             if self._is_current(plan, current, survey):
                 oddities = self._examine(survey)
@@ -151,12 +150,6 @@ class Job:
                     remedy="replace it with --force, or choose another output with -o",
                 )
         return self._write(plan, meta, survey)
-
-    def _need_other_target(self) -> None:
-        """Refuse to replace what is converted, or what describes it."""
-        for path in self.inputs:
-            if os.path.exists(self.target) and os.path.samefile(path, self.target):
-                raise UsageError("is an input", path=self.target, remedy="choose another output")
 
     def _read_as(self, cfg: PathLike | None) -> tuple[Header, Network, Dialect]:
         """Which network this file is, by its cfg, else by its size; and whose darknet's."""

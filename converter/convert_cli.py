@@ -97,9 +97,10 @@ def _convert(arguments: argparse.Namespace) -> int:
     if output is not None and os.path.isdir(output):
         output = Path(output) / default_output(sources[0]).name
     if arguments.report:
-        from converter.report import check_format
+        from converter.report import check_target
 
-        check_format(Path(arguments.report))
+        written = output or default_output(sources[0])
+        check_target(arguments.report, sources[0], written, arguments.cfg, arguments.names)
     result = convert(sources[0], output, **_options(arguments))
     if arguments.report:
         _report(result, sources[0], arguments)
@@ -236,14 +237,13 @@ def positive_number(text: str) -> int:
     """A count, for argparse.
 
     Raises:
-        ValueError: it is none.
+        ArgumentTypeError: it is none.
     """
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
 
 
 def _print_plan(plan: Plan) -> None:
-    for slot in plan.slots:
-        print(printable(table.line(slot)))
+    for line in table.lines(plan.slots):
+        print(printable(line))

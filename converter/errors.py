@@ -10,7 +10,8 @@ DarknetError
 ├── ImageError        a picture that cannot be used
 ├── DatasetError      labelled pictures that cannot be made sense of
 ├── DownloadError     published weights that no server delivers
-└── OutputError       a target that cannot be written
+├── OutputError       a target that cannot be written
+└── ExtraError        a package that is not installed
 """
 
 from __future__ import annotations
@@ -97,6 +98,10 @@ class DownloadError(DarknetError):
 
 class OutputError(DarknetError):
     """A target that cannot be written."""
+
+
+class ExtraError(DarknetError):
+    """A package that is not installed, and that only some uses need."""
 
 
 def printable(text: str) -> str:

@@ -50,7 +50,9 @@ def read_small(path: str | os.PathLike[str], limit: int, error: type[DarknetErro
             while len(data) <= limit and (part := file.read(limit + 1 - len(data))):
                 data += part
     except OSError as problem:
-        raise error(f"cannot be read: {problem.strerror}", path=path) from problem
+        raise error(
+            f"cannot be read: {problem.strerror}", path=path, remedy="check the path"
+        ) from problem
     if len(data) > limit:
         raise error(f"is larger than {limit:,} bytes", path=path)
     return bytes(data)

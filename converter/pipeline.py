@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from converter import remote
-from converter.errors import WeightsError
+from converter.errors import UsageError, WeightsError
 from converter.hashing import Hashing
 from converter.precision import Dtype
 from converter.source import WEIGHTS_SUFFIXES, opened
@@ -61,6 +61,12 @@ def convert(
         DarknetError: the reason why it was refused; nothing was changed.
     """
     target = default_output(source) if output is None else output
+    if Path(target).suffix in WEIGHTS_SUFFIXES:
+        raise UsageError(
+            "would hold safetensors under a Darknet file's name",
+            path=target,
+            remedy="end it with .safetensors",
+        )
     with (
         remote.local_source(source) as local,
         opened(local) as opened_source,

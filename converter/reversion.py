@@ -105,6 +105,12 @@ def revert(
     """
     source = Path(checkpoint)
     target = source.with_suffix(".weights") if output is None else Path(output)
+    if target.suffix == ".safetensors":
+        raise UsageError(
+            "would hold Darknet's format under a checkpoint's name",
+            path=target,
+            remedy="end it with .weights",
+        )
     try:
         plan, dtype, digest = _plan(source, cfg, dialect)
         if dtype != "float32" and not force:
@@ -118,19 +124,22 @@ def revert(
     if dry_run:
         payload.need_all(source, plan, dtype)
         return _done("dry run", target, plan, "", digest, verified=False)
+    store.need_other(target, checkpoint, cfg)
+    if cfg_out is not None:
+        store.need_other(cfg_out, checkpoint, cfg, target)
+    there = os.path.lexists(target)
+    current = _current(target, plan, source, dtype) if there else None
+    if there and current is None and not force:
+        raise OutputError(
+            "exists already, and is not this conversion",
+            path=target,
+            remedy="replace it with --force, or choose another output with -o",
+        )
     if cfg_out is not None:
         store.write_whole(Path(cfg_out), _cfg_text(plan.network).encode(), force=force)
-    if os.path.lexists(target):
-        current = _current(target, plan, source, dtype)
-        if current is not None:
-            store.remove_leftover(target)
-            return _done("up to date", target, plan, current, digest, verified=True)
-        if not force:
-            raise OutputError(
-                "exists already, and is not this conversion",
-                path=target,
-                remedy="replace it with --force, or choose another output with -o",
-            )
+    if current is not None:
+        store.remove_leftover(target)
+        return _done("up to date", target, plan, current, digest, verified=True)
     with store.replacing(target, plan.size) as file:
         written = payload.restore(source, plan, file, dtype)
         file.flush()

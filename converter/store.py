@@ -20,9 +20,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from converter import sniff
-from converter.errors import CheckpointError, OutputError
+from converter.errors import CheckpointError, OutputError, UsageError
 from converter.files import open_regular
 from converter.precision import CODES, WIDTHS, Dtype
+from converter.source import WEIGHTS_SUFFIXES
+
+PathLike = str | os.PathLike[str]
 
 # The library takes 100 MB (safetensors tensor.rs MAX_HEADER_SIZE), of which Python makes gigabytes
 # of objects. A network of 10,000 layers with a cfg of 4 MB needs 10 MB.
@@ -52,7 +55,7 @@ def head(
     return len(text).to_bytes(8, "little") + text
 
 
-def read_head(path: str | os.PathLike[str]) -> bytes:
+def read_head(path: PathLike) -> bytes:
     """The bytes before the first value of an existing file.
 
     Raises:
@@ -67,10 +70,12 @@ def read_head(path: str | os.PathLike[str]) -> bytes:
                 raise _not_safetensors(start, path)
             return os.pread(file.fileno(), 8 + length, 0)
     except OSError as error:
-        raise CheckpointError(f"cannot be read: {error.strerror}", path=path) from error
+        raise CheckpointError(
+            f"cannot be read: {error.strerror}", path=path, remedy="check the path"
+        ) from error
 
 
-def read_entries(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_entries(path: PathLike) -> dict[str, Any]:
     """The header of a safetensors file as an object, tensors and ``__metadata__``.
 
     Only its form is checked: opening the file with the safetensors library checks the rest.
@@ -99,13 +104,14 @@ def _is_entry(entry: Any) -> bool:
     return all(type(number) is int and number >= 0 for number in (*shape, *offsets))
 
 
-def _not_safetensors(start: bytes, path: str | os.PathLike[str]) -> CheckpointError:
+def _not_safetensors(start: bytes, path: PathLike) -> CheckpointError:
     found = sniff.foreign(start)
     if found is None or "safetensors" in found.name:
+        named = Path(path).suffix in WEIGHTS_SUFFIXES
         return CheckpointError(
             "is not a safetensors file, or is cut off inside its header",
             path=path,
-            remedy="download or convert it again",
+            remedy="convert it first" if named else "download or convert it again",
         )
     return CheckpointError(
         f"is {found.name}", path=path, remedy="give the .safetensors file that convert wrote"
@@ -120,7 +126,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return entries
 
 
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+def read_metadata(path: PathLike) -> dict[str, str]:
     """The metadata of a safetensors file; empty if it has none.
 
     Raises:
@@ -130,6 +136,24 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
         raise CheckpointError("is not a safetensors file: bad metadata", path=path)
     return found
+
+
+def need_other(target: PathLike, *others: PathLike | None) -> None:
+    """Refuse to replace a file that the same call reads or writes under another name.
+
+    Raises:
+        UsageError: ``target`` is one of ``others``.
+    """
+    place = os.path.realpath(target)
+    for other in others:
+        if other is not None and (
+            os.path.realpath(other) == place
+            or (os.path.exists(target) and os.path.exists(other)
+                and os.path.samefile(target, other))
+        ):  # fmt: skip
+            raise UsageError(
+                "is an input, or another output", path=target, remedy="choose another output"
+            )
 
 
 def write_whole(path: Path, data: bytes, *, force: bool) -> None:
@@ -174,7 +198,7 @@ def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
         raise OutputError(
             f"cannot be written: {error.strerror}",
             path=path,
-            remedy="choose another output with -o",
+            remedy="choose another output",
         ) from error
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter import table
 from converter.command import parser, print_json, run
-from converter.errors import UsageError, printable
+from converter.errors import ExtraError, UsageError, printable
 from converter.verification import Verification, verify
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def verify_main(argv: Sequence[str] | None = None) -> int:
     )
     made.add_argument("weights", metavar="WEIGHTS", help=".weights file")
     made.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors file")
-    made.add_argument("--cfg", metavar="FILE", help="the network (default: the checkpoint's)")
+    made.add_argument("--cfg", metavar="FILE", help="another network than the checkpoint says")
     made.add_argument(
         "--against",
         choices=("darknet", "opencv", "generic"),
@@ -45,9 +44,14 @@ def verify_main(argv: Sequence[str] | None = None) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     if arguments.report:
-        from converter.report import check_format
+        from converter.report import check_target
 
-        check_format(Path(arguments.report))
+        check_target(
+            arguments.report,
+            arguments.weights, arguments.checkpoint, arguments.cfg, arguments.image,
+        )  # fmt: skip
+    if arguments.image and not arguments.against:
+        raise UsageError("--image is what --against runs on", remedy="add --against darknet")
     result = verify(arguments.weights, arguments.checkpoint, cfg=arguments.cfg)
     parity = _against(arguments) if arguments.against else None
     if arguments.report:
@@ -66,7 +70,7 @@ def _against(arguments: argparse.Namespace) -> Parity:
     try:
         from yolov3.against import against
     except ModuleNotFoundError as error:
-        raise UsageError(str(error)) from error
+        raise ExtraError(str(error)) from error
     return against(
         arguments.weights,
         arguments.checkpoint,
@@ -97,7 +101,7 @@ def _print_parity(parity: Parity) -> None:
         numbers = f"{row.max_abs:10.2e}{row.relative:10.2e}{row.rms:10.2e}"
         print(printable(f"{row.place:36}{numbers}  {row.excuse or ''}".rstrip()))
     if parity.ok:
-        print(f"equal: no layer is further than {parity.bound:g} away")
+        print(f"equal: no layer's relative distance is above {parity.bound:g}")
     elif parity.first:
         print(f"DIFFERENT: the first to diverge is {parity.first.place} (bound {parity.bound:g})")
     else:
@@ -105,9 +109,10 @@ def _print_parity(parity: Parity) -> None:
 
 
 def _print_verification(result: Verification) -> None:
-    print(f"{table.HEADING}equal")
-    for slot, equal in result.comparison.rows:
-        print(printable(f"{table.line(slot)}{'yes' if equal else 'NO'}"))
+    rows = result.comparison.rows
+    slots, equal = [slot for slot, _ in rows], ["yes" if equal else "NO" for _, equal in rows]
+    for line in table.lines(slots, equal=equal):
+        print(printable(line))
     for what, names in (
         ("missing from the checkpoint", result.comparison.missing),
         ("unexpected in the checkpoint", result.comparison.unexpected),

@@ -6,9 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-try:
-    from yolov3.cli import detect_main
-except ModuleNotFoundError as error:
-    sys.exit(f"error: {error}")
+from converter import start
 
-sys.exit(detect_main())
+if __name__ == "__main__":
+    sys.exit(start.detect())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from converter.download_cli import download_main
+from converter import start
 
 if __name__ == "__main__":
-    sys.exit(download_main())
+    sys.exit(start.download())

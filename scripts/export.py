@@ -6,10 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-try:
-    from yolov3.export_cli import export_main
-except ModuleNotFoundError as error:
-    sys.exit(f"error: {error}")
+from converter import start
 
 if __name__ == "__main__":
-    sys.exit(export_main())
+    sys.exit(start.export())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from converter.info_cli import info_main
+from converter import start
 
 if __name__ == "__main__":
-    sys.exit(info_main())
+    sys.exit(start.info())

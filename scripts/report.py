@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from converter.report.cli import report_main
+from converter import start
 
-sys.exit(report_main())
+if __name__ == "__main__":
+    sys.exit(start.report())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from converter.errors import UsageError
+from converter.errors import ExtraError
 
 if typing.TYPE_CHECKING:
     import supervision
@@ -61,12 +61,12 @@ class Detections:
         """As ``supervision.Detections``, with the names as data["class_name"].
 
         Raises:
-            UsageError: supervision is not installed.
+            ExtraError: supervision is not installed.
         """
         try:
             import supervision
         except ModuleNotFoundError as error:
-            raise UsageError(
+            raise ExtraError(
                 "supervision is not installed", remedy="pip install supervision"
             ) from error
         return supervision.Detections(

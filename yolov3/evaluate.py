@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from converter.errors import UsageError
+from converter.errors import ExtraError, UsageError
 from yolov3.dataset import Sample
 from yolov3.detect import Detector
 
@@ -102,12 +102,13 @@ def evaluate(
 
     Raises:
         ImageError: a picture cannot be used. None is skipped: that would be another result.
-        UsageError: ``points`` makes no sense, or pycocotools is not installed.
+        UsageError: ``points`` makes no sense.
+        ExtraError: pycocotools is not installed.
     """
     if points < 0 or points == 1:
         raise UsageError(f"points={points} must be 0, or at least 2")
     if find_spec("pycocotools") is None:
-        raise UsageError(
+        raise ExtraError(
             "evaluating needs pycocotools", remedy="pip install 'darknet-safetensors[evaluate]'"
         )
     sizes: list[tuple[int, int]] = []

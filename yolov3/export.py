@@ -86,7 +86,8 @@ def export(
         force: replace an output that exists.
 
     Raises:
-        UsageError: a package is missing, or the options do not go together.
+        UsageError: the options do not go together.
+        ExtraError: a package is missing.
         CheckpointError: the model comes from no checkpoint.
         NetworkError: ``boxes`` of a network that has none.
         OutputError: the file exists, cannot be written, or does not compute the same.

@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from converter import store
 from converter.command import parser, print_json, run
 from converter.errors import printable
 from yolov3.export import Exported, export
 from yolov3.formats import FORMATS, OPSET
-from yolov3.load import load
+from yolov3.load import FILE_NAME, load
 
 
 def export_main(argv: Sequence[str] | None = None) -> int:
@@ -43,10 +44,12 @@ def export_main(argv: Sequence[str] | None = None) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    model = load(arguments.checkpoint)
+    checkpoint = Path(arguments.checkpoint)
+    output = arguments.output or _default(checkpoint, FORMATS[arguments.format].suffix)
+    store.need_other(output, checkpoint, checkpoint / FILE_NAME)
     result = export(
-        model,
-        arguments.output or _default(Path(arguments.checkpoint), FORMATS[arguments.format].suffix),
+        load(checkpoint),
+        output,
         format=arguments.format,
         boxes=arguments.boxes,
         opset=arguments.opset,

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from converter.errors import UsageError
+from converter.errors import ExtraError, UsageError
 from yolov3.graph import Boxes, Maps
 
 Format = Literal["onnx", "torchscript", "pt2"]
@@ -102,7 +102,7 @@ def _need_onnx() -> None:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ModuleNotFoundError as error:
-        raise UsageError(
+        raise ExtraError(
             f"exporting to ONNX needs the package {error.name}",
             remedy="pip install 'darknet-safetensors[onnx]'",
         ) from error

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from converter.errors import CheckpointError, DarknetError, DownloadError, OutputError, UsageError
+from converter.errors import CheckpointError, DarknetError, DownloadError, ExtraError, OutputError
 from yolov3.card import LIBRARY, card, facts
 from yolov3.checkpoint import plan_of, weights_sha256, write_checkpoint
 from yolov3.described import FromDarknet
@@ -26,7 +26,7 @@ try:
     # HTTPError is that of the HTTP library that the installed version is built on.
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 except ModuleNotFoundError as error:
-    raise UsageError(
+    raise ExtraError(
         "the Hugging Face Hub needs the package huggingface_hub",
         remedy="pip install 'darknet-safetensors[hub]'",
     ) from error

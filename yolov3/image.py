@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import ImageError, UsageError
+from converter.errors import ExtraError, ImageError, UsageError
 
 if typing.TYPE_CHECKING:
     from PIL import Image
@@ -61,10 +61,10 @@ def need_pillow() -> None:
     """Check that Pillow is there.
 
     Raises:
-        UsageError: it is not.
+        ExtraError: it is not.
     """
     if find_spec("PIL") is None:
-        raise UsageError(
+        raise ExtraError(
             "reading and writing pictures needs Pillow",
             remedy="pip install 'darknet-safetensors[detect]'",
         )

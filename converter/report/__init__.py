@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from converter import store
-from converter.errors import UsageError, printable
+from converter.errors import OutputError, UsageError, printable
 from converter.metadata import Metadata
 from converter.plan import Plan
 from converter.report.model import Parity, Report
-from converter.report.pages import WRITERS
+from converter.report.pages import WRITERS, need_jinja
 from converter.report.statistics import Statistics, measure
 from converter.report.values import survey
 
@@ -48,14 +48,12 @@ def write_report(
         force: replace a file that is there and holds something else.
 
     Raises:
-        UsageError: a suffix other than .html, .md and .json, the path of ``source``, or no jinja2.
+        UsageError, ExtraError, OutputError: as ``check_target``.
         WeightsError, CheckpointError: ``source`` cannot be read, or is not what ``plan`` is about.
         OutputError: ``path`` cannot be written.
     """
     target = Path(path)
-    check_format(target)
-    if target.exists() and os.path.samefile(target, source):
-        raise UsageError("is the file that is reported on", path=path, remedy="choose another name")
+    check_target(target, source)
     statistics, oddities = survey(Path(source), plan, metadata.dtype)
     report = Report(
         name=printable(Path(source).name),
@@ -73,16 +71,26 @@ def write_report(
     return report
 
 
-def check_format(path: Path) -> None:
-    """Refuse a report in a format that there is none in: before a long conversion, not after it.
+def check_target(path: PathLike, *files: PathLike | None) -> None:
+    """Refuse a report that cannot be written: before a long conversion, not after it.
 
     Raises:
-        UsageError: naming the formats.
+        UsageError: there is no report in this format, or ``path`` is one of ``files``, which are
+            read or written meanwhile.
+        ExtraError: no jinja2.
+        OutputError: there is no such folder.
     """
-    if path.suffix not in WRITERS:
+    target = Path(path)
+    if target.suffix not in WRITERS:
         raise UsageError(
             "is no format of a report", path=path, remedy=f"end it with {', '.join(WRITERS)}"
         )
+    if target.suffix != ".json":
+        need_jinja()
+    if not target.parent.is_dir():
+        raise OutputError("cannot be written: there is no such folder", path=path,
+                          remedy="make it first")  # fmt: skip
+    store.need_other(target, *files)
 
 
-__all__ = ["Parity", "Report", "Statistics", "check_format", "measure", "write_report"]
+__all__ = ["Parity", "Report", "Statistics", "check_target", "measure", "write_report"]

@@ -14,7 +14,7 @@ from converter.errors import printable
 from converter.metadata import Metadata
 from converter.pipeline import convert
 from converter.plan import Plan
-from converter.report import check_format, write_report
+from converter.report import check_target, write_report
 from converter.report.summary import verdict
 from converter.report.values import is_checkpoint, restores
 
@@ -41,7 +41,7 @@ def report_main(argv: Sequence[str] | None = None) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     source = Path(arguments.source)
     output = Path(arguments.output) if arguments.output else source.with_suffix(".html")
-    check_format(output)
+    check_target(output, source, arguments.cfg)
     if is_checkpoint(source):
         meta = Metadata.decode(store.read_metadata(source))
         plan = _plan(meta, arguments.cfg)

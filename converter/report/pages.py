@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
-from converter.errors import UsageError, printable
+from converter.errors import ExtraError, printable
 from converter.report import charts, graph, summary, text
 from converter.report.drawing import number
 from converter.report.model import LayerView, Report
@@ -82,14 +83,22 @@ def _cfg_lines(text: str) -> list[str]:
     return [printable(line.expandtabs()) for line in lines]
 
 
-def _render(template: str, **values: Any) -> str:
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    except ImportError:
-        raise UsageError(
+def need_jinja() -> None:
+    """Check that jinja2 is there.
+
+    Raises:
+        ExtraError: it is not.
+    """
+    if find_spec("jinja2") is None:
+        raise ExtraError(
             "reports in HTML and Markdown need jinja2",
-            remedy='pip install "darknet-safetensors[report]"',
-        ) from None
+            remedy="pip install 'darknet-safetensors[report]'",
+        )
+
+
+def _render(template: str, **values: Any) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("converter.report"),
         autoescape=lambda name: name is not None and ".html" in name,

@@ -114,3 +114,14 @@ def test_interrupted(folder, tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not [name for name in os.listdir(tmp_path / "out") if name.startswith(".")]
+
+
+def test_workers_end_with_their_parent(folder, tmp_path):
+    """Whoever reads its output would otherwise wait for ever."""
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, folder, "-o", tmp_path / "out", "-j", "2"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    process.stdout.readline()
+    process.kill()
+    process.communicate(timeout=30)  # until the last process has closed the pipes

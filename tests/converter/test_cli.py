@@ -42,8 +42,9 @@ def test_json_is_one_object(sample):
 def test_dry_run_prints_the_plan(sample):
     done = script("convert", sample.weights, "--dry-run")
     lines = done.stdout.splitlines()
-    assert len(lines) == 366 + 1
-    assert lines[0].split() == [
+    assert len(lines) == 1 + 366 + 1
+    assert lines[0].split() == ["layer", "bytes", "tensor", "shape"]
+    assert lines[1].split() == [
         "0", "convolutional", "biases", "20-27", "backbone.stem.0.bn.bias", "2",
     ]  # fmt: skip
     assert not sample.checkpoint.exists()
@@ -134,6 +135,37 @@ class TestRefusals:
         assert script("convert", "x", "--family", "nonsense").returncode == 2
 
 
+    def test_usage_in_json(self):
+        done = script("convert", "--json", "a.weights", "--jobs", "0")
+        assert done.returncode == 2
+        assert json.loads(done.stdout)["error"]["type"] == "UsageError"
+        assert done.stderr == (
+            "error: argument -j/--jobs: '0' is no number from 1 on (see convert.py --help)\n"
+        )
+
+    def test_a_picture_that_nothing_runs_on(self, sample):
+        done = script("verify", sample.weights, "x.safetensors", "--image", "dog.jpg")
+        assert done.returncode == 2
+        assert "add --against" in done.stderr
+
+    @pytest.mark.parametrize("target", ["x.json", "n.json", "there/x.json"])
+    def test_a_report_in_the_wrong_place_stops_the_conversion(self, sample, tmp_path, target):
+        """The checkpoint's own name, an input's, a folder that is missing."""
+        (tmp_path / "n.json").write_text("circle\nsquare\ntriangle\n")
+        options = ("-o", "x.json", "--names", "n.json", "--report", target, "--force")
+        done = script("convert", sample.weights, *options, cwd=tmp_path)
+        assert done.returncode == (1 if "/" in target else 2)
+        assert done.stderr.startswith(f"error: {target}: ")
+        assert not (tmp_path / "x.json").exists()
+        assert (tmp_path / "n.json").read_text().startswith("circle")
+
+    @pytest.mark.parametrize("script_name", ["convert", "verify", "info"])
+    def test_interrupted_before_anything_is_imported(self, tmp_path, script_name):
+        (tmp_path / "argparse.py").write_text("raise KeyboardInterrupt")
+        done = script(script_name, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+        assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
 def test_help_has_examples():
     for name in ("convert", "verify"):
         assert "examples:\n" in script(name, "--help").stdout
@@ -143,7 +175,7 @@ def test_a_closed_pipe_is_no_traceback(sample):
     command = f"{sys.executable} {SCRIPTS}/convert.py {sample.weights} --dry-run | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
-    assert done.stdout.startswith("0 convolutional")
+    assert done.stdout.startswith("layer ")
 
 
 def test_interrupted(sample, tmp_path):

@@ -240,7 +240,7 @@ class TestPaths:
     def test_missing_cfg(self, folder):
         path = folder / "no.cfg"
         assert refusal(convert, folder / "net.weights", cfg=path) == (
-            f"{path}: cannot be read: No such file or directory"
+            f"{path}: cannot be read: No such file or directory (check the path)"
         )
 
     @pytest.mark.parametrize("argument", ["source", "cfg", "names"])
@@ -260,15 +260,29 @@ class TestPaths:
         verb = "written" if argument == "output" else "read"
         assert refusal(convert, **options) == f"a\\x00b: cannot be {verb}: a zero byte in its name"
 
-    @pytest.mark.parametrize("target", ["net.weights", "net.cfg", "link", "hard"])
+    @pytest.mark.parametrize("target", ["net.cfg", "link", "hard"])
     def test_an_input_is_never_replaced(self, folder, target):
         (folder / "link").symlink_to("net.weights")
         os.link(folder / "net.cfg", folder / "hard")
         path = folder / target
         with pytest.raises(UsageError) as caught:
             convert(folder / "net.weights", path, force=True)
-        assert str(caught.value) == f"{path}: is an input (choose another output)"
+        assert (
+            str(caught.value) == f"{path}: is an input, or another output (choose another output)"
+        )
         assert (folder / "net.cfg").read_text() == TWICE
+
+    def test_a_name_of_the_other_format(self, folder):
+        weights, checkpoint = folder / "new.weights", folder / "new.safetensors"
+        assert refusal(convert, folder / "net.weights", weights) == (
+            f"{weights}: would hold safetensors under a Darknet file's name"
+            " (end it with .safetensors)"
+        )
+        done = convert(folder / "net.weights").output
+        assert refusal(revert, done, checkpoint) == (
+            f"{checkpoint}: would hold Darknet's format under a checkpoint's name"
+            " (end it with .weights)"
+        )
 
     def test_a_symlink_is_followed(self, folder):
         (folder / "link").symlink_to("there.safetensors")
@@ -305,7 +319,7 @@ class TestPaths:
     def test_a_folder_that_is_missing(self, folder):
         path = folder / "no" / "x.safetensors"
         assert refusal(convert, folder / "net.weights", path) == (
-            f"{path}: cannot be written: No such file or directory (choose another output with -o)"
+            f"{path}: cannot be written: No such file or directory (choose another output)"
         )
 
     def test_bytes_that_are_no_utf8(self, folder, caplog):

@@ -193,7 +193,7 @@ class TestFullDisk:
         error = bounded("convert", sample.weights, size=size)
         assert error == (
             f"error: {sample.checkpoint}: cannot be written: File too large"
-            " (choose another output with -o)\n"
+            " (choose another output)\n"
         )
         assert sorted(os.listdir(sample.weights.parent)) == before
 

@@ -203,3 +203,20 @@ class TestTarget:
         (tmp_path / "own.cfg").write_text("precious")
         with pytest.raises(OutputError, match="exists already"):
             revert(checkpoint, cfg_out=tmp_path / "own.cfg")
+
+    def test_a_cfg_that_would_replace_something_else(self, sample, tmp_path):
+        checkpoint = convert(sample.weights, tmp_path / "a.safetensors").output
+        before = checkpoint.read_bytes(), sample.cfg.read_bytes()
+        target = tmp_path / "back.weights"
+        for cfg_out in (checkpoint, target, sample.cfg):
+            with pytest.raises(UsageError, match="is an input, or another output"):
+                revert(checkpoint, target, cfg=sample.cfg, cfg_out=cfg_out, force=True)
+        assert (checkpoint.read_bytes(), sample.cfg.read_bytes()) == before
+        assert not target.exists()
+
+    def test_no_cfg_is_left_behind_by_a_refusal(self, sample, tmp_path):
+        checkpoint = convert(sample.weights).output
+        (tmp_path / "back.weights").write_text("precious")
+        with pytest.raises(OutputError, match="exists already"):
+            revert(checkpoint, tmp_path / "back.weights", cfg_out=tmp_path / "own.cfg")
+        assert not (tmp_path / "own.cfg").exists()

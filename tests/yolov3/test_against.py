@@ -82,7 +82,7 @@ class TestEngines:
         command = [sys.executable, VERIFY, sample.weights, checkpoint, "--against", "darknet"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0
-        assert done.stdout.splitlines()[-1] == "equal: no layer is further than 1e-05 away"
+        assert done.stdout.splitlines()[-1] == "equal: no layer's relative distance is above 1e-05"
         change(checkpoint, "heads.0.conv.weight", 1.01)
         done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
         assert done.returncode == 1

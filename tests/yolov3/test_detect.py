@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from converter import CheckpointError, UsageError, convert
+from converter import CheckpointError, ExtraError, UsageError, convert
 from converter.errors import ImageError, NetworkError
 from yolov3 import YOLOv3, classify, detect, load
 from yolov3.image import read
@@ -243,7 +243,7 @@ def test_to_supervision(model, monkeypatch):
 
 def test_without_supervision(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "supervision", None)
-    with pytest.raises(UsageError, match="supervision is not installed"):
+    with pytest.raises(ExtraError, match="supervision is not installed"):
         detect(model, PICTURES[0]).to_supervision()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from converter import UsageError, convert
+from converter import ExtraError, UsageError, convert
 from converter.errors import DatasetError, ImageError
 from yolov3 import load
 from yolov3.dataset import read_dataset
@@ -121,7 +121,7 @@ def test_points_that_make_no_sense(find):
 
 def test_without_pycocotools(find, monkeypatch):
     monkeypatch.setattr("yolov3.evaluate.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"needs pycocotools.*\[evaluate\]"):
+    with pytest.raises(ExtraError, match=r"needs pycocotools.*\[evaluate\]"):
         evaluate(find, [])
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from one_feature import conv, network, section, sequence
 
-from converter import CheckpointError, OutputError, UsageError, convert
+from converter import CheckpointError, ExtraError, OutputError, UsageError, convert
 from converter import network as networks
 from converter.errors import NetworkError
 from yolov3 import DarknetModel, formats, load
@@ -260,7 +260,7 @@ class TestOnnx:
     @pytest.mark.parametrize("missing", ["onnx", "onnxruntime", "onnxscript"])
     def test_without_its_packages(self, heads, tmp_path, monkeypatch, missing):
         monkeypatch.setitem(sys.modules, missing, None)
-        with pytest.raises(UsageError, match=rf"{missing} \(pip install .*\[onnx\]"):
+        with pytest.raises(ExtraError, match=rf"{missing} \(pip install .*\[onnx\]"):
             export(load(heads("yolo")), tmp_path / "out.onnx")
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import yolov3
-from converter import CheckpointError, OutputError, UsageError, convert, verify
+from converter import CheckpointError, ExtraError, OutputError, convert, verify
 from tests.yolov3.hub_server import serving
 from yolov3 import Darknet53, DarknetModel, YOLOv3, load
 from yolov3.checkpoint import write_checkpoint
@@ -178,7 +178,7 @@ class TestRefusals:
         monkeypatch.setitem(sys.modules, "huggingface_hub", None)
         monkeypatch.delitem(sys.modules, "yolov3.hub", raising=False)
         monkeypatch.delattr(yolov3, "hub", raising=False)
-        with pytest.raises(UsageError, match=r"pip install 'darknet-safetensors\[hub\]'"):
+        with pytest.raises(ExtraError, match=r"pip install 'darknet-safetensors\[hub\]'"):
             model.save_pretrained(tmp_path)
 
 

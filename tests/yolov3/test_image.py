@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from converter.errors import ImageError, UsageError
+from converter.errors import ExtraError, ImageError, UsageError
 from yolov3.image import inner_size, prepare, read, resize
 
 
@@ -263,6 +263,6 @@ def test_32_bit_pixels(tmp_path):
 
 def test_without_pillow(tmp_path, monkeypatch):
     monkeypatch.setattr("yolov3.image.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"needs Pillow.*\[detect\]"):
+    with pytest.raises(ExtraError, match=r"needs Pillow.*\[detect\]"):
         read(tmp_path / "photo.png")
     assert read(np.zeros((4, 4, 3), np.uint8)).shape == (4, 4, 3)
