@@ -55,7 +55,12 @@ def run(command: Command, made: argparse.ArgumentParser, argv: Sequence[str] | N
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        # Of standard output: what files there are is handled where they are opened.
+        if error.filename is not None:
+            return refuse(
+                DarknetError(f"cannot be used: {error.strerror}", path=error.filename),
+                as_json=as_json,
+            )
+        # Of standard output: other files are handled where they are opened.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         full = OutputError(f"standard output cannot be written: {error.strerror}")
         return refuse(full, as_json=False)

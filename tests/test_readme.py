@@ -22,11 +22,11 @@ def blocks(language: str, document: str = "README.md") -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Where a reader would be after the first block, with a picture at hand."""
+    """Where a reader would be after the first block."""
     folder = tmp_path_factory.mktemp("readme")
     for name in ("shapes.weights", "shapes.cfg", "shapes.names"):
         shutil.copyfile(SHAPES / name, folder / name)
-    shutil.copyfile(SHAPES / "images/0003.png", folder / "shapes.png")
+    shutil.copyfile(SHAPES / "images/0003.png", folder / "0003.png")
     convert(folder / "shapes.weights")
     return folder
 

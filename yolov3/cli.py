@@ -8,26 +8,32 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from converter import store
-from converter.command import parser, print_json, run
-from converter.errors import DarknetError, ImageError, OutputError, UsageError, printable
+from converter.command import Command, StatusLine, parser, print_json, run
+from converter.errors import (
+    CheckpointError,
+    DarknetError,
+    ImageError,
+    NetworkError,
+    UsageError,
+    printable,
+)
 from converter.layers import Shape
 from converter.source import read_names
 from yolov3.blocks import BATCH_NORM_RULES
-from yolov3.dataset import labels_of, pictures_in, read_dataset
-from yolov3.detect import Detector
+from yolov3.dataset import pictures_in, read_dataset
+from yolov3.detect import DETECTOR_RESIZES, Detector
 from yolov3.detections import Detections
-from yolov3.draw import draw
 from yolov3.evaluate import COCO_POINTS, Evaluation, evaluate
 from yolov3.image import Pixels
 from yolov3.load import load
+from yolov3.results import row, targets, write
 
 log = logging.getLogger("yolov3")
 
@@ -46,12 +52,19 @@ def detect_main(argv: Sequence[str] | None = None) -> int:
     _add_model_options(made, threshold=0.25)
     made.add_argument("image", metavar="IMAGE", nargs="+", help="picture, folder, or pattern")
     made.add_argument(
-        "-o", "--output", metavar="DIR", default="detections", help="folder for the drawn copies"
+        "-o",
+        "--output",
+        metavar="DIR",
+        default="detections",
+        help="folder for the drawn copies (default: detections)",
     )
     made.add_argument(
         "--save-txt", action="store_true", help="also write labels as darknet reads them (.txt)"
     )
-    return run(_detect, made, argv)
+    made.add_argument(
+        "--force", action="store_true", help="replace what detect.py did not write, too"
+    )
+    return _run(_detect, made, argv)
 
 
 def evaluate_main(argv: Sequence[str] | None = None) -> int:
@@ -77,24 +90,39 @@ def evaluate_main(argv: Sequence[str] | None = None) -> int:
         help="recalls at which precision is read off (default 101, COCO's); 0: the whole area"
         " under the curve, as darknet's detector map",
     )
-    return run(_evaluate, made, argv)
+    return _run(_evaluate, made, argv)
+
+
+def _run(command: Command, made: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    """As ``run``; what is wrong with the network is told of the checkpoint that it came from."""
+
+    def about_checkpoint(arguments: argparse.Namespace) -> int:
+        try:
+            return command(arguments)
+        except (CheckpointError, NetworkError) as error:
+            error.path = error.path or arguments.checkpoint
+            raise
+
+    return run(about_checkpoint, made, argv)
 
 
 def _detect(arguments: argparse.Namespace) -> int:
-    paths = _expand(arguments.image)
-    targets = _targets(paths, Path(arguments.output))
+    named = dict.fromkeys(_expand(arguments.image))
+    paths = [path for path in named if isinstance(path, str)]
+    where = targets(paths, Path(arguments.output))
     find = _detector(arguments)
     failed = False
     rows: list[dict[str, Any]] = []
-    for outcome in _found(find, paths, arguments):
-        if isinstance(outcome, ImageError):
+    errors = (error for error in named if isinstance(error, DarknetError))
+    for outcome in chain(errors, _found(find, paths, arguments)):
+        if isinstance(outcome, DarknetError):
             failed = True
             print(f"error: {outcome}", file=sys.stderr)
             continue
         path, pixels, detections = outcome
-        _write(targets[path], pixels, detections, labels=arguments.save_txt)
+        write(where[path], pixels, detections, labels=arguments.save_txt, force=arguments.force)
         if arguments.json:
-            rows.append(_row(path, pixels, detections))
+            rows.append(row(path, pixels, detections))
         else:
             _print(path, detections, arguments.threshold)
     if arguments.json:
@@ -106,15 +134,17 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     find = _detector(arguments)
     names = find.names
     samples = read_dataset(Path(arguments.dataset), len(names), names, arguments.images)
-    progress = _Progress(arguments, len(samples))
-    result = evaluate(
-        find,
-        samples,
-        points=arguments.points,
-        batch=arguments.batch,
-        progress=progress.show,
-    )
-    progress.clear()
+    line = StatusLine(quiet=arguments.quiet)
+    try:
+        result = evaluate(
+            find,
+            samples,
+            points=arguments.points,
+            batch=arguments.batch,
+            progress=lambda done: line.show(_progress(done, len(samples))),
+        )
+    finally:
+        line.clear()
     if arguments.json:
         print_json(result.as_dict())
     else:
@@ -144,7 +174,7 @@ def _add_model_options(made: argparse.ArgumentParser, *, threshold: float) -> No
     )
     made.add_argument(
         "--resize",
-        choices=("letterbox", "stretch"),
+        choices=DETECTOR_RESIZES,
         help="how a picture becomes the network's input (default: as its engine does)",
     )
     made.add_argument(
@@ -156,7 +186,8 @@ def _detector(arguments: argparse.Namespace) -> Detector:
     """The checkpoint, made ready to compute fast."""
     if arguments.batch < 1:
         raise UsageError(f"--batch {arguments.batch} must be at least 1")
-    model = load(arguments.checkpoint, arguments.bn, device=_device(arguments.device))
+    # Not strict: the detector says better what is wrong with a model in part.
+    model = load(arguments.checkpoint, arguments.bn, strict=False, device=_device(arguments.device))
     if arguments.names is not None:
         model.names = read_names(Path(arguments.names), model.network.classes)
     if arguments.bn == "torch":
@@ -178,7 +209,7 @@ def _detector(arguments: argparse.Namespace) -> Detector:
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.empty(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         # What a build without CUDA raises is an AssertionError.
         raise UsageError(f"--device {name}: {str(error).splitlines()[0]}") from error
@@ -199,126 +230,49 @@ def _warm_up(find: Detector, shape: Shape, batch: int) -> None:
         ) from error
 
 
-def _expand(arguments: Sequence[str]) -> list[str]:
+def _expand(arguments: Sequence[str]) -> Iterator[str | DarknetError]:
     """Paths of pictures: of files as given, of folders and patterns those that are there."""
-    paths: list[str] = []
     for argument in arguments:
         found = [argument]
-        if os.path.isdir(argument):
-            found = [os.path.join(argument, name) for name in pictures_in(argument)]
-        elif glob.has_magic(argument) and not os.path.exists(argument):
-            found = [path for path in sorted(glob.glob(argument)) if os.path.isfile(path)]
-        if not found:
-            raise ImageError("has no pictures in it", path=argument)
-        paths += found
-    return list(dict.fromkeys(paths))
-
-
-def _targets(paths: Sequence[str], folder: Path) -> dict[str, Path]:
-    """Where to draw what is on each of ``paths``, each under a name of its own.
-
-    Raises:
-        UsageError: a picture, or the labels beside it, would be overwritten.
-    """
-    precious = {os.path.realpath(p) for path in paths for p in (path, labels_of(Path(path)))}
-    targets: dict[str, Path] = {}
-    taken: set[str] = set()
-    for path in paths:
-        name, suffix = Path(path).stem, Path(path).suffix
-        numbered = (f"{name}-{i}" if i > 1 else name for i in count(1))
-        stem = next(stem for stem in numbered if stem not in taken)
-        taken.add(stem)
-        target = folder / (stem + (suffix if suffix.lower() in (".jpg", ".jpeg") else ".png"))
-        if not precious.isdisjoint(map(os.path.realpath, (target, labels_of(target)))):
-            raise UsageError(
-                f"{target} would replace what was given", remedy="choose another folder with -o"
-            )
-        targets[path] = target
-    return targets
+        try:
+            if os.path.isdir(argument):
+                found = [os.path.join(argument, name) for name in pictures_in(argument)]
+            elif glob.has_magic(argument) and not os.path.exists(argument):
+                found = [path for path in sorted(glob.glob(argument)) if os.path.isfile(path)]
+        except DarknetError as error:
+            yield error
+        else:
+            yield from found
+            if not found:
+                yield ImageError("has no pictures in it", path=argument, remedy="check the path")
 
 
 def _found(
     find: Detector, paths: Sequence[str], arguments: argparse.Namespace
 ) -> Iterator[tuple[str, Pixels, Detections] | ImageError]:
     """What is on each picture, or why it is not known."""
-    progress = _Progress(arguments, len(paths))
-    for start in range(0, len(paths), arguments.batch):
-        progress.show(start)
-        pictures: dict[str, Pixels] = {}
-        for path in paths[start : start + arguments.batch]:
-            try:
-                pictures[path] = find.read(path)
-            except ImageError as error:
-                progress.clear()
-                yield error
-        answers = find(list(pictures.values())) if pictures else []
-        progress.clear()
-        for (path, pixels), detections in zip(pictures.items(), answers, strict=True):
-            yield path, pixels, detections
-
-
-class _Progress:
-    """How many pictures are done, on a line of a terminal that the next output takes over."""
-
-    def __init__(self, arguments: argparse.Namespace, total: int) -> None:
-        self.total = total
-        self.wanted = total > 1 and not arguments.quiet and sys.stderr.isatty()
-
-    def show(self, done: int) -> None:
-        share = 30 * done // self.total
-        self._draw(f"[{'=' * share:30}] {done} of {self.total} pictures")
-
-    def clear(self) -> None:
-        self._draw("")
-
-    def _draw(self, text: str) -> None:
-        if self.wanted:
-            # ESC [ K erases the rest of the line.
-            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
-            if not text:
-                print("\r", end="", file=sys.stderr, flush=True)
-
-
-def _write(target: Path, pixels: Pixels, detections: Detections, *, labels: bool) -> None:
+    line = StatusLine(quiet=arguments.quiet or len(paths) < 2)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be made: {error.strerror}", path=target.parent) from error
-    with store.replacing(target, pixels.size) as file:
-        kind = "PNG" if target.suffix == ".png" else "JPEG"
-        draw(pixels, detections).save(file, kind, quality=95)
-    if labels:
-        text = "".join(f"{line}\n" for line in _label_lines(pixels, detections))
-        with store.replacing(labels_of(target), len(text)) as file:
-            file.write(text.encode())
+        for start in range(0, len(paths), arguments.batch):
+            line.show(_progress(start, len(paths)))
+            pictures: dict[str, Pixels] = {}
+            for path in paths[start : start + arguments.batch]:
+                try:
+                    pictures[path] = find.read(path)
+                except ImageError as error:
+                    line.clear()
+                    yield error
+            answers = find(list(pictures.values())) if pictures else []
+            line.clear()
+            for (path, pixels), detections in zip(pictures.items(), answers, strict=True):
+                yield path, pixels, detections
+    finally:
+        line.clear()
 
 
-def _label_lines(pixels: Pixels, detections: Detections) -> Iterator[str]:
-    """Lines "class x y width height" of the part of each box that is on the picture."""
-    height, width = pixels.shape[:2]
-    unit = torch.tensor([width, height] * 2)
-    for label, box in zip(detections.labels.tolist(), detections.boxes / unit, strict=True):
-        left, top, right, bottom = box.clamp(0, 1).tolist()
-        x, y, w, h = (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
-        yield f"{label} {x:.6f} {y:.6f} {w:.6f} {h:.6f}"
-
-
-def _row(path: str, pixels: Pixels, detections: Detections) -> dict[str, Any]:
-    return {
-        "path": path,
-        "width": pixels.shape[1],
-        "height": pixels.shape[0],
-        "detections": [
-            {"class": label, "label": name, "score": score, "box": box}
-            for label, name, score, box in zip(
-                detections.labels.tolist(),
-                detections.names,
-                detections.scores.tolist(),
-                detections.boxes.tolist(),
-                strict=True,
-            )
-        ],
-    }
+def _progress(done: int, total: int) -> str:
+    share = 30 * done // total
+    return f"[{'=' * share:30}] {done} of {total} pictures"
 
 
 def _print(path: str, detections: Detections, threshold: float) -> None:
@@ -333,10 +287,12 @@ def _print(path: str, detections: Detections, threshold: float) -> None:
 
 def _print_evaluation(result: Evaluation) -> None:
     print(f"{result.images} pictures, {result.detections} detections")
-    width = max(len(row.name) for row in (result.mean, *result.classes))
+    width = max(len(each.name) for each in (result.mean, *result.classes))
     print(f"{'':{width}}  objects   AP50   AP75  AP50:95")
-    for row in (*result.classes, result.mean):
-        values = [f"{v:.4f}" if v is not None else "-" for v in (row.ap50, row.ap75, row.ap)]
-        line = f"{row.name:{width}}  {row.objects:7} {values[0]:>6} {values[1]:>6}  {values[2]:>7}"
+    for each in (*result.classes, result.mean):
+        values = [f"{v:.4f}" if v is not None else "-" for v in (each.ap50, each.ap75, each.ap)]
+        line = (
+            f"{each.name:{width}}  {each.objects:7} {values[0]:>6} {values[1]:>6}  {values[2]:>7}"
+        )
         print(printable(line))
     print(f"by the rule: {result.rule}")

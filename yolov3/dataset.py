@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,8 +50,19 @@ class Sample:
 
 
 def pictures_in(folder: str | os.PathLike[str]) -> list[str]:
-    """The names of the pictures in a folder, sorted, by their suffixes."""
-    return sorted(name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES))
+    """The names of the pictures in a folder, sorted, by their suffixes.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if not entry.is_dir()]
+    except OSError as error:
+        raise DatasetError(
+            f"cannot be read: {error.strerror}", path=folder, remedy="check its permissions"
+        ) from error
+    return sorted(name for name in names if name.lower().endswith(SUFFIXES))
 
 
 def labels_of(picture: Path) -> Path:
@@ -65,8 +76,9 @@ def read_dataset(
     """The labelled pictures of a folder, or of a COCO annotation file.
 
     In YOLO's format a picture ``x.png`` has its labels in ``x.txt`` beside it, or in a folder
-    ``labels`` where the picture's path has ``images`` (pj data.c:450); a picture without that file
-    has no objects. A folder without any, but with a JSON file, is one of COCO's.
+    ``labels`` where the picture's path has ``images`` (pj data.c:450), the last one if several fit;
+    a picture without that file has no objects. A folder without any, but with a JSON file, is one
+    of COCO's.
 
     Args:
         path: the folder or file.
@@ -78,9 +90,9 @@ def read_dataset(
     Raises:
         DatasetError: it does not hold together.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return _coco(path, classes, names, images)
-    inside = path / "images" if (path / "images").is_dir() else path
+    inside = path / "images" if os.path.isdir(path / "images") else path
     pictures = [inside / name for name in pictures_in(inside)]
     labels = [_label_file(picture) for picture in pictures]
     if any(labels):
@@ -100,8 +112,13 @@ def read_dataset(
 
 def _label_file(picture: Path) -> Path | None:
     beside = labels_of(picture)
-    parts = ["labels" if part == "images" else part for part in beside.parts]
-    return next((file for file in (beside, Path(*parts)) if file.is_file()), None)
+    parts = beside.parts
+    elsewhere = [
+        Path(*parts[:i], "labels", *parts[i + 1 :])
+        for i in reversed(range(len(parts)))
+        if parts[i] == "images"
+    ]
+    return next((file for file in (beside, *elsewhere) if os.path.isfile(file)), None)
 
 
 def _read_labels(path: Path, classes: int) -> tuple[Truth, ...]:
@@ -114,8 +131,7 @@ def _read_labels(path: Path, classes: int) -> tuple[Truth, ...]:
         try:
             label = int(words[0])
             x, y, w, h = map(float, words[1:])
-            if not all(map(math.isfinite, (x, y, w, h))):
-                raise ValueError
+            _need_box(x, y, w, h)
         except ValueError:
             raise DatasetError(
                 "is not 'class x y width height'", path=path, place=f"line {number}"
@@ -135,10 +151,14 @@ def _coco(
 ) -> list[Sample]:
     try:
         content = json.loads(_text(path))
-        labels = _categories(content["categories"], classes, names)
+        used = {entry["category_id"] for entry in content["annotations"]}
+        labels = _categories(content["categories"], used, classes, names)
         truths: dict[int, list[Truth]] = {entry["id"]: [] for entry in content["images"]}
+        if not truths or len(truths) != len(content["images"]):
+            raise ValueError("no images, or two with the same id")
         for entry in content["annotations"]:
             left, top, width, height = map(float, entry["bbox"])
+            _need_box(left, top, width, height)
             truths[entry["image_id"]].append(
                 Truth(
                     label=labels[entry["category_id"]],
@@ -163,13 +183,30 @@ def _coco(
         ) from error
 
 
+def _need_box(x: float, y: float, width: float, height: float) -> None:
+    """Refuse what is no box.
+
+    Raises:
+        ValueError: a value is not finite, or a side negative.
+    """
+    if not all(map(math.isfinite, (x, y, width, height))) or width < 0 or height < 0:
+        raise ValueError(f"{x}, {y}, {width}, {height} is no box")
+
+
 def _categories(
-    entries: Sequence[Any], classes: int, names: Sequence[str] | None
+    entries: Sequence[Any], used: Collection[int], classes: int, names: Sequence[str] | None
 ) -> dict[int, int]:
-    """Which class of the network each category id is: by name, else in the order of the ids."""
+    """Which class of the network each category id is: by name, else in the order of the ids.
+
+    A category of a strange name that no object has (the "super" ones of some tools) is left out.
+    """
+    strange = set(used).difference(entry["id"] for entry in entries)
+    if strange:
+        raise ValueError(f"there is no category {strange.pop()}")
     by_name = {name: label for label, name in enumerate(names or ())}
-    if all(entry["name"] in by_name for entry in entries):
-        return {entry["id"]: by_name[entry["name"]] for entry in entries}
+    known = {entry["id"]: by_name[entry["name"]] for entry in entries if entry["name"] in by_name}
+    if known and known.keys() >= set(used):
+        return known
     ids = sorted(entry["id"] for entry in entries)
     if len(ids) != classes:
         raise DatasetError(
@@ -183,7 +220,7 @@ def _categories(
 
 def _picture(folder: Path, name: str, images: Path | None) -> Path:
     folders = [images] if images else [folder, folder / "images"]
-    found = next((f / name for f in folders if (f / name).is_file()), None)
+    found = next((f / name for f in folders if os.path.isfile(f / name)), None)
     if found is None:
         raise DatasetError(
             f"the picture {name} is not there", remedy="give the pictures' folder with --images"
@@ -195,6 +232,8 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise DatasetError(f"cannot be read: {error.strerror}", path=path) from error
+        raise DatasetError(
+            f"cannot be read: {error.strerror}", path=path, remedy="check the path"
+        ) from error
     except UnicodeDecodeError as error:
         raise DatasetError("is not text", path=path) from error

@@ -38,7 +38,8 @@ def need_boxes(heads: Sequence[Node], dialect: Dialect) -> None:
             raise NetworkError(
                 problem,
                 place=head.place,
-                remedy="boxes come from [yolo], [Gaussian_yolo], [region] and [detection]",
+                remedy="boxes come from [yolo], [Gaussian_yolo], [region] and [detection];"
+                " for a classifier there is yolov3.classify",
             )
 
 

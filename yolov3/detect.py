@@ -16,10 +16,13 @@ from yolov3.backbone import Darknet53
 from yolov3.decode import decode, need_boxes
 from yolov3.described import FromDarknet
 from yolov3.detections import Classes, Detections
-from yolov3.image import RESIZES, Picture, Pixels, Resize, inner_size, prepare, read
+from yolov3.image import Picture, Pixels, Resize, inner_size, prepare, read
 from yolov3.model import YOLOv3
 from yolov3.neck import ArticleFPN
 from yolov3.nms import Overlap, iou, measure, suppress
+
+# Of the ways to make an input, those from which a box finds back to its picture.
+DETECTOR_RESIZES: tuple[Resize, ...] = ("letterbox", "stretch")
 
 
 @typing.overload
@@ -27,6 +30,8 @@ def detect(  # type: ignore[overload-overlap]  # a str is iterable, too
     model: nn.Module, images: Picture, threshold: float = ..., nms: float = ..., *,
     resize: Resize | None = ..., batch: int = ...,
 ) -> Detections: ...  # fmt: skip
+
+
 @typing.overload
 def detect(
     model: nn.Module, images: Iterable[Picture], threshold: float = ..., nms: float = ..., *,
@@ -46,6 +51,7 @@ def detect(
     Args:
         model: what ``load`` returned, or that fused, cast, compiled, on any device.
         images: a path, a PIL image, an array (H, W, 3) of uint8 in RGB order, or several of them.
+            Only a file is turned by its EXIF orientation.
         threshold: 0..1; what scores above it is reported. Darknet's own default is 0.25 in
             AlexeyAB's and 0.5 in pjreddie's.
         nms: if two boxes of a class have an intersection over union above it, only the likelier
@@ -112,7 +118,10 @@ def classify(
     """
     loaded = _loaded(model)
     _need_classifier(loaded)
-    how = _resize(resize, "letterbox" if loaded.dialect == "pjreddie" else "crop")
+    usual: Resize = "letterbox" if loaded.dialect == "pjreddie" else "crop"
+    how = _resize(resize, usual, (*DETECTOR_RESIZES, "crop"))
+    if top < 1:
+        raise UsageError(f"top={top} must be at least 1")
     channels = loaded.network.input.c
     pictures, several = _listed(images)
     found: list[Classes] = []
@@ -152,7 +161,7 @@ class Detector:
         classes = loaded.network.classes or 0
         self.names = tuple(loaded.names or map(str, range(classes)))
         self._threshold, self._nms = threshold, nms
-        self._how = _resize(resize, usual_resize(loaded))
+        self._how = _resize(resize, usual_resize(loaded), DETECTOR_RESIZES)
         self._overlap: Overlap = iou
         last = self._heads[-1].layer
         if loaded.dialect == "alexeyab" and isinstance(last, AnchorHead):
@@ -205,6 +214,11 @@ class Detector:
             boxes = torch.cat([(boxes[:, :2] - (1 - share) / 2) / share, boxes[:, 2:] / share], 1)
         # Darknet keeps and compares boxes and scores as floats.
         relative, probabilities = boxes.float(), scores.float()
+        if not relative.isfinite().all():
+            raise NetworkError(
+                "gives boxes that are infinite or no numbers",
+                remedy="the weights are damaged, or not for this network",
+            )
         where, labels = suppress(relative.numpy(), probabilities.numpy(), self._nms, self._overlap)
         pixels = relative[where].double() * torch.tensor([shape[1], shape[0]] * 2)
         xy, wh = pixels[:, :2], pixels[:, 2:]
@@ -251,9 +265,9 @@ def usual_resize(loaded: FromDarknet) -> Resize:
     return "stretch"
 
 
-def _resize(choice: Resize | None, usual: Resize) -> Resize:
-    if choice is not None and choice not in RESIZES:
-        raise UsageError(f"resize={choice!r} is unknown", remedy=f"use one of {RESIZES}")
+def _resize(choice: Resize | None, usual: Resize, possible: tuple[Resize, ...]) -> Resize:
+    if choice is not None and choice not in possible:
+        raise UsageError(f"resize={choice!r} cannot be used here", remedy=f"use one of {possible}")
     return choice or usual
 
 

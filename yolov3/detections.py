@@ -67,7 +67,7 @@ class Detections:
             import supervision
         except ModuleNotFoundError as error:
             raise ExtraError(
-                "supervision is not installed", remedy="pip install supervision"
+                f"{error.name} is not installed", remedy="pip install supervision"
             ) from error
         return supervision.Detections(
             xyxy=self.boxes.numpy(),

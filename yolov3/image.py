@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import typing
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Literal, TypeAlias
@@ -13,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from converter.errors import ExtraError, ImageError, UsageError
+from converter.files import open_regular
 
 if typing.TYPE_CHECKING:
     from PIL import Image
@@ -22,7 +26,6 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | Pixels"
 
 Resize = Literal["letterbox", "stretch", "crop"]
-RESIZES: tuple[Resize, ...] = ("letterbox", "stretch", "crop")
 
 GREY = 0.5  # around a letterboxed picture: pj image.c:825
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -54,7 +57,8 @@ def read(picture: Picture, channels: int = 3) -> Pixels:
         return _file(picture, channels)
     if not hasattr(picture, "convert"):
         raise UsageError(f"a {type(picture).__name__} is no path, PIL image or NumPy array")
-    return _pixels(picture, channels)
+    with _told_as_image_error(None):
+        return _pixels(picture, channels)
 
 
 def need_pillow() -> None:
@@ -117,7 +121,7 @@ def inner_size(shape: tuple[int, ...], height: int, width: int) -> tuple[int, in
         raise ImageError(
             f"is too narrow: nothing of its {columns} x {rows} pixels would be left in a letterbox"
             f" of {width} x {height}",
-            remedy='resize="stretch" takes it',
+            remedy="stretch it: --resize stretch",
         )
     return inner
 
@@ -208,16 +212,28 @@ def _array(picture: npt.NDArray[np.generic], channels: int) -> Pixels:
 
 def _file(path: str | os.PathLike[str], channels: int) -> Pixels:
     need_pillow()
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
+
+    with (
+        _told_as_image_error(path),
+        open_regular(path, ImageError, "give a picture") as file,
+        Image.open(io.BufferedReader(typing.cast("io.FileIO", file))) as image,
+    ):
+        return _pixels(ImageOps.exif_transpose(image), channels)
+
+
+@contextmanager
+def _told_as_image_error(path: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Turn what a damaged picture raises, each format its own kinds, into one line."""
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
             # Pillow's warnings are about what it could read all the same, and large pictures.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                return _pixels(ImageOps.exif_transpose(image), channels)
+            yield
     except ImageError as error:
-        error.path = os.fspath(path)
+        error.path = None if path is None else os.fspath(path)
         raise
     except Image.DecompressionBombError as error:
         raise ImageError(
@@ -226,16 +242,26 @@ def _file(path: str | os.PathLike[str], channels: int) -> Pixels:
             remedy="make it smaller, or read it yourself and pass the array",
         ) from error
     except UnidentifiedImageError as error:
-        raise ImageError("is no picture of a known format", path=path) from error
-    except Exception as error:
-        # What a damaged file raises depends on the format: OSError, SyntaxError, struct.error, ...
+        raise ImageError(
+            "is no picture of a known format", path=path, remedy="convert it to PNG or JPEG"
+        ) from error
+    except FileNotFoundError as error:
+        raise ImageError(
+            f"cannot be read: {error.strerror}", path=path, remedy="check the path"
+        ) from error
+    except Exception as error:  # OSError, SyntaxError, ValueError, struct.error, ...
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ImageError(f"cannot be read: {reason}", path=path) from error
+        raise ImageError(
+            f"cannot be read: {reason}", path=path, remedy="it is damaged: copy it again"
+        ) from error
 
 
 def _pixels(image: Image.Image, channels: int) -> Pixels:
     if image.mode in ("I", "F"):
-        raise ImageError(f"has 32-bit pixels (mode {image.mode})", remedy="convert it to 8 bits")
+        raise ImageError(
+            f"has pixels of another kind than 8 or 16 bits (Pillow's mode {image.mode})",
+            remedy="convert it to 8 bits",
+        )
     if image.mode in _SIXTEEN_BIT:
         high = (np.asarray(image) >> 8).astype(np.uint8)
         return np.repeat(high[:, :, None], channels, 2)

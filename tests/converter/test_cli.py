@@ -134,7 +134,6 @@ class TestRefusals:
         assert script("convert").returncode == 2
         assert script("convert", "x", "--family", "nonsense").returncode == 2
 
-
     def test_usage_in_json(self):
         done = script("convert", "--json", "a.weights", "--jobs", "0")
         assert done.returncode == 2

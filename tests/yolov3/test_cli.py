@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nets
 import pytest
 from PIL import Image
 
@@ -126,15 +127,61 @@ def test_a_broken_picture_does_not_stop_the_rest(checkpoint, here, capsys):
     assert paths == ["photos/0003.png", "photos/0010.png"]
     first, second = err.splitlines()
     assert first.startswith("error: photos/0004.png: cannot be read: ")
-    assert second == "error: none.png: cannot be read: No such file or directory"
+    assert second == "error: none.png: cannot be read: No such file or directory (check the path)"
     assert files(here / "detections") == {"0003.png", "0010.png"}
 
 
 def test_nothing_where_pictures_should_be(checkpoint, here, capsys):
-    Path("empty").mkdir()
+    """That is said, and the rest goes on; a folder is no picture, whatever its name."""
+    Path("empty/folder.png").mkdir(parents=True)
     for argument in ("empty", "photos/*.jpg"):
-        assert detect_main([checkpoint, argument]) == 1
-        assert capsys.readouterr().err == f"error: {argument}: has no pictures in it\n"
+        assert detect_main([checkpoint, argument, "photos/0003.png"]) == 1
+        out, err = capsys.readouterr()
+        assert err == f"error: {argument}: has no pictures in it (check the path)\n"
+        assert out.startswith("photos/0003.png: circle")
+
+
+def test_a_name_that_is_none(checkpoint, here, capsys):
+    assert detect_main([checkpoint, ""]) == 2
+    assert capsys.readouterr().err == "error: an empty name is no picture\n"
+    assert detect_main([checkpoint, "n" * 300]) == 1
+    assert "cannot be read: File name too long" in capsys.readouterr().err
+    assert evaluate_main([checkpoint, "n" * 300]) == 1
+    assert "cannot be read: File name too long" in capsys.readouterr().err
+
+
+def test_what_others_wrote_is_replaced_only_by_force(checkpoint, here, capsys):
+    """A picture or labels that stand where the copy should go; its own copies it replaces."""
+    for name in ("0003.png", "0003.txt"):
+        Path("out").mkdir(exist_ok=True)
+        Path("out", name).write_text("precious")
+        command = [checkpoint, "photos/0003.png", "-o", "out", "--save-txt"]
+        assert detect_main(command) == 1
+        assert capsys.readouterr().err.startswith(f"error: out/{name}: exists already")
+        assert {path.read_text() for path in Path("out").iterdir()} == {"precious"}
+        assert detect_main([*command, "--force"]) == 0
+        assert detect_main([*command, "--threshold", "0.9"]) == 0
+        for path in Path("out").iterdir():
+            path.unlink()
+        capsys.readouterr()
+
+
+def test_copies_of_jpegs_are_known_again(checkpoint, here):
+    with Image.open(PICTURE) as picture:
+        picture.convert("RGB").save("a.jpg")
+    assert detect_main([checkpoint, "a.jpg"]) == 0
+    assert detect_main([checkpoint, "a.jpg", "--threshold", "0.9"]) == 0
+
+
+def test_what_is_wrong_with_the_checkpoint_is_told_of_it(make, here, capsys):
+    classifier = convert(make(nets.classifier(2, 7, 64)).weights).output
+    assert detect_main([str(classifier), "photos/0003.png"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {classifier}: layer ")
+    assert "yolov3.classify" in error
+    article = convert(SHAPES / "shapes.weights", "article.safetensors", family="article").output
+    assert detect_main([str(article), "photos/0003.png"]) == 1
+    assert capsys.readouterr().err.endswith("(convert with --family yolov3)\n")
 
 
 @pytest.mark.parametrize("output", [".", "photos", "photos/../photos", "link"])

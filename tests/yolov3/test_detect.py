@@ -1,5 +1,6 @@
 """detect() and classify(): what darknet itself answers."""
 
+import copy
 import json
 import sys
 from pathlib import Path
@@ -207,8 +208,19 @@ def test_gradients_are_not_kept(model):
 
 def test_resize_can_be_chosen(model):
     assert len(detect(model, PICTURES[2], resize="stretch")) > 0
-    with pytest.raises(UsageError, match="resize='fit' is unknown"):
-        detect(model, PICTURES[2], resize="fit")
+    for other in ("fit", "crop"):  # crop is for classifiers: no box finds back from it
+        with pytest.raises(UsageError, match=f"resize='{other}' cannot be used here"):
+            detect(model, PICTURES[2], resize=other)
+
+
+def test_boxes_that_are_infinite(model):
+    """exp(1000) times an anchor, of a finite map."""
+    broken = copy.deepcopy(model)
+    with torch.no_grad():
+        for head in broken.heads:
+            head.conv.bias[2::8] = 1000  # (5 + 3) values a box, the third is its width
+    with pytest.raises(NetworkError, match="boxes that are infinite"):
+        detect(broken, PICTURES[0])
 
 
 # Where the answer goes
@@ -353,6 +365,8 @@ def test_alexeyabs_classifier_crops(make):
     assert found[0].scores.tolist() == pytest.approx(found[1].scores.tolist())
     assert len(found[0].labels) == 6
     assert found[0].scores.sum().item() == pytest.approx(1)
+    with pytest.raises(UsageError, match="top=0"):
+        classify(model, picture, top=0)
     letterboxed = classify(model, picture, top=9, resize="letterbox")
     assert letterboxed.scores.tolist() != pytest.approx(found[0].scores.tolist())
 

@@ -1,6 +1,7 @@
 """Mean average precision, and the datasets that it is measured on."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -160,6 +161,16 @@ def test_labels_in_a_folder_of_their_own(tmp_path):
         assert [truth.label for truth in sample.truths] == [1]
 
 
+@pytest.mark.parametrize("folder", ["images/set/labels/val", "labels/set/images/val"])
+def test_one_of_several_folders_of_that_name(tmp_path, folder):
+    for name in ("images/set/images/val", folder):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "images/set/images/val/a.png").write_text("")
+    (tmp_path / folder / "a.txt").write_text("1 0.5 0.5 0.2 0.4")
+    (sample,) = read_dataset(tmp_path / "images/set/images/val", 3, None)
+    assert [truth.label for truth in sample.truths] == [1]
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -167,6 +178,7 @@ def test_labels_in_a_folder_of_their_own(tmp_path):
         ("0 0.5 0.5 0.2 0.2 0.9", "line 2: is not"),
         ("circle 0.5 0.5 0.2 0.2", "line 2: is not"),
         ("0 0.5 0.5 nan 0.2", "line 2: is not"),
+        ("0 0.5 0.5 0.2 -0.2", "line 2: is not"),
         ("3 0.5 0.5 0.2 0.2", "line 2: class 3 is outside the network's 3"),
         ("-1 0.5 0.5 0.2 0.2", "line 2: class -1 is outside"),
     ],
@@ -233,6 +245,13 @@ def test_categories_are_else_in_the_order_of_their_ids(tmp_path, caplog):
     assert "in the order of their ids" in caplog.text
 
 
+def test_a_category_that_no_object_has_is_left_out(tmp_path):
+    """Some tools write a category above all others, "shapes" here."""
+    categories = [{"id": i, "name": n} for i, n in ((0, "shapes"), (5, "circle"), (9, "square"))]
+    (sample,) = read_dataset(coco(tmp_path, categories=categories), 3, NAMES)
+    assert [truth.label for truth in sample.truths] == [1, 0]
+
+
 def test_other_categories_than_classes(tmp_path):
     with pytest.raises(DatasetError, match="2 categories, the network has 80 classes"):
         read_dataset(coco(tmp_path), 80, None)
@@ -256,6 +275,11 @@ def test_pictures_elsewhere(tmp_path):
         {"annotations": [{"image_id": 1, "category_id": 9, "bbox": [1, 2, 3, 4]}]},
         {"annotations": [{"image_id": 42, "category_id": 1, "bbox": [1, 2, 3, 4]}]},
         {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, 3]}]},
+        {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, math.nan, 3, 4]}]},
+        {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, math.inf, 4]}]},
+        {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, 3, -4]}]},
+        {"images": [{"id": 42, "file_name": "a.png"}] * 2},
+        {"images": [], "annotations": []},
         {"categories": [5]},
     ],
 )

@@ -1,6 +1,7 @@
 """Pictures, read and resized as darknet does."""
 
 import io
+import os
 
 import darknet_detector
 import numpy as np
@@ -244,8 +245,21 @@ def test_broken_files(tmp_path, name):
 def test_missing_files_and_folders(tmp_path):
     with pytest.raises(ImageError, match="No such file"):
         read(tmp_path / "none.png")
-    with pytest.raises(ImageError, match="Is a directory"):
+    with pytest.raises(ImageError, match="is a directory"):
         read(tmp_path)
+    os.mkfifo(tmp_path / "fifo.png")
+    with pytest.raises(ImageError, match="is not a regular file"):
+        read(tmp_path / "fifo.png")
+
+
+def test_a_broken_pil_image(tmp_path):
+    whole = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(whole, "PNG")
+    with (
+        Image.open(io.BytesIO(whole.getvalue()[:1000])) as image,
+        pytest.raises(ImageError, match="cannot be read"),
+    ):
+        read(image)
 
 
 def test_a_decompression_bomb(tmp_path):
@@ -257,7 +271,7 @@ def test_a_decompression_bomb(tmp_path):
 
 def test_32_bit_pixels(tmp_path):
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "floats.tif")
-    with pytest.raises(ImageError, match=r"32-bit pixels \(mode F\)"):
+    with pytest.raises(ImageError, match=r"another kind than 8 or 16 bits \(Pillow's mode F\)"):
         read(tmp_path / "floats.tif")
 
 

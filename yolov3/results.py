@@ -1,0 +1,139 @@
+"""What detection leaves on disk, and prints for machines."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from converter import store
+from converter.errors import OutputError, UsageError
+from converter.version import TOOL
+from yolov3.dataset import labels_of
+from yolov3.detections import Detections
+from yolov3.draw import draw
+from yolov3.image import Pixels
+
+_EXIF_SOFTWARE = 0x0131  # Exif 2.32 table 4
+MARK = "Software"  # the field of a drawn copy that tells it from other pictures
+
+
+def targets(paths: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Where to draw what is on each of ``paths``, each under a name of its own.
+
+    Raises:
+        UsageError: a picture, or the labels beside it, would be overwritten; or one has no name.
+        OutputError: ``folder`` is none.
+    """
+    if "" in paths:
+        raise UsageError("an empty name is no picture")
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise OutputError("is no folder", path=folder, remedy="choose another with -o")
+    precious = {os.path.realpath(p) for path in paths for p in (path, labels_of(Path(path)))}
+    found: dict[str, Path] = {}
+    taken: set[str] = set()
+    for path in paths:
+        name, suffix = Path(path).stem, Path(path).suffix
+        numbered = (f"{name}-{i}" if i > 1 else name for i in count(1))
+        stem = next(stem for stem in numbered if stem not in taken)
+        taken.add(stem)
+        target = folder / (stem + (suffix if suffix.lower() in (".jpg", ".jpeg") else ".png"))
+        if not precious.isdisjoint(map(os.path.realpath, (target, labels_of(target)))):
+            raise UsageError(
+                f"{target} would replace what was given", remedy="choose another folder with -o"
+            )
+        found[path] = target
+    return found
+
+
+def write(
+    target: Path, pixels: Pixels, detections: Detections, *, labels: bool, force: bool
+) -> None:
+    """Draw what was found on a copy of the picture; with ``labels`` also write it as text.
+
+    Raises:
+        OutputError: something is there that an earlier detection did not write, and not ``force``;
+            or writing failed.
+    """
+    text = labels_of(target)
+    ours = force or _is_ours(target)
+    for path in (target, text) if labels else (target,):
+        if os.path.lexists(path) and not ours:
+            raise OutputError(
+                "exists already, and was not drawn by this program",
+                path=path,
+                remedy="replace it with --force, or choose another folder with -o",
+            )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot be made: {error.strerror}", path=target.parent, remedy="choose another folder"
+        ) from error
+    if labels:
+        lines = "".join(f"{line}\n" for line in _label_lines(pixels, detections))
+        store.write_whole(text, lines.encode(), force=True)
+    store.write_whole(target, _encoded(target, pixels, detections), force=True)
+
+
+def _encoded(target: Path, pixels: Pixels, detections: Detections) -> bytes:
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    drawn, content = draw(pixels, detections), io.BytesIO()
+    if target.suffix == ".png":
+        info = PngInfo()
+        info.add_text(MARK, TOOL)
+        drawn.save(content, "PNG", pnginfo=info)
+    else:
+        exif = Image.Exif()
+        exif[_EXIF_SOFTWARE] = TOOL
+        drawn.save(content, "JPEG", quality=95, exif=exif)
+    return content.getvalue()
+
+
+def _is_ours(target: Path) -> bool:
+    """Whether an earlier detection drew this picture."""
+    from PIL import Image
+
+    try:
+        with Image.open(target) as image:
+            software = image.info.get(MARK) or image.getexif().get(_EXIF_SOFTWARE)
+    except Exception:  # what a foreign file raises depends on its format
+        return False
+    return isinstance(software, str) and software.split()[:1] == TOOL.split()[:1]
+
+
+def _label_lines(pixels: Pixels, detections: Detections) -> Iterator[str]:
+    """Lines "class x y width height" of the part of each box that is on the picture."""
+    height, width = pixels.shape[:2]
+    unit = torch.tensor([width, height] * 2)
+    for label, box in zip(detections.labels.tolist(), detections.boxes / unit, strict=True):
+        left, top, right, bottom = box.clamp(0, 1).tolist()
+        x, y, w, h = (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
+        if w > 0 and h > 0:
+            yield f"{label} {x:.6f} {y:.6f} {w:.6f} {h:.6f}"
+
+
+def row(path: str, pixels: Pixels, detections: Detections) -> dict[str, Any]:
+    """The entry of a picture in what ``--json`` prints."""
+    return {
+        "path": path,
+        "width": pixels.shape[1],
+        "height": pixels.shape[0],
+        "detections": [
+            {"class": label, "label": name, "score": score, "box": box}
+            for label, name, score, box in zip(
+                detections.labels.tolist(),
+                detections.names,
+                detections.scores.tolist(),
+                detections.boxes.tolist(),
+                strict=True,
+            )
+        ],
+    }
