@@ -24,6 +24,7 @@ Command = Callable[[argparse.Namespace], int]
 def parser(name: str, description: str, examples: Sequence[str]) -> argparse.ArgumentParser:
     """A parser with the options that every command has."""
     made = _Parser(
+        allow_abbrev=False,
         prog=name,
         description=description,
         epilog="examples:\n" + "\n".join(f"  {line}" for line in examples),
@@ -42,6 +43,7 @@ def run(command: Command, made: argparse.ArgumentParser, argv: Sequence[str] | N
     as_json = "--json" in (sys.argv if argv is None else argv)
     try:
         arguments = made.parse_args(argv)
+        as_json = arguments.json
         _talk(arguments)
         code = command(arguments)
         sys.stdout.flush()

@@ -100,6 +100,8 @@ def _convert(arguments: argparse.Namespace) -> int:
         from converter.report import check_target
 
         written = output or default_output(sources[0])
+        if remote.is_url(sources[0]) and remote.is_url(written):
+            raise UsageError("--report needs a local file to read", remedy="write to a local file")
         check_target(arguments.report, sources[0], written, arguments.cfg, arguments.names)
     result = convert(sources[0], output, **_options(arguments))
     if arguments.report:

@@ -61,7 +61,7 @@ def convert(
         DarknetError: the reason why it was refused; nothing was changed.
     """
     target = default_output(source) if output is None else output
-    if Path(target).suffix in WEIGHTS_SUFFIXES:
+    if _local_name(target).suffix in WEIGHTS_SUFFIXES:
         raise UsageError(
             "would hold safetensors under a Darknet file's name",
             path=target,
@@ -91,7 +91,12 @@ def convert(
 
 def default_output(source: PathLike) -> Path:
     """``.weights`` or ``.backup`` replaced by ``.safetensors``, which is else appended."""
-    path = Path(remote.name_of(source) if remote.is_url(source) else source)
+    path = _local_name(source)
     if path.suffix in WEIGHTS_SUFFIXES:
         return path.with_suffix(".safetensors")
     return path.with_name(path.name + ".safetensors")
+
+
+def _local_name(path: PathLike) -> Path:
+    """``path``, or the last part of a URL."""
+    return Path(remote.name_of(path) if remote.is_url(path) else path)

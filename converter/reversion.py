@@ -135,16 +135,16 @@ def revert(
             path=target,
             remedy="replace it with --force, or choose another output with -o",
         )
-    if cfg_out is not None:
-        store.write_whole(Path(cfg_out), _cfg_text(plan.network).encode(), force=force)
     if current is not None:
         store.remove_leftover(target)
+        _write_cfg(cfg_out, plan.network, force=force)
         return _done("up to date", target, plan, current, digest, verified=True)
     with store.replacing(target, plan.size) as file:
         written = payload.restore(source, plan, file, dtype)
         file.flush()
         if verify and not _holds(Path(file.name), plan, source, dtype):
             raise OutputError("does not hold what was written to it", path=target)
+        _write_cfg(cfg_out, plan.network, force=force)
     return _done("converted", target, plan, written, digest, verified=verify)
 
 
@@ -263,8 +263,10 @@ def _holds(weights: Path, plan: Plan, checkpoint: Path, dtype: Dtype) -> bool:
         )
 
 
-def _cfg_text(network: Network) -> str:
-    return networks.render(network.net, [node.layer for node in network.nodes])
+def _write_cfg(path: PathLike | None, network: Network, *, force: bool) -> None:
+    if path is not None:
+        text = networks.render(network.net, [node.layer for node in network.nodes])
+        store.write_whole(Path(path), text.encode(), force=force)
 
 
 def _done(

@@ -13,8 +13,6 @@ def _start(module: str, name: str) -> int:
         try:
             command = getattr(import_module(module), name)
         except ModuleNotFoundError as error:
-            if error.name != "torch":
-                raise
             from converter.command import refuse  # late: importing it may be interrupted, too
 
             return refuse(ExtraError(str(error)), as_json="--json" in sys.argv)

@@ -144,16 +144,20 @@ def need_other(target: PathLike, *others: PathLike | None) -> None:
     Raises:
         UsageError: ``target`` is one of ``others``.
     """
-    place = os.path.realpath(target)
-    for other in others:
-        if other is not None and (
-            os.path.realpath(other) == place
-            or (os.path.exists(target) and os.path.exists(other)
-                and os.path.samefile(target, other))
-        ):  # fmt: skip
-            raise UsageError(
-                "is an input, or another output", path=target, remedy="choose another output"
-            )
+    if any(other is not None and _is_same(target, other) for other in others):
+        raise UsageError(
+            "is an input, or another output", path=target, remedy="choose another output"
+        )
+
+
+def _is_same(path: PathLike, other: PathLike) -> bool:
+    """Whether both name one file, there or to come."""
+    try:
+        return os.path.realpath(path) == os.path.realpath(other) or (
+            os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
+        )
+    except ValueError:  # a zero byte: the name of no file
+        return False
 
 
 def write_whole(path: Path, data: bytes, *, force: bool) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,10 @@ DATA = Path(__file__).parent / "data"
 # Tests run in several processes: more threads in each would wait for one another (libgomp spins;
 # two threads beside a busy core are seven times slower than one). Before PyTorch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Whoever starts the tests in the background of a script has them ignore Ctrl-C, which the programs
+# that they start would inherit, and those that are interrupted would not notice.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

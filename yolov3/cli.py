@@ -21,6 +21,7 @@ from converter.errors import (
     DarknetError,
     ImageError,
     NetworkError,
+    OutputError,
     UsageError,
     printable,
 )
@@ -120,11 +121,15 @@ def _detect(arguments: argparse.Namespace) -> int:
             print(f"error: {outcome}", file=sys.stderr)
             continue
         path, pixels, detections = outcome
-        write(where[path], pixels, detections, labels=arguments.save_txt, force=arguments.force)
         if arguments.json:
             rows.append(row(path, pixels, detections))
         else:
             _print(path, detections, arguments.threshold)
+        try:
+            write(where[path], pixels, detections, labels=arguments.save_txt, force=arguments.force)
+        except OutputError as error:
+            failed = True
+            print(f"error: {error}", file=sys.stderr)
     if arguments.json:
         print_json({"schema": 1, "images": rows})
     return 1 if failed else 0

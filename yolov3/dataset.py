@@ -56,13 +56,16 @@ def pictures_in(folder: str | os.PathLike[str]) -> list[str]:
         DatasetError: it cannot be read.
     """
     try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if not entry.is_dir()]
+        names = os.listdir(folder)
     except OSError as error:
         raise DatasetError(
             f"cannot be read: {error.strerror}", path=folder, remedy="check its permissions"
         ) from error
-    return sorted(name for name in names if name.lower().endswith(SUFFIXES))
+    return sorted(
+        name
+        for name in names
+        if name.lower().endswith(SUFFIXES) and not os.path.isdir(os.path.join(folder, name))
+    )
 
 
 def labels_of(picture: Path) -> Path:

@@ -55,9 +55,10 @@ def read(picture: Picture, channels: int = 3) -> Pixels:
         return _array(picture, channels)
     if isinstance(picture, str | os.PathLike):
         return _file(picture, channels)
-    if not hasattr(picture, "convert"):
+    if not (hasattr(picture, "convert") and hasattr(picture, "mode")):
         raise UsageError(f"a {type(picture).__name__} is no path, PIL image or NumPy array")
-    with _told_as_image_error(None):
+    need_pillow()
+    with told_as_image_error(None):
         return _pixels(picture, channels)
 
 
@@ -121,7 +122,7 @@ def inner_size(shape: tuple[int, ...], height: int, width: int) -> tuple[int, in
         raise ImageError(
             f"is too narrow: nothing of its {columns} x {rows} pixels would be left in a letterbox"
             f" of {width} x {height}",
-            remedy="stretch it: --resize stretch",
+            remedy='choose "stretch" to resize it',
         )
     return inner
 
@@ -215,7 +216,7 @@ def _file(path: str | os.PathLike[str], channels: int) -> Pixels:
     from PIL import Image, ImageOps
 
     with (
-        _told_as_image_error(path),
+        told_as_image_error(path),
         open_regular(path, ImageError, "give a picture") as file,
         Image.open(io.BufferedReader(typing.cast("io.FileIO", file))) as image,
     ):
@@ -223,13 +224,18 @@ def _file(path: str | os.PathLike[str], channels: int) -> Pixels:
 
 
 @contextmanager
-def _told_as_image_error(path: str | os.PathLike[str] | None) -> Iterator[None]:
-    """Turn what a damaged picture raises, each format its own kinds, into one line."""
+def told_as_image_error(path: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Turn what a damaged picture raises, each format its own kinds, into one line.
+
+    Pillow's warnings are about what it could read all the same, and large pictures: none is shown.
+
+    Raises:
+        ImageError: the block raised anything; ``path`` is the picture's, None if it has none.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
-            # Pillow's warnings are about what it could read all the same, and large pictures.
             warnings.simplefilter("ignore")
             yield
     except ImageError as error:
@@ -252,7 +258,9 @@ def _told_as_image_error(path: str | os.PathLike[str] | None) -> Iterator[None]:
     except Exception as error:  # OSError, SyntaxError, ValueError, struct.error, ...
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ImageError(
-            f"cannot be read: {reason}", path=path, remedy="it is damaged: copy it again"
+            f"cannot be read: {reason}",
+            path=path,
+            remedy=None if path is None else "it is damaged: copy it again",
         ) from error
 
 

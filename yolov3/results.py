@@ -12,12 +12,13 @@ from typing import Any
 import torch
 
 from converter import store
-from converter.errors import OutputError, UsageError
+from converter.errors import ImageError, OutputError, UsageError
+from converter.files import open_regular
 from converter.version import TOOL
 from yolov3.dataset import labels_of
 from yolov3.detections import Detections
 from yolov3.draw import draw
-from yolov3.image import Pixels
+from yolov3.image import Pixels, told_as_image_error
 
 _EXIF_SOFTWARE = 0x0131  # Exif 2.32 table 4
 MARK = "Software"  # the field of a drawn copy that tells it from other pictures
@@ -30,8 +31,8 @@ def targets(paths: Sequence[str], folder: Path) -> dict[str, Path]:
         UsageError: a picture, or the labels beside it, would be overwritten; or one has no name.
         OutputError: ``folder`` is none.
     """
-    if "" in paths:
-        raise UsageError("an empty name is no picture")
+    if any(not path or "\0" in path for path in paths):
+        raise UsageError("an empty name, or one with a zero byte, is no picture")
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise OutputError("is no folder", path=folder, remedy="choose another with -o")
     precious = {os.path.realpath(p) for path in paths for p in (path, labels_of(Path(path)))}
@@ -57,18 +58,15 @@ def write(
     """Draw what was found on a copy of the picture; with ``labels`` also write it as text.
 
     Raises:
-        OutputError: something is there that an earlier detection did not write, and not ``force``;
-            or writing failed.
+        OutputError: without ``force``, a picture is there that no earlier detection drew, or other
+            labels than these; or writing failed.
     """
-    text = labels_of(target)
-    ours = force or _is_ours(target)
-    for path in (target, text) if labels else (target,):
-        if os.path.lexists(path) and not ours:
-            raise OutputError(
-                "exists already, and was not drawn by this program",
-                path=path,
-                remedy="replace it with --force, or choose another folder with -o",
-            )
+    if os.path.lexists(target) and not (force or _is_ours(target)):
+        raise OutputError(
+            "exists already, and was not drawn by this program",
+            path=target,
+            remedy="replace it with --force, or choose another folder with -o",
+        )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -77,7 +75,7 @@ def write(
         ) from error
     if labels:
         lines = "".join(f"{line}\n" for line in _label_lines(pixels, detections))
-        store.write_whole(text, lines.encode(), force=True)
+        store.write_whole(labels_of(target), lines.encode(), force=force)
     store.write_whole(target, _encoded(target, pixels, detections), force=True)
 
 
@@ -102,9 +100,13 @@ def _is_ours(target: Path) -> bool:
     from PIL import Image
 
     try:
-        with Image.open(target) as image:
+        with (
+            told_as_image_error(target),
+            open_regular(target, ImageError) as file,
+            Image.open(file) as image,
+        ):
             software = image.info.get(MARK) or image.getexif().get(_EXIF_SOFTWARE)
-    except Exception:  # what a foreign file raises depends on its format
+    except ImageError:
         return False
     return isinstance(software, str) and software.split()[:1] == TOOL.split()[:1]
 

@@ -87,7 +87,7 @@ def check_target(path: PathLike, *files: PathLike | None) -> None:
         )
     if target.suffix != ".json":
         need_jinja()
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):
         raise OutputError("cannot be written: there is no such folder", path=path,
                           remedy="make it first")  # fmt: skip
     store.need_other(target, *files)

@@ -10,7 +10,7 @@ from converter import families, store
 from converter import network as networks
 from converter import plan as plans
 from converter.command import parser, print_json, run
-from converter.errors import printable
+from converter.errors import UsageError, printable
 from converter.metadata import Metadata
 from converter.pipeline import convert
 from converter.plan import Plan
@@ -40,6 +40,8 @@ def report_main(argv: Sequence[str] | None = None) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     source = Path(arguments.source)
+    if not source.name:
+        raise UsageError("SOURCE names no file")
     output = Path(arguments.output) if arguments.output else source.with_suffix(".html")
     check_target(output, source, arguments.cfg)
     if is_checkpoint(source):

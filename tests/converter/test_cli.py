@@ -142,6 +142,19 @@ class TestRefusals:
             "error: argument -j/--jobs: '0' is no number from 1 on (see convert.py --help)\n"
         )
 
+    def test_options_are_written_out(self):
+        """An abbreviated --json would be found too late to tell what is wrong in JSON."""
+        assert "unrecognized arguments: --jso" in script("verify", "--jso", "a", "b").stderr
+
+    def test_a_report_that_would_have_nothing_to_read(self):
+        urls = ("memory://a.weights", "-o", "memory://b.safetensors")
+        done = script("convert", *urls, "--report", "r.json")
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: --report needs a local file")
+
+    def test_a_report_of_nothing(self):
+        assert script("report", "").stderr == "error: SOURCE names no file\n"
+
     def test_a_picture_that_nothing_runs_on(self, sample):
         done = script("verify", sample.weights, "x.safetensors", "--image", "dog.jpg")
         assert done.returncode == 2

@@ -219,4 +219,12 @@ class TestTarget:
         (tmp_path / "back.weights").write_text("precious")
         with pytest.raises(OutputError, match="exists already"):
             revert(checkpoint, tmp_path / "back.weights", cfg_out=tmp_path / "own.cfg")
+        with pytest.raises(OutputError, match="cannot be written"):
+            revert(checkpoint, tmp_path / "none" / "back.weights", cfg_out=tmp_path / "own.cfg")
+        with pytest.raises(OutputError, match="a zero byte in its name"):
+            revert(checkpoint, "a\0b.weights", cfg_out=tmp_path / "own.cfg")
         assert not (tmp_path / "own.cfg").exists()
+        (tmp_path / "own.cfg").write_text("precious")
+        with pytest.raises(OutputError, match=r"own\.cfg: exists already"):
+            revert(checkpoint, tmp_path / "new.weights", cfg_out=tmp_path / "own.cfg")
+        assert not (tmp_path / "new.weights").exists()

@@ -134,6 +134,9 @@ def test_a_broken_picture_does_not_stop_the_rest(checkpoint, here, capsys):
 def test_nothing_where_pictures_should_be(checkpoint, here, capsys):
     """That is said, and the rest goes on; a folder is no picture, whatever its name."""
     Path("empty/folder.png").mkdir(parents=True)
+    Path("photos/loop").symlink_to("loop")
+    assert detect_main([checkpoint, "photos"]) == 0
+    capsys.readouterr()
     for argument in ("empty", "photos/*.jpg"):
         assert detect_main([checkpoint, argument, "photos/0003.png"]) == 1
         out, err = capsys.readouterr()
@@ -143,27 +146,44 @@ def test_nothing_where_pictures_should_be(checkpoint, here, capsys):
 
 def test_a_name_that_is_none(checkpoint, here, capsys):
     assert detect_main([checkpoint, ""]) == 2
-    assert capsys.readouterr().err == "error: an empty name is no picture\n"
+    assert capsys.readouterr().err.startswith("error: an empty name")
     assert detect_main([checkpoint, "n" * 300]) == 1
     assert "cannot be read: File name too long" in capsys.readouterr().err
     assert evaluate_main([checkpoint, "n" * 300]) == 1
     assert "cannot be read: File name too long" in capsys.readouterr().err
 
 
-def test_what_others_wrote_is_replaced_only_by_force(checkpoint, here, capsys):
-    """A picture or labels that stand where the copy should go; its own copies it replaces."""
-    for name in ("0003.png", "0003.txt"):
-        Path("out").mkdir(exist_ok=True)
-        Path("out", name).write_text("precious")
-        command = [checkpoint, "photos/0003.png", "-o", "out", "--save-txt"]
-        assert detect_main(command) == 1
-        assert capsys.readouterr().err.startswith(f"error: out/{name}: exists already")
-        assert {path.read_text() for path in Path("out").iterdir()} == {"precious"}
-        assert detect_main([*command, "--force"]) == 0
-        assert detect_main([*command, "--threshold", "0.9"]) == 0
-        for path in Path("out").iterdir():
-            path.unlink()
-        capsys.readouterr()
+@pytest.mark.parametrize("name", ["0003.png", "0003.txt"])
+@pytest.mark.parametrize("drawn_before", [False, True])
+def test_what_others_wrote_is_replaced_only_by_force(checkpoint, here, capsys, name, drawn_before):
+    """A picture or labels that stand where the copy should go. What else there is goes on."""
+    command = [checkpoint, "photos", "-o", "out", "--save-txt"]
+    if drawn_before:
+        assert detect_main(command[:-1]) == 0
+    Path("out").mkdir(exist_ok=True)
+    Path("out", name).write_text("precious")
+    assert detect_main(command) == 1
+    out, err = capsys.readouterr()
+    assert err.startswith(f"error: out/{name}: exists already")
+    assert "photos/0003.png: circle" in out
+    assert Path("out", name).read_text() == "precious"
+    assert Path("out/0010.txt").exists()
+    assert detect_main([*command, "--force"]) == 0
+    assert Path("out", name).read_bytes() != b"precious"
+
+
+def test_a_fifo_where_the_copy_should_go(checkpoint, here, capsys):
+    Path("detections").mkdir()
+    os.mkfifo("detections/0003.png")
+    assert detect_main([checkpoint, "photos/0003.png"]) == 1
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_copies_are_replaced(checkpoint, here):
+    assert detect_main([checkpoint, "photos"]) == 0
+    before = Path("detections/0003.png").read_bytes()
+    assert detect_main([checkpoint, "photos", "--threshold", "0.99"]) == 0
+    assert Path("detections/0003.png").read_bytes() != before
 
 
 def test_copies_of_jpegs_are_known_again(checkpoint, here):
