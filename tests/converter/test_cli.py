@@ -142,6 +142,17 @@ class TestRefusals:
             "error: argument -j/--jobs: '0' is no number from 1 on (see convert.py --help)\n"
         )
 
+    def test_a_report_never_replaces_what_it_is_about(self, sample, tmp_path):
+        checkpoint = tmp_path / "c.json"  # any name may be a checkpoint's
+        assert script("convert", sample.weights, "-o", checkpoint).returncode == 0
+        before = checkpoint.read_bytes()
+        for command in (("verify", sample.weights, checkpoint, "--report"),
+                        ("report", checkpoint, "-o")):  # fmt: skip
+            done = script(*command, checkpoint, "--force")
+            assert done.returncode == 2
+            assert "is an input" in done.stderr
+        assert checkpoint.read_bytes() == before
+
     def test_options_are_written_out(self):
         """An abbreviated --json would be found too late to tell what is wrong in JSON."""
         assert "unrecognized arguments: --jso" in script("verify", "--jso", "a", "b").stderr

@@ -261,6 +261,7 @@ def test_names_of_ones_own(checkpoint, here, capsys):
         (["--nms", "-1"], "nms=-1.0 is outside 0 to 1"),
         (["--batch", "0"], "--batch 0 must be at least 1"),
         (["--device", "abacus"], "--device abacus: "),
+        (["--device", "meta"], "--device meta: "),
     ],
 )
 def test_usage(checkpoint, here, capsys, options, problem):

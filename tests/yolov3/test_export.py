@@ -351,3 +351,11 @@ class TestCommand:
         assert export_main([str(checkpoint), "--format", "pt2", "--opset", "18"]) == 2
         errors = capsys.readouterr().err.splitlines()
         assert [line.startswith("error: ") for line in errors] == [True, True]
+
+
+def test_the_checkpoint_is_never_replaced(sample, capsys):
+    checkpoint = convert(sample.weights).output
+    before = checkpoint.read_bytes()
+    assert export_main([str(checkpoint), "-o", str(checkpoint), "--force"]) == 2
+    assert "is an input" in capsys.readouterr().err
+    assert checkpoint.read_bytes() == before
