@@ -1,7 +1,7 @@
 """Darknet-53: YOLOv3 paper, table 1."""
 
-from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Self
 
 import torch
@@ -63,23 +63,24 @@ class Darknet53(FineTuning):
 
         One after the other, so that none lives longer than the caller wants it.
         """
-        x = self.res_conv_1(self.stem(x))
-        yield x
-        x = self.res_conv_2(self.conv_2_in(x))
-        yield x
-        x = self.res_conv_3(self.conv_3_in(x))
-        yield x
-        x = self.res_conv_4(self.conv_4_in(x))
-        yield x
-        yield self.res_conv_5(self.conv_5_in(x))
+        for into, blocks in (
+            (self.stem, self.res_conv_1),
+            (self.conv_2_in, self.res_conv_2),
+            (self.conv_3_in, self.res_conv_3),
+            (self.conv_4_in, self.res_conv_4),
+            (self.conv_5_in, self.res_conv_5),
+        ):
+            x = into(x)  # on a line of its own: the stage before is not kept while the blocks run
+            x = blocks(x)
+            yield x
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """The last ``levels`` stages' maps, fine to coarse, of pictures (N, C, H, W) in 0..1."""
-        return list(deque(self.stages(x), maxlen=self.levels))
+        return list(islice(self.stages(x), len(BLOCKS) - self.levels, None))
 
     def classify(self, x: torch.Tensor) -> torch.Tensor:
         """Class logits (N, num_classes) of pictures (N, C, H, W) in 0..1."""
-        y: torch.Tensor = self.fc(deque(self.stages(x), maxlen=1)[0])
+        y: torch.Tensor = self.fc(next(islice(self.stages(x), len(BLOCKS) - 1, None)))
         return y
 
     def replace_heads(self, num_classes: int) -> Self:

@@ -74,11 +74,13 @@ class FPN(nn.Module):
         outputs: list[torch.Tensor] = []
         x = features[-1]
         for level in reversed(range(len(self.channels))):
-            x = self._pairs(level, self.lateral_convs[level](x))
+            x = self.lateral_convs[level](x)
+            x = self._pairs(level, x)
             outputs.append(self.tail_convs[level](x))
             if level:
-                up = F.interpolate(self.merge_convs[level - 1](x), scale_factor=2, mode="nearest")
-                x = torch.cat([up, features[level - 1]], 1)
+                x = self.merge_convs[level - 1](x)
+                x = F.interpolate(x, scale_factor=2, mode="nearest")
+                x = torch.cat([x, features[level - 1]], 1)
         return outputs[::-1]
 
     def _pairs(self, level: int, x: torch.Tensor) -> torch.Tensor:

@@ -1,14 +1,20 @@
 """The modular model: the article's figures, and names that follow the file."""
 
+import weakref
+from functools import partial
+
 import nets
 import pytest
 import reference
 import torch
 from torch import nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torchinfo import summary
 
-from converter import families, network
-from yolov3 import FPN, ArticleFPN, BasicConv2d, Darknet53, ResidualBlock, YOLOHead, YOLOv3
+from converter import convert, families, network
+from yolov3 import FPN, ArticleFPN, BasicConv2d, Darknet53, ResidualBlock, YOLOHead, YOLOv3, load
 
 
 class TestArticle:
@@ -155,3 +161,61 @@ class TestDarknet53:
 def test_merge_channels_need_one_value_a_step():
     with pytest.raises(ValueError, match="merge_channels needs 2 values"):
         FPN([4, 8, 16], merge_channels=[4])
+
+
+def test_no_stage_is_kept_longer_than_needed():
+    """Which outputs are alive when the blocks of a stage begin, and when the neck does."""
+    backbone = Darknet53(num_classes=None, width=2)
+    outputs: dict[str, weakref.ref[torch.Tensor]] = {}
+    alive: dict[str, set[str]] = {}
+
+    def note(name, module, inputs, output):
+        outputs[name] = weakref.ref(output)
+
+    def look(name, module, inputs):
+        alive[name] = {name for name, output in outputs.items() if output() is not None}
+
+    for name, module in backbone.named_children():
+        module.register_forward_hook(partial(note, name))
+        module.register_forward_pre_hook(partial(look, name))
+    fpn = FPN(backbone.channels)
+    fpn.register_forward_pre_hook(partial(look, "fpn"))
+    with torch.no_grad():
+        YOLOv3(backbone, fpn, num_classes=3).eval()(torch.rand(1, 3, 32, 32))
+    assert {name: names for name, names in alive.items() if not name.startswith("conv")} == {
+        "stem": set(),
+        "res_conv_1": {"stem"},
+        "res_conv_2": {"conv_2_in"},
+        "res_conv_3": {"conv_3_in"},
+        "res_conv_4": {"conv_4_in", "res_conv_3"},  # what the neck reads
+        "res_conv_5": {"conv_5_in", "res_conv_3", "res_conv_4"},
+        "fpn": {"res_conv_3", "res_conv_4", "res_conv_5"},
+    }
+
+
+class Live(TorchDispatchMode):
+    """The most bytes that the outputs of all operations so far held at any moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = 0
+        self.held: dict[int, tuple[StorageWeakRef, int]] = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        output = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(output):
+            storage = tensor.untyped_storage()
+            self.held[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())
+        self.held = {key: held for key, held in self.held.items() if not held[0].expired()}
+        self.most = max(self.most, sum(size for _, size in self.held.values()))
+        return output
+
+
+@pytest.mark.parametrize("family", ["yolov3", "generic"])
+def test_the_most_memory_is_that_of_the_first_convolutions(sample, family):
+    """No output that lives on adds to it: 2 maps of 2 x 192 x 192 floats, around an activation."""
+    model = load(convert(sample.weights, family=family).output).fuse()
+    picture = torch.rand(1, 3, 192, 192)
+    with torch.no_grad(), Live() as live:
+        model(picture)
+    assert live.most == 2 * (2 * 192 * 192 * 4)
