@@ -104,6 +104,11 @@ class ExtraError(DarknetError):
     """A package that is not installed, and that only some uses need."""
 
 
+def install(extra: str) -> str:
+    """The remedy for a package that one of our extras installs."""
+    return f"pip install 'darknet-safetensors[{extra}]'"
+
+
 def printable(text: str) -> str:
     """``text`` on one line, with control characters shown as escapes.
 

@@ -142,10 +142,12 @@ def _at(network: Network, dialect: Dialect, start: int, size: int) -> Iterator[R
 def _other_counts(base: Reading, floats: int) -> Iterator[Reading]:
     """``base`` with so many classes, or channels of its picture, that it has ``floats``."""
     network, dialect = base.network, base.dialect
-    for what, remedy, said, vary, most in (
-        ("classes", "use the cfg with classes={} and the filters= before each head to match",
+    for claim, remedy, said, vary, most in (
+        ("the file fits {} classes, the cfg says {}",
+         "use the cfg with classes={} and the filters= before each head to match",
          network.classes, with_classes, known.MAX_CLASSES),
-        ("channels", "set channels={} in [net]", network.input.c, with_channels, MAX_CHANNELS),
+        ("the file fits channels={}, the cfg says {}", "set channels={} in [net]",
+         network.input.c, with_channels, MAX_CHANNELS),
     ):  # fmt: skip
         one, two = vary(network, 1), vary(network, 2)
         if one is None or two is None:
@@ -157,18 +159,12 @@ def _other_counts(base: Reading, floats: int) -> Iterator[Reading]:
         if varied is not None and value + 1 != said:
             yield replace(
                 base,
-                claim=_claim(what, value + 1, said),
+                claim=claim.format(value + 1, said),
                 remedy=remedy.format(value + 1),
                 network=varied,
                 changes=1,
                 place=_first_difference(network, varied, dialect),
             )
-
-
-def _claim(what: str, fits: int, said: int | None) -> str:
-    if what == "channels":
-        return f"the file fits channels={fits}, the cfg says {said}"
-    return f"the file fits {fits} classes, the cfg says {said}"
 
 
 def _other_widths(

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from converter.errors import ExtraError, OutputError, UsageError, WeightsError
+from converter.errors import ExtraError, OutputError, UsageError, WeightsError, install
 from converter.source import COMPANIONS, companion_names
 
 PathLike = str | os.PathLike[str]
@@ -101,16 +101,14 @@ def _filesystem(url: PathLike) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ModuleNotFoundError:
-        raise ExtraError(
-            "URLs need fsspec", path=url, remedy="pip install 'darknet-safetensors[remote]'"
-        ) from None
+        raise ExtraError("URLs need fsspec", path=url, remedy=install("remote")) from None
     try:
         files, path = url_to_fs(os.fspath(url))
     except ImportError as error:
         raise ExtraError(
             f"cannot be opened: {error}",
             path=url,
-            remedy="pip install 'darknet-safetensors[remote]', or what it names",
+            remedy=install("remote") + ", or what it names",
         ) from error
     except ValueError as error:
         raise UsageError(f"cannot be opened: {error}", path=url) from error

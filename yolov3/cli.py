@@ -108,13 +108,11 @@ def _run(command: Command, made: argparse.ArgumentParser, argv: Sequence[str] | 
 
 
 def _detect(arguments: argparse.Namespace) -> int:
-    named = dict.fromkeys(_expand(arguments.image))
-    paths = [path for path in named if isinstance(path, str)]
+    paths, errors = _expand(arguments.image)
     where = targets(paths, Path(arguments.output))
     find = _detector(arguments)
     failed = False
     rows: list[dict[str, Any]] = []
-    errors = (error for error in named if isinstance(error, DarknetError))
     for outcome in chain(errors, _found(find, paths, arguments)):
         if isinstance(outcome, DarknetError):
             failed = True
@@ -235,8 +233,13 @@ def _warm_up(find: Detector, shape: Shape, batch: int) -> None:
         ) from error
 
 
-def _expand(arguments: Sequence[str]) -> Iterator[str | DarknetError]:
-    """Paths of pictures: of files as given, of folders and patterns those that are there."""
+def _expand(arguments: Sequence[str]) -> tuple[list[str], list[DarknetError]]:
+    """Paths of pictures: of files as given, of folders and patterns those that are there.
+
+    Also why an argument stands for none.
+    """
+    paths: dict[str, None] = {}
+    errors: list[DarknetError] = []
     for argument in arguments:
         found = [argument]
         try:
@@ -244,12 +247,13 @@ def _expand(arguments: Sequence[str]) -> Iterator[str | DarknetError]:
                 found = [os.path.join(argument, name) for name in pictures_in(argument)]
             elif glob.has_magic(argument) and not os.path.exists(argument):
                 found = [path for path in sorted(glob.glob(argument)) if os.path.isfile(path)]
-        except DarknetError as error:
-            yield error
-        else:
-            yield from found
             if not found:
-                yield ImageError("has no pictures in it", path=argument, remedy="check the path")
+                raise ImageError("has no pictures in it", path=argument, remedy="check the path")
+        except DarknetError as error:
+            errors.append(error)
+        else:
+            paths.update(dict.fromkeys(found))
+    return list(paths), errors
 
 
 def _found(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from converter.errors import ExtraError, UsageError
+from converter.errors import ExtraError, UsageError, install
 from yolov3.dataset import Sample
 from yolov3.detect import Detector
 
@@ -108,9 +108,7 @@ def evaluate(
     if points < 0 or points == 1:
         raise UsageError(f"points={points} must be 0, or at least 2")
     if find_spec("pycocotools") is None:
-        raise ExtraError(
-            "evaluating needs pycocotools", remedy="pip install 'darknet-safetensors[evaluate]'"
-        )
+        raise ExtraError("evaluating needs pycocotools", remedy=install("evaluate"))
     sizes: list[tuple[int, int]] = []
     results: list[dict[str, Any]] = []
     for start in range(0, len(samples), batch):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from converter.errors import ExtraError, UsageError
+from converter.errors import ExtraError, UsageError, install
 from yolov3.graph import Boxes, Maps
 
 Format = Literal["onnx", "torchscript", "pt2"]
@@ -104,7 +104,7 @@ def _need_onnx() -> None:
     except ModuleNotFoundError as error:
         raise ExtraError(
             f"exporting to ONNX needs the package {error.name}",
-            remedy="pip install 'darknet-safetensors[onnx]'",
+            remedy=install("onnx"),
         ) from error
 
 

@@ -14,7 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from converter.errors import CheckpointError, DarknetError, DownloadError, ExtraError, OutputError
+from converter.errors import (
+    CheckpointError,
+    DarknetError,
+    DownloadError,
+    ExtraError,
+    OutputError,
+    install,
+)
 from yolov3.card import LIBRARY, card, facts
 from yolov3.checkpoint import plan_of, weights_sha256, write_checkpoint
 from yolov3.described import FromDarknet
@@ -28,7 +35,7 @@ try:
 except ModuleNotFoundError as error:
     raise ExtraError(
         "the Hugging Face Hub needs the package huggingface_hub",
-        remedy="pip install 'darknet-safetensors[hub]'",
+        remedy=install("hub"),
     ) from error
 
 CARD_NAME = "README.md"

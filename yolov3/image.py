@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import ExtraError, ImageError, UsageError
+from converter.errors import ExtraError, ImageError, UsageError, install
 from converter.files import open_regular
 
 if typing.TYPE_CHECKING:
@@ -71,7 +71,7 @@ def need_pillow() -> None:
     if find_spec("PIL") is None:
         raise ExtraError(
             "reading and writing pictures needs Pillow",
-            remedy="pip install 'darknet-safetensors[detect]'",
+            remedy=install("detect"),
         )
 
 

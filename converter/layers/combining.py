@@ -177,7 +177,7 @@ class Product(Layer):
         return nullified(self.activation)
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """Two maps, of which one may have less than (N, c, h, w) -> (N, c, h, w)."""
+        """(N, c, h, w), (N, c, 1, 1) or (N, 1, h, w); and (N, c, h, w) -> (N, c, h, w)."""
         return activate(self.activation, inputs[0] * inputs[1])
 
 

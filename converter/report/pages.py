@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from converter.errors import ExtraError, printable
+from converter.errors import ExtraError, install, printable
 from converter.report import charts, graph, summary, text
 from converter.report.drawing import number
 from converter.report.model import LayerView, Report
@@ -92,7 +92,7 @@ def need_jinja() -> None:
     if find_spec("jinja2") is None:
         raise ExtraError(
             "reports in HTML and Markdown need jinja2",
-            remedy="pip install 'darknet-safetensors[report]'",
+            remedy=install("report"),
         )
 
 

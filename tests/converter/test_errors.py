@@ -260,17 +260,21 @@ class TestPaths:
         verb = "written" if argument == "output" else "read"
         assert refusal(convert, **options) == f"a\\x00b: cannot be {verb}: a zero byte in its name"
 
-    @pytest.mark.parametrize("target", ["net.cfg", "link", "hard"])
+    @pytest.mark.parametrize("target", ["net.weights", "net.cfg", "link", "hard"])
     def test_an_input_is_never_replaced(self, folder, target):
+        before = (folder / "net.weights").read_bytes()
         (folder / "link").symlink_to("net.weights")
         os.link(folder / "net.cfg", folder / "hard")
         path = folder / target
         with pytest.raises(UsageError) as caught:
             convert(folder / "net.weights", path, force=True)
-        assert (
-            str(caught.value) == f"{path}: is an input, or another output (choose another output)"
+        assert str(caught.value) == (
+            f"{path}: would hold safetensors under a Darknet file's name (end it with .safetensors)"
+            if target == "net.weights"
+            else f"{path}: is an input, or another output (choose another output)"
         )
         assert (folder / "net.cfg").read_text() == TWICE
+        assert (folder / "net.weights").read_bytes() == before
 
     def test_a_name_of_the_other_format(self, folder):
         weights, checkpoint = folder / "new.weights", folder / "new.safetensors"
