@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from converter import network
-from converter.errors import DarknetError
+from converter.errors import DarknetError, install
 from yolov3 import engine_process
 
 # Where Debian's package darknet puts it.
@@ -125,7 +125,7 @@ class OpenCV:
             import cv2
         except ImportError:
             raise EngineError(
-                "OpenCV is not installed", remedy='pip install "opencv-python-headless<5"'
+                "OpenCV is not installed", remedy=install("opencv")
             ) from None
         heads = network.read(cfg).outputs
         # OpenCV calls the convolution of cfg layer 81 "conv_81".
