@@ -124,9 +124,7 @@ class OpenCV:
         try:
             import cv2
         except ImportError:
-            raise EngineError(
-                "OpenCV is not installed", remedy=install("opencv")
-            ) from None
+            raise EngineError("OpenCV is not installed", remedy=install("opencv")) from None
         heads = network.read(cfg).outputs
         # OpenCV calls the convolution of cfg layer 81 "conv_81".
         self._maps = [f"conv_{node.sources[0]}" for node in heads if node.layer.is_head]
