@@ -59,7 +59,7 @@ def detect(
         resize: how a picture becomes the network's input; default: as the engine does it whose
             checkpoint this is. pjreddie's keeps the picture's shape ("letterbox"); AlexeyAB's does
             not ("stretch"), unless the cfg says letter_box=1; for YOLOv1 neither does.
-        batch: how many pictures to compute at once; on the CPU more gain nothing.
+        batch: how many pictures to compute at once; on the CPU more gain little.
 
     Returns:
         For one picture its ``Detections``, for several a list of them, on the CPU.
@@ -107,7 +107,7 @@ def classify(
         top: how many classes to tell.
         resize: default: pjreddie's engine fills up with grey ("letterbox", examples/classifier.c
             :589), AlexeyAB's cuts off what is too much ("crop", classifier.c:871).
-        batch: how many pictures to compute at once; on the CPU more gain nothing.
+        batch: how many pictures to compute at once; on the CPU more gain little.
 
     Returns:
         For one picture its ``Classes``, for several a list of them, on the CPU.
