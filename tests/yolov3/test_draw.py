@@ -109,7 +109,7 @@ def test_grey_pictures():
     assert tuple(drawn[180, 150]) == colour(3)
 
 
-def test_names_in_any_script():
+def test_names_that_the_font_lacks_are_boxes_and_no_error():
     named = found((50, 80, 250, 180, 0))
     odd = Detections(
         boxes=named.boxes, scores=named.scores, labels=named.labels, names=("велосипед 自転車",)
