@@ -137,7 +137,7 @@ def _deaf() -> Iterator[None]:
 
 
 def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
-    from converter import store  # late: finding one file needs none of it
+    from converter import target as targets  # late: finding one file needs none of it
 
     talk = _Talk()
     logger = logging.getLogger("converter")
@@ -150,11 +150,13 @@ def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
         facts = {"schema": 1, "error": error.as_dict()}
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if not remote.is_url(target):
-            store.remove_leftover(Path(target))  # it may have come just before there was a cleanup
         facts = {"schema": 1, "error": {"type": "KeyboardInterrupt", "message": "interrupted"}}
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if "error" in facts and not remote.is_url(target):
+        # One that came just before there was a cleanup. Only now: until here the exception kept
+        # its lock open.
+        targets.remove_leftovers(Path(target))
     return Result(source=source, facts={"source": source, **facts}, talk=tuple(talk.lines))
 
 

@@ -31,6 +31,7 @@ from converter.pipeline import DialectChoice, FamilyChoice, PathLike
 from converter.plan import Plan
 from converter.precision import WIDTHS, Dtype
 from converter.source import Source, companion, read_names
+from converter.target import remove_leftovers, replacing, require_other
 from converter.version import TOOL
 from converter.weights import Header
 
@@ -137,11 +138,11 @@ class Job:
         if dry_run:
             return self._done("dry run", plan, meta, self._examine(survey), verified=False)
         if os.path.lexists(self.target):
-            store.need_other(self.target, *self.inputs)
+            require_other(self.target, *self.inputs)
             current = _with_hash(meta, self.hashing.result())
             if self._is_current(plan, current, survey):
                 oddities = self._examine(survey)
-                store.remove_leftover(self.target)
+                remove_leftovers(self.target)
                 return self._done("up to date", plan, current, oddities, verified=True)
             if not self.force:
                 raise OutputError(
@@ -246,7 +247,7 @@ class Job:
         blank = _head(plan, _with_hash(meta, "0" * 64))
         size = len(blank) + WIDTHS[self.dtype] * sum(slot.floats for slot in plan.tensors)
         error = 0.0
-        with store.replacing(self.target, size) as file:
+        with replacing(self.target, size) as file:
             file.write(blank)
             file.flush()
             if self.dtype == "float32":

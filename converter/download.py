@@ -1,8 +1,9 @@
 """Downloads of published weights: resumed, checked, never taken for whole when they are not.
 
-A file grows as ``NAME.part`` beside its target and gets its name only after it was read back and
-had a published hash. Whatever goes wrong on the way, the part stays for the next run to go on from;
-it is emptied only when it has proven wrong, or when a server sends the whole from its beginning.
+A file grows in a folder of its own beside its target (see ``target``) and gets its name only after
+it was read back and had a published hash. Whatever goes wrong on the way, the part stays for the
+next run to go on from; it is emptied only when it has proven wrong, or when a server sends the
+whole from its beginning.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from urllib.parse import urlsplit
 
 import requests
 
-from converter import registry, sniff, store
+from converter import registry, sniff
 from converter.errors import DownloadError, OutputError
 from converter.registry import PublicFile
+from converter.target import Unfinished, require_space
 from converter.version import TOOL
 
 PathLike = str | os.PathLike[str]
@@ -121,8 +123,8 @@ def fetch(
         digest = _existing(target, file, force=force)
         if digest:
             return Download(status="already there", path=target, file=file, digest=digest)
-        with _part(target.with_name(target.name + ".part")) as part:
-            store.need_space(target, file.size - _size(part))
+        with _growing(target) as part:
+            require_space(target, file.size - _size(part))
             with _session() as session:
                 job = _Job(
                     file=file, part=part, session=session, timeout=timeout, progress=progress
@@ -156,15 +158,26 @@ def _existing(target: Path, file: PublicFile, *, force: bool) -> str | None:
 
 
 @contextmanager
-def _part(path: Path) -> Iterator[BufferedRandom]:
-    """The growing file. An empty one is not left behind."""
-    with open(path, "a+b", opener=store.open_locked) as file:
+def _growing(target: Path) -> Iterator[BufferedRandom]:
+    """The growing file: the longest that earlier runs left. An empty one is not left behind."""
+    earlier = sorted(Unfinished.left_behind(target), key=lambda work: _length(work.path))
+    work = earlier.pop() if earlier else Unfinished.make(target)
+    for shorter in earlier:
+        shorter.remove()
+    with open(work.path, "a+b") as file:
         try:
             yield file
         finally:
             file.flush()
-            if not os.fstat(file.fileno()).st_size:
-                path.unlink()
+            if _length(work.path):
+                work.leave()
+            else:
+                work.remove()
+
+
+def _length(path: Path) -> int:
+    """Bytes of the file; 0 if there is none, as when it was renamed."""
+    return path.stat().st_size if path.exists() else 0
 
 
 def _size(content: Content) -> int:

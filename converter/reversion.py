@@ -26,6 +26,7 @@ from converter.pipeline import DialectChoice, PathLike
 from converter.plan import Plan
 from converter.precision import CODES, DTYPES, Dtype
 from converter.source import opened
+from converter.target import remove_leftovers, replacing, require_other, write_whole
 from converter.weights import Header
 
 log = logging.getLogger("converter")
@@ -124,9 +125,9 @@ def revert(
     if dry_run:
         payload.need_all(source, plan, dtype)
         return _done("dry run", target, plan, "", digest, verified=False)
-    store.need_other(target, checkpoint, cfg)
+    require_other(target, checkpoint, cfg)
     if cfg_out is not None:
-        store.need_other(cfg_out, checkpoint, cfg, target)
+        require_other(cfg_out, checkpoint, cfg, target)
     there = os.path.lexists(target)
     current = _current(target, plan, source, dtype) if there else None
     if there and current is None and not force:
@@ -136,10 +137,10 @@ def revert(
             remedy="replace it with --force, or choose another output with -o",
         )
     if current is not None:
-        store.remove_leftover(target)
+        remove_leftovers(target)
         _write_cfg(cfg_out, plan.network, force=force)
         return _done("up to date", target, plan, current, digest, verified=True)
-    with store.replacing(target, plan.size) as file:
+    with replacing(target, plan.size) as file:
         written = payload.restore(source, plan, file, dtype)
         file.flush()
         if verify and not _holds(Path(file.name), plan, source, dtype):
@@ -266,7 +267,7 @@ def _holds(weights: Path, plan: Plan, checkpoint: Path, dtype: Dtype) -> bool:
 def _write_cfg(path: PathLike | None, network: Network, *, force: bool) -> None:
     if path is not None:
         text = networks.render(network.net, [node.layer for node in network.nodes])
-        store.write_whole(Path(path), text.encode(), force=force)
+        write_whole(Path(path), text.encode(), force=force)
 
 
 def _done(

@@ -1,4 +1,4 @@
-"""Safetensors on disk: a streaming writer, an atomic target, metadata.
+"""Safetensors on disk: its header, written and read.
 
 Writing is our own because ``safetensors.numpy.save_file`` needs all tensors in memory, orders
 metadata at random, and ignores umask and symlinks. The layout (8-byte length, JSON padded with
@@ -8,19 +8,15 @@ goes through the safetensors library.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import shutil
-import stat
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from converter import sniff
-from converter.errors import CheckpointError, OutputError, UsageError
+from converter.errors import CheckpointError, OutputError
 from converter.files import open_regular
 from converter.precision import CODES, WIDTHS, Dtype
 from converter.source import WEIGHTS_SUFFIXES
@@ -136,146 +132,3 @@ def read_metadata(path: PathLike) -> dict[str, str]:
     if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
         raise CheckpointError("is not a safetensors file: bad metadata", path=path)
     return found
-
-
-def need_other(target: PathLike, *others: PathLike | None) -> None:
-    """Refuse to replace a file that the same call reads or writes under another name.
-
-    Raises:
-        UsageError: ``target`` is one of ``others``.
-    """
-    if any(other is not None and _is_same(target, other) for other in others):
-        raise UsageError(
-            "is an input, or another output", path=target, remedy="choose another output"
-        )
-
-
-def _is_same(path: PathLike, other: PathLike) -> bool:
-    """Whether both name one file, there or to come."""
-    try:
-        return os.path.realpath(path) == os.path.realpath(other) or (
-            os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
-        )
-    except ValueError:  # a zero byte: the name of no file
-        return False
-
-
-def write_whole(path: Path, data: bytes, *, force: bool) -> None:
-    """Write a small file at once; one that is there and holds something else needs ``force``.
-
-    Raises:
-        OutputError: it is there, or cannot be written.
-    """
-    if os.path.lexists(path) and not force:
-        if path.is_file() and path.read_bytes() == data:
-            return
-        raise OutputError("exists already", path=path, remedy="replace it with --force")
-    with replacing(path, len(data)) as file:
-        file.write(data)
-
-
-@contextmanager
-def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
-    """A file that becomes ``path`` if the block ends well, and vanishes if not.
-
-    It lies beside the target under one fixed name, so that a run that was killed leaves nothing
-    which the next one does not clean up; a lock keeps two runs apart. A symlink is followed, never
-    replaced.
-
-    Raises:
-        OutputError: the target is no regular file, the disk is too small, or writing failed.
-    """
-    target = _resolved(path)
-    temporary = _temporary(target)
-    try:
-        need_space(target, size)
-        with open(temporary, "w+b", opener=open_locked) as file:
-            try:
-                yield file
-                file.flush()
-                os.replace(temporary, target)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(temporary)
-                raise
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written: {error.strerror}",
-            path=path,
-            remedy="choose another output",
-        ) from error
-
-
-def remove_leftover(path: Path) -> None:
-    """Remove what a run that was killed left beside ``path``, unless another run is at it."""
-    temporary = _temporary(Path(os.path.realpath(path)))
-    if os.path.lexists(temporary):
-        with (
-            suppress(OSError, OutputError),
-            open(temporary, "r+b", opener=open_locked),
-        ):
-            os.unlink(temporary)
-
-
-def _temporary(target: Path) -> Path:
-    return target.with_name(f".{target.name}.part")
-
-
-def _resolved(path: Path) -> Path:
-    """What ``path`` names in the end: a regular file, or nothing yet."""
-    try:
-        target = Path(os.path.realpath(path))
-        if target.is_symlink():  # realpath() gives up on a loop
-            raise OutputError("is a symlink to itself", path=path, remedy="choose another output")
-        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-            raise OutputError("is not a regular file", path=path, remedy="choose another output")
-    except ValueError as error:
-        raise OutputError("cannot be written: a zero byte in its name", path=path) from error
-    return target
-
-
-def open_locked(path: str, flags: int) -> int:
-    """An ``opener`` for ``open`` whose file no other run has open through it.
-
-    Raises:
-        OutputError: one has.
-    """
-    while True:
-        # Not truncated before it is locked: another run may be writing it.
-        descriptor = os.open(path, (flags & ~os.O_TRUNC) | os.O_NOFOLLOW, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # If that run ended in between, this is its finished target by now, under another name.
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                os.close(descriptor)
-                raise OutputError("is not a regular file", path=path, remedy="remove it")
-            if os.path.samestat(status, os.stat(path)):
-                # Not one that is new: after it, ext4 has close() wait until all is allocated.
-                if flags & os.O_TRUNC and status.st_size:
-                    os.ftruncate(descriptor, 0)
-                return descriptor
-        except BlockingIOError:
-            os.close(descriptor)
-            raise OutputError("is being written by another run", path=path) from None
-        except FileNotFoundError:
-            pass
-        except KeyboardInterrupt:  # nobody would know of the open file, and its lock
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-
-
-def need_space(target: Path, size: int) -> None:
-    """Check that ``size`` more bytes fit on the disk of ``target``.
-
-    Raises:
-        OutputError: they do not.
-    """
-    free = shutil.disk_usage(target.parent).free
-    if free < size:
-        raise OutputError(
-            f"needs {size:,} bytes, and its disk has {free:,} free",
-            path=target,
-            remedy="free some space or choose another disk with -o",
-        )

@@ -18,6 +18,7 @@ from converter.errors import CheckpointError, OutputError, UsageError
 from converter.layers import Dialect
 from converter.metadata import Metadata
 from converter.plan import Plan, Slot
+from converter.target import replacing
 from converter.version import TOOL
 from yolov3.described import FromDarknet
 
@@ -92,7 +93,7 @@ def save(
         names = model.names if isinstance(model, FromDarknet) else None
         _write_safetensors(tensors, plan, target, names)
         return
-    with store.replacing(target, plan.size) as file:
+    with replacing(target, plan.size) as file:
         file.write(plan.header.encode())
         for data in _in_file_order(tensors, plan):
             file.write(data)
@@ -140,7 +141,7 @@ def _write_safetensors(
         assumed=assumed or {},
     )
     head = store.head(((slot.tensor, slot.shape) for slot in plan.tensors), meta.encode())
-    with store.replacing(path, len(head) + plan.size - plan.header.size) as file:
+    with replacing(path, len(head) + plan.size - plan.header.size) as file:
         file.write(head)
         for _, tensor in _values(tensors, plan):
             file.write(tensor.numpy().data)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch.export import Dim
 
-from converter import store
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
+from converter.target import replacing
 from yolov3.card import facts
 from yolov3.described import FromDarknet
 from yolov3.formats import FORMATS, OPSET, Array, Format, Job
@@ -118,7 +118,7 @@ def export(
     log.info("writing %s and running it: up to a minute for a large network", target)
     with _foreign_errors(target, "cannot be made"):
         content = FORMATS[format].write(job)
-    with store.replacing(target, len(content)) as file:
+    with replacing(target, len(content)) as file:
         file.write(content)
         file.flush()
         with _foreign_errors(target, "was made, but does not run"):

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from converter import store
 from converter.command import parser, print_json, run
 from converter.errors import printable
+from converter.target import require_other
 from yolov3.export import Exported, export
 from yolov3.formats import FORMATS, OPSET
 from yolov3.load import FILE_NAME, load
@@ -46,7 +46,7 @@ def export_main(argv: Sequence[str] | None = None) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     checkpoint = Path(arguments.checkpoint)
     output = arguments.output or _default(checkpoint, FORMATS[arguments.format].suffix)
-    store.need_other(output, checkpoint, checkpoint / FILE_NAME)
+    require_other(output, checkpoint, checkpoint / FILE_NAME)
     result = export(
         load(checkpoint),
         output,

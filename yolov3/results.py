@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from converter import store
 from converter.errors import ImageError, OutputError, UsageError
 from converter.files import open_regular
+from converter.target import write_whole
 from converter.version import TOOL
 from yolov3.dataset import labels_of
 from yolov3.detections import Detections
@@ -75,8 +75,8 @@ def write(
         ) from error
     if labels:
         lines = "".join(f"{line}\n" for line in _label_lines(pixels, detections))
-        store.write_whole(labels_of(target), lines.encode(), force=force)
-    store.write_whole(target, _encoded(target, pixels, detections), force=True)
+        write_whole(labels_of(target), lines.encode(), force=force)
+    write_whole(target, _encoded(target, pixels, detections), force=True)
 
 
 def _encoded(target: Path, pixels: Pixels, detections: Detections) -> bytes:

@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from converter import store
 from converter.errors import OutputError, UsageError, printable
 from converter.metadata import Metadata
 from converter.plan import Plan
@@ -17,6 +16,7 @@ from converter.report.model import Parity, Report
 from converter.report.pages import WRITERS, need_jinja
 from converter.report.statistics import Statistics, measure
 from converter.report.values import survey
+from converter.target import require_other, write_whole
 
 PathLike = str | os.PathLike[str]
 
@@ -67,7 +67,7 @@ def write_report(
     )
     # Names and cfg are a stranger's: what is no Unicode is shown as escapes.
     data = WRITERS[target.suffix](report).encode(errors="backslashreplace")
-    store.write_whole(target, data, force=force)
+    write_whole(target, data, force=force)
     return report
 
 
@@ -90,7 +90,7 @@ def check_target(path: PathLike, *files: PathLike | None) -> None:
     if not os.path.isdir(target.parent):
         raise OutputError("cannot be written: there is no such folder", path=path,
                           remedy="make it first")  # fmt: skip
-    store.need_other(target, *files)
+    require_other(target, *files)
 
 
 __all__ = ["Parity", "Report", "Statistics", "check_target", "measure", "write_report"]

@@ -15,11 +15,22 @@ from pathlib import Path
 
 import pytest
 
-from converter import store
 from converter.download import CHUNK, download
 from converter.errors import DownloadError, OutputError, UsageError
+from converter.target import Unfinished
 from tests.converter.http_server import ranged, serving, stall, status, whole
-from tests.converter.toy import HASH, OTHER, PAGE, PAYLOAD, SOME, arrived, bring, refused
+from tests.converter.toy import (
+    HASH,
+    OTHER,
+    PAGE,
+    PAYLOAD,
+    SOME,
+    arrived,
+    bring,
+    leave_part,
+    parts,
+    refused,
+)  # fmt: skip
 
 
 class TestAServerThatBehaves:
@@ -129,24 +140,21 @@ class TestWhatIsThereAlready:
 class TestGoingOn:
     """From a part that an earlier run has left."""
 
-    def part(self, tmp_path, content):
-        (tmp_path / "toy.weights.part").write_bytes(content)
-
     def test_only_the_rest_is_asked_for(self, tmp_path):
-        self.part(tmp_path, PAYLOAD[:SOME])
+        leave_part(tmp_path, PAYLOAD[:SOME])
         with serving(ranged(PAYLOAD)) as server:
             bring(tmp_path, server.url)
         assert server.ranges == [f"bytes={SOME}-"]
         assert arrived(tmp_path)
 
     def test_a_server_may_not_know_ranges(self, tmp_path):
-        self.part(tmp_path, PAYLOAD[:SOME])
+        leave_part(tmp_path, PAYLOAD[:SOME])
         with serving(whole(PAYLOAD)) as server:
             bring(tmp_path, server.url)
         assert arrived(tmp_path)
 
     def test_a_server_may_not_know_the_total(self, tmp_path):
-        self.part(tmp_path, PAYLOAD[:SOME])
+        leave_part(tmp_path, PAYLOAD[:SOME])
         said = f"bytes {SOME}-{len(PAYLOAD) - 1}/*"
         with serving(lambda asked: asked.say(206, PAYLOAD[SOME:], Content_Range=said)) as server:
             bring(tmp_path, server.url)
@@ -162,7 +170,7 @@ class TestGoingOn:
         ],
     )
     def test_another_range_is_not_believed(self, tmp_path, said):
-        self.part(tmp_path, PAYLOAD[:SOME])
+        leave_part(tmp_path, PAYLOAD[:SOME])
         wrong = lambda asked: asked.say(206, PAYLOAD[SOME:], Content_Range=said)  # noqa: E731
         with serving(wrong, whole(PAYLOAD)) as server:
             bring(tmp_path, server.url)
@@ -170,27 +178,27 @@ class TestGoingOn:
         assert arrived(tmp_path)
 
     def test_416_asks_for_the_whole(self, tmp_path):
-        self.part(tmp_path, PAYLOAD[:SOME])
+        leave_part(tmp_path, PAYLOAD[:SOME])
         with serving(status(416), whole(PAYLOAD)) as server:
             bring(tmp_path, server.url)
         assert server.ranges == [f"bytes={SOME}-", None]
         assert arrived(tmp_path)
 
     def test_416_from_a_server_with_a_shorter_file_keeps_the_part(self, tmp_path):
-        self.part(tmp_path, PAYLOAD[:SOME])
+        leave_part(tmp_path, PAYLOAD[:SOME])
         with serving(status(416), whole(PAYLOAD[:99])) as server:
             message = refused(tmp_path, server.url, kept=PAYLOAD[:SOME])
         assert f"has a file of 99 bytes instead of {len(PAYLOAD)}" in message
 
     def test_a_web_page_keeps_the_part(self, tmp_path):
-        self.part(tmp_path, PAYLOAD[:SOME])
+        leave_part(tmp_path, PAYLOAD[:SOME])
         with serving(whole(PAGE)) as server:
             message = refused(tmp_path, server.url, kept=PAYLOAD[:SOME])
         assert "sent an HTML page" in message
 
     @pytest.mark.parametrize("start", [OTHER[-SOME:], b"\0" * 20])
     def test_a_wrong_part_costs_one_more_try(self, tmp_path, start):
-        self.part(tmp_path, start)
+        leave_part(tmp_path, start)
         with serving(ranged(PAYLOAD)) as server:
             bring(tmp_path, server.url)
         assert server.ranges == [f"bytes={len(start)}-", None]
@@ -198,33 +206,43 @@ class TestGoingOn:
 
     @pytest.mark.parametrize("complete", [OTHER, PAYLOAD + b"!"])
     def test_a_complete_but_wrong_part_is_dropped(self, tmp_path, complete):
-        self.part(tmp_path, complete)
+        leave_part(tmp_path, complete)
         with serving(ranged(PAYLOAD)) as server:
             bring(tmp_path, server.url)
         assert server.ranges == [None]
         assert arrived(tmp_path)
 
     def test_a_complete_part_needs_no_server(self, tmp_path):
-        self.part(tmp_path, PAYLOAD)
+        leave_part(tmp_path, PAYLOAD)
         bring(tmp_path)
         assert arrived(tmp_path)
 
+    def test_the_longest_part_is_gone_on_with(self, tmp_path):
+        for size in (SOME, 2 * SOME, 9):
+            leave_part(tmp_path, PAYLOAD[:size])
+        with serving(ranged(PAYLOAD)) as server:
+            bring(tmp_path, server.url)
+        assert server.ranges == [f"bytes={2 * SOME}-"]
+        assert arrived(tmp_path)
+
     def test_two_runs_keep_apart(self, tmp_path):
-        part = tmp_path / "toy.weights.part"
+        work = Unfinished.make(tmp_path / "toy.weights")
         with (
-            open(part, "ab", opener=store.open_locked),
             serving(whole(PAYLOAD)) as server,
             pytest.raises(OutputError, match="is being written by another run"),
         ):
             bring(tmp_path, server.url)
+        work.remove()
         assert not server.asked
 
-    def test_a_part_that_is_a_symlink_is_refused(self, tmp_path):
-        (tmp_path / "elsewhere").write_bytes(b"precious")
-        (tmp_path / "toy.weights.part").symlink_to("elsewhere")
-        with serving(whole(PAYLOAD)) as server, pytest.raises(OutputError):
+    def test_what_others_call_a_part_is_left_alone(self, tmp_path):
+        """Firefox, for one, calls what it has not finished so."""
+        (tmp_path / "toy.weights.part").write_bytes(b"precious")
+        with serving(whole(PAYLOAD)) as server:
             bring(tmp_path, server.url)
-        assert (tmp_path / "elsewhere").read_bytes() == b"precious"
+        assert server.ranges == [None]
+        assert (tmp_path / "toy.weights.part").read_bytes() == b"precious"
+        assert (tmp_path / "toy.weights").read_bytes() == PAYLOAD
 
 
 class TestTheDisk:
@@ -244,7 +262,7 @@ class TestTheDisk:
                     bring(tmp_path, server.url)
             finally:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-            assert (tmp_path / "toy.weights.part").read_bytes() == PAYLOAD[:SOME]
+            assert parts(tmp_path) == [PAYLOAD[:SOME]]
             bring(tmp_path, server.url)
         assert server.ranges == [None, f"bytes={SOME}-"]
         assert arrived(tmp_path)
@@ -261,7 +279,6 @@ def test_a_run_that_was_ended_is_gone_on_with(tmp_path, end):
         " registry.FILES = (published(sys.argv[1]),);"
         " sys.exit(download_main(['toy', '-o', sys.argv[2]]))"
     )
-    part = tmp_path / "toy.weights.part"
     with serving(stall(PAYLOAD, SOME), ranged(PAYLOAD)) as server:
         with subprocess.Popen(
             [sys.executable, "-c", program, server.url, str(tmp_path)],
@@ -269,14 +286,14 @@ def test_a_run_that_was_ended_is_gone_on_with(tmp_path, end):
             stderr=subprocess.PIPE,
         ) as process:
             deadline = time.monotonic() + 20
-            while not part.exists() or part.stat().st_size < SOME:
+            while not any(len(part) >= SOME for part in parts(tmp_path)):
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             process.send_signal(end)
             said = process.communicate()[1]
         assert process.returncode == (130 if end == signal.SIGINT else -signal.SIGKILL)
         assert b"Traceback" not in said
-        assert part.read_bytes() == PAYLOAD[:SOME]
+        assert parts(tmp_path) == [PAYLOAD[:SOME]]
         bring(tmp_path, server.url)
     assert server.ranges == [None, f"bytes={SOME}-"]
     assert arrived(tmp_path)

@@ -313,13 +313,6 @@ class TestPaths:
         assert text == f"{path}: is not a regular file (choose another output)"
         assert path.stat().st_mode == before
 
-    def test_a_device_in_the_place_of_the_part(self, folder):
-        part = folder / ".net.safetensors.part"
-        os.mkfifo(part)
-        assert refusal(convert, folder / "net.weights") == (
-            f"{part}: is not a regular file (remove it)"
-        )
-
     def test_a_folder_that_is_missing(self, folder):
         path = folder / "no" / "x.safetensors"
         assert refusal(convert, folder / "net.weights", path) == (
