@@ -21,19 +21,19 @@ from converter.errors import (
 )
 
 if TYPE_CHECKING:
-    from converter.conversion import Conversion
-    from converter.pipeline import convert
-    from converter.reversion import Reversion, revert
-    from converter.verification import Verification, verify
+    from converter.operations.conversion import Conversion
+    from converter.operations.convert import convert
+    from converter.operations.revert import Reversion, revert
+    from converter.operations.verify import Verification, verify
 
 # Imported when they are asked for: whoever needs one part should not wait for the others.
 _LATE = {
-    "Conversion": "conversion",
-    "Reversion": "reversion",
-    "Verification": "verification",
-    "convert": "pipeline",
-    "revert": "reversion",
-    "verify": "verification",
+    "Conversion": "operations.conversion",
+    "Reversion": "operations.revert",
+    "Verification": "operations.verify",
+    "convert": "operations.convert",
+    "revert": "operations.revert",
+    "verify": "operations.verify",
 }
 
 __all__ = [

@@ -12,14 +12,14 @@ from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
+from converter.darknet.header import Header
+from converter.darknet.layers import Array, Dialect
+from converter.darknet.network import Network, Node
 from converter.errors import WeightsError
-from converter.families import Family
-from converter.layers import Array, Dialect
-from converter.network import Network, Node
-from converter.weights import Header
+from converter.families.yolov3 import Family
 
 if TYPE_CHECKING:
-    from converter.source import Source
+    from converter.files.source import Source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +99,7 @@ class Plan:
         return self.slots[-1].end if self.slots else self.header.size
 
 
-def make(
+def make_plan(
     *,
     header: Header,
     size: int | None,
@@ -122,11 +122,11 @@ def make(
     slots, unfilled = _lay_out(header, network, family, dialect)
     end = slots[-1].end if slots else header.size
     if size is not None and size != end:
-        cutoff = cut(slots, size) if partial else None
+        cutoff = cutoff_at(slots, size) if partial else None
         if cutoff is None:
-            from converter import ledger  # late: a file that fits needs no explanation
+            from converter.diagnosis.explain import explain_size  # late: rarely needed
 
-            raise ledger.explain(network, header, dialect, slots, size, source)
+            raise explain_size(network, header, dialect, slots, size, source)
     if cutoff is not None and not 0 < cutoff < len(network.nodes):
         raise WeightsError(f"cannot end before layer {cutoff} of {len(network.nodes)}")
     if cutoff is not None:
@@ -146,7 +146,7 @@ def make(
     )
 
 
-def cut(slots: Sequence[Slot], size: int) -> int | None:
+def cutoff_at(slots: Sequence[Slot], size: int) -> int | None:
     """N if a file of ``size`` bytes ends exactly after the arrays of layer N - 1, else None."""
     for last, following in pairwise(slots):
         if last.end == size and last.node.index != following.node.index:

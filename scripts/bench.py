@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from converter.known import ARCHITECTURES  # noqa: E402 - after the path
+from converter.diagnosis.architectures import ARCHITECTURES  # noqa: E402 - after the path
 
 SIZE = 248_007_048
 

@@ -32,10 +32,10 @@ import torch  # noqa: E402
 import torch._inductor.config  # noqa: E402
 
 from converter import convert  # noqa: E402
-from converter import network as networks  # noqa: E402
+from converter.darknet.network import read_network  # noqa: E402
 from yolov3 import load  # noqa: E402
-from yolov3.detect import Detector  # noqa: E402
-from yolov3.export import export  # noqa: E402
+from yolov3.detection.detect import Detector  # noqa: E402
+from yolov3.exporting.export import export  # noqa: E402
 
 CFGS = Path("/usr/share/darknet/cfg")
 LIBRARY = Path("/usr/lib/darknet/libdarknet.so")
@@ -53,7 +53,7 @@ def write_network(name: str, folder: Path) -> tuple[Path, Path]:
     rng = np.random.default_rng(0)
     with open(weights, "wb") as file:
         file.write(b"\0\0\0\0\2\0\0\0" + bytes(12))
-        for node in networks.read(cfg).nodes:
+        for node in read_network(cfg).nodes:
             head = not getattr(node.layer, "batch_normalize", 0)
             for array in node.layer.arrays(node.inputs, "pjreddie"):
                 values = rng.uniform(0.5, 1.5, math.prod(array.shape))
@@ -80,7 +80,7 @@ def predict(cfg: str, weights: str) -> None:
     lib.load_network.restype = ctypes.c_void_p
     network = ctypes.c_void_p(lib.load_network(cfg.encode(), weights.encode(), 0))
     lib.set_batch_network(network, 1)
-    shape = networks.read(cfg).input
+    shape = read_network(cfg).input
     x = np.random.default_rng(0).random(shape.outputs, dtype=np.float32)
     start = time.process_time()
     lib.network_predict(network, x.ctypes.data_as(ctypes.c_void_p))

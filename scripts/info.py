@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from converter import start
+from converter.cli import launcher
 
 if __name__ == "__main__":
-    sys.exit(start.info())
+    sys.exit(launcher.info())

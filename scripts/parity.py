@@ -16,16 +16,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import torch
 
-from converter import cfg, families, plan
-from converter import network as networks
+from converter.darknet.cfg import Section, parse_cfg
+from converter.darknet.header import Header
+from converter.darknet.layers import Dialect
+from converter.darknet.network import Network, parse_network
 from converter.errors import NetworkError
-from converter.layers import Dialect
-from converter.network import Network
-from converter.weights import Header
-from yolov3.against import BOUNDS, Row, compare_layers
+from converter.families import yolov3 as families
+from converter.plan import make_plan
 from yolov3.blocks import set_batch_norm
 from yolov3.darknet import DarknetModel
-from yolov3.engines import Darknet
+from yolov3.parity.compare import BOUNDS, Row, compare_layers
+from yolov3.parity.engines import Darknet
 
 CFGS = Path("/usr/share/darknet/cfg")
 
@@ -40,7 +41,7 @@ class Parity:
 
 def compare(text: str, seed: int = 0) -> Parity:
     """Run the network of cfg ``text`` in darknet and in PyTorch, with the same random weights."""
-    network = networks.parse(text)
+    network = parse_network(text)
     model = DarknetModel(network, "pjreddie").eval()
     set_batch_norm(model, "pjreddie-cpu")
     x = _picture(network, seed)
@@ -93,7 +94,7 @@ def write(model: DarknetModel, path: Path, dialect: Dialect = "pjreddie") -> Non
     revision = 0 if dialect == "pjreddie" else 5
     header = Header(major=0, minor=2, revision=revision, seen=64_000, size=20)
     network = model.network
-    layout = plan.make(
+    layout = make_plan(
         header=header,
         size=header.size + 4 * network.floats_of(dialect),
         network=network,
@@ -119,7 +120,7 @@ def shrink(text: str) -> str:
     for size in range(64, 256, 32):
         try:
             small = _sized(text, size)
-            DarknetModel(networks.parse(small))
+            DarknetModel(parse_network(small))
         except NetworkError:
             continue
         return small
@@ -127,7 +128,7 @@ def shrink(text: str) -> str:
 
 
 def _sized(text: str, size: int) -> str:
-    sections = cfg.parse(text)
+    sections = parse_cfg(text)
     net = sections[0]
     text = _with(text, net, time_steps=1, batch=1, subdivisions=1)
     height = net.find("height")
@@ -140,7 +141,7 @@ def _sized(text: str, size: int) -> str:
     return _with(text, net, height=size, width=size)
 
 
-def _with(text: str, section: cfg.Section, **values: int) -> str:
+def _with(text: str, section: Section, **values: int) -> str:
     lines = text.split("\n")
     for key, value in values.items():
         option = section.find(key)
@@ -169,7 +170,7 @@ def main() -> int:
         worst = max(held, key=lambda layer: layer.relative)
         bad += not parity.same_file or not all(sound(layer) for layer in held)
         print(
-            f"| {path.stem} | {len(parity.layers)} | {networks.parse(text).floats:,} |"
+            f"| {path.stem} | {len(parity.layers)} | {parse_network(text).floats:,} |"
             f" {'yes' if parity.same_file else 'NO'} | {worst.place} | {worst.relative:.1e} |"
             f" {len(excused) or ''} |",
             flush=True,

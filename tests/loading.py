@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from converter import convert, network
-from converter.layers import Dialect
+from converter import convert
+from converter.darknet.layers import Dialect
+from converter.darknet.network import read_network
 from yolov3.darknet import DarknetModel
 
 # See tests/data/README.md.
@@ -16,7 +17,7 @@ GOLDENS = Path(__file__).parent / "data" / "goldens" / "alexeyab"
 
 def load(cfg: Path, weights: Path, checkpoint: Path, dialect: Dialect) -> DarknetModel:
     """The model of ``cfg``, filled from ``weights`` by way of ``checkpoint``."""
-    model = DarknetModel(network.read(cfg), dialect).eval()
+    model = DarknetModel(read_network(cfg), dialect).eval()
     if model.state_dict():
         convert(weights, checkpoint, cfg=cfg, family="generic", dialect=dialect)
         model.load_state_dict(load_file(checkpoint))

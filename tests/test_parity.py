@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 from converter import convert, verify
 from yolov3 import Darknet53, load
-from yolov3.engines import Darknet
+from yolov3.parity.engines import Darknet
 
 pytestmark = pytest.mark.engine
 

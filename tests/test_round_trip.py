@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converter import convert, network, revert
+from converter import convert, revert
+from converter.darknet.network import read_network
 
 CFGS = sorted(Path("/usr/share/darknet/cfg").glob("*.cfg"))
 GOLDENS = sorted((Path(__file__).parent / "data/goldens/alexeyab").glob("*/net.weights"))
@@ -22,7 +23,7 @@ def sha256(path: Path) -> str:
 @pytest.mark.parametrize("cfg", CFGS, ids=lambda path: path.stem)
 def test_official_cfgs(cfg, tmp_path):
     """All 45; that their float counts are darknet's own is checked where darknet saves them."""
-    floats = network.read(cfg).floats
+    floats = read_network(cfg).floats
     # Every float another one, none of them negative (a variance) or NaN.
     values = np.arange(1, floats + 1, dtype="<u4").view("<f4")
     source = tmp_path / "source.weights"

@@ -1,22 +1,45 @@
-"""YOLOv3 in PyTorch, in the modules of the article, and models from converted checkpoints."""
+"""YOLOv3 in PyTorch, in the modules of the article, and models from converted checkpoints.
 
-try:
-    import torch as _torch  # noqa: F401
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        "yolov3 needs PyTorch: pip install 'darknet-safetensors[torch]'", name="torch"
-    ) from error
+Read ``blocks``, ``backbone``, ``neck``, ``head`` and ``model`` from top to bottom: they are the
+article. ``darknet`` is any other network, layer by layer as its cfg says. ``base`` and ``finetune``
+are what all models share, ``loading`` and ``saving`` the ways in and out. The rooms: ``detection``
+(pictures in, boxes out), ``exporting`` (files for other runtimes), ``sharing`` (folders and the
+Hugging Face Hub), ``parity`` (the same input through real engines).
 
-from yolov3.backbone import Darknet53
-from yolov3.blocks import BasicConv2d, ResidualBlock
-from yolov3.checkpoint import save
-from yolov3.darknet import DarknetModel
-from yolov3.detect import classify, detect
-from yolov3.detections import Classes, Detections
-from yolov3.head import YOLOHead
-from yolov3.load import load
-from yolov3.model import YOLOv3
-from yolov3.neck import FPN, SPP, ArticleFPN
+Importing this package imports no PyTorch; the first of the names below does.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yolov3.backbone import Darknet53
+    from yolov3.blocks import BasicConv2d, ResidualBlock
+    from yolov3.darknet import DarknetModel
+    from yolov3.detection.detect import classify, detect
+    from yolov3.detection.detections import Classes, Detections
+    from yolov3.head import YOLOHead
+    from yolov3.loading import load
+    from yolov3.model import YOLOv3
+    from yolov3.neck import FPN, SPP, ArticleFPN
+    from yolov3.saving import save
+
+_LATE = {
+    "FPN": "neck",
+    "SPP": "neck",
+    "ArticleFPN": "neck",
+    "BasicConv2d": "blocks",
+    "Classes": "detection.detections",
+    "Darknet53": "backbone",
+    "DarknetModel": "darknet",
+    "Detections": "detection.detections",
+    "ResidualBlock": "blocks",
+    "YOLOHead": "head",
+    "YOLOv3": "model",
+    "classify": "detection.detect",
+    "detect": "detection.detect",
+    "load": "loading",
+    "save": "saving",
+}
 
 __all__ = [
     "FPN",
@@ -35,3 +58,18 @@ __all__ = [
     "load",
     "save",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    try:
+        return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ModuleNotFoundError(
+            "yolov3 needs PyTorch: pip install 'darknet-safetensors[torch]'", name="torch"
+        ) from error

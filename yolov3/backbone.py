@@ -7,8 +7,8 @@ from typing import Self
 import torch
 from torch import nn
 
-from converter import families
-from converter.families import BLOCKS
+from converter.families import yolov3 as families
+from converter.families.yolov3 import BLOCKS
 from yolov3.blocks import BasicConv2d, ResidualBlock
 from yolov3.finetune import CLASSIFIER, FineTuning, initialise, need_classes, rewritten
 

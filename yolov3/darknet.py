@@ -6,10 +6,10 @@ from typing import Self
 import torch
 from torch import nn
 
+from converter.darknet.layers import Dialect, container
+from converter.darknet.layers.convolutional import Convolutional
+from converter.darknet.network import Network, Node
 from converter.errors import NetworkError, UsageError
-from converter.layers import Dialect, container
-from converter.layers.convolutional import Convolutional
-from converter.network import Network, Node
 from yolov3.finetune import FineTuning, initialise, need_classes, with_classes
 
 Schedule = list[tuple[Node, tuple[int, ...]]]

@@ -9,14 +9,13 @@ from typing import Self
 import torch
 from torch import nn
 
-from converter import cfg
-from converter import network as networks
+from converter.darknet.cfg import parse_cfg
+from converter.darknet.layers.convolutional import Convolutional
+from converter.darknet.layers.heads import AnchorHead, Region
+from converter.darknet.network import Network, Node, parse_network
 from converter.errors import NetworkError, UsageError
-from converter.layers.convolutional import Convolutional
-from converter.layers.heads import AnchorHead, Region
-from converter.network import Network, Node
+from yolov3.base import FromDarknet
 from yolov3.blocks import PjreddieBatchNorm1d, PjreddieBatchNorm2d
-from yolov3.described import FromDarknet
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
@@ -68,7 +67,7 @@ class FineTuning(FromDarknet):
 
     def _become(self, text: str) -> None:
         """Belong to another cfg, whose class names nobody has told yet."""
-        self.network = networks.parse(text)
+        self.network = parse_network(text)
         self.names = None
 
 
@@ -137,7 +136,7 @@ def _anchors(head: Node) -> int:
 def rewritten(text: str, options: dict[int, tuple[str, int]]) -> str:
     """Cfg text with one option of some layers set: layer index -> (key, value)."""
     lines = text.split("\n")
-    _, *sections = cfg.parse(text)
+    _, *sections = parse_cfg(text)
     for index, (key, value) in options.items():
         option = sections[index].find(key)
         if option is not None:

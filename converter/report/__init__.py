@@ -9,14 +9,14 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from converter.checkpoint.metadata import Metadata
 from converter.errors import OutputError, UsageError, printable
-from converter.metadata import Metadata
+from converter.files.target import require_other, write_whole
 from converter.plan import Plan
 from converter.report.model import Parity, Report
 from converter.report.pages import WRITERS, need_jinja
 from converter.report.statistics import Statistics, measure
 from converter.report.values import survey
-from converter.target import require_other, write_whole
 
 PathLike = str | os.PathLike[str]
 

@@ -8,12 +8,12 @@ from functools import cached_property
 from math import inf, isfinite
 from typing import Any, Literal, NamedTuple
 
-from converter import cfg
-from converter.health import Oddity
-from converter.layers.convolutional import Convolutional
-from converter.layers.routing import Route, Upsample
-from converter.metadata import Metadata
-from converter.network import Node
+from converter.checkpoint.metadata import Metadata
+from converter.darknet.cfg import parse_cfg
+from converter.darknet.layers.convolutional import Convolutional
+from converter.darknet.layers.routing import Route, Upsample
+from converter.darknet.network import Node
+from converter.diagnosis.health import Oddity
 from converter.plan import Plan, Slot
 from converter.report.statistics import Statistics
 
@@ -114,7 +114,7 @@ class Report:
         """Every layer of the network, also those without weights."""
         plan = self.plan
         # A recognised network was not read from its text: its layers do not know their lines.
-        lines = [section.line for section in cfg.parse(plan.network.text)[1:]]
+        lines = [section.line for section in parse_cfg(plan.network.text)[1:]]
         rows: dict[int, list[Row]] = {node.index: [] for node in plan.network.nodes}
         for row in self.rows:
             rows[row.slot.node.index].append(row)

@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from converter.errors import ExtraError, install, printable
-from converter.report import charts, graph, summary, text
+from converter.report import charts, summary, text
+from converter.report import diagram as graph
 from converter.report.drawing import number
 from converter.report.model import LayerView, Report
 from converter.report.statistics import BINS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from converter import families
-from converter.families import BLOCKS, Family, Spec
+from converter.families import yolov3 as families
+from converter.families.yolov3 import BLOCKS, Family, Spec
 
 Part = Literal["backbone", "neck", "heads"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from converter.layers import Shape
-from converter.layers.combining import Shortcut
-from converter.layers.convolutional import Convolutional
-from converter.layers.pooling import Maxpool
-from converter.layers.routing import Route, Upsample
-from converter.network import Node
+from converter.darknet.layers import Shape
+from converter.darknet.layers.combining import Shortcut
+from converter.darknet.layers.convolutional import Convolutional
+from converter.darknet.layers.pooling import Maxpool
+from converter.darknet.layers.routing import Route, Upsample
+from converter.darknet.network import Node
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 DASH = "\N{EN DASH}"

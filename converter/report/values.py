@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter import payload
-from converter.health import Oddity, Survey
-from converter.metadata import Metadata
+from converter.checkpoint import payload
+from converter.checkpoint.dtypes import Dtype, widen
+from converter.checkpoint.metadata import Metadata
+from converter.checkpoint.reader import CHUNK, Tensors
+from converter.diagnosis.health import Oddity, Survey
+from converter.files.source import Source, opened
 from converter.plan import Plan, Slot
-from converter.precision import Dtype, widen
 from converter.report.statistics import Statistics, measure
-from converter.source import Source, opened
-from converter.tensors import CHUNK, Tensors
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,17 +5,20 @@ import numpy as np
 import pytest
 import reference
 
-from converter import cfg, families, network, plan
+from converter.darknet.cfg import MAX_CFG_BYTES, MAX_SECTIONS, decode_cfg, parse_cfg
+from converter.darknet.header import Header
+from converter.darknet.network import Net, build_network, parse_network
 from converter.errors import CfgError, FamilyError, WeightsError
-from converter.families import Spec
-from converter.source import opened
-from converter.weights import Header
+from converter.families import yolov3 as families
+from converter.families.yolov3 import Spec
+from converter.files.source import opened
+from converter.plan import make_plan
 
 HEADER = Header(major=0, minor=2, revision=0, seen=0, size=20)
 
 
 def option(line):
-    return cfg.parse(f"[net]\n{line}\n")[0].options[0]
+    return parse_cfg(f"[net]\n{line}\n")[0].options[0]
 
 
 def refusal(error, function, *arguments):
@@ -26,21 +29,21 @@ def refusal(error, function, *arguments):
 
 class TestCfg:
     def test_sizes(self):
-        assert cfg.decode(b" " * cfg.MAX_BYTES).isspace()
-        text = "[net]\n".ljust(cfg.MAX_BYTES)
-        assert len(cfg.parse(text)) == 1
+        assert decode_cfg(b" " * MAX_CFG_BYTES).isspace()
+        text = "[net]\n".ljust(MAX_CFG_BYTES)
+        assert len(parse_cfg(text)) == 1
         for bad in (text + " ", "[net]\0"):
-            assert refusal(CfgError, cfg.parse, bad) == (
+            assert refusal(CfgError, parse_cfg, bad) == (
                 "is no cfg text: it is too long, or holds a zero byte"
             )
-        assert refusal(CfgError, cfg.decode, b" " * (cfg.MAX_BYTES + 1)) == (
+        assert refusal(CfgError, decode_cfg, b" " * (MAX_CFG_BYTES + 1)) == (
             "is larger than 4,194,304 bytes (a cfg is a short text file)"
         )
-        assert len(cfg.parse("[net]\n" * cfg.MAX_SECTIONS)) == cfg.MAX_SECTIONS
+        assert len(parse_cfg("[net]\n" * MAX_SECTIONS)) == MAX_SECTIONS
 
     def test_one_section_too_many(self):
-        text = "[net]\n" * (cfg.MAX_SECTIONS + 1)
-        assert refusal(CfgError, cfg.parse, text) == ("line 10001: has more than 10,000 sections")
+        text = "[net]\n" * (MAX_SECTIONS + 1)
+        assert refusal(CfgError, parse_cfg, text) == ("line 10001: has more than 10,000 sections")
 
     def test_letters_are_no_comment(self):
         assert option("X=1").key == option("Xx=1").key[0] == "X"
@@ -48,18 +51,18 @@ class TestCfg:
 
     def test_a_form_feed_is_no_white_space(self):
         """To Darknet it is an option without a value: pj utils.c:302 strips others only."""
-        assert refusal(CfgError, cfg.parse, "[net]\n\f\n") == (
+        assert refusal(CfgError, parse_cfg, "[net]\n\f\n") == (
             "line 2:  has no '=' (write key=value)"
         )
 
     def test_a_section_of_one_letter(self):
-        assert cfg.parse("[net]\n[x]\n")[1].type == "x"
+        assert parse_cfg("[net]\n[x]\n")[1].type == "x"
 
     def test_a_comment_after_a_section(self):
-        assert cfg.parse("[net]#[x]\n")[0].type == "net"
+        assert parse_cfg("[net]#[x]\n")[0].type == "net"
 
     def test_zero_bytes(self):
-        assert refusal(CfgError, cfg.decode, b"[net]\n\0\0") == (
+        assert refusal(CfgError, decode_cfg, b"[net]\n\0\0") == (
             "byte 6: is not text: it holds zero bytes (give the .cfg, not the .weights)"
         )
 
@@ -114,21 +117,21 @@ class TestCfg:
         assert refusal(CfgError, option(f"x={long}").integer) == (
             f"line 2: x={shown} is not an integer"
         )
-        assert refusal(CfgError, cfg.parse, f"[net]\n{long}\n") == (
+        assert refusal(CfgError, parse_cfg, f"[net]\n{long}\n") == (
             f"line 2: {shown} has no '=' (write key=value)"
         )
         section = "[" + "y" * (length - 1)
-        assert refusal(CfgError, cfg.parse, f"[net]\n{section}\n") == (
+        assert refusal(CfgError, parse_cfg, f"[net]\n{section}\n") == (
             f"line 2: {section if length == 60 else section[:57] + '...'} is not a section"
             " (write [type])"
         )
 
 
 def made(text, **options):
-    read = network.parse(text)
+    read = parse_network(text)
     family = options.pop("family", families.generic)(read)
     defaults = {"header": HEADER, "size": None, "dialect": "pjreddie"}
-    return plan.make(network=read, family=family, **{**defaults, **options})
+    return make_plan(network=read, family=family, **{**defaults, **options})
 
 
 VECTORS = "[net]\ninputs=6\n"
@@ -229,7 +232,7 @@ class TestPlan:
 
 
 def read(text):
-    return network.parse(text)
+    return parse_network(text)
 
 
 DETECTOR = nets.yolov3(2, 3, size=96)
@@ -334,8 +337,8 @@ class TestFamilies:
         """Not only equal to one: what a size alone recognises is built from it."""
         spec = Spec(width=2, classes=3, merge_channels=(8, 16), spp=True)
         template = families.template(spec)
-        built = network.build(
-            network.Net(width=96, height=96, channels=3), [layer for layer, _ in template], ""
+        built = build_network(
+            Net(width=96, height=96, channels=3), [layer for layer, _ in template], ""
         )
         assert built.floats == reference.floats(nets.yolov3(2, 3, spp=True))
         assert all(type(n.layer.filters) is int for n in built.nodes if hasattr(n.layer, "filters"))

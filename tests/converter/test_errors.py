@@ -330,7 +330,7 @@ class TestPaths:
 
 
 def test_a_file_that_changes_meanwhile(toy, monkeypatch):
-    from converter import conversion
+    from converter.operations import conversion
 
     write = conversion.payload.write
 
@@ -348,7 +348,7 @@ def test_a_file_that_changes_meanwhile(toy, monkeypatch):
 
 
 def test_a_file_that_shrinks_meanwhile(toy, monkeypatch):
-    from converter import conversion
+    from converter.operations import conversion
 
     write = conversion.payload.write
 

@@ -6,19 +6,21 @@ import nets
 import pytest
 import reference
 
-from converter import families, network, plan
+from converter.darknet.header import Header
+from converter.darknet.network import parse_network
 from converter.errors import WeightsError
-from converter.weights import Header
+from converter.families import yolov3 as families
+from converter.plan import make_plan
 
 HEADER = Header(major=0, minor=2, revision=0, seen=0, size=20)
 
 
 def made(text, size=None, **options):
-    net = network.parse(text)
+    net = parse_network(text)
     if size is None:
         size = 20 + 4 * reference.floats(text)
     family = options.pop("family", families.generic)(net)
-    return plan.make(
+    return make_plan(
         header=options.pop("header", HEADER), size=size, network=net, family=family,
         dialect="pjreddie", **options,
     )  # fmt: skip

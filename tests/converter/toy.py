@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from converter.download import CHUNK, fetch
 from converter.errors import DownloadError
-from converter.registry import PublicFile
-from converter.target import Unfinished
+from converter.files.target import Unfinished
+from converter.operations.download import CHUNK, fetch
+from converter.published import PublicFile
 
 # A .weights file begins with its version, 0.2.0, and what it has seen.
 PAYLOAD = struct.pack("<iiiQ", 0, 2, 0, 0) + np.random.default_rng(0).bytes(5 * CHUNK)

@@ -9,9 +9,11 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from converter import cfg, convert, network, revert
+from converter import convert, revert
+from converter.darknet.cfg import decode_cfg
+from converter.darknet.network import parse_network, render_cfg
 from converter.errors import DarknetError
-from converter.info import describe
+from converter.operations.info import describe
 
 # Which network a fuzzed .weights file is read with: its first byte chooses.
 NETWORKS = (
@@ -31,12 +33,12 @@ NETWORKS = (
 def fuzz_cfg(data: bytes) -> None:
     """Reading a cfg; a network in our own words is the same network again."""
     with suppress(DarknetError):
-        read = network.parse(cfg.decode(data))
-        text = network.render(read.net, [node.layer for node in read.nodes])
-        again = network.parse(text)
+        read = parse_network(decode_cfg(data))
+        text = render_cfg(read.net, [node.layer for node in read.nodes])
+        again = parse_network(text)
         assert again.floats == read.floats
         # Not the layers themselves: Darknet's numbers have nine digits, Python's seventeen.
-        assert network.render(again.net, [node.layer for node in again.nodes]) == text
+        assert render_cfg(again.net, [node.layer for node in again.nodes]) == text
 
 
 def fuzz_weights(data: bytes) -> None:

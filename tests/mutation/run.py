@@ -19,8 +19,8 @@ ROOT = HERE.parents[1]
 EXCUSED = HERE / "survivors.txt"
 LEAST = 0.9
 
-MODULES = ("cfg", "plan", "families")
-TESTS = ("cfg", "plan", "families", "edges", "errors")
+MODULES = ("darknet/cfg", "plan", "families/yolov3")
+TESTS = ("darknet/test_cfg", "test_plan", "families/test_families", "test_edges", "test_errors")
 
 CONFIG = f"""\
 [mutmut]
@@ -36,7 +36,7 @@ pytest_add_cli_args =
     -p
     mutation_profile
 pytest_add_cli_args_test_selection =
-{"".join(f"    tests/converter/test_{name}.py{chr(10)}" for name in TESTS)}\
+{"".join(f"    tests/converter/{name}.py{chr(10)}" for name in TESTS)}\
 use_git_change_detection = false
 """
 

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from properties import engine
 from properties.networks import Net, networks
 
-from converter import convert, families, network, plan, revert
-from converter.weights import Header
+from converter import convert, revert
+from converter.darknet.header import Header
+from converter.darknet.network import parse_network
+from converter.families import yolov3 as families
+from converter.plan import make_plan
 from yolov3 import load
 
 HEADER = Header(major=0, minor=2, revision=0, seen=0, size=20)
@@ -33,7 +36,7 @@ def on_disk(net: Net, seed: int):
 @settings(max_examples=200, deadline=None)
 @given(networks())
 def test_the_plan_adds_up(net):
-    read = network.parse(net.text)
+    read = parse_network(net.text)
     assert [node.layer.type for node in read.nodes] == [layer.type for layer in net.layers]
     assert [node.sources for node in read.nodes] == [layer.sources for layer in net.layers]
     for node, layer in zip(read.nodes, net.layers, strict=True):
@@ -41,7 +44,7 @@ def test_the_plan_adds_up(net):
         assert node.output.outputs == c * h * w
         if not layer.flat:
             assert (node.output.c, node.output.h, node.output.w) == layer.shape
-    made = plan.make(
+    made = make_plan(
         header=HEADER, size=20 + 4 * net.floats, network=read, family=families.generic(read),
         dialect="pjreddie",
     )  # fmt: skip

@@ -9,7 +9,7 @@ import torch
 from one_feature import conv, network, section
 from torch import nn
 
-from converter import network as networks
+from converter.darknet.network import parse_network
 from scripts import parity
 from yolov3.darknet import DarknetModel
 
@@ -41,7 +41,7 @@ def x() -> torch.Tensor:
 
 def model_of(text: str) -> DarknetModel:
     torch.manual_seed(0)
-    return DarknetModel(networks.parse(text)).eval()
+    return DarknetModel(parse_network(text)).eval()
 
 
 def test_forward_gives_what_the_heads_get_in_file_order(x):
@@ -133,14 +133,14 @@ def test_given_outputs_replace_those_computed(x):
 def test_a_head_of_the_picture_itself():
     cfg = network(section("yolo", classes=1), channels=6)
     x = torch.randn(1, 6, 10, 13)
-    assert torch.equal(DarknetModel(networks.parse(cfg))(x)[0], x)
+    assert torch.equal(DarknetModel(parse_network(cfg))(x)[0], x)
 
 
 @pytest.mark.parametrize("cfg", ["darknet19", "yolov2", "yolov3-tiny", "densenet201", "gru"])
 @pytest.mark.engine
 def test_it_can_be_exported(cfg):
     text = parity.shrink((CFGS / f"{cfg}.cfg").read_text())
-    parsed = networks.parse(text)
+    parsed = parse_network(text)
     model = model_of(text)
     shape = parsed.input
     x = torch.randn(1, *((shape.c, shape.h, shape.w) if shape.is_image else (shape.outputs,)))

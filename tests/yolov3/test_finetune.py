@@ -13,12 +13,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from converter import UsageError, convert, revert
-from converter import network as networks
+from converter.darknet.network import parse_network
 from converter.errors import NetworkError
 from yolov3 import FPN, Darknet53, DarknetModel, YOLOv3, load
-from yolov3.checkpoint import write_checkpoint
-from yolov3.engines import Darknet
-from yolov3.image import prepare, read
+from yolov3.detection.image import prepare, read
+from yolov3.parity.engines import Darknet
+from yolov3.saving import write_checkpoint
 
 DATA = Path(__file__).parents[1] / "data"
 PICTURES = DATA / "shapes" / "images"
@@ -136,7 +136,7 @@ class TestReplaceHeadsOfAnyNetwork:
     def test_an_option_that_the_cfg_left_to_its_default(self):
         """[yolo] without classes= has 20: pj parser.c:304."""
         text = network(conv(filters=25, activation="linear"), section("yolo", num=1, anchors="1,2"))
-        model = DarknetModel(networks.parse(text)).replace_heads(4)
+        model = DarknetModel(parse_network(text)).replace_heads(4)
         assert model.network.classes == 4
         assert "[yolo]\nclasses=4\nnum=1\n" in model.network.text
         assert "filters=9\n" in model.network.text
@@ -152,7 +152,7 @@ class TestReplaceHeadsOfAnyNetwork:
         ],
     )
     def test_networks_without_such_heads(self, layers, problem):
-        model = DarknetModel(networks.parse(network(*layers)))
+        model = DarknetModel(parse_network(network(*layers)))
         before = model.network
         with pytest.raises(NetworkError, match=problem):
             model.replace_heads(4)
@@ -289,7 +289,7 @@ class TestFuse:
     )  # fmt: skip
     def test_every_layer_with_batch_norm(self, layers, inputs):
         torch.manual_seed(0)
-        model = DarknetModel(networks.parse(network(*layers, channels=inputs))).double().eval()
+        model = DarknetModel(parse_network(network(*layers, channels=inputs))).double().eval()
         for module in model.modules():
             if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 module.running_mean.normal_()

@@ -11,7 +11,8 @@ import reference
 import torch
 from safetensors.numpy import load_file, save_file
 
-from converter import CheckpointError, UsageError, convert, store
+from converter import CheckpointError, UsageError, convert
+from converter.checkpoint.header import read_metadata
 from yolov3 import Darknet53, YOLOv3, load
 
 
@@ -162,7 +163,7 @@ class TestRefusals:
     def test_a_tensor_is_missing_surplus_or_misshapen(self, sample, change, message):
         path = converted(sample)
         tensors = dict(load_file(path))
-        metadata = store.read_metadata(path)
+        metadata = read_metadata(path)
         change(tensors)
         save_file(tensors, path, metadata)
         with pytest.raises(CheckpointError, match=message):
@@ -189,7 +190,7 @@ class TestRefusals:
 
 
 def test_without_torch_one_line_says_what_to_install(tmp_path):
-    code = "import sys; sys.modules['torch'] = None; import yolov3"
+    code = "import sys; sys.modules['torch'] = None; from yolov3 import load"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,

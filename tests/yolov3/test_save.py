@@ -7,7 +7,7 @@ import torch
 
 from converter import CheckpointError, OutputError, UsageError, convert
 from yolov3 import FPN, Darknet53, YOLOv3, load, save
-from yolov3.engines import Darknet
+from yolov3.parity.engines import Darknet
 
 
 def built() -> YOLOv3:

@@ -1,0 +1,4 @@
+"""Safetensors files as this project writes them: header, metadata, types, values.
+
+A module may enter that reads or writes some part of such a file.
+"""

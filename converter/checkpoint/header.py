@@ -1,0 +1,134 @@
+"""Safetensors on disk: its header, written and read.
+
+Writing is our own because ``safetensors.numpy.save_file`` needs all tensors in memory, orders
+metadata at random, and ignores umask and symlinks. The layout (8-byte length, JSON padded with
+spaces to a multiple of 8, then the values) is that of safetensors 0.4 README "Format". Reading
+goes through the safetensors library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from converter.checkpoint.dtypes import CODES, WIDTHS, Dtype
+from converter.errors import CheckpointError, OutputError
+from converter.files import sniff
+from converter.files.opening import open_regular
+from converter.files.source import WEIGHTS_SUFFIXES
+
+PathLike = str | os.PathLike[str]
+
+# The library takes 100 MB (safetensors tensor.rs MAX_HEADER_SIZE), of which Python makes gigabytes
+# of objects. A network of 10,000 layers with a cfg of 4 MB needs 10 MB.
+MAX_HEADER = 16 << 20
+
+
+def make_head(
+    tensors: Iterable[tuple[str, tuple[int, ...]]],
+    metadata: Mapping[str, str],
+    dtype: Dtype = "float32",
+) -> bytes:
+    """The bytes before the first value; ``tensors`` are (name, shape) in file order.
+
+    Raises:
+        OutputError: they are more than a reader takes.
+    """
+    entries: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    offset = 0
+    for name, shape in tensors:
+        end = offset + prod(shape) * WIDTHS[dtype]
+        entries[name] = {"dtype": CODES[dtype], "shape": shape, "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    if len(text) > MAX_HEADER:
+        raise OutputError(f"needs a header of {len(text):,} bytes, more than {MAX_HEADER:,}")
+    return len(text).to_bytes(8, "little") + text
+
+
+def read_head(path: PathLike) -> bytes:
+    """The bytes before the first value of an existing file.
+
+    Raises:
+        CheckpointError: it is not a safetensors file, or cannot be read.
+    """
+    try:
+        with open_regular(path, CheckpointError, "give a .safetensors file") as file:
+            start = file.read(sniff.HEAD)
+            length = int.from_bytes(start[:8], "little")
+            size = os.fstat(file.fileno()).st_size
+            if len(start) < 8 or length > min(MAX_HEADER, size - 8):
+                raise _not_safetensors(start, path)
+            return os.pread(file.fileno(), 8 + length, 0)
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot be read: {error.strerror}", path=path, remedy="check the path"
+        ) from error
+
+
+def read_entries(path: PathLike) -> dict[str, Any]:
+    """The header of a safetensors file as an object, tensors and ``__metadata__``.
+
+    Only its form is checked: opening the file with the safetensors library checks the rest.
+
+    Raises:
+        CheckpointError: it is not a safetensors file, or cannot be read.
+    """
+    try:
+        entries = json.loads(read_head(path)[8:], object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError("is not a safetensors file: bad header", path=path) from error
+    if not isinstance(entries, dict) or not all(
+        _is_entry(entry) for name, entry in entries.items() if name != "__metadata__"
+    ):
+        raise CheckpointError("is not a safetensors file: bad header", path=path)
+    return entries
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether it describes a tensor: {"dtype": str, "shape": [...], "data_offsets": [a, b]}."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("dtype"), str):
+        return False
+    shape, offsets = entry.get("shape"), entry.get("data_offsets")
+    if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
+        return False
+    return all(type(number) is int and number >= 0 for number in (*shape, *offsets))
+
+
+def _not_safetensors(start: bytes, path: PathLike) -> CheckpointError:
+    found = sniff.foreign(start)
+    if found is None or "safetensors" in found.name:
+        named = Path(path).suffix in WEIGHTS_SUFFIXES
+        return CheckpointError(
+            "is not a safetensors file, or is cut off inside its header",
+            path=path,
+            remedy="convert it first" if named else "download or convert it again",
+        )
+    return CheckpointError(
+        f"is {found.name}", path=path, remedy="give the .safetensors file that convert wrote"
+    )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, none of whose names comes twice: readers would differ on which one counts."""
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
+        raise ValueError
+    return entries
+
+
+def read_metadata(path: PathLike) -> dict[str, str]:
+    """The metadata of a safetensors file; empty if it has none.
+
+    Raises:
+        CheckpointError: it is not a safetensors file, or cannot be read.
+    """
+    found = read_entries(path).get("__metadata__", {})
+    if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
+        raise CheckpointError("is not a safetensors file: bad metadata", path=path)
+    return found

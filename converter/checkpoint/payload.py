@@ -1,0 +1,230 @@
+"""The values themselves: copied between .weights and safetensors, and compared.
+
+At most one buffer of them is in memory, whatever the file's size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from converter.checkpoint.dtypes import Dtype, narrow, widen
+from converter.checkpoint.reader import CHUNK, Tensors
+from converter.errors import OutputError
+from converter.files.source import Source
+from converter.plan import Plan, Slot
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A checkpoint against the file it should hold.
+
+    Attributes:
+        rows: every slot that has a tensor, with whether all its values are bit-equal.
+        missing: tensors that the plan has and the checkpoint lacks.
+        unexpected: tensors that only the checkpoint has.
+    """
+
+    rows: tuple[tuple[Slot, bool], ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+    @property
+    def mismatched(self) -> tuple[str, ...]:
+        """Tensors with another shape, type or value."""
+        gone = set(self.missing)
+        return tuple(s.tensor for s, equal in self.rows if not equal and s.tensor not in gone)
+
+    @property
+    def ok(self) -> bool:
+        """Whether all is equal, and nothing is missing or surplus."""
+        return not (self.mismatched or self.missing or self.unexpected)
+
+
+def write(source: Source, plan: Plan, target: IO[bytes], start: int) -> None:
+    """Write all tensors from byte ``start`` of ``target`` on."""
+    descriptor = target.fileno()
+    verbatim, transposed = _targets(plan, start)
+    for view, offset in _chunks(source, CHUNK):
+        for begin, end, shift in verbatim:
+            low, high = max(begin, offset), min(end, offset + len(view))
+            if low < high:
+                _write_at(descriptor, view[low - offset : high - offset], low + shift)
+    for slot, position in transposed:
+        for rows in _stored_rows(source, slot):
+            position += _write_at(descriptor, rows.data.cast("B"), position)
+
+
+def write_rounded(source: Source, plan: Plan, target: IO[bytes], start: int, dtype: Dtype) -> float:
+    """The same in a smaller type; return the largest absolute error of a finite value.
+
+    Raises:
+        OutputError: a value would overflow, naming its tensor.
+    """
+    import numpy as np
+
+    position, error = start, 0.0
+    for slot in plan.tensors:
+        for rows in _stored_rows(source, slot):
+            try:
+                bits = narrow(rows, dtype)
+            except OutputError as overflow:
+                overflow.place = slot.tensor
+                raise
+            position += _write_at(target.fileno(), bits.data.cast("B"), position)
+            finite = np.isfinite(rows)
+            differences = np.abs(widen(bits, dtype)[finite] - rows[finite])
+            error = max(error, float(differences.max(initial=0)))
+    return error
+
+
+def need_all(checkpoint: Path, plan: Plan, dtype: Dtype) -> None:
+    """Refuse a checkpoint that ``restore`` could not restore from.
+
+    Raises:
+        CheckpointError: it is damaged, or a tensor is missing, or of another shape or type.
+    """
+    with Tensors(checkpoint, dtype) as tensors:
+        for slot in plan.slots:
+            tensors.need(slot)
+
+
+def restore(checkpoint: Path, plan: Plan, target: IO[bytes], dtype: Dtype) -> str:
+    """Write the .weights file that ``plan`` describes; return its SHA-256.
+
+    Raises:
+        CheckpointError: a tensor is missing, or of another shape or type.
+    """
+    head = plan.header.encode()
+    digest = hashlib.sha256(head)
+    target.write(head)
+    with Tensors(checkpoint, dtype) as tensors:
+        for slot in plan.slots:
+            tensors.need(slot)
+            for bits in tensors.in_file_order(slot):
+                data = widen(bits, dtype).data.cast("B")
+                digest.update(data)
+                target.write(data)
+    return digest.hexdigest()
+
+
+Observer = Callable[[Slot, "NDArray[np.float32]"], None]
+
+
+def compare(
+    source: Source,
+    plan: Plan,
+    checkpoint: Path,
+    dtype: Dtype = "float32",
+    observe: Observer | None = None,
+) -> Comparison:
+    """Read ``checkpoint`` through the safetensors library, bit by bit against ``source``.
+
+    ``observe`` is shown the values of ``source`` as they go by.
+
+    Raises:
+        CheckpointError: it is not a valid safetensors file.
+    """
+    with Tensors(checkpoint, dtype) as tensors:
+        present = tensors.names
+        rows = tuple(
+            (slot, slot.tensor in present and _equal(source, slot, tensors, dtype, observe))
+            for slot in plan.tensors
+        )
+    names = [slot.tensor for slot, _ in rows]
+    return Comparison(
+        rows=rows,
+        missing=tuple(name for name in names if name not in present),
+        unexpected=tuple(sorted(present.difference(names))),
+    )
+
+
+def _equal(
+    source: Source, slot: Slot, tensors: Tensors, dtype: Dtype, observe: Observer | None
+) -> bool:
+    import numpy as np
+
+    if not tensors.fits(slot):
+        return False
+    rows, row = tensors.rows(slot), 0
+    for values in _stored_rows(source, slot):
+        if observe:
+            observe(slot, values)
+        # As integers: NaN equals NaN, and 0 does not equal -0.
+        if not np.array_equal(rows(row, len(values)), narrow(values, dtype)):
+            return False
+        row += len(values)
+    return row == slot.shape[0]
+
+
+def _chunks(source: Source, size: int) -> Iterator[tuple[memoryview, int]]:
+    """The whole file in pieces, (bytes, offset); one is valid until the next."""
+    # On a page boundary: elsewhere the kernel's copies took twice as long.
+    buffer = memoryview(mmap.mmap(-1, size))
+    for offset in range(0, source.size, size):
+        view = buffer[: min(size, source.size - offset)]
+        source.read_into(view, offset)
+        yield view, offset
+
+
+def _targets(plan: Plan, start: int) -> tuple[list[tuple[int, int, int]], list[tuple[Slot, int]]]:
+    """Where tensors go: runs (first byte, end, shift) to copy as they are; slots to transpose."""
+    runs: list[tuple[int, int, int]] = []
+    transposed = []
+    position = start
+    for slot in plan.tensors:
+        shift = position - slot.offset
+        if slot.transposed:
+            transposed.append((slot, position))
+        elif runs and runs[-1][1:] == (slot.offset, shift):
+            runs[-1] = (runs[-1][0], slot.end, shift)
+        else:
+            runs.append((slot.offset, slot.end, shift))
+        position += slot.end - slot.offset
+    return runs, transposed
+
+
+def _write_at(descriptor: int, data: memoryview, position: int) -> int:
+    done = 0
+    while done < len(data):
+        done += os.pwrite(descriptor, data[done:], position + done)
+    return done
+
+
+def _stored_rows(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]]:
+    """A slot's values in the tensor's order, as blocks of rows: (rows, values a row)."""
+    return _transposed_rows(source, slot) if slot.transposed else _rows(source, slot)
+
+
+def _rows(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]]:
+    import numpy as np
+
+    row = 4 * (slot.floats // slot.shape[0])
+    step = max(1, CHUNK // row)
+    buffer = memoryview(bytearray(min(step, slot.shape[0]) * row))
+    for first in range(0, slot.shape[0], step):
+        view = buffer[: min(step, slot.shape[0] - first) * row]
+        source.read_into(view, slot.offset + first * row)
+        yield np.frombuffer(view, "<f4").reshape(-1, row // 4)
+
+
+def _transposed_rows(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]]:
+    """The file side is (values a row, rows)."""
+    import numpy as np
+
+    rows = slot.shape[0]
+    stored = np.memmap(
+        source.file, "<f4", "r", offset=slot.offset, shape=(slot.floats // rows, rows)
+    )
+    step = max(1, CHUNK // (4 * stored.shape[0]))
+    for first in range(0, rows, step):
+        yield np.ascontiguousarray(stored[:, first : first + step].T)

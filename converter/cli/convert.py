@@ -1,0 +1,250 @@
+"""The command line of conversion, both ways.
+
+What only some calls need is imported when they need it: a conversion should start in a blink.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from converter.checkpoint.dtypes import DTYPES
+from converter.cli.mapping import mapping_lines
+from converter.cli.program import StatusLine, parser, print_json, run
+from converter.errors import DarknetError, OutputError, UsageError, printable
+from converter.files import remote
+from converter.operations.convert import DialectChoice, FamilyChoice, convert, default_output
+
+if TYPE_CHECKING:
+    from converter.operations.batch import Result
+    from converter.operations.conversion import Conversion
+    from converter.plan import Plan
+
+
+def convert_main(argv: Sequence[str] | None = None) -> int:
+    """``convert.py``: .weights to .safetensors."""
+    made = parser(
+        "convert.py",
+        "Convert Darknet .weights to safetensors for PyTorch, or back, and check every float.",
+        (
+            "convert.py yolov3.weights",
+            "convert.py yolov4.weights --cfg yolov4.cfg -o v4.safetensors",
+            "convert.py darknet53.conv.74 --dry-run",
+            "convert.py yolov3.safetensors -o back.weights",
+            "convert.py weights/ 'more/*.weights' -o converted",
+        ),
+    )
+    made.add_argument(
+        "sources",
+        metavar="SOURCE",
+        nargs="+",
+        help=".weights or .backup files, folders, patterns, URLs; one .safetensors to go back",
+    )
+    made.add_argument(
+        "-o", "--output", metavar="OUT", help="file to write, or folder (default: beside SOURCE)"
+    )
+    made.add_argument(
+        "-j", "--jobs", metavar="N", type=positive_number, default=os.cpu_count() or 1,
+        help="processes for several files (default: one a core)",
+    )  # fmt: skip
+    made.add_argument("--cfg", metavar="FILE", help="the network (default: beside SOURCE)")
+    made.add_argument("--names", metavar="FILE", help="class names (default: beside SOURCE)")
+    made.add_argument(
+        "--family",
+        choices=get_args(FamilyChoice),
+        default="auto",
+        help="tensor names: of the modular YOLOv3, of the article's own wiring, or layers.N",
+    )
+    made.add_argument(
+        "--dialect",
+        choices=get_args(DialectChoice),
+        default="auto",
+        help="whose darknet wrote the file",
+    )
+    made.add_argument(
+        "--partial", action="store_true", help="accept a file that ends after some layer"
+    )
+    made.add_argument(
+        "--dtype", choices=DTYPES, default="float32", help="round to a smaller type (lossy)"
+    )
+    made.add_argument(
+        "--cfg-out", metavar="FILE", help="going back: also write the network's cfg there"
+    )
+    made.add_argument("--strict", action="store_true", help="refuse values that no training gives")
+    made.add_argument(
+        "--report", metavar="FILE", help="also show the mapping as a page (.html, .md, .json)"
+    )
+    made.add_argument("--no-verify", action="store_true", help="do not read the output back")
+    made.add_argument("--dry-run", action="store_true", help="print the plan, write nothing")
+    made.add_argument("--force", action="store_true", help="replace an existing output")
+    return run(_convert, made, argv)
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    from converter.operations.batch import find_sources
+
+    sources = find_sources(arguments.sources)
+    if len(sources) > 1 or sources != arguments.sources:
+        return _convert_many(sources, arguments)
+    if sources[0].endswith(".safetensors"):
+        return _revert(sources[0], arguments)
+    if arguments.cfg_out:
+        raise UsageError("--cfg-out is for the way back", remedy="give a .safetensors file")
+    output = arguments.output
+    if output is not None and os.path.isdir(output):
+        output = Path(output) / default_output(sources[0]).name
+    if arguments.report:
+        from converter.report import check_target
+
+        written = output or default_output(sources[0])
+        if remote.is_url(sources[0]) and remote.is_url(written):
+            raise UsageError("--report needs a local file to read", remedy="write to a local file")
+        check_target(arguments.report, sources[0], written, arguments.cfg, arguments.names)
+    result = convert(sources[0], output, **_options(arguments))
+    if arguments.report:
+        _report(result, sources[0], arguments)
+    if arguments.json:
+        print_json(result.as_dict())
+        return 0
+    if arguments.dry_run:
+        _print_plan(result.plan)
+    print(printable(_summary(result.as_dict())))
+    return 0
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "cfg": arguments.cfg,
+        "names": arguments.names,
+        "family": arguments.family,
+        "dialect": arguments.dialect,
+        "partial": arguments.partial,
+        "dtype": arguments.dtype,
+        "verify": not arguments.no_verify,
+        "dry_run": arguments.dry_run,
+        "force": arguments.force,
+        "strict": arguments.strict,
+    }
+
+
+def _report(result: Conversion, source: str, arguments: argparse.Namespace) -> None:
+    from converter.report import write_report
+
+    write_report(
+        result.plan,
+        result.metadata,
+        result.output if remote.is_url(source) else source,
+        arguments.report,
+        verified=result.verified or None,
+        force=arguments.force,
+    )
+
+
+def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
+    from converter.operations.batch import convert_many
+
+    if arguments.report:
+        raise UsageError("--report is for one file at a time")
+    if arguments.cfg_out or any(source.endswith(".safetensors") for source in sources):
+        raise UsageError("the way back is for one checkpoint at a time")
+    if arguments.output is not None and not remote.is_url(arguments.output):
+        _make_folder(Path(arguments.output))
+    line = StatusLine(quiet=arguments.quiet)
+    results: dict[str, Result] = {}
+    try:
+        for result in convert_many(sources, arguments.output, _options(arguments), arguments.jobs):
+            results[result.source] = result
+            line.clear()
+            _say(result, arguments)
+            line.show(f"{len(results)} of {len(sources)} files")
+    finally:
+        line.clear()
+    refused = sum(not result.ok for result in results.values())
+    if arguments.json:
+        print_json({"schema": 1, "results": [dict(results[s].facts) for s in sources]})
+    else:
+        print(f"{len(sources) - refused} of {len(sources)} files converted, {refused} refused")
+    return 1 if refused else 0
+
+
+def _say(result: Result, arguments: argparse.Namespace) -> None:
+    for text in () if arguments.quiet else result.talk:
+        print(printable(f"{result.source}: {text}"), file=sys.stderr)
+    if not result.ok:
+        error = DarknetError(**{k: v for k, v in result.facts["error"].items() if k != "type"})
+        print(f"error: {error}", file=sys.stderr)
+    elif not arguments.json:
+        print(printable(_summary(result.facts)))
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be made a folder: {error.strerror}", path=path) from error
+
+
+def _revert(source: str, arguments: argparse.Namespace) -> int:
+    one_way = {"--family": arguments.family != "auto", "--partial": arguments.partial,
+               "--names": arguments.names, "--dtype": arguments.dtype != "float32",
+               "--strict": arguments.strict, "--report": arguments.report}  # fmt: skip
+    for option, given in one_way.items():
+        if given:
+            raise UsageError(f"{option} is not for the way back", remedy=f"leave {option} out")
+    from converter.operations.revert import revert
+
+    result = revert(
+        source,
+        arguments.output,
+        cfg=arguments.cfg,
+        dialect=arguments.dialect,
+        cfg_out=arguments.cfg_out,
+        verify=not arguments.no_verify,
+        dry_run=arguments.dry_run,
+        force=arguments.force,
+    )
+    if arguments.json:
+        print_json(result.as_dict())
+        return 0
+    if arguments.dry_run:
+        _print_plan(result.plan)
+    facts = result.as_dict()
+    counts = f"{facts['tensors']} tensors, {facts['floats']:,} floats"
+    same = ", the file that the checkpoint was made from" if result.identical else ""
+    print(printable(f"{result.output}: {counts}, {_checked(facts)}{same}"))
+    return 0
+
+
+def _summary(facts: Mapping[str, Any]) -> str:
+    counts = f"{facts['tensors']} tensors, {facts['floats']:,} floats"
+    kind = f"{facts['family']}, {facts['classes'] or 'no'} classes"
+    rounded = f", rounded to {facts['dtype']}" if facts["dtype"] != "float32" else ""
+    if facts["max_error"]:
+        rounded += f" (largest error {facts['max_error']:.3g})"
+    return f"{facts['output']}: {counts}, {kind}, {_checked(facts)}{rounded}"
+
+
+def _checked(facts: Mapping[str, Any]) -> str:
+    return {"dry run": "not written", "up to date": "up to date, verified"}.get(
+        facts["status"], "verified" if facts["verified"] else "not verified"
+    )
+
+
+def positive_number(text: str) -> int:
+    """A count, for argparse.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def _print_plan(plan: Plan) -> None:
+    for line in mapping_lines(plan.slots):
+        print(printable(line))

@@ -1,0 +1,76 @@
+"""The command line of ``export``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from converter.cli.program import parser, print_json, run
+from converter.errors import printable
+from converter.files.target import require_other
+from yolov3.exporting.export import Exported, export
+from yolov3.exporting.writers import FORMATS, OPSET
+from yolov3.loading import FILE_NAME, load
+
+
+def export_main(argv: Sequence[str] | None = None) -> int:
+    """``export.py``: .safetensors to ONNX, TorchScript or pt2."""
+    made = parser(
+        "export.py",
+        "Write a model for other runtimes, and check that they compute what PyTorch does.",
+        (
+            "export.py yolov3.safetensors",
+            "export.py yolov3-tiny.safetensors --boxes -o tiny-boxes.onnx",
+            "export.py yolov3.safetensors --format pt2 --dynamic",
+        ),
+    )
+    made.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help=".safetensors file, or folder of save_pretrained"
+    )
+    made.add_argument("-o", "--output", metavar="OUT", help="file to write")
+    made.add_argument("--format", choices=tuple(FORMATS), default="onnx", help="default: onnx")
+    made.add_argument(
+        "--boxes", action="store_true", help="decoded boxes and scores in place of raw maps"
+    )
+    made.add_argument(
+        "--opset", type=int, metavar="N", help=f"ONNX operator set (default: {OPSET})"
+    )
+    made.add_argument(
+        "--dynamic", action="store_true", help="any number of pictures, and sizes of a detector"
+    )
+    made.add_argument("--force", action="store_true", help="replace an existing output")
+    return run(_export, made, argv)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    checkpoint = Path(arguments.checkpoint)
+    output = arguments.output or _default(checkpoint, FORMATS[arguments.format].suffix)
+    require_other(output, checkpoint, checkpoint / FILE_NAME)
+    result = export(
+        load(checkpoint),
+        output,
+        format=arguments.format,
+        boxes=arguments.boxes,
+        opset=arguments.opset,
+        dynamic=arguments.dynamic,
+        force=arguments.force,
+    )
+    if arguments.json:
+        print_json(result.as_dict())
+    else:
+        print(printable(_summary(result)))
+    return 0
+
+
+def _default(checkpoint: Path, suffix: str) -> Path:
+    return checkpoint / f"model{suffix}" if checkpoint.is_dir() else checkpoint.with_suffix(suffix)
+
+
+def _summary(result: Exported) -> str:
+    shapes = ", ".join(
+        f"{name} {' x '.join(map(str, shape))}" for name, shape in result.outputs.items()
+    )
+    kind = result.format if result.opset is None else f"{result.format} opset {result.opset}"
+    worst = max(result.errors.values())
+    return f"{result.output}: {kind}, {shapes}; differs from PyTorch by at most {worst:.2g}"

@@ -1,0 +1,128 @@
+"""``info.py``: what is in a file, as a table."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+
+from converter.cli.program import parser, print_json, run
+from converter.darknet.layers import DIALECTS
+from converter.darknet.network import Node
+from converter.errors import printable
+from converter.operations.info import Info, Row, anchors_of, describe
+
+_COLUMNS = "{:>5}  {:18}{:>7}  {:22}{:>16} -> {:16}{:>12}{:>10}  {}"
+
+
+def info_main(argv: Sequence[str] | None = None) -> int:
+    """``info.py``: .cfg, .weights or .safetensors."""
+    made = parser(
+        "info.py",
+        "Tell what a .cfg, .weights or .safetensors file is, layer by layer.",
+        ("info.py yolov3.cfg", "info.py yolov3.weights", "info.py yolov3.safetensors --json"),
+    )
+    made.add_argument("file", metavar="FILE", help=".cfg, .weights or .safetensors file")
+    made.add_argument("--cfg", metavar="FILE", help="the network of .weights (default: beside it)")
+    made.add_argument("--dialect", choices=DIALECTS, help="whose darknet it is of (default: told)")
+    return run(_info, made, argv)
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    info = describe(arguments.file, cfg=arguments.cfg, dialect=arguments.dialect)
+    if arguments.json:
+        print_json(info.as_dict())
+        return 0
+    for line in _lines(info):
+        print(printable(line))
+    return 0
+
+
+def _lines(info: Info) -> Iterator[str]:
+    yield from _facts(info)
+    if info.rows:
+        yield ""
+        yield from _table(info)
+    elif info.tensors:
+        yield ""
+        for name, (dtype, shape) in info.tensors.items():
+            yield f"{name:50} {dtype:5} {' x '.join(map(str, shape))}"
+
+
+def _facts(info: Info) -> Iterator[str]:
+    yield f"{info.path}: .{info.kind}, {info.size:,} bytes"
+    if info.how:
+        yield f"network: {info.how}"
+    if info.family:
+        yield f"read as: {info.family}, {info.dialect}"
+    header = info.header
+    if header and info.kind != "cfg":
+        flag = ", transposed matrices" if header.transpose else ""
+        yield (
+            f"header: version {header.version},"
+            f" {header.seen:,} pictures seen, {header.size} bytes{flag}"
+        )
+    if info.sha256:
+        known = f" ({info.published} as published)" if info.published else ""
+        yield f"sha256: {info.sha256}{known}"
+    for key in ("tool", "source_sha256", "dtype", "complete", "lossless"):
+        if key in info.metadata:
+            yield f"{key}: {info.metadata[key]}"
+    yield from _classes(info)
+    if info.oddities is not None:
+        yield from (f"warning: {oddity.text}: no training gives that" for oddity in info.oddities)
+        yield from () if info.oddities else ("health: every value is plausible",)
+    if info.problem:
+        yield f"problem: {info.problem}"
+
+
+def _classes(info: Info) -> Iterator[str]:
+    if info.network and info.network.classes:
+        yield f"classes: {info.network.classes}"
+    if info.names:
+        yield f"names: {', '.join(info.names)}"
+    for node, head in info.heads:
+        pairs = "  ".join(f"{w:g},{h:g}" for w, h in anchors_of(head))
+        yield f"anchors of {node.place}: {pairs}"
+
+
+def _table(info: Info) -> Iterator[str]:
+    start = f"bytes (header: {info.header.size})" if info.header else "bytes"
+    yield _COLUMNS.format(
+        "layer", "type", "filters", "size", "input", "output", "parameters", "BFLOPs", start
+    )
+    for row in info.rows:
+        yield _row(row).rstrip()
+    total = info.as_dict()["totals"]
+    yield (
+        f"{total['layers']} layers, {total['parameters']:,} parameters and"
+        f" {total['statistics']:,} running statistics,"
+        f" {total['bytes'] or 0:,} bytes with the header, {total['bflops']:.3f} BFLOPs"
+        " (2 for each multiply-add, as darknet counts)"
+    )
+
+
+def _row(row: Row) -> str:
+    node = row.node
+    filters = getattr(node.layer, "filters", "")
+    flops = f"{2e-9 * row.multiply_adds:.3f}" if row.multiply_adds else ""
+    span = f"{row.start:,}-{row.end - 1:,}" if row.end > row.start else ""
+    return _COLUMNS.format(
+        node.index,
+        node.layer.type,
+        filters if isinstance(filters, int) else "/".join(map(str, filters)),
+        _how(node),
+        str(node.inputs[0]),
+        str(node.output),
+        f"{row.parameters:,}" if row.parameters else "",
+        flops,
+        span,
+    )
+
+
+def _how(node: Node) -> str:
+    """Kernel and stride, or the layers that it reads if not the one before it."""
+    if node.sources != (node.index - 1,):
+        return "of " + ", ".join(map(str, node.sources))
+    size, stride = getattr(node.layer, "size", None), getattr(node.layer, "stride", None)
+    kernel = f"{size} x {size}" if isinstance(size, int) and size > 0 else ""
+    return f"{kernel} / {stride}" if kernel and stride else kernel

@@ -1,0 +1,73 @@
+"""The command line of the report."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from converter.checkpoint.header import read_metadata
+from converter.checkpoint.metadata import Metadata
+from converter.cli.program import parser, print_json, run
+from converter.darknet.network import parse_network, read_network
+from converter.errors import UsageError, printable
+from converter.families import yolov3 as families
+from converter.operations.convert import convert
+from converter.plan import Plan, make_plan
+from converter.report import check_target, write_report
+from converter.report.summary import verdict
+from converter.report.values import is_checkpoint, restores
+
+
+def report_main(argv: Sequence[str] | None = None) -> int:
+    """``report.py``: a page about a checkpoint or a .weights file."""
+    made = parser(
+        "report.py",
+        "Show which bytes of a .weights file became which tensors, and what they hold.",
+        (
+            "report.py yolov3.safetensors",
+            "report.py yolov3.weights --cfg yolov3.cfg -o yolov3.md",
+        ),
+    )
+    made.add_argument("source", metavar="SOURCE", help="checkpoint, or .weights file")
+    made.add_argument("--cfg", metavar="FILE", help="the network (default: SOURCE's own)")
+    made.add_argument(
+        "-o", "--output", metavar="OUT", help=".html, .md or .json (default: SOURCE as .html)"
+    )
+    made.add_argument("--force", action="store_true", help="replace an existing output")
+    return run(_report, made, argv)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    source = Path(arguments.source)
+    if not source.name:
+        raise UsageError("SOURCE names no file")
+    output = Path(arguments.output) if arguments.output else source.with_suffix(".html")
+    check_target(output, source, arguments.cfg)
+    if is_checkpoint(source):
+        meta = Metadata.decode(read_metadata(source))
+        plan = _plan(meta, arguments.cfg)
+        verified = restores(source, plan, meta)
+    else:
+        result = convert(source, cfg=arguments.cfg, dry_run=True)
+        plan, meta, verified = result.plan, result.metadata, None
+    report = write_report(plan, meta, source, output, verified=verified, force=arguments.force)
+    if arguments.json:
+        print_json({"schema": 1, "output": str(output), "verified": report.verified})
+    else:
+        counts = f"{len(report.rows)} arrays of {len(report.layers)} layers"
+        print(printable(f"{output}: {counts}, {verdict(report).title.lower()}"))
+    return 0 if verified is not False else 1
+
+
+def _plan(meta: Metadata, cfg: str | None) -> Plan:
+    """The plan that a checkpoint was made by."""
+    network = read_network(cfg) if cfg else parse_network(meta.cfg)
+    return make_plan(
+        header=meta.header,
+        size=None,
+        network=network,
+        family=families.named(network, meta.family),
+        dialect=meta.dialect,
+        cutoff=meta.cutoff,
+    )

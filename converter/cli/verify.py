@@ -1,0 +1,128 @@
+"""The command line of verification."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from converter.cli.mapping import mapping_lines
+from converter.cli.program import parser, print_json, run
+from converter.errors import ExtraError, UsageError, printable
+from converter.operations.verify import Verification, verify
+
+if TYPE_CHECKING:
+    from yolov3.parity.compare import Parity
+
+
+def verify_main(argv: Sequence[str] | None = None) -> int:
+    """``verify.py``: .weights against .safetensors."""
+    made = parser(
+        "verify.py",
+        "Compare a checkpoint with the .weights file it was made from, float by float.",
+        (
+            "verify.py yolov3.weights yolov3.safetensors",
+            "verify.py yolov3.weights yolov3.safetensors --against darknet --image dog.jpg",
+        ),
+    )
+    made.add_argument("weights", metavar="WEIGHTS", help=".weights file")
+    made.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors file")
+    made.add_argument("--cfg", metavar="FILE", help="another network than the checkpoint says")
+    made.add_argument(
+        "--against",
+        choices=("darknet", "opencv", "generic"),
+        help="also run both and compare: with an installed engine, or the layer-by-layer model",
+    )
+    made.add_argument("--image", metavar="FILE", help="what to run on (default: noise)")
+    made.add_argument(
+        "--report", metavar="FILE", help="also show the mapping as a page (.html, .md, .json)"
+    )
+    made.add_argument("--force", action="store_true", help="replace an existing report")
+    made.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise")
+    return run(_verify, made, argv)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    if arguments.report:
+        from converter.report import check_target
+
+        check_target(
+            arguments.report,
+            arguments.weights, arguments.checkpoint, arguments.cfg, arguments.image,
+        )  # fmt: skip
+    if arguments.image and not arguments.against:
+        raise UsageError("--image is what --against runs on", remedy="add --against darknet")
+    result = verify(arguments.weights, arguments.checkpoint, cfg=arguments.cfg)
+    parity = _against(arguments) if arguments.against else None
+    if arguments.report:
+        _report(result, parity, arguments)
+    if arguments.json:
+        print_json(result.as_dict() | ({"against": parity.as_dict()} if parity else {}))
+    else:
+        _print_verification(result)
+        if parity:
+            _print_parity(parity)
+    return 0 if result.ok and (parity is None or parity.ok) else 1
+
+
+def _against(arguments: argparse.Namespace) -> Parity:
+    # Late: comparing files needs no PyTorch, running networks does.
+    try:
+        from yolov3.parity.compare import against
+    except ModuleNotFoundError as error:
+        raise ExtraError(str(error)) from error
+    return against(
+        arguments.weights,
+        arguments.checkpoint,
+        arguments.against,
+        picture=arguments.image,
+        seed=arguments.seed,
+    )
+
+
+def _report(result: Verification, parity: Parity | None, arguments: argparse.Namespace) -> None:
+    from converter.report import write_report
+
+    write_report(
+        result.plan,
+        result.metadata,
+        arguments.weights,
+        arguments.report,
+        verified=result.ok,
+        parity=[(r.index, r.max_abs, r.relative) for r in parity.rows] if parity else None,
+        agrees=parity.ok if parity else None,
+        force=arguments.force,
+    )
+
+
+def _print_parity(parity: Parity) -> None:
+    print(f"\n{f'against {parity.engine}':36}{'max abs':>10}{'relative':>10}{'RMS':>10}")
+    for row in parity.rows:
+        numbers = f"{row.max_abs:10.2e}{row.relative:10.2e}{row.rms:10.2e}"
+        print(printable(f"{row.place:36}{numbers}  {row.excuse or ''}".rstrip()))
+    if parity.ok:
+        print(f"equal: no layer's relative distance is above {parity.bound:g}")
+    elif parity.first:
+        print(f"DIFFERENT: the first to diverge is {parity.first.place} (bound {parity.bound:g})")
+    else:
+        print("DIFFERENT: every output is constant, so nothing was compared")
+
+
+def _print_verification(result: Verification) -> None:
+    rows = result.comparison.rows
+    slots, equal = [slot for slot, _ in rows], ["yes" if equal else "NO" for _, equal in rows]
+    for line in mapping_lines(slots, equal=equal):
+        print(printable(line))
+    for what, names in (
+        ("missing from the checkpoint", result.comparison.missing),
+        ("unexpected in the checkpoint", result.comparison.unexpected),
+    ):
+        for name in names:
+            print(printable(f"{what}: {name}"))
+    if not result.header_ok:
+        print("the recorded header is not the file's")
+    same = sum(equal for _, equal in result.comparison.rows)
+    verdict = "equal" if result.ok else "DIFFERENT"
+    dtype = result.metadata.dtype
+    how = "bit for bit the same" if dtype == "float32" else f"the same in {dtype}"
+    print(f"{verdict}: {same} of {len(result.comparison.rows)} tensors are {how}")

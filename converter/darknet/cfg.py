@@ -1,0 +1,220 @@
+"""Darknet's .cfg text, read by Darknet's own rules, with line numbers.
+
+The rules (pjreddie/darknet@f6afaab ``pj``, AlexeyAB/darknet@59596d7 ``AB``):
+
+* spaces and tabs inside a line do not count (pj utils.c:302, AB utils.c:424);
+* a line that is empty or starts with ``#`` or ``;`` is skipped, ``[`` opens a section, anything
+  else is split at its first ``=`` (pj parser.c:893, option_list.c:52);
+* the first of several equal keys wins (``option_find``: pj option_list.c:91, AB option_list.c:96).
+
+Where C would go on with something the author cannot have meant (an option without a value, a number
+with a gap in it, an integer that overflows), this reader stops and names the line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isinf
+
+from converter.errors import CfgError
+from converter.files import sniff
+
+# Second names of section types: pj parser.c:50-86, AB parser.c:56-107.
+ALIASES = {
+    "network": "net",
+    "conv": "convolutional",
+    "deconv": "deconvolutional",
+    "conn": "connected",
+    "max": "maxpool",
+    "avg": "avgpool",
+    "local_avg": "local_avgpool",
+    "lrn": "normalization",
+    "soft": "softmax",
+    "silence": "empty",
+}
+
+# The largest official cfg (AB cfg/cspx-p7-mish_hp.cfg) has 2,600 lines and 50 kB.
+MAX_CFG_BYTES = 4 << 20
+MAX_SECTIONS = 10_000
+MAX_ITEMS = 1_000  # in one list; the official cfgs have up to 42
+_INT32 = 2**31
+
+_INTEGER = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
+_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_COMMENT = re.compile(r"[#;].*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One ``key=value`` line. ``value`` keeps its inner spaces; line numbers count from 1."""
+
+    key: str
+    value: str
+    line: int
+
+    @property
+    def text(self) -> str:
+        """The value as Darknet sees it: without any white space."""
+        return _squeeze(self.value)
+
+    def integer(self) -> int:
+        """The value as a 32-bit integer; a trailing ``# comment`` is allowed, as atoi does.
+
+        Raises:
+            CfgError: not an integer, or one that C would wrap.
+        """
+        match = _INTEGER.fullmatch(_COMMENT.sub("", self.value).strip())
+        if match is None:
+            raise self.error("is not an integer")
+        return self._int32(match[1])
+
+    def number(self) -> float:
+        """The value as a float, a trailing ``# comment`` allowed.
+
+        Raises:
+            CfgError: not a number.
+        """
+        text = _COMMENT.sub("", self.value).strip()
+        if not _FLOAT.fullmatch(text) or isinf(float(text)):
+            raise self.error("is not a number")
+        return float(text)
+
+    def integers(self) -> tuple[int, ...]:
+        """The value as a comma-separated list of 32-bit integers."""
+        matches = [_INTEGER.fullmatch(item) for item in self._items()]
+        if not all(matches):
+            raise self.error("is not a list of integers")
+        return tuple(self._int32(match[1]) for match in matches if match)
+
+    def numbers(self) -> tuple[float, ...]:
+        """The value as a comma-separated list of floats.
+
+        A forgotten comma glues two numbers together, as in Darknet: three official cfgs
+        (cspx-p7-mish_hp.cfg and its kin) were trained with such an anchor.
+        """
+        items = self._items()
+        if not all(_FLOAT.fullmatch(item) and not isinf(float(item)) for item in items):
+            raise self.error("is not a list of numbers")
+        return tuple(float(item) for item in items)
+
+    def _items(self) -> list[str]:
+        items = _squeeze(_COMMENT.sub("", self.value)).split(",")
+        if len(items) > MAX_ITEMS:
+            raise self.error(f"has more than {MAX_ITEMS:,} items")
+        return items[:-1] if len(items) > 1 and not items[-1] else items
+
+    def _int32(self, digits: str) -> int:
+        # int() of a very long digit string is quadratic; ten digits already overflow.
+        if len(digits) > 20 or not -_INT32 <= int(digits) < _INT32:
+            raise self.error("does not fit into 32 bits")
+        return int(digits)
+
+    def error(self, problem: str, remedy: str | None = None) -> CfgError:
+        """The refusal of this option."""
+        shown = self.value if len(self.value) <= 60 else self.value[:57] + "..."
+        return CfgError(f"{self.key}={shown} {problem}", place=f"line {self.line}", remedy=remedy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One ``[type]`` with its options. ``type`` is canonical: aliases are resolved."""
+
+    type: str
+    line: int
+    options: tuple[Option, ...] = ()
+
+    def find(self, key: str) -> Option | None:
+        """The option named ``key``: the first one, as ``option_find`` returns."""
+        return next((option for option in self.options if option.key == key), None)
+
+
+def parse_cfg(text: str) -> tuple[Section, ...]:
+    """Split cfg text into sections, the first of which is ``[net]``.
+
+    Raises:
+        CfgError: with the line at fault; ``path`` is for the caller to add.
+    """
+    if len(text) > MAX_CFG_BYTES or "\0" in text:
+        raise CfgError("is no cfg text: it is too long, or holds a zero byte")
+    sections = tuple(_sections(text))
+    if not sections:
+        raise CfgError("has no sections", remedy="a cfg starts with [net]")
+    if sections[0].type != "net":
+        raise CfgError(
+            f"starts with [{sections[0].type}]",
+            place=f"line {sections[0].line}",
+            remedy="the first section must be [net] or [network]",
+        )
+    return sections
+
+
+def decode_cfg(data: bytes) -> str:
+    """Bytes of a cfg file as text: UTF-8 with or without BOM, else Latin-1.
+
+    Raises:
+        CfgError: too large, or binary.
+    """
+    if len(data) > MAX_CFG_BYTES:
+        raise CfgError(
+            f"is larger than {MAX_CFG_BYTES:,} bytes", remedy="a cfg is a short text file"
+        )
+    found = sniff.not_cfg(data[: sniff.HEAD])
+    if found:
+        raise CfgError(f"is {found.name}", remedy=found.remedy)
+    if b"\0" in data:
+        raise CfgError(
+            "is not text: it holds zero bytes",
+            place=f"byte {data.index(0)}",
+            remedy="give the .cfg, not the .weights",
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _sections(text: str) -> Iterable[Section]:
+    name, start, options = "", 0, list[Option]()
+    count = 0
+    for number, raw in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+        line = raw.strip(" \t\r")
+        if not line or line[0] in "#;":
+            continue
+        if line[0] != "[":
+            if not name:
+                raise CfgError("an option before the first section", place=f"line {number}")
+            options.append(_option(line, number))
+            continue
+        if name:
+            yield Section(type=name, line=start, options=tuple(options))
+        name, start, options = _section_type(line, number), number, []
+        count += 1
+        if count > MAX_SECTIONS:
+            raise CfgError(f"has more than {MAX_SECTIONS:,} sections", place=f"line {number}")
+    if name:
+        yield Section(type=name, line=start, options=tuple(options))
+
+
+def _section_type(line: str, number: int) -> str:
+    name = _squeeze(_COMMENT.sub("", line))
+    if not name.endswith("]") or len(name) < 3:
+        shown = line if len(line) <= 60 else line[:57] + "..."
+        raise CfgError(f"{shown} is not a section", place=f"line {number}", remedy="write [type]")
+    return ALIASES.get(name[1:-1], name[1:-1])
+
+
+def _option(line: str, number: int) -> Option:
+    key, equals, value = line.partition("=")
+    key = _squeeze(key)
+    shown = key if len(key) <= 60 else key[:57] + "..."
+    if not equals:
+        raise CfgError(f"{shown} has no '='", place=f"line {number}", remedy="write key=value")
+    if not key or not value.strip():
+        raise CfgError(f"{shown}= has no {'value' if key else 'key'}", place=f"line {number}")
+    return Option(key=key, value=value.strip(), line=number)
+
+
+def _squeeze(text: str) -> str:
+    return "".join(text.split())

@@ -1,0 +1,68 @@
+"""The section types, one class each. ``LAYERS`` finds a class by its canonical cfg name.
+
+A type's module is imported when the first network asks for it: a conversion should start in a
+blink, and no network has all types.
+"""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
+from converter.darknet.layers.base import DIALECTS, Array, Dialect, Layer, Misfit, Shape, container
+
+_PLACES = {
+    "activation": "simple.Activation",
+    "avgpool": "pooling.Avgpool",
+    "batchnorm": "simple.Batchnorm",
+    "connected": "connected.Connected",
+    "contrastive": "simple.Contrastive",
+    "conv_lstm": "conv_lstm.ConvLstm",
+    "convolutional": "convolutional.Convolutional",
+    "cost": "simple.Cost",
+    "crnn": "recurrent.Crnn",
+    "crop": "routing.Crop",
+    "deconvolutional": "convolutional.Deconvolutional",
+    "detection": "heads.Detection",
+    "dropout": "simple.Dropout",
+    "empty": "simple.Empty",
+    "Gaussian_yolo": "heads.GaussianYolo",
+    "gru": "recurrent.Gru",
+    "history": "conv_lstm.History",
+    "implicit": "combining.Implicit",
+    "iseg": "heads.Iseg",
+    "l2norm": "simple.L2norm",
+    "local": "local.Local",
+    "local_avgpool": "pooling.LocalAvgpool",
+    "logistic": "simple.Logistic",
+    "lstm": "recurrent.Lstm",
+    "maxpool": "pooling.Maxpool",
+    "normalization": "simple.Normalization",
+    "region": "heads.Region",
+    "reorg": "reorg.Reorg",
+    "reorg3d": "reorg.Reorg3d",
+    "rnn": "recurrent.Rnn",
+    "route": "routing.Route",
+    "sam": "combining.Sam",
+    "scale_channels": "combining.ScaleChannels",
+    "shortcut": "combining.Shortcut",
+    "softmax": "softmax.Softmax",
+    "upsample": "routing.Upsample",
+    "yolo": "heads.Yolo",
+}
+
+
+class _Layers(Mapping[str, type[Layer]]):
+    def __getitem__(self, name: str) -> type[Layer]:
+        module, _, cls = _PLACES[name].partition(".")
+        found: type[Layer] = getattr(import_module(f"{__name__}.{module}"), cls)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+LAYERS: Mapping[str, type[Layer]] = _Layers()
+
+__all__ = ["DIALECTS", "LAYERS", "Array", "Dialect", "Layer", "Misfit", "Shape", "container"]

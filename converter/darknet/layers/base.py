@@ -1,0 +1,252 @@
+"""What every layer type has in common: options from a section, shapes, arrays on disk."""
+
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Literal, Self, TypeAlias
+
+from converter.darknet.cfg import Option, Section
+
+if typing.TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Dialect = Literal["pjreddie", "alexeyab"]
+DIALECTS: tuple[Dialect, ...] = ("pjreddie", "alexeyab")
+
+# A layer has at most this many values: Darknet counts in 32-bit ints and so wraps beyond it.
+MAX_VALUES = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A layer's output for one picture: ``outputs`` values, as ``c`` x ``h`` x ``w`` if an image.
+
+    Darknet keeps both (``outputs`` beside ``out_c, out_h, out_w``); after a softmax or a route of
+    unequal maps only the count is known, and c, h and w are 0.
+    """
+
+    outputs: int
+    c: int = 0
+    h: int = 0
+    w: int = 0
+
+    @classmethod
+    def image(cls, c: int, h: int, w: int) -> Self:
+        """An image of ``c`` channels, ``h`` rows and ``w`` columns."""
+        if min(c, h, w) < 1:
+            raise Misfit(f"leaves nothing: its output would be {c} x {h} x {w}")
+        if c * h * w > MAX_VALUES:
+            raise Misfit(f"its output {c} x {h} x {w} has more than {MAX_VALUES:,} values")
+        return cls(c * h * w, c, h, w)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether c, h and w are known."""
+        return self.c > 0
+
+    def __str__(self) -> str:
+        return f"{self.c} x {self.h} x {self.w}" if self.is_image else f"{self.outputs}"
+
+
+class Misfit(ValueError):  # noqa: N818 - it is no error of the program
+    """A layer cannot work on its input. The network adds the layer's place."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Array:
+    """One float32 array of a layer in a .weights file.
+
+    Attributes:
+        kind: Darknet's name for it (``biases``, ``scales``, ``rolling_mean``, ...).
+        suffix: its name in the layer's PyTorch module (``bn.bias``).
+        shape: its shape there.
+        stored: how the disk holds it: in that order; ``transposed`` (as a matrix of ``shape[0]``
+            rows); or ``connected``: transposed if the file's header says so.
+        on_disk: False where ``dontload`` or ``dontloadscales`` keep Darknet from reading it.
+    """
+
+    kind: str
+    suffix: str
+    shape: tuple[int, ...]
+    stored: Literal["as is", "transposed", "connected"] = "as is"
+    on_disk: bool = True
+
+
+Modules: TypeAlias = "dict[str, nn.Module | nn.Parameter]"
+
+
+def only(dialect: Dialect, default: Any) -> Any:
+    """An option that only one engine reads, with its default there: a hint at who wrote the cfg."""
+    return field(default=default, metadata={"dialect": dialect})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A section of a cfg: its options as typed fields, with Darknet's defaults.
+
+    A subclass is one section type, all its faces together: which options it has (its fields), where
+    its input comes from, its output shape, its arrays in file order, and its PyTorch module.
+    """
+
+    type: ClassVar[str]
+    dialect: ClassVar[Dialect | None] = (
+        None  # the only engine that knows this type, if only one does
+    )
+    is_head: ClassVar[bool] = False  # whether its input is a raw map of the network
+    has_output: ClassVar[bool] = True  # whether it leaves values behind at inference
+
+    line: int = field(default=0, compare=False)
+    # Options of every layer: pj parser.c:845-847, AB parser.c:1648.
+    dontload: int = 0
+    dontloadscales: int = 0
+    numload: int = only("pjreddie", 0)
+
+    @classmethod
+    def from_section(cls, section: Section) -> Self:
+        """The layer that ``section`` describes; keys that no layer has are left alone.
+
+        Raises:
+            CfgError: a value that its option cannot have.
+        """
+        values: dict[str, Any] = {"line": section.line}
+        for name, convert in _converters(cls).items():
+            option = section.find(name.rstrip("_"))
+            if option is not None:
+                values[name] = convert(option)
+        return cls(**values)
+
+    def sources(self, index: int) -> tuple[int, ...]:
+        """Indices of the layers that feed layer ``index``; -1 is the picture."""
+        return (index - 1,)
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """The output's shape.
+
+        Raises:
+            Misfit: this layer cannot work on such an input.
+        """
+        return shapes[0]
+
+    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+        """The arrays of this layer, in the order in which ``dialect`` writes them."""
+        yield from ()
+
+    def signature(self) -> dict[str, Any]:
+        """What this layer computes, as comparable facts: equal for two ways to write the same."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
+
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """Why this layer cannot run exactly in PyTorch; None if it can."""
+        return None
+
+    def over(self, time_steps: int) -> "Layer":
+        """This layer in a network that reads sequences of so many steps."""
+        return self
+
+    def owner(self, index: int) -> int:
+        """The layer whose arrays layer ``index`` computes with: itself, unless it shares."""
+        return index
+
+    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+        """The PyTorch modules and parameters that hold this layer's arrays, by attribute name."""
+        return {}
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """This layer's output.
+
+        ``m`` has what ``modules()`` returned as attributes, and ``dialect``. For a single picture
+        the inputs and the output have the shapes of ``infer``, preceded by the batch.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composite(Layer):
+    """A layer that is made of others, each with a part of its arrays."""
+
+    def parts(self, shape: Shape, dialect: Dialect) -> "dict[str, tuple[Layer, Shape]]":
+        """The layers inside with their input shapes, by attribute name, in file order."""
+        raise NotImplementedError
+
+    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+        """The arrays of each part in turn; ``dontload`` skips them all."""
+        for name, (part, shape) in self.parts(shapes[0], dialect).items():
+            for array in part.arrays((shape,), dialect):
+                yield replace(
+                    array,
+                    kind=f"{name} {array.kind}",
+                    suffix=f"{name}.{array.suffix}",
+                    on_disk=not self.dontload,
+                )
+
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """The first obstacle of a part."""
+        parts = self.parts(shapes[0], dialect).values()
+        return next(filter(None, (part.obstacle((shape,), dialect) for part, shape in parts)), None)
+
+    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+        """A container for each part."""
+        return {
+            name: container(part.modules((shape,), dialect), dialect)
+            for name, (part, shape) in self.parts(shapes[0], dialect).items()
+        }
+
+
+def container(modules: Modules, dialect: Dialect) -> "nn.Module":
+    """A module with ``modules`` and ``dialect`` as attributes: the ``m`` of ``Layer.forward``."""
+    from torch import nn
+
+    m = nn.Module()
+    for name, module in modules.items():
+        setattr(m, name, module)
+    m.dialect = dialect  # type: ignore[assignment]
+    return m
+
+
+def _converters(cls: type[Layer]) -> dict[str, Any]:
+    by_type: dict[Any, Any] = {
+        int: Option.integer,
+        float: Option.number,
+        str: lambda option: option.text,
+        tuple[int, ...]: Option.integers,
+        tuple[float, ...]: Option.numbers,
+    }
+    options = (f for f in fields(cls) if f.metadata.get("option", f.name != "line"))
+    return {f.name: by_type[f.type] for f in options}
+
+
+def need_image(shape: Shape) -> Shape:
+    """``shape``, which must be an image, as most layers demand.
+
+    Raises:
+        Misfit: it is not.
+    """
+    if not shape.is_image:
+        raise Misfit(f"needs an image, and gets {shape.outputs} values without height and width")
+    return shape
+
+
+def at_least(minimum: int, **options: int) -> None:
+    """Refuse options below ``minimum``.
+
+    Raises:
+        Misfit: naming the option.
+    """
+    for name, value in options.items():
+        if value < minimum:
+            raise Misfit(f"{name.rstrip('_')}={value} must be at least {minimum}")
+
+
+def absolute(index: int, reference: int) -> int:
+    """A layer index as ``route`` and ``shortcut`` write it, counted from the first layer.
+
+    Negative is relative to the layer itself (pj parser.c:542, 617).
+
+    Raises:
+        Misfit: it names no earlier layer.
+    """
+    target = index + reference if reference < 0 else reference
+    if not 0 <= target < index:
+        raise Misfit(f"refers to layer {target}, which is not before it")
+    return target

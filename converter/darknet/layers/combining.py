@@ -1,0 +1,252 @@
+"""Layers that combine maps value by value: [shortcut], [sam], [scale_channels], [implicit].
+
+pj shortcut_layer.c, parser.c:539; AB shortcut_layer.c, sam_layer.c, scale_channels_layer.c,
+representation_layer.c, parser.c:915-1041.
+"""
+
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from converter.darknet.layers.activation import activate, need_activation, nullified
+from converter.darknet.layers.base import (
+    Array,
+    Dialect,
+    Layer,
+    Misfit,
+    Modules,
+    Shape,
+    absolute,
+    at_least,
+    need_image,
+    only,
+)
+
+if typing.TYPE_CHECKING:
+    import torch
+
+# AB parser.c:920-936: the second name of each is a synonym.
+WEIGHTS_TYPES = {"none": "none", "per_feature": "per_feature", "per_layer": "per_feature",
+                 "per_channel": "per_channel"}  # fmt: skip
+NORMALIZATIONS = {"none": "none", "relu": "relu", "avg_relu": "relu", "softmax": "softmax"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shortcut(Layer):
+    """The previous layer's output plus earlier ones': pj blas.c:68, AB blas.c:77.
+
+    A map with fewer channels is added to the first ones. pj also takes a map of another size: of a
+    larger one every n-th pixel, a smaller one goes to every n-th pixel; ``alpha`` and ``beta`` are
+    factors of the two where they meet. AB takes several maps of one size, and weighs them.
+    """
+
+    type: ClassVar[str] = "shortcut"
+
+    from_: tuple[int, ...] = ()
+    activation: str = "linear"
+    alpha: float = only("pjreddie", 1.0)
+    beta: float = only("pjreddie", 1.0)
+    weights_type: str = only("alexeyab", "none")
+    weights_normalization: str = only("alexeyab", "none")
+
+    def sources(self, index: int) -> tuple[int, ...]:
+        """The previous layer, then those it names."""
+        if not self.from_:
+            raise Misfit("has no from=")
+        return (absolute(index, -1), *(absolute(index, layer) for layer in self.from_))
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """The previous layer's shape."""
+        need_activation(self.activation)
+        self._need_known_weights()
+        shape = need_image(shapes[0])
+        for other in map(need_image, shapes[1:]):
+            if len(shapes) > 2 and (other.h, other.w) != (shape.h, shape.w):
+                raise Misfit(f"adds {other} to {shape}: several maps must be of one size")
+            # pj blas.c:70-73
+            if (other.w // shape.w, shape.w // other.w) != (other.h // shape.h, shape.h // other.h):
+                raise Misfit(f"adds {other} to {shape}: the ratios of height and width differ")
+        return shape
+
+    def _need_known_weights(self) -> None:
+        if self.weights_type not in WEIGHTS_TYPES:
+            raise Misfit(f"weights_type={self.weights_type} is unknown to Darknet")
+        if self.weighted and NORMALIZATIONS.get(self.weights_normalization, "none") == "none":
+            raise Misfit(f"weights_type={self.weights_type} needs weights_normalization=")
+        if self.weighted and (self.alpha, self.beta) != (1.0, 1.0):
+            raise Misfit("has alpha= or beta= of one engine and weights_type= of the other")
+
+    @property
+    def weighted(self) -> bool:
+        """Whether it has a weight for each map, or for each of their channels."""
+        return WEIGHTS_TYPES.get(self.weights_type) != "none"
+
+    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+        """weights, one a map or one a map and channel: AB shortcut_layer.c:49, parser.c:2212."""
+        if self.weighted:
+            per_map = WEIGHTS_TYPES[self.weights_type] == "per_feature"
+            shape = (len(shapes),) if per_map else (len(shapes), shapes[0].c)
+            yield Array(kind="weights", suffix="weight", shape=shape, on_disk=not self.dontload)
+
+    def signature(self) -> dict[str, Any]:
+        """Without ``from``, which ``sources`` resolves."""
+        facts = super().signature()
+        del facts["from_"]
+        return facts
+
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """An activation that it makes zeros of: AB shortcut_layer.c:150."""
+        return nullified(self.activation, known=("swish", "mish"))
+
+    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+        """``weight``, if weighted."""
+        import torch
+        from torch import nn
+
+        return {
+            array.suffix: nn.Parameter(torch.ones(array.shape))
+            for array in self.arrays(shapes, dialect)
+        }
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """[(N, c, h, w), (N, c', h', w'), ...] -> (N, c, h, w)."""
+        x, *others = inputs
+        if self.weighted:
+            weights = self._factors(m.weight).unbind(0)
+            x = x * weights[0]
+            for other, weight in zip(others, weights[1:], strict=True):
+                met = other[:, : x.shape[1]]
+                x = _add(x, met * weight[: met.shape[1]])
+        else:
+            for other in others:
+                x = _add(x, other, self.alpha, self.beta)
+        return activate(self.activation, x)
+
+    def _factors(self, weight: "torch.Tensor") -> "torch.Tensor":
+        """(maps, channels or 1, 1, 1) factors of each map: AB blas.c:95-117."""
+        from torch.nn import functional as F
+
+        if NORMALIZATIONS[self.weights_normalization] == "relu":
+            parts = F.relu(weight)
+        else:
+            parts = (weight - weight.amax(0)).exp()
+        parts = parts / (parts.sum(0) + 1e-4)
+        return parts.reshape(len(parts), -1, 1, 1)
+
+
+def _add(
+    x: "torch.Tensor", other: "torch.Tensor", alpha: float = 1.0, beta: float = 1.0
+) -> "torch.Tensor":
+    """``alpha * x + beta * other`` where the two meet, and ``x`` elsewhere: pj blas.c:68."""
+    if x.shape == other.shape:
+        return alpha * x + beta * other if (alpha, beta) != (1.0, 1.0) else x + other
+    _, c, h, w = (min(*pair) for pair in zip(x.shape, other.shape, strict=True))
+    step = max(1, other.shape[3] // x.shape[3])
+    spread = max(1, x.shape[3] // other.shape[3])
+    picked = other[:, :c, : h * step : step, : w * step : step]
+    result = x.clone()
+    met = result[:, :c, : h * spread : spread, : w * spread : spread]
+    result[:, :c, : h * spread : spread, : w * spread : spread] = alpha * met + beta * picked
+    return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product(Layer):
+    """The previous layer's output times an earlier one's."""
+
+    dialect: ClassVar[Dialect | None] = "alexeyab"
+
+    from_: tuple[int, ...] = ()
+    activation: str = "linear"
+
+    def sources(self, index: int) -> tuple[int, ...]:
+        """The previous layer, then the one it names."""
+        if len(self.from_) != 1:
+            raise Misfit("needs one layer in from=")
+        return (absolute(index, -1), absolute(index, self.from_[0]))
+
+    def signature(self) -> dict[str, Any]:
+        """Without ``from``, which ``sources`` resolves."""
+        facts = super().signature()
+        del facts["from_"]
+        return facts
+
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """An activation that it makes zeros of."""
+        return nullified(self.activation)
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, c, h, w), (N, c, 1, 1) or (N, 1, h, w); and (N, c, h, w) -> (N, c, h, w)."""
+        return activate(self.activation, inputs[0] * inputs[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sam(Product):
+    """Value by value: AB sam_layer.c:61."""
+
+    type: ClassVar[str] = "sam"
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """The shape of both."""
+        need_activation(self.activation)
+        if need_image(shapes[0]) != shapes[1]:
+            raise Misfit(f"multiplies {shapes[0]} by {shapes[1]}")
+        return shapes[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleChannels(Product):
+    """Each channel times one value, or with ``scale_wh`` each pixel: AB scale_channels_layer.c:65.
+
+    The values are the previous layer's, (c, 1, 1) or (1, h, w).
+    """
+
+    type: ClassVar[str] = "scale_channels"
+
+    scale_wh: int = 0
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """The earlier layer's shape: AB scale_channels_layer.c:18-25."""
+        need_activation(self.activation)
+        factors, shape = map(need_image, shapes)
+        wanted = (1, shape.h, shape.w) if self.scale_wh else (shape.c, 1, 1)
+        if (factors.c, factors.h, factors.w) != wanted:
+            raise Misfit(f"scales {shape} by {factors}, not {' x '.join(map(str, wanted))}")
+        return shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implicit(Layer):
+    """Learned values that do not depend on the picture: AB representation_layer.c:58."""
+
+    type: ClassVar[str] = "implicit"
+    dialect: ClassVar[Dialect | None] = "alexeyab"
+
+    filters: int = 128
+    atoms: int = 1
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """(filters, atoms, 1), whatever the previous layer's."""
+        at_least(1, filters=self.filters, atoms=self.atoms)
+        return Shape.image(self.filters, self.atoms, 1)
+
+    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+        """weights: AB parser.c:2227."""
+        yield Array(
+            kind="weights",
+            suffix="weight",
+            shape=(self.filters, self.atoms, 1),
+            on_disk=not self.dontload,
+        )
+
+    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+        """``weight``."""
+        import torch
+        from torch import nn
+
+        return {"weight": nn.Parameter(torch.zeros(self.filters, self.atoms, 1))}
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, ...) -> (N, filters, atoms, 1), the same N times."""
+        return typing.cast("torch.Tensor", m.weight.repeat(inputs[0].shape[0], 1, 1, 1))

@@ -1,0 +1,67 @@
+"""[connected]: pj connected_layer.c, parser.c:259; AB connected_layer.c, parser.c:349."""
+
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from converter.darknet.layers.activation import activate, need_activation, nullified
+from converter.darknet.layers.base import Array, Dialect, Layer, Modules, Shape, at_least
+
+if typing.TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connected(Layer):
+    """A fully connected layer over all values of its input."""
+
+    type: ClassVar[str] = "connected"
+
+    output: int = 1
+    activation: str = "logistic"
+    batch_normalize: int = 0
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """Any shape -> (output, 1, 1)."""
+        at_least(1, output=self.output)
+        need_activation(self.activation)
+        return Shape.image(self.output, 1, 1)
+
+    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+        """biases, weights, [scales, rolling_mean, rolling_variance]: pj parser.c:1098."""
+        load = not self.dontload
+        count = (self.output,)
+        beta = "bn.bias" if self.batch_normalize else "fc.bias"
+        yield Array(kind="biases", suffix=beta, shape=count, on_disk=load)
+        yield Array(
+            kind="weights",
+            suffix="fc.weight",
+            shape=(self.output, shapes[0].outputs),
+            stored="connected",
+            on_disk=load,
+        )
+        if self.batch_normalize:
+            load = load and not self.dontloadscales
+            yield Array(kind="scales", suffix="bn.weight", shape=count, on_disk=load)
+            yield Array(kind="rolling_mean", suffix="bn.running_mean", shape=count, on_disk=load)
+            yield Array(kind="rolling_variance", suffix="bn.running_var", shape=count, on_disk=load)
+
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """An activation that it makes zeros of."""
+        return nullified(self.activation)
+
+    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+        """``fc``, and ``bn`` with batch norm."""
+        from torch import nn
+
+        fc = nn.Linear(shapes[0].outputs, self.output, bias=not self.batch_normalize)
+        return {"fc": fc, "bn": nn.BatchNorm1d(self.output)} if self.batch_normalize else {"fc": fc}
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, ...) -> (N, output, 1, 1)."""
+        x = m.fc(inputs[0].flatten(1))
+        x = m.bn(x) if self.batch_normalize else x
+        x = activate(self.activation, x)
+        # Not x[:, :, None, None]: OpenCV does not read the ONNX that this becomes.
+        return x.reshape(*x.shape, 1, 1)

@@ -1,0 +1,142 @@
+"""AlexeyAB's layers with a memory of pictures: [conv_lstm] and [history]. AB conv_lstm_layer.c."""
+
+import typing
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from converter.darknet.layers.activation import need_activation
+from converter.darknet.layers.base import Dialect, Layer, Shape, at_least, need_image
+from converter.darknet.layers.convolutional import Convolutional
+from converter.darknet.layers.recurrent import Recurrent
+
+if typing.TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvLstm(Recurrent):
+    """An LSTM of convolutions; with ``peephole`` the gates also see the cell (v*).
+
+    AB conv_lstm_layer.c, parser.c:311. Its CPU code knows no ``lstm_activation`` but tanh, and no
+    ``shortcut``.
+    """
+
+    type: ClassVar[str] = "conv_lstm"
+    dialect: ClassVar[Dialect | None] = "alexeyab"
+
+    output: int = 1
+    size: int = 3
+    stride: int = 1
+    dilation: int = 1
+    pad: int = 0
+    padding: int = 0
+    groups: int = 1
+    activation: str = "linear"
+    batch_normalize: int = 0
+    xnor: int = 0
+    peephole: int = 0
+    bottleneck: int = 0
+    shortcut: int = 0
+    lstm_activation: str = "tanh"
+    state_constrain: int = -1
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """(c, h, w) -> (output, h', w')."""
+        need_activation(self.lstm_activation)
+        return self._conv().infer(need_image(shapes[0]))
+
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """What only GPU code does, and a state of another size than the picture."""
+        for name in ("bottleneck", "shortcut"):
+            if getattr(self, name):
+                return f"{name}=1, which only AlexeyAB's GPU code does"
+        if self.lstm_activation != "tanh":
+            return f"lstm_activation={self.lstm_activation}, which only AlexeyAB's GPU code does"
+        out = self.infer(*shapes)
+        if (out.h, out.w) != (shapes[0].h, shapes[0].w):
+            return f"its state is {out}, and its convolutions expect that of {shapes[0]}"
+        return super().obstacle(shapes, dialect)
+
+    def parts(self, shape: Shape, dialect: Dialect) -> dict[str, tuple[Layer, Shape]]:
+        """[vf vi vo,] wf [wi wg wo] uf ui ug uo: AB parser.c:2323; wf alone with ``bottleneck``."""
+        state = Shape.image(self.output, shape.h, shape.w)
+        double = Shape.image(2 * self.output, shape.h, shape.w)
+        inside = ["wf"] if self.bottleneck else ["wf", "wi", "wg", "wo"]
+        peep = ["vf", "vi", "vo"] if self.peephole else []
+        return {
+            **{name: (self._conv(), state) for name in peep},
+            **{name: (self._conv(), double if self.bottleneck else state) for name in inside},
+            **{name: (self._conv(), shape) for name in ("uf", "ui", "ug", "uo")},
+        }
+
+    def _conv(self) -> Convolutional:
+        return Convolutional(
+            filters=self.output, size=self.size, stride=self.stride, dilation=self.dilation,
+            pad=self.pad, padding=self.padding, groups=self.groups, activation=self.activation,
+            batch_normalize=self.batch_normalize, xnor=self.xnor,
+        )  # fmt: skip
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(T * N, c, h, w) -> (T * N, output, h, w): AB conv_lstm_layer.c:639."""
+        x = inputs[0]
+        conv = self._conv()
+        limit = self.time_steps * 32 if self.state_constrain == -1 else self.state_constrain
+
+        def gate(
+            name: str, now: "torch.Tensor", h: "torch.Tensor", c: "torch.Tensor"
+        ) -> "torch.Tensor":
+            total = conv.forward(getattr(m, f"w{name}"), h)
+            total = total + conv.forward(getattr(m, f"u{name}"), now)
+            if self.peephole and name != "g":
+                total = total + conv.forward(getattr(m, f"v{name}"), c)
+            return total
+
+        def step(
+            now: "torch.Tensor", state: "tuple[torch.Tensor, torch.Tensor]"
+        ) -> "tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]":
+            h, c = state
+            f, i, g = (gate(name, now, h, c) for name in "fig")
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = gate("o", now, h, c).sigmoid() * c.tanh()
+            return h, (h, c.clamp(-limit, limit) if limit else c)
+
+        blank = x.new_zeros(x.shape[0] // self.time_steps, self.output, *x.shape[2:])
+        return self.over_steps(x, (blank, blank), step)
+
+
+@dataclass(frozen=True, kw_only=True)
+class History(Recurrent):
+    """The last ``history_size`` pictures of a sequence as channels, the newest first.
+
+    Pictures from before the first are zeros: AB conv_lstm_layer.c:288.
+    """
+
+    type: ClassVar[str] = "history"
+    dialect: ClassVar[Dialect | None] = "alexeyab"
+
+    history_size: int = 4
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """(c, h, w) -> (c * history_size, h, w)."""
+        shape = need_image(shapes[0])
+        at_least(1, history_size=self.history_size)
+        return Shape.image(shape.c * self.history_size, shape.h, shape.w)
+
+    def parts(self, shape: Shape, dialect: Dialect) -> dict[str, tuple[Layer, Shape]]:
+        """It has no weights."""
+        return {}
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(T * N, c, h, w) -> (T * N, c * history_size, h, w)."""
+        import torch
+
+        x = inputs[0]
+
+        def step(now: "torch.Tensor", past: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
+            seen = torch.cat([now, past], 1)[:, : past.shape[1]]
+            return seen, seen
+
+        blank = x.new_zeros(
+            x.shape[0] // self.time_steps, x.shape[1] * self.history_size, *x.shape[2:]
+        )
+        return self.over_steps(x, blank, step)

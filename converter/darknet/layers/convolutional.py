@@ -1,0 +1,283 @@
+"""[convolutional] and [deconvolutional].
+
+pj convolutional_layer.c, deconvolutional_layer.c, parser.c:153-207; AB convolutional_layer.c,
+parser.c:169-249.
+"""
+
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from converter.darknet.layers.activation import activate, need_activation
+from converter.darknet.layers.base import (
+    Array,
+    Dialect,
+    Layer,
+    Misfit,
+    Modules,
+    Shape,
+    absolute,
+    at_least,
+    need_image,
+    only,
+)
+from converter.darknet.layers.pooling import blur, blurred
+
+if typing.TYPE_CHECKING:
+    import torch
+
+NOT_SHARED = -1000000000  # AB parser.c:198
+DEFORMATIONS = ("sway", "rotate", "stretch", "stretch_sway")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolutional(Layer):
+    """2-d convolution, then batch norm if asked for, then bias, then activation.
+
+    ``binary`` and ``coordconv`` change nothing here, as in the CPU builds of both engines (pj
+    convolutional_layer.c:445, AB :1204); only their GPU code looks at them.
+    """
+
+    type: ClassVar[str] = "convolutional"
+
+    filters: int = 1
+    size: int = 1
+    stride: int = 1
+    stride_x: int = only("alexeyab", -1)
+    stride_y: int = only("alexeyab", -1)
+    dilation: int = only("alexeyab", 1)
+    pad: int = 0
+    padding: int = 0
+    groups: int = 1
+    batch_normalize: int = 0
+    cbn: int = only("alexeyab", 0)
+    activation: str = "logistic"
+    flipped: int = 0
+    binary: int = 0
+    xnor: int = 0
+    antialiasing: int = only("alexeyab", 0)
+    share_index: int = only("alexeyab", NOT_SHARED)
+    sway: int = only("alexeyab", 0)
+    rotate: int = only("alexeyab", 0)
+    stretch: int = only("alexeyab", 0)
+    stretch_sway: int = only("alexeyab", 0)
+    coordconv: int = only("alexeyab", 0)
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of zero padding on each side: any non-zero ``pad`` means size/2 (pj parser.c:187).
+
+        With a dilation the picture is padded by that many times as much (AB :1375).
+        """
+        return self.size // 2 if self.pad else self.padding
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Steps in y and in x: AB parser.c:176-186."""
+        return tuple(s if s >= 1 else self.stride for s in (self.stride_y, self.stride_x))  # type: ignore[return-value]
+
+    @property
+    def spread(self) -> int:
+        """The dilation, which a 1x1 kernel has none of: AB parser.c:188."""
+        return 1 if self.size == 1 else self.dilation
+
+    @property
+    def has_norm(self) -> bool:
+        """Whether batch norm follows; ``cbn`` differs from it in training only."""
+        return bool(self.batch_normalize or self.cbn)
+
+    @property
+    def shares(self) -> bool:
+        """Whether it uses another layer's arrays and owns none."""
+        return self.share_index != NOT_SHARED
+
+    def owner(self, index: int) -> int:
+        """The layer that ``share_index`` names: AB parser.c:198-201."""
+        return absolute(index, self.share_index) if self.shares else index
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """(c, h, w) -> (filters, h', w'); the dilation does not count: AB :78-86."""
+        shape = need_image(shapes[0])
+        at_least(1, filters=self.filters, size=self.size, groups=self.groups)
+        at_least(1, stride=min(self.strides), dilation=self.dilation)
+        at_least(0, padding=self.pixels)
+        need_activation(self.activation)
+        for what, count in (("input channels", shape.c), ("filters", self.filters)):
+            if count % self.groups:
+                raise Misfit(f"groups={self.groups} does not divide its {count} {what}")
+        if self.numload not in (0, self.filters):
+            raise Misfit(f"numload={self.numload} leaves some of its {self.filters} filters unset")
+        y, x = (1, 1) if self.antialiasing else self.strides
+        around = 2 * self.pixels - self.size
+        h, w = shape.h + around, shape.w + around
+        full = Shape.image(self.filters, h // y + 1, w // x + 1)
+        return blurred(full, self.strides, self.antialiasing) if self.antialiasing else full
+
+    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+        """biases, [scales, rolling_mean, rolling_variance,] weights: pj parser.c:1164.
+
+        A layer that shares owns no bytes: AB parser.c:2280.
+        """
+        if self.shares:
+            return
+        kernel = (self.filters, shapes[0].c // self.groups, self.size, self.size)
+        yield from bias_and_norm(self, self.filters)
+        yield Array(
+            kind="weights",
+            suffix="conv.weight",
+            shape=kernel,
+            stored="transposed" if self.flipped else "as is",
+            on_disk=not self.dontload,
+        )
+
+    def signature(self) -> dict[str, Any]:
+        """Padding and strides in pixels, however they were written."""
+        facts = super().signature()
+        for name in ("pad", "stride_x", "stride_y", "cbn"):
+            del facts[name]
+        return {
+            **facts,
+            "padding": self.pixels,
+            "stride": self.strides,
+            "dilation": self.spread,
+            "batch_normalize": self.has_norm,
+        }
+
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """Binary arithmetic and kernels that only GPU code computes."""
+        if self.xnor:
+            return "xnor=1 computes with the signs of inputs and weights"
+        deformed = next((name for name in DEFORMATIONS if getattr(self, name)), None)
+        if deformed:
+            return f"{deformed}=1 deforms its kernels, which only AlexeyAB's GPU code does"
+        if self.spread > 1 and 2 * self.pixels != self.size - 1:
+            return (
+                f"dilation={self.dilation} without padding that keeps the size:"
+                " AlexeyAB's engine reads its columns at wrong places"
+            )
+        return None
+
+    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+        """``conv``, and ``bn`` with batch norm; none if shared."""
+        from torch import nn
+
+        if self.shares:
+            return {}
+        conv = nn.Conv2d(
+            shapes[0].c,
+            self.filters,
+            self.size,
+            stride=(1, 1) if self.antialiasing else self.strides,
+            padding=self.pixels * self.spread,
+            dilation=self.spread,
+            groups=self.groups,
+            bias=not self.has_norm,
+        )
+        return (
+            {"conv": conv, "bn": nn.BatchNorm2d(self.filters)} if self.has_norm else {"conv": conv}
+        )
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, c, h, w) -> (N, filters, h', w'); ``m`` is the owner's, so the options are not."""
+        from torch.nn import functional as F
+
+        x = F.conv2d(
+            inputs[0],
+            m.conv.weight,
+            m.conv.bias,
+            (1, 1) if self.antialiasing else self.strides,
+            self.pixels * self.spread,
+            self.spread,
+            self.groups,
+        ) if self.shares else m.conv(inputs[0])  # fmt: skip
+        x = activate(self.activation, m.bn(x) if self.has_norm else x)
+        return blur(x, self.strides, self.antialiasing) if self.antialiasing else x
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deconvolutional(Layer):
+    """Transposed convolution, then batch norm if asked for, then bias, then activation."""
+
+    type: ClassVar[str] = "deconvolutional"
+    dialect: ClassVar[Dialect | None] = "pjreddie"
+
+    filters: int = 1
+    size: int = 1
+    stride: int = 1
+    pad: int = 0
+    padding: int = 0
+    batch_normalize: int = 0
+    activation: str = "logistic"
+
+    @property
+    def pixels(self) -> int:
+        """Pixels that are cut off on each side: any non-zero ``pad`` means size/2."""
+        return self.size // 2 if self.pad else self.padding
+
+    @property
+    def has_norm(self) -> bool:
+        """Whether batch norm follows."""
+        return bool(self.batch_normalize)
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """(c, h, w) -> (filters, h', w'): pj deconvolutional_layer.c:67."""
+        shape = need_image(shapes[0])
+        at_least(1, filters=self.filters, size=self.size, stride=self.stride)
+        at_least(0, padding=self.pixels)
+        need_activation(self.activation)
+        if self.numload not in (0, self.filters):
+            raise Misfit(f"numload={self.numload} leaves some of its {self.filters} filters unset")
+        around = self.size - 2 * self.pixels
+        return Shape.image(
+            self.filters,
+            (shape.h - 1) * self.stride + around,
+            (shape.w - 1) * self.stride + around,
+        )
+
+    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+        """As a convolution's; a kernel is (c, filters, size, size): pj :222, parser.c:1164."""
+        yield from bias_and_norm(self, self.filters)
+        yield Array(
+            kind="weights",
+            suffix="conv.weight",
+            shape=(shapes[0].c, self.filters, self.size, self.size),
+            on_disk=not self.dontload,
+        )
+
+    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+        """``conv``, and ``bn`` with batch norm."""
+        from torch import nn
+
+        conv = nn.ConvTranspose2d(
+            shapes[0].c,
+            self.filters,
+            self.size,
+            stride=self.stride,
+            padding=self.pixels,
+            bias=not self.has_norm,
+        )
+        return (
+            {"conv": conv, "bn": nn.BatchNorm2d(self.filters)} if self.has_norm else {"conv": conv}
+        )
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, c, h, w) -> (N, filters, h', w')."""
+        x = m.conv(inputs[0])
+        return activate(self.activation, m.bn(x) if self.has_norm else x)
+
+
+def bias_and_norm(layer: Convolutional | Deconvolutional, count: int) -> Iterator[Array]:
+    """The arrays of one value a filter, in file order; with batch norm ``biases`` is its beta."""
+    load = not layer.dontload
+    if not layer.has_norm:
+        yield Array(kind="biases", suffix="conv.bias", shape=(count,), on_disk=load)
+        return
+    yield Array(kind="biases", suffix="bn.bias", shape=(count,), on_disk=load)
+    scales = load and not layer.dontloadscales
+    for kind, suffix in (
+        ("scales", "bn.weight"),
+        ("rolling_mean", "bn.running_mean"),
+        ("rolling_variance", "bn.running_var"),
+    ):
+        yield Array(kind=kind, suffix=suffix, shape=(count,), on_disk=scales)

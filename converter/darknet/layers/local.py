@@ -1,0 +1,80 @@
+"""[local]: a convolution with its own kernels at every place. pj and AB local_layer.c."""
+
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from converter.darknet.layers.activation import activate, need_activation, nullified
+from converter.darknet.layers.base import (
+    Array,
+    Dialect,
+    Layer,
+    Modules,
+    Shape,
+    at_least,
+    need_image,
+)
+
+if typing.TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local(Layer):
+    """A locally connected layer. ``pad`` is pixels here: pj local_layer.c:104."""
+
+    type: ClassVar[str] = "local"
+
+    filters: int = 1
+    size: int = 1
+    stride: int = 1
+    pad: int = 0
+    activation: str = "logistic"
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """(c, h, w) -> (filters, h', w'), as if any padding kept the size: pj local_layer.c:10."""
+        shape = need_image(shapes[0])
+        at_least(1, filters=self.filters, size=self.size, stride=self.stride)
+        at_least(0, pad=self.pad)
+        need_activation(self.activation)
+        lost = 1 if self.pad else self.size
+        return Shape.image(
+            self.filters,
+            (shape.h - lost) // self.stride + 1,
+            (shape.w - lost) // self.stride + 1,
+        )
+
+    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+        """biases, weights: pj parser.c:1292."""
+        out = self.infer(*shapes)
+        load = not self.dontload
+        yield Array(kind="biases", suffix="bias", shape=(out.c, out.h, out.w), on_disk=load)
+        kernels = (out.h * out.w, self.filters, shapes[0].c, self.size, self.size)
+        yield Array(kind="weights", suffix="weight", shape=kernels, on_disk=load)
+
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """A padding that does not keep the size, or an activation that it makes zeros of."""
+        if self.pad and 2 * self.pad != self.size - 1:
+            return f"size={self.size} with pad={self.pad}: the engines read columns at wrong places"
+        return nullified(self.activation)
+
+    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+        """``bias`` and ``weight``."""
+        import torch
+        from torch import nn
+
+        return {
+            array.suffix: nn.Parameter(torch.zeros(array.shape))
+            for array in self.arrays(shapes, dialect)
+        }
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, c, h, w) -> (N, filters, h', w')."""
+        import torch
+        from torch.nn import functional as F
+
+        columns = F.unfold(inputs[0], self.size, padding=self.pad, stride=self.stride)  # (N, k, l)
+        kernels = m.weight.flatten(2)  # (l, filters, k)
+        x = torch.einsum("nkl,lfk->nfl", columns, kernels).reshape(-1, *m.bias.shape)
+        return activate(self.activation, x + m.bias)

@@ -1,0 +1,143 @@
+"""Layers that move values around: [route], [upsample], [crop].
+
+pj route_layer.c, upsample_layer.c, crop_layer.c.
+"""
+
+import typing
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from converter.darknet.layers.base import (
+    Dialect,
+    Layer,
+    Misfit,
+    Shape,
+    absolute,
+    at_least,
+    need_image,
+    only,
+)
+
+if typing.TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route(Layer):
+    """Concatenation of earlier layers' outputs, channel after channel: pj route_layer.c:74.
+
+    With ``groups``, only part ``group_id`` of each of them: AB route_layer.c:80.
+    """
+
+    type: ClassVar[str] = "route"
+
+    layers: tuple[int, ...] = ()
+    groups: int = only("alexeyab", 1)
+    group_id: int = only("alexeyab", 0)
+
+    def sources(self, index: int) -> tuple[int, ...]:
+        """The layers it names."""
+        if not self.layers:
+            raise Misfit("has no layers=")
+        return tuple(absolute(index, layer) for layer in self.layers)
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """Channels add up; maps of unequal size leave only a count (pj parser.c:624-637)."""
+        at_least(1, groups=self.groups)
+        at_least(0, group_id=self.group_id)
+        if self.group_id >= self.groups:
+            raise Misfit(f"group_id={self.group_id} does not exist: groups={self.groups}")
+        for shape in shapes:
+            count = shape.c if shape.is_image else shape.outputs
+            if count % self.groups:
+                raise Misfit(
+                    f"groups={self.groups} does not divide the {count} channels of a source"
+                )
+        first = shapes[0]
+        if first.is_image and all((s.h, s.w) == (first.h, first.w) for s in shapes):
+            return Shape.image(sum(s.c for s in shapes) // self.groups, first.h, first.w)
+        return Shape(sum(s.outputs for s in shapes) // self.groups)
+
+    def signature(self) -> dict[str, Any]:
+        """Without ``layers``, which ``sources`` resolves."""
+        facts = super().signature()
+        del facts["layers"]
+        return facts
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """[(N, c1, h, w), (N, c2, h, w), ...] -> (N, (c1 + c2 + ...) / groups, h, w)."""
+        import torch
+
+        parts = [x.chunk(self.groups, 1)[self.group_id] for x in inputs]
+        # Compared, not hashed: torch.export knows some sizes by name only.
+        if any(x.shape[2:] != inputs[0].shape[2:] for x in inputs):
+            parts = [x.flatten(1) for x in parts]
+        return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upsample(Layer):
+    """Nearest-neighbour enlargement times ``scale``: pj upsample_layer.c, blas.c:334.
+
+    A negative stride goes the other way: each block of stride x stride pixels becomes their sum.
+    """
+
+    type: ClassVar[str] = "upsample"
+
+    stride: int = 2
+    scale: float = 1.0
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """(c, h, w) -> (c, h * stride, w * stride), or (c, h / -stride, w / -stride)."""
+        shape = need_image(shapes[0])
+        if self.stride == 0:
+            raise Misfit("stride=0 leaves nothing")
+        if self.stride > 0:
+            return Shape.image(shape.c, shape.h * self.stride, shape.w * self.stride)
+        return Shape.image(shape.c, shape.h // -self.stride, shape.w // -self.stride)
+
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """Sizes at which the engines mix up the rows."""
+        if self.stride < 0 and (shapes[0].h % -self.stride or shapes[0].w % -self.stride):
+            return f"stride={self.stride} does not divide its input of {shapes[0]}"
+        return None
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, c, h, w) -> (N, c, h', w')."""
+        from torch.nn import functional as F
+
+        x = inputs[0]
+        if self.stride > 0:
+            x = F.interpolate(x, scale_factor=self.stride, mode="nearest")
+        else:
+            x = F.avg_pool2d(x, -self.stride, divisor_override=1)
+        return x if self.scale == 1.0 else x * self.scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crop(Layer):
+    """The middle of the picture, stretched from 0..1 to -1..1 unless ``noadjust``.
+
+    Shifts, flips and colours are for training: pj crop_layer.c:67.
+    """
+
+    type: ClassVar[str] = "crop"
+
+    crop_height: int = 1
+    crop_width: int = 1
+    noadjust: int = 0
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """(c, h, w) -> (c, crop_height, crop_width)."""
+        shape = need_image(shapes[0])
+        if self.crop_height > shape.h or self.crop_width > shape.w:
+            raise Misfit(f"crops {self.crop_height} x {self.crop_width} pixels of {shape}")
+        return Shape.image(shape.c, self.crop_height, self.crop_width)
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, c, h, w) -> (N, c, crop_height, crop_width)."""
+        x = inputs[0]
+        y0 = (x.shape[2] - self.crop_height) // 2
+        x0 = (x.shape[3] - self.crop_width) // 2
+        x = x[:, :, y0 : y0 + self.crop_height, x0 : x0 + self.crop_width]
+        return x if self.noadjust else x * 2 - 1

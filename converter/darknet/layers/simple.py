@@ -1,0 +1,205 @@
+"""Layers without weights, or with those of batch norm only, that keep their input's size."""
+
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from converter.darknet.layers.activation import activate, need_activation, nullified
+from converter.darknet.layers.base import (
+    Array,
+    Dialect,
+    Layer,
+    Misfit,
+    Modules,
+    Shape,
+    at_least,
+    need_image,
+)
+
+if typing.TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activation(Layer):
+    """A function of every value: pj activation_layer.c:38."""
+
+    type: ClassVar[str] = "activation"
+
+    activation: str = "linear"
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """The input's shape."""
+        need_activation(self.activation)
+        return shapes[0]
+
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+        """An activation that it makes zeros of."""
+        return nullified(self.activation)
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, ...) -> (N, ...)."""
+        return activate(self.activation, inputs[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logistic(Layer):
+    """The logistic function; in training also a cross entropy: pj logistic_layer.c:38."""
+
+    type: ClassVar[str] = "logistic"
+    dialect: ClassVar[Dialect | None] = "pjreddie"
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, ...) -> (N, ...)."""
+        return activate("logistic", inputs[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batchnorm(Layer):
+    """Batch norm of every channel: pj batchnorm_layer.c:135, AB batchnorm_layer.c:185."""
+
+    type: ClassVar[str] = "batchnorm"
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """The input's shape."""
+        return need_image(shapes[0])
+
+    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+        """[biases,] scales, rolling_mean, rolling_variance: pj parser.c:1122, AB :2117.
+
+        pj adds biases, too, but neither writes nor reads them: they stay 0.
+        """
+        names = (
+            ("biases", "bn.bias"),
+            ("scales", "bn.weight"),
+            ("rolling_mean", "bn.running_mean"),
+            ("rolling_variance", "bn.running_var"),
+        )
+        shape = (shapes[0].c,)
+        for kind, suffix in names[1:] if dialect == "pjreddie" else names:
+            yield Array(kind=kind, suffix=suffix, shape=shape, on_disk=not self.dontload)
+
+    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+        """``bn``; without bias as pj writes it."""
+        from torch import nn
+
+        bn = nn.BatchNorm2d(shapes[0].c)
+        if dialect == "pjreddie":
+            bn.register_parameter("bias", None)
+        return {"bn": bn}
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, c, h, w) -> (N, c, h, w)."""
+        return typing.cast("torch.Tensor", m.bn(inputs[0]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropout(Layer):
+    """Nothing at inference."""
+
+    type: ClassVar[str] = "dropout"
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """The input."""
+        return inputs[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Empty(Layer):
+    """Nothing at all: AB parser.c:1524."""
+
+    type: ClassVar[str] = "empty"
+    dialect: ClassVar[Dialect | None] = "alexeyab"
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """The input."""
+        return inputs[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost(Layer):
+    """The training loss; nothing at inference."""
+
+    type: ClassVar[str] = "cost"
+    has_output: ClassVar[bool] = False
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """Only the count survives: pj cost_layer.c:41."""
+        return Shape(shapes[0].outputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrastive(Layer):
+    """A training loss on embeddings; its output stays 0 at inference: AB softmax_layer.c:219."""
+
+    type: ClassVar[str] = "contrastive"
+    dialect: ClassVar[Dialect | None] = "alexeyab"
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """Only the count survives: AB softmax_layer.c:167."""
+        return Shape(shapes[0].outputs)
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, ...) -> (N, outputs) zeros."""
+        import torch
+
+        return torch.zeros_like(inputs[0].flatten(1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class L2norm(Layer):
+    """Every pixel's channels to length 1: pj l2norm_layer.c:37, blas.c:126."""
+
+    type: ClassVar[str] = "l2norm"
+    dialect: ClassVar[Dialect | None] = "pjreddie"
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """The input's shape."""
+        return need_image(shapes[0])
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, c, h, w) -> (N, c, h, w)."""
+        return inputs[0] / inputs[0].square().sum(1, keepdim=True).sqrt()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalization(Layer):
+    """Local response normalisation with Darknet's running window: pj normalization_layer.c:66.
+
+    Channel k is divided by (kappa + alpha * S)^beta. S starts with the squares of channels
+    0 ... size/2 - 1; from channel to channel one enters and one leaves, but the square of channel
+    size/2 never entered before it leaves.
+    """
+
+    type: ClassVar[str] = "normalization"
+
+    alpha: float = 0.0001
+    beta: float = 0.75
+    kappa: float = 1.0
+    size: int = 5
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """The input's shape."""
+        at_least(1, size=self.size)
+        if self.size // 2 > need_image(shapes[0]).c:
+            raise Misfit(f"size={self.size} is too large for its {shapes[0].c} channels")
+        return shapes[0]
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, c, h, w) -> (N, c, h, w)."""
+        import torch
+        from torch.nn import functional as F
+
+        x = inputs[0]
+        squares = self.alpha * x.square()
+        steps = x.shape[1] - 1
+        half, behind = self.size // 2, (self.size - 1) // 2
+        first = self.kappa + squares[:, :half].sum(1, keepdim=True)
+        entering = squares[:, half + 1 :]
+        leaving = squares[:, : max(0, steps - behind)]
+        change = F.pad(entering, (0, 0, 0, 0, 0, steps - entering.shape[1])) - F.pad(
+            leaving, (0, 0, 0, 0, steps - leaving.shape[1], 0)
+        )
+        norms = torch.cat([first, first + change.cumsum(1)], 1)
+        return x * norms.pow(-self.beta)

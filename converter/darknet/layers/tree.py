@@ -1,0 +1,47 @@
+"""Word trees (YOLO9000): a softmax over each group of siblings instead of one over all classes.
+
+A .tree file has a line "name parent" a class. Siblings stand together, so that a change of parent
+starts a new group: pj tree.c:83, AB tree.c:85.
+"""
+
+import typing
+from functools import cache
+
+from converter.errors import NetworkError
+from converter.files.opening import read_small
+
+if typing.TYPE_CHECKING:
+    import torch
+
+MAX_BYTES = 4 << 20  # 9k.tree of YOLO9000 has 140 kB
+
+
+@cache
+def group_sizes(path: str) -> tuple[int, ...]:
+    """Classes in each group of the tree at ``path``; relative to where one is, as in Darknet."""
+    sizes: list[int] = []
+    last = None
+    text = read_small(path, MAX_BYTES, NetworkError).decode()
+    for line in text.splitlines():
+        parent = line.split()[1:2]
+        if parent != last:
+            sizes.append(0)
+        last = parent
+        sizes[-1] += 1
+    return tuple(sizes)
+
+
+def obstacle(path: str, classes: int) -> str | None:
+    """Why the tree at ``path`` cannot be used for ``classes`` classes; None if it can."""
+    try:
+        found = sum(group_sizes(path))
+    except (NetworkError, UnicodeDecodeError):
+        return f"needs the file tree={path}, which is not there"
+    return None if found == classes else f"tree={path} has {found} classes, not {classes}"
+
+
+def softmax(x: "torch.Tensor", sizes: tuple[int, ...], dim: int) -> "torch.Tensor":
+    """Softmax over each group of ``sizes`` values along ``dim``."""
+    import torch
+
+    return torch.cat([part.softmax(dim) for part in x.split_with_sizes(sizes, dim)], dim)

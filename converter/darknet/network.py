@@ -1,0 +1,232 @@
+"""Sections -> Network: every layer with its sources resolved and its shapes inferred."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from math import prod
+from typing import ClassVar
+
+from converter.darknet.cfg import MAX_CFG_BYTES, Section, decode_cfg, parse_cfg
+from converter.darknet.layers import LAYERS, Dialect, Layer, Misfit, Shape
+from converter.darknet.layers.base import MAX_VALUES
+from converter.errors import CfgError, NetworkError
+from converter.files.opening import read_small
+
+MAX_LINKS = 100_000  # from layers to those that feed them; official cfgs have hundreds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Net(Layer):
+    """The [net] section: the picture's size. Darknet's defaults are in pj parser.c:700-721."""
+
+    type: ClassVar[str] = "net"
+
+    height: int = 0
+    width: int = 0
+    channels: int = 0
+    inputs: int = 0
+    time_steps: int = 1
+    letter_box: int = 0
+
+    def infer(self, *_: Shape) -> Shape:
+        """The network's input: an image, or ``inputs`` values."""
+        if self.height or self.width or self.channels:
+            return Shape.image(self.channels, self.height, self.width)
+        if self.inputs < 1:
+            raise Misfit("has no width=, height= and channels=")
+        return Shape(self.inputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A layer in its place: ``index`` counts from the first section after [net].
+
+    ``sources`` are indices of the layers that feed it (-1 is the picture), ``inputs`` their shapes.
+    """
+
+    index: int
+    layer: Layer
+    sources: tuple[int, ...]
+    inputs: tuple[Shape, ...]
+    output: Shape
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for messages."""
+        line = f", line {self.layer.line}" if self.layer.line else ""
+        return f"layer {self.index} [{self.layer.type}]{line}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A whole Darknet network.
+
+    Attributes:
+        net: the [net] section.
+        input: shape of the picture.
+        nodes: the layers in cfg order.
+        text: the cfg text it came from.
+        sections: that text, parsed; empty for a network that was built otherwise.
+    """
+
+    net: Net
+    input: Shape
+    nodes: tuple[Node, ...]
+    text: str
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def floats(self) -> int:
+        """Float32 values after the header of its .weights file, as pjreddie's darknet writes it."""
+        return self.floats_of("pjreddie")
+
+    def floats_of(self, dialect: Dialect) -> int:
+        """Float32 values after the header; the dialects differ for [batchnorm] and [rnn] only."""
+        return sum(
+            prod(array.shape)
+            for node in self.nodes
+            for array in node.layer.arrays(node.inputs, dialect)
+            if array.on_disk
+        )
+
+    @property
+    def classes(self) -> int | None:
+        """Classes of the detector or classifier; None for a bare backbone."""
+        last = self.outputs[-1]
+        if last.layer.is_head:
+            return int(getattr(last.layer, "classes"))  # noqa: B009 - every head has classes
+        softmax = any(node.layer.type == "softmax" for node in self.nodes)
+        return self.nodes[-1].output.outputs if softmax else None
+
+    @property
+    def outputs(self) -> tuple[Node, ...]:
+        """The detection heads in file order; without any, the last layer that has an output."""
+        heads = tuple(node for node in self.nodes if node.layer.is_head)
+        last = next((n for n in reversed(self.nodes) if n.layer.has_output), self.nodes[-1])
+        return heads or (last,)
+
+
+def read_network(path: str | os.PathLike[str]) -> Network:
+    """The network of a cfg file.
+
+    Raises:
+        CfgError, NetworkError: with path and line.
+    """
+    try:
+        return parse_network(read_cfg(path))
+    except (CfgError, NetworkError) as error:
+        error.path = os.fspath(path)
+        raise
+
+
+def read_cfg(path: str | os.PathLike[str]) -> str:
+    """The text of a cfg file.
+
+    Raises:
+        CfgError: it is no text, too large, or cannot be read.
+    """
+    return decode_cfg(read_small(path, MAX_CFG_BYTES, CfgError))
+
+
+def parse_network(text: str) -> Network:
+    """The network of cfg text.
+
+    Raises:
+        CfgError, NetworkError: with the line at fault.
+    """
+    sections = parse_cfg(text)
+    net, layers = read_layers(sections)
+    try:
+        return replace(build_network(net, layers, text), sections=sections)
+    except NetworkError as error:
+        half = len(layers) // 2
+        if half > 1 and layers == 2 * layers[:half]:
+            error.remedy = f"from line {layers[half].line} on the layers repeat: delete those"
+        raise
+
+
+def read_layers(sections: Sequence[Section]) -> tuple[Net, list[Layer]]:
+    """[net] and the layers of a cfg, each by itself.
+
+    Raises:
+        CfgError: with the line at fault.
+    """
+    again = next((i for i, section in enumerate(sections) if i and section.type == "net"), None)
+    if again is not None:
+        raise _second_net(sections, again)
+    layers = [_layer_class(section).from_section(section) for section in sections[1:]]
+    return Net.from_section(sections[0]), layers
+
+
+def build_network(net: Net, layers: Sequence[Layer], text: str) -> Network:
+    """Resolve the sources and infer the shapes of ``layers``.
+
+    Raises:
+        NetworkError: naming the first layer that does not fit.
+    """
+    if not layers:
+        raise NetworkError("has no layers after [net]", place=f"line {net.line}")
+    try:
+        picture = net.infer()
+    except Misfit as error:
+        raise NetworkError(f"[net] {error}", place=f"line {net.line}") from error
+    nodes: list[Node] = []
+    links = 0
+    for index, layer in enumerate(layers):
+        layer = layer.over(net.time_steps)
+        try:
+            sources = layer.sources(index)
+            layer.owner(index)  # refuses one that is not before it
+            links += len(sources)
+            if links > MAX_LINKS:
+                raise Misfit(f"is the one with which layers name more than {MAX_LINKS:,} others")
+            inputs = tuple(nodes[i].output if i >= 0 else picture for i in sources)
+            output = layer.infer(*inputs)
+            if output.outputs > MAX_VALUES:
+                raise Misfit(f"its output has more than {MAX_VALUES:,} values")
+        except Misfit as error:
+            place = f"line {layer.line}, layer {index} [{layer.type}]"
+            raise NetworkError(str(error), place=place, remedy="correct the cfg") from error
+        nodes.append(Node(index=index, layer=layer, sources=sources, inputs=inputs, output=output))
+    return Network(net=net, input=picture, nodes=tuple(nodes), text=text)
+
+
+def _second_net(sections: Sequence[Section], again: int) -> CfgError:
+    facts = [(s.type, [(option.key, option.text) for option in s.options]) for s in sections]
+    repeated = facts[again:] == facts[: len(facts) - again]
+    what = "the same network again: it was appended to itself" if repeated else "a second network"
+    line = sections[again].line
+    return CfgError(
+        f"holds {what}",
+        place=f"line {line}",
+        remedy=f"delete everything from line {line} on"
+        if repeated
+        else f"keep what is before line {line} or what follows",
+    )
+
+
+def _layer_class(section: Section) -> type[Layer]:
+    cls = LAYERS.get(section.type)
+    if cls is None:
+        raise CfgError(
+            f"[{section.type}] is not a layer that can be converted",
+            place=f"line {section.line}",
+            remedy=f"known are {', '.join(sorted(LAYERS))}",
+        )
+    return cls
+
+
+def render_cfg(net: Net, layers: Sequence[Layer]) -> str:
+    """Cfg text that parses to ``net`` and ``layers``: only options that differ from the default."""
+    return "\n".join("\n".join(_section_lines(layer)) + "\n" for layer in (net, *layers))
+
+
+def _section_lines(layer: Layer) -> list[str]:
+    lines = [f"[{layer.type}]"]
+    for option in fields(layer):
+        value = getattr(layer, option.name)
+        if option.compare and value != option.default:
+            items = value if isinstance(value, tuple) else (value,)
+            text = ",".join(f"{v:.9g}" if isinstance(v, float) else str(v) for v in items)
+            lines.append(f"{option.name.rstrip('_')}={text}")
+    return lines

@@ -1,0 +1,185 @@
+"""Architectures that a .weights file alone can be recognised as, by its number of floats.
+
+Every head of a detector adds 3 * (5 + K) * (C + 1) floats for K classes, so the count is
+``base + slope * K`` and K follows from it. What a count cannot tell (anchors, input size) is
+assumed to be as published, and said to be assumed.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from converter.darknet.layers import Layer
+from converter.darknet.layers.convolutional import Convolutional
+from converter.darknet.layers.heads import Yolo
+from converter.darknet.layers.pooling import Maxpool
+from converter.darknet.layers.routing import Route, Upsample
+from converter.darknet.network import Net, Network, build_network, render_cfg
+from converter.families import yolov3 as families
+from converter.families.yolov3 import Spec
+
+# More classes than any published detector has (YOLO9000: 9,418). The bound keeps one architecture's
+# counts from reaching into the next one's.
+MAX_CLASSES = 10_000
+
+# Published anchors, (width, height) in pixels: YOLOv3 paper section 2.3 and the official cfgs.
+_ANCHORS = (10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326)
+_ANCHORS_5L = (4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, *_ANCHORS)
+_ANCHORS_TINY = (10, 14, 23, 27, 37, 58, 81, 82, 135, 169, 344, 319)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """A full-width published network.
+
+    Attributes:
+        name: as its cfg is called.
+        size: width and height of the picture that its cfg asks for.
+        layers: the layers for a number of classes.
+        base: floats in its .weights file but for those of its classes.
+        slope: floats that every class adds; 0 where the architecture fixes their number.
+        classes: that number (0: none at all).
+    """
+
+    name: str
+    size: int
+    layers: Callable[[int], list[Layer]]
+    base: int
+    slope: int = 0
+    classes: int | None = None
+
+    def network(self, classes: int) -> Network:
+        """The whole network, with cfg text in our own words."""
+        return _network(self, classes)
+
+    def floats(self, classes: int) -> int:
+        """Float32 values in its .weights file."""
+        return self.base + self.slope * classes
+
+
+@lru_cache(maxsize=32)
+def _network(architecture: Architecture, classes: int) -> Network:
+    net = Net(width=architecture.size, height=architecture.size, channels=3)
+    layers = architecture.layers(classes)
+    return build_network(net, layers, render_cfg(net, layers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """One architecture that a file of some length can be."""
+
+    architecture: Architecture
+    classes: int
+
+    def __str__(self) -> str:
+        if self.architecture.classes is not None:
+            return self.architecture.name
+        return f"{self.architecture.name} with {self.classes} classes"
+
+    @property
+    def assumed(self) -> dict[str, object]:
+        """What the number of floats does not tell."""
+        size = self.architecture.size
+        heads = [n.layer for n in self.network.nodes if isinstance(n.layer, Yolo)]
+        anchors = {"anchors": list(heads[0].anchors)} if heads else {}
+        return {"architecture": self.architecture.name, "width": size, "height": size, **anchors}
+
+    @property
+    def network(self) -> Network:
+        """The network of this reading."""
+        return self.architecture.network(self.classes)
+
+
+def recognise(floats: int, architectures: Sequence[Architecture] | None = None) -> list[Match]:
+    """Every reading of a file with ``floats`` values after its header."""
+    found = (_reading(known, floats) for known in architectures or ARCHITECTURES)
+    return [reading for reading in found if reading]
+
+
+def _reading(known: Architecture, floats: int) -> Match | None:
+    if known.classes is not None:
+        return Match(architecture=known, classes=known.classes) if floats == known.base else None
+    classes, rest = divmod(floats - known.base, known.slope)
+    if rest or not 1 <= classes <= MAX_CLASSES:
+        return None
+    return Match(architecture=known, classes=classes)
+
+
+def _yolov3(anchors: tuple[int, ...] = _ANCHORS, **spec: object) -> Callable[[int], list[Layer]]:
+    def layers(classes: int) -> list[Layer]:
+        template = families.template(Spec(classes=classes, **spec))  # type: ignore[arg-type]
+        return [_with_anchors(layer, anchors) for layer, _ in template]
+
+    return layers
+
+
+def _with_anchors(layer: Layer, anchors: tuple[int, ...]) -> Layer:
+    if not isinstance(layer, Yolo):
+        return layer
+    return Yolo(
+        classes=layer.classes,
+        num=len(anchors) // 2,
+        mask=layer.mask,
+        anchors=tuple(map(float, anchors)),
+    )
+
+
+def _tiny(classes: int) -> list[Layer]:
+    """YOLOv3-tiny: seven 3x3 convs with pools between, then heads at strides 32 and 16."""
+
+    def conv(filters: int, size: int) -> Layer:
+        return Convolutional(
+            filters=filters, size=size, pad=1, batch_normalize=1, activation="leaky"
+        )
+
+    def head(mask: tuple[int, int, int]) -> list[Layer]:
+        return [
+            Convolutional(filters=3 * (5 + classes), pad=1, activation="linear"),
+            Yolo(classes=classes, num=6, mask=mask, anchors=tuple(map(float, _ANCHORS_TINY))),
+        ]
+
+    layers = [conv(16, 3)]
+    for filters in (32, 64, 128, 256, 512):
+        layers += [Maxpool(size=2, stride=2), conv(filters, 3)]
+    layers += [Maxpool(size=2, stride=1), conv(1024, 3), conv(256, 1), conv(512, 3)]
+    layers += head((3, 4, 5))
+    layers += [Route(layers=(-4,)), conv(128, 1), Upsample(), Route(layers=(-1, 8)), conv(256, 3)]
+    return layers + head((0, 1, 2))
+
+
+# The counts are those of the published files, (bytes - 20) / 4, less ``slope`` times their classes;
+# to build all the networks for them would take longer than all the rest of a plan.
+ARCHITECTURES = (
+    Architecture(
+        name="yolov3",
+        size=416,
+        base=61_570_957,
+        slope=3 * (1025 + 513 + 257),
+        layers=_yolov3(merge_channels=(128, 256)),
+    ),
+    Architecture(
+        name="yolov3-spp",
+        size=416,
+        base=62_621_581,
+        slope=3 * (1025 + 513 + 257),
+        layers=_yolov3(merge_channels=(128, 256), spp=True),
+    ),
+    Architecture(
+        name="yolov3_5l",
+        size=416,
+        base=61_922_411,
+        slope=3 * (1025 + 513 + 257 + 129 + 65),
+        layers=_yolov3(_ANCHORS_5L, levels=5, merge_channels=(128, 128, 128, 256)),
+    ),
+    Architecture(name="yolov3-tiny", size=416, base=8_673_934, slope=3 * (513 + 257), layers=_tiny),
+    Architecture(
+        name="darknet53",
+        size=256,
+        base=41_645_640,
+        classes=1000,
+        layers=_yolov3(levels=0, backbone="classifier and softmax"),
+    ),
+    Architecture(
+        name="darknet53.conv.74", size=256, base=40_620_640, classes=0, layers=_yolov3(levels=0)
+    ),
+)

@@ -1,0 +1,192 @@
+"""The byte ledger: what a file holds against what its cfg asks for, and why they differ.
+
+Only hypotheses that fit the file are mentioned, the likeliest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+from typing import TYPE_CHECKING
+
+from converter.darknet.header import Header
+from converter.darknet.layers import DIALECTS, Dialect, Layer
+from converter.darknet.layers.convolutional import Convolutional
+from converter.darknet.layers.heads import AnchorHead, Region
+from converter.diagnosis.alternatives import channels_of, with_heads
+from converter.diagnosis.architectures import ARCHITECTURES, recognise
+from converter.diagnosis.candidates import WIDTHS, are_variances, candidates, is_plausible
+from converter.errors import NetworkError, WeightsError
+from converter.files import sniff
+from converter.published import PUBLISHED, PublicFile
+
+if TYPE_CHECKING:
+    from converter.darknet.network import Net, Network, Node
+    from converter.files.source import Source
+    from converter.plan import Slot
+
+SHOWN = 3  # hypotheses in one message
+
+
+def explain_size(
+    network: Network,
+    header: Header,
+    dialect: Dialect,
+    slots: Sequence[Slot],
+    size: int,
+    source: Source | None = None,
+) -> WeightsError:
+    """Why a file of ``size`` bytes, perhaps ``source``, does not fit ``slots``."""
+    expected = slots[-1].end if slots else header.size
+    tested = [
+        (is_plausible(r, source, size), r)
+        for r in candidates(network, header, dialect, slots, size)
+    ]
+    # Sorting is stable: of two equally likely ones the first found stays first.
+    tested.sort(key=lambda item: ({True: 0, None: 1, False: 2}[item[0]], item[1].changes))
+    likely = [reading for held, reading in tested if held is not False]
+    if not likely:
+        error = _unexplained(header, slots, size, expected, source)
+        if tested:
+            error.message += (
+                f"; by its size alone, {tested[0][1].claim}, but then variances would be negative"
+            )
+        return error
+    first, *others = likely[:SHOWN]
+    claims = "; or ".join(reading.claim for reading in (first, *others))
+    return WeightsError(
+        f"{claims} ({size:,} bytes, the cfg asks for {expected:,})",
+        place=first.place or f"byte {min(size, expected)}",
+        remedy="; or ".join(dict.fromkeys(reading.remedy for reading in (first, *others))),
+    )
+
+
+def explain_unknown(header: Header, dialect: Dialect, source: Source) -> WeightsError:
+    """Why a file without a cfg is of no known architecture."""
+    size = source.size
+    other = 36 - header.size
+    found = [
+        f"with a header of {other} bytes it would be {reading}"
+        for reading in recognise((size - other) // 4)
+        if (size - other) % 4 == 0
+    ]
+    for width, name in WIDTHS.items():
+        floats, rest = divmod(size - header.size, width)
+        found += [f"in {name} it would be {reading}" for reading in recognise(floats) if not rest]
+    for architecture in ARCHITECTURES:
+        network = architecture.network(architecture.classes or 1)
+        layers = _layers_of_prefix(network, dialect, header.size, size)
+        if layers:
+            found.append(f"the first {layers} layers of {architecture.name} would be as long")
+    remedy = "give its cfg with --cfg"
+    if any(text.startswith("the first") for text in found):
+        remedy += ", and --partial for the first layers"
+    published = _published(source)
+    if published and published.size != size:
+        found.insert(0, f"{published.file} as published has {published.size:,} bytes")
+        remedy = f"download it again, or {remedy}"
+    if not sniff.plausible_version(header.major, header.minor, header.revision):
+        found.insert(0, f"its version reads {header.version}, which no darknet wrote")
+        remedy = "this is no .weights file, or a damaged one: download or copy it again"
+    return WeightsError(
+        "; ".join(
+            [
+                f"is of no architecture known by its size ({size:,} bytes),"
+                " and there is no cfg beside it",
+                *found[:SHOWN],
+            ]
+        ),
+        remedy=remedy,
+    )
+
+
+def explain_heads(
+    error: NetworkError, net: Net, layers: Sequence[Layer], source: Source
+) -> NetworkError:
+    """``error``, which stopped a network with heads, with what the file says about the remedy."""
+    heads = [
+        (head, conv) for conv, head in pairwise(layers)
+        if isinstance(head, AnchorHead | Region) and isinstance(conv, Convolutional)
+    ]  # fmt: skip
+    wrong = next(((h, c) for h, c in heads if channels_of(h, h.classes) != c.filters), None)
+    if wrong is None:
+        return error
+    head, conv = wrong
+    each = channels_of(head, 2) - channels_of(head, 1)
+    meant, rest = divmod(conv.filters - channels_of(head, 0), each)
+    counts = [n for n in (head.classes, 0 if rest else meant) if n > 0]
+    fitting = [
+        count
+        for count in counts
+        if (network := with_heads(net, layers, count))
+        and any(
+            source.size == Header.decode(source.head, dialect).size + 4 * network.floats_of(dialect)
+            for dialect in DIALECTS
+        )
+    ]
+    wanted = " or ".join(
+        f"classes={count} with filters={channels_of(head, count)}" for count in fitting or counts
+    )
+    error.remedy = f"the file fits {wanted}" if fitting else f"write {wanted} there"
+    return error
+
+
+def _unexplained(
+    header: Header, slots: Sequence[Slot], size: int, expected: int, source: Source | None
+) -> WeightsError:
+    """Where a file of the wrong size ends, or stops to make sense."""
+    if not sniff.plausible_version(header.major, header.minor, header.revision):
+        return WeightsError(
+            f"its version reads {header.version}, which no darknet wrote"
+            f" ({size:,} bytes, the cfg asks for {expected:,})",
+            place="byte 0",
+            remedy="this is no .weights file, or a damaged one: download or copy it again",
+        )
+    odd = _first_odd(slots, size, source)
+    stray = f"; {odd.place} is the first whose values cannot be what the cfg says" if odd else ""
+    if size > expected:
+        return WeightsError(
+            f"has {size - expected:,} bytes more than the cfg asks for"
+            f" ({size:,}, not {expected:,}){stray}",
+            place=f"byte {expected}",
+            remedy="this is not the cfg it was trained with",
+        )
+    torn = next(slot for slot in slots if slot.end > size)
+    published = _published(source) if source else None
+    download = published is not None and published.size == expected
+    return WeightsError(
+        f"ends inside {torn.kind} of {torn.node.place}: {size:,} bytes of {expected:,}{stray}",
+        place=f"byte {size}",
+        remedy=f"an interrupted download of {published.file}: download it again"
+        if published and download
+        else "download or copy it again, or use the cfg it was trained with",
+    )
+
+
+def _first_odd(slots: Sequence[Slot], size: int, source: Source | None) -> Node | None:
+    """The layer before whose variances the file ceases to be what the cfg says."""
+    if source is None:
+        return None
+    for slot in slots:
+        whole = slot.end <= size and slot.kind.endswith("rolling_variance")
+        if whole and not are_variances(source, slot.offset, slot.floats):
+            return slot.node
+    return None
+
+
+def _layers_of_prefix(network: Network, dialect: Dialect, start: int, size: int) -> int | None:
+    """N if the file has the length of the first N layers, of which none depends on classes."""
+    for node in network.nodes[:-1]:
+        if node.layer.is_head:
+            return None
+        arrays = node.layer.arrays(node.inputs, dialect)
+        floats = sum(prod(array.shape) for array in arrays)
+        start += 4 * floats
+        if start == size and floats and not network.nodes[node.index + 1].layer.is_head:
+            return node.index + 1
+    return None
+
+
+def _published(source: Source) -> PublicFile | None:
+    return next((file for file in PUBLISHED if file.file == source.path.name), None)

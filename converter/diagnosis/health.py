@@ -1,0 +1,209 @@
+"""Values that no training gives: the sign of a damaged file, or of one read with the wrong layout.
+
+Sizes cannot tell a file of another order or another network of equal length; its values can. Every
+value is looked at, in the pass that compares them anyway.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from converter.darknet.layers.heads import AnchorHead, Region
+from converter.errors import WeightsError
+from converter.files.source import Source
+from converter.plan import Plan, Slot
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+log = logging.getLogger("converter")
+
+CHUNK = 256 << 10
+MAX_TOLD = 10  # warnings on a terminal
+
+# Largest magnitudes that pass. COCO's yolov3-tiny has 18 and, in variances, 401; bytes that are no
+# floats of a network give 1e30 within a few values.
+LARGEST = 1e5
+LARGEST_VARIANCE = 1e10
+
+# A head's biases are logits: sigmoid(-50) is 0 in float32. Trained objectness is rare, so its bias
+# is negative (-3 to -5 in COCO's yolov3-tiny); one near 0 is an untrained head.
+LARGEST_HEAD_BIAS = 50.0
+LARGEST_OBJECTNESS = 3.0
+
+# Scales begin as 1, and few of them ever change their sign.
+FEW_SCALES = 16
+
+TAIL = 4096  # bytes at the end that are not all zero in a file that arrived whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Oddity:
+    """Something about one array that no training gives.
+
+    Attributes:
+        layer: the cfg layer.
+        array: Darknet's name of the array.
+        offset: its first byte in the .weights file.
+        problem: in a word or two, for programs.
+        text: the sentence.
+    """
+
+    layer: int
+    array: str
+    offset: int
+    problem: str
+    text: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """One of the ``warnings`` of ``convert --json``."""
+        return {
+            "layer": self.layer,
+            "array": self.array,
+            "offset": self.offset,
+            "problem": self.problem,
+            "text": self.text,
+        }
+
+
+class Survey:
+    """What is noticed while the values of a file go by."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._ranges: dict[int, tuple[float, float]] = {}  # offset of the slot -> least, largest
+        self._heads = {
+            node.sources[0]: node.layer
+            for node in plan.network.nodes
+            if isinstance(node.layer, AnchorHead | Region)
+        }
+        self._found: list[Oddity] = []
+
+    def observe(self, slot: Slot, values: NDArray[np.float32]) -> None:
+        """Look at some or all values of ``slot``: float32, of any shape."""
+        import numpy as np
+
+        with np.errstate(invalid="ignore"):  # some NaN are signalling
+            low, high = float(values.min()), float(values.max())
+        if slot.offset in self._ranges:
+            before = self._ranges[slot.offset]
+            # min() and max() of Python lose NaN, depending on its place.
+            low = float(np.minimum(low, before[0]))
+            high = float(np.maximum(high, before[1]))
+        self._ranges[slot.offset] = low, high
+        if values.size == slot.floats:
+            self._look_closer(slot, values)
+
+    def complete(self, source: Source) -> tuple[Oddity, ...]:
+        """Read what was not observed; everything that was noticed, in file order."""
+        import numpy as np
+
+        buffer = memoryview(bytearray(CHUNK))
+        for slot in self.plan.slots:
+            if slot.offset in self._ranges:
+                continue
+            for start in range(slot.offset, slot.end, CHUNK):
+                view = buffer[: min(CHUNK, slot.end - start)]
+                source.read_into(view, start)
+                self.observe(slot, np.frombuffer(view, "<f4"))
+        self._judge_tail(source)
+        return self.findings()
+
+    def findings(self) -> tuple[Oddity, ...]:
+        """Everything that was noticed about what was observed, in file order."""
+        for slot in self.plan.slots:
+            if slot.offset in self._ranges:
+                self._judge(slot, *self._ranges[slot.offset])
+        return tuple(sorted(self._found, key=lambda oddity: oddity.layer))
+
+    def _judge(self, slot: Slot, low: float, high: float) -> None:
+        variance = slot.kind.endswith("rolling_variance")
+        largest = max(-low, high)
+        if low != low or high != high:
+            self._warn(slot, "nan", "holds NaN")
+        elif largest == float("inf"):
+            self._warn(slot, "infinite", "holds infinite values")
+        elif variance and low < 0:
+            self._warn(slot, "negative", f"holds negative values, down to {low:.3g}")
+        elif largest > (LARGEST_VARIANCE if variance else LARGEST):
+            self._warn(slot, "huge", f"holds values up to {largest:.3g}")
+        elif low == high == 0 and not slot.kind.endswith(("biases", "rolling_mean")):
+            self._warn(slot, "zero", "is zero throughout")
+
+    def _look_closer(self, slot: Slot, values: NDArray[np.float32]) -> None:
+        """What takes more than the least and the largest value."""
+        negative = int((values < 0).sum()) if slot.kind.endswith("scales") else 0
+        if slot.floats >= FEW_SCALES and 2 * negative > slot.floats:
+            self._warn(slot, "negative", f"holds {negative} negative values of {slot.floats}")
+        head = self._heads.get(slot.node.index)
+        if head is None or slot.kind != "biases":
+            return
+        if abs(values).max() > LARGEST_HEAD_BIAS:
+            self._warn(slot, "head", f"holds logits up to {abs(values).max():.3g}")
+            return
+        box = head.coords if isinstance(head, Region) else head.box_values
+        objectness = values.reshape(-1, box + 1 + head.classes)[:, box]
+        if objectness.min() > LARGEST_OBJECTNESS:
+            self._warn(slot, "head", "would see an object in every cell")
+
+    def _judge_tail(self, source: Source) -> None:
+        if not self.plan.slots:  # a network of pools alone
+            return
+        last = self.plan.slots[-1]
+        tail = bytearray(min(TAIL, last.end - last.offset))
+        if source.size != last.end or self._ranges[last.offset] == (0, 0):
+            return
+        source.read_into(memoryview(tail), last.end - len(tail))
+        if len(tail) == TAIL and not any(tail):
+            self._warn(last, "zero", "ends in zeros, as an interrupted download does")
+
+    def _warn(self, slot: Slot, problem: str, what: str) -> None:
+        text = f"{slot.kind} of {slot.node.place} {what}"
+        self._found.append(
+            Oddity(
+                layer=slot.node.index,
+                array=slot.kind,
+                offset=slot.offset,
+                problem=problem,
+                text=text,
+            )
+        )
+
+
+def negative_variance(source: Source, plan: Plan) -> Slot | None:
+    """The first ``rolling_variance`` with a negative or NaN value; a sound file has none.
+
+    Without numpy, whose import would take longer than this.
+    """
+    for slot in plan.slots:
+        if slot.kind == "rolling_variance":
+            values = array("f", bytes(4 * slot.floats))
+            source.read_into(memoryview(values).cast("B"), slot.offset)
+            if sys.byteorder == "big":
+                values.byteswap()
+            if not all(value >= 0 for value in values):
+                return slot
+    return None
+
+
+def report(oddities: tuple[Oddity, ...], *, strict: bool) -> None:
+    """Log what was noticed, or refuse it.
+
+    Raises:
+        WeightsError: something was noticed, and ``strict``.
+    """
+    if oddities and strict:
+        more = f", and {len(oddities) - 1} more such arrays" if len(oddities) > 1 else ""
+        raise WeightsError(
+            f"{oddities[0].text}{more}: damaged, or read with the wrong cfg",
+            remedy="without --strict it is converted all the same",
+        )
+    for oddity in oddities[:MAX_TOLD]:
+        log.warning("%s: no training gives that", oddity.text)
+    if len(oddities) > MAX_TOLD:
+        log.warning("and %d more such arrays, which --json lists", len(oddities) - MAX_TOLD)

@@ -1,0 +1,1 @@
+"""Naming schemes: which network gets which tensor names."""

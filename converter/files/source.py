@@ -1,0 +1,141 @@
+"""A .weights file to read from, and the files that belong to it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from converter.darknet.header import MAX_HEADER_SIZE
+from converter.errors import CfgError, WeightsError
+from converter.files import sniff
+from converter.files.opening import open_regular, read_small
+
+# What trainers append to a net's name: yolov3_final.weights, yolov3_10000.weights, ...
+_TRAINED = re.compile(r"_(?:final|best|last|\d+)$")
+WEIGHTS_SUFFIXES = (".weights", ".backup")
+COMPANIONS = (".cfg", ".names")
+MAX_NAMES_BYTES = 1 << 20  # YOLO9000's 9,418 names take 150 kB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An open .weights file.
+
+    Attributes:
+        path: where it is.
+        file: the file itself.
+        size: its length in bytes when it was opened.
+        head: its beginning.
+        changed_at: when it was last changed before it was opened, in nanoseconds.
+    """
+
+    path: Path
+    file: IO[bytes]
+    size: int
+    head: bytes
+    changed_at: int
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill ``buffer`` from byte ``offset`` on.
+
+        Raises:
+            WeightsError: the file is shorter than it was, or cannot be read.
+        """
+        done = 0
+        while done < len(buffer):
+            try:
+                count = os.preadv(self.file.fileno(), [buffer[done:]], offset + done)
+            except OSError as error:
+                raise WeightsError(f"cannot be read: {error.strerror}", path=self.path) from error
+            if not count:
+                raise WeightsError("became shorter while it was read", path=self.path)
+            done += count
+
+    def need_unchanged(self) -> None:
+        """Refuse a file that somebody wrote to since it was opened.
+
+        Raises:
+            WeightsError: it has another length or time of change.
+        """
+        status = os.fstat(self.file.fileno())
+        if (status.st_size, status.st_mtime_ns) != (self.size, self.changed_at):
+            raise WeightsError(
+                "changed while it was read",
+                path=self.path,
+                remedy="wait until it is completely written, then convert it again",
+            )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Source]:
+    """Open a .weights file.
+
+    Raises:
+        WeightsError: it cannot be read, or is something else by its first bytes.
+    """
+    try:
+        file = open_regular(path, WeightsError, "give a .weights file")
+    except FileNotFoundError:
+        from converter.published import suggest_download  # late: a file that is there needs none
+
+        download = suggest_download(path)
+        remedy = f"download it: {download}" if download else "check the path"
+        raise WeightsError("no such file", path=path, remedy=remedy) from None
+    with file:
+        status = os.fstat(file.fileno())
+        head = file.read(max(sniff.HEAD, MAX_HEADER_SIZE))
+        found = sniff.not_weights(head)
+        if found:
+            raise WeightsError(f"is {found.name}", path=path, remedy=found.remedy)
+        yield Source(
+            path=path, file=file, size=status.st_size, head=head, changed_at=status.st_mtime_ns
+        )
+
+
+def companion(path: Path, suffix: str) -> Path | None:
+    """The file beside ``path`` with ``suffix`` and its stem, as trained or as the net is called.
+
+    Of ``net_final.weights`` these are ``net_final.cfg``, then ``net.cfg``.
+    """
+    candidates = (path.with_name(name) for name in companion_names(path, suffix))
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def companion_names(path: Path, suffix: str) -> list[str]:
+    """What such a file may be called, the most particular name first."""
+    stem = path.stem if path.suffix in WEIGHTS_SUFFIXES else path.name
+    return [name + suffix for name in dict.fromkeys((stem, _TRAINED.sub("", stem)))]
+
+
+def read_names(path: Path, classes: int | None) -> list[str]:
+    """The class names in a .names file, one a line.
+
+    Raises:
+        CfgError: it cannot be read, or has another number of names than ``classes``.
+    """
+    data = read_small(path, MAX_NAMES_BYTES, CfgError)
+    found = sniff.foreign(data[: sniff.HEAD])
+    if found or b"\0" in data:
+        raise CfgError(
+            f"is {found.name if found else 'not text'}",
+            path=path,
+            remedy="give a text file with one class name a line",
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    # Not splitlines(): a name may hold characters that it takes for line ends, Darknet does not.
+    names = [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []
+    if classes is not None and len(names) != classes:
+        raise CfgError(
+            f"has {len(names)} names, the network has {classes} classes",
+            path=path,
+            remedy="give the right file with --names",
+        )
+    return names

@@ -1,0 +1,237 @@
+"""Files that are written: whole or not at all, and nobody else's.
+
+A file grows in a folder of its own beside its target, ``.NAME.TOKEN.part``, and is renamed when it
+is whole. The token is random, and making a folder fails where something has that name: nothing that
+was there before is ever opened for writing. What a run that was killed leaves behind is known by
+more than its name: the file ``lock`` in it holds the token, and nobody has locked it any more.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Self
+
+from converter.errors import OutputError, UsageError
+from converter.files.lock import try_lock
+from converter.files.opening import open_regular
+
+PathLike = str | os.PathLike[str]
+
+_MARK = "unfinished output of darknet-safetensors {}\n"
+
+
+class Unfinished:
+    """The folder in which a file grows, locked by this process.
+
+    Attributes:
+        folder: that folder.
+        path: the growing file in it, which may not be there yet.
+    """
+
+    def __init__(self, folder: Path, lock: IO[bytes]) -> None:
+        self.folder = folder
+        self.path = folder / "content"
+        self._lock = lock
+
+    @classmethod
+    def make(cls, target: Path) -> Self:
+        """A new one beside ``target``.
+
+        Raises:
+            OSError: there is no place for it.
+        """
+        while True:
+            token = secrets.token_hex(8)
+            folder = target.with_name(f".{target.name}.{token}.part")
+            with suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+                if (lock := _new_lock(folder, token)) is not None:
+                    return cls(folder, lock)
+
+    @classmethod
+    def left_behind(cls, target: Path) -> Iterator[Self]:
+        """Those of runs that ended before they were done.
+
+        Raises:
+            OutputError: another run is at work on ``target``.
+        """
+        pattern = re.compile(rf"\.{re.escape(target.name)}\.([0-9a-f]{{16}})\.part")
+        with os.scandir(target.parent) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        for match in filter(None, map(pattern.fullmatch, names)):
+            folder = target.with_name(match[0])
+            lock = _old_lock(folder, match[1], target)
+            if lock is not None:
+                yield cls(folder, lock)
+
+    def remove(self) -> None:
+        """Remove it, with the file if that is still in it, and let go of the lock."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+            (self.folder / "lock").unlink(missing_ok=True)
+            self.folder.rmdir()
+        self.leave()
+
+    def leave(self) -> None:
+        """Let go of the lock, and leave all for the next run."""
+        self._lock.close()
+
+
+def _new_lock(folder: Path, token: str) -> IO[bytes] | None:
+    """The lock of a new folder; None if another run took the folder for an old one meanwhile."""
+    try:
+        lock = open(folder / "lock", "xb", buffering=0)  # noqa: SIM115 - it stays open
+    except FileNotFoundError:
+        return None
+    try:
+        if try_lock(lock.fileno()) and os.fstat(lock.fileno()).st_nlink:
+            lock.write(_MARK.format(token).encode())
+            return lock
+    except OSError:  # say, a full disk
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.close()
+        raise
+    lock.close()
+    return None
+
+
+def _old_lock(folder: Path, token: str, target: Path) -> IO[bytes] | None:
+    """The lock of a folder that a run left behind; None if it is gone, or no run made it."""
+    mark = _MARK.format(token).encode()
+    try:
+        names = set(os.listdir(folder))
+        if not names:
+            folder.rmdir()  # killed before there was a lock; nothing is lost with it
+        if "lock" not in names or not names <= {"lock", "content"}:
+            return None
+        if (folder / "lock").is_symlink():
+            return None
+        lock = open_regular(folder / "lock", OutputError)
+    except (OSError, OutputError):
+        return None
+    if not try_lock(lock.fileno()):
+        lock.close()
+        raise OutputError("is being written by another run", path=target)
+    written = lock.read(len(mark) + 1)
+    # One that was killed while it wrote the mark had made nothing else yet.
+    if written == mark or (mark.startswith(written) and names == {"lock"}):
+        return lock
+    lock.close()
+    return None
+
+
+@contextmanager
+def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
+    """A file that becomes ``path`` if the block ends well, and vanishes if not.
+
+    A symlink is followed, never replaced. What killed runs left for this target is removed.
+
+    Args:
+        path: the target.
+        size: bytes that it will have.
+
+    Raises:
+        OutputError: the target is no regular file, another run is writing it, the disk is too
+            small, or writing failed.
+    """
+    target = resolved(path)
+    try:
+        require_space(target, size)
+        for work in Unfinished.left_behind(target):
+            work.remove()
+        work = Unfinished.make(target)
+        try:
+            with open(work.path, "x+b") as file:
+                yield file
+                file.flush()
+                os.replace(work.path, target)
+        finally:
+            work.remove()
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written: {error.strerror}",
+            path=path,
+            remedy="choose another output",
+        ) from error
+
+
+def write_whole(path: Path, data: bytes, *, force: bool) -> None:
+    """Write a small file at once; one that is there and holds something else needs ``force``.
+
+    Raises:
+        OutputError: it is there, or cannot be written.
+    """
+    if os.path.lexists(path) and not force:
+        if path.is_file() and path.read_bytes() == data:
+            return
+        raise OutputError("exists already", path=path, remedy="replace it with --force")
+    with replacing(path, len(data)) as file:
+        file.write(data)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what runs that were killed left beside ``path``, unless another run is at it."""
+    with suppress(OSError, OutputError):
+        for work in Unfinished.left_behind(Path(os.path.realpath(path))):
+            work.remove()
+
+
+def require_other(target: PathLike, *others: PathLike | None) -> None:
+    """Refuse to replace a file that the same call reads or writes under another name.
+
+    Raises:
+        UsageError: ``target`` is one of ``others``.
+    """
+    if any(other is not None and _is_same(target, other) for other in others):
+        raise UsageError(
+            "is an input, or another output", path=target, remedy="choose another output"
+        )
+
+
+def _is_same(path: PathLike, other: PathLike) -> bool:
+    """Whether both name one file, there or to come."""
+    try:
+        return os.path.realpath(path) == os.path.realpath(other) or (
+            os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
+        )
+    except ValueError:  # a zero byte: the name of no file
+        return False
+
+
+def resolved(path: Path) -> Path:
+    """What ``path`` names in the end: a regular file, or nothing yet.
+
+    Raises:
+        OutputError: it is something else.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():  # realpath() gives up on a loop
+            raise OutputError("is a symlink to itself", path=path, remedy="choose another output")
+        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+            raise OutputError("is not a regular file", path=path, remedy="choose another output")
+    except ValueError as error:
+        raise OutputError("cannot be written: a zero byte in its name", path=path) from error
+    return target
+
+
+def require_space(target: Path, size: int) -> None:
+    """Check that ``size`` more bytes fit on the disk of ``target``.
+
+    Raises:
+        OutputError: they do not.
+    """
+    free = shutil.disk_usage(target.parent).free
+    if free < size:
+        raise OutputError(
+            f"needs {size:,} bytes, and its disk has {free:,} free",
+            path=target,
+            remedy="free some space or choose another disk with -o",
+        )

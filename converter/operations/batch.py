@@ -1,0 +1,172 @@
+"""Many files: what the arguments stand for, and their conversion in parallel processes."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converter.errors import DarknetError, UsageError, WeightsError
+from converter.files import remote
+from converter.files.source import WEIGHTS_SUFFIXES
+from converter.logs import OneLine
+from converter.operations.convert import convert, default_output
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What became of one source.
+
+    Attributes:
+        source: as it was found.
+        facts: the object that ``convert --json`` prints for it alone; with "error" if refused.
+        talk: what was said meanwhile, line by line.
+    """
+
+    source: str
+    facts: Mapping[str, Any]
+    talk: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was converted."""
+        return "error" not in self.facts
+
+
+def find_sources(arguments: Sequence[str]) -> list[str]:
+    """The files that ``arguments`` stand for: files, folders (what is in them) and patterns.
+
+    Raises:
+        WeightsError: a folder or pattern with nothing in it.
+    """
+    found: dict[str, None] = {}
+    for argument in arguments:
+        found.update(dict.fromkeys(_expand(argument)))
+    return list(found)
+
+
+def _expand(argument: str) -> list[str]:
+    path = Path(argument)
+    if remote.is_url(argument) or (os.path.lexists(path) and not path.is_dir()):
+        return [argument]
+    if path.is_dir():
+        matches = [str(p) for p in sorted(path.iterdir()) if p.suffix in WEIGHTS_SUFFIXES]
+    elif glob.has_magic(argument):
+        matches = sorted(glob.glob(argument, recursive=True))
+    else:
+        return [argument]
+    if not matches:
+        raise WeightsError("holds no .weights file", path=argument)
+    return matches
+
+
+def convert_many(
+    sources: Sequence[str], folder: PathLike | None, options: Mapping[str, Any], workers: int
+) -> Iterator[Result]:
+    """Convert all ``sources`` into ``folder``, or each beside itself; results as they come.
+
+    One that fails does not stop the rest. To be called from the main thread, which gets signals.
+
+    Raises:
+        UsageError: two of them would be written to the same file.
+    """
+    jobs = [(source, _target(source, folder), dict(options)) for source in sources]
+    taken: dict[str, str] = {}
+    for source, target, _ in jobs:
+        other = taken.setdefault(target, source)
+        if other != source:
+            raise UsageError(f"would be written to the same file as {other}: {target}", path=source)
+    # Late: their import costs more than planning, and one file needs no other process.
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    # Fresh processes: a fork would copy whatever threads the caller has.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
+        try:
+            with _deaf():  # what starts now inherits it, and so is never interrupted half-way up
+                submitted = [pool.submit(_convert, *job) for job in jobs]
+            for done in as_completed(submitted):
+                yield done.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _target(source: str, folder: PathLike | None) -> str:
+    name = Path(remote.name_of(source)) if remote.is_url(source) else Path(source)
+    target = default_output(name)
+    if folder is None:
+        return str(target)
+    if remote.is_url(folder):
+        return f"{os.fspath(folder).rstrip('/')}/{target.name}"
+    return str(Path(folder) / target.name)
+
+
+def _end_with_parent() -> None:
+    """Let this process end when its parent does: a pool's worker waits for work for ever."""
+    from multiprocessing import parent_process
+    from threading import Thread
+
+    parent = parent_process()
+    assert parent is not None  # this is no main process
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Ignore Ctrl-C while the block runs: between jobs it is for the parent alone to handle."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
+    from converter.files import target as targets  # late: finding one file needs none of it
+
+    talk = _Talk()
+    logger = logging.getLogger("converter")
+    logger.handlers, logger.propagate = [talk], False
+    logger.setLevel(logging.INFO)
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        facts = convert(source, target, **options).as_dict()
+    except DarknetError as error:
+        facts = {"schema": 1, "error": error.as_dict()}
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        facts = {"schema": 1, "error": {"type": "KeyboardInterrupt", "message": "interrupted"}}
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if "error" in facts and not remote.is_url(target):
+        # One that came just before there was a cleanup. Only now: until here the exception kept
+        # its lock open.
+        targets.remove_leftovers(Path(target))
+    return Result(source=source, facts={"source": source, **facts}, talk=tuple(talk.lines))
+
+
+class _Talk(logging.Handler):
+    """Keeps what is said, for the parent to say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.setFormatter(OneLine())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))

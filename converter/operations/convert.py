@@ -1,0 +1,102 @@
+"""convert(): where its input comes from and its output goes; ``conversion`` does the rest.
+
+Kept light: hashing a file takes as long as all else, and begins before the classes of networks are
+imported, which take a third of that.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from converter.checkpoint.dtypes import Dtype
+from converter.errors import UsageError, WeightsError
+from converter.files import remote
+from converter.files.hashing import Hashing
+from converter.files.source import WEIGHTS_SUFFIXES, opened
+
+if TYPE_CHECKING:
+    from converter.operations.conversion import Conversion
+
+PathLike = str | os.PathLike[str]
+FamilyChoice = Literal["auto", "yolov3", "article", "generic"]
+DialectChoice = Literal["auto", "pjreddie", "alexeyab"]
+
+
+def convert(
+    source: PathLike,
+    output: PathLike | None = None,
+    *,
+    cfg: PathLike | None = None,
+    names: PathLike | None = None,
+    family: FamilyChoice = "auto",
+    dialect: DialectChoice = "auto",
+    partial: bool = False,
+    dtype: Dtype = "float32",
+    verify: bool = True,
+    dry_run: bool = False,
+    force: bool = False,
+    strict: bool = False,
+) -> Conversion:
+    """Convert a Darknet .weights file to a safetensors checkpoint, and check it.
+
+    Args:
+        source: the .weights (or .backup) file; its name, or a URL that fsspec knows.
+        output: the checkpoint, likewise; default: ``source`` with the suffix ``.safetensors``, in
+            the current folder for a URL.
+        cfg: the network; default: the .cfg beside ``source``, else recognised by its size.
+        names: class names, one a line; default: the .names beside ``source``.
+        family: which model's tensor names to use; "auto": yolov3 if it is one, else generic.
+        dialect: whose engine wrote the file; "auto": told by the file.
+        partial: accept a file that ends after one of the network's layers.
+        dtype: round the values to this type; only float32 is lossless.
+        verify: read the checkpoint back and compare every value.
+        dry_run: plan only.
+        force: replace an output that is another file.
+        strict: refuse values that no training gives, instead of warning.
+
+    Raises:
+        DarknetError: the reason why it was refused; nothing was changed.
+    """
+    target = default_output(source) if output is None else output
+    if _local_name(target).suffix in WEIGHTS_SUFFIXES:
+        raise UsageError(
+            "would hold safetensors under a Darknet file's name",
+            path=target,
+            remedy="end it with .safetensors",
+        )
+    with (
+        remote.local_source(source) as local,
+        opened(local) as opened_source,
+        Hashing(opened_source) as hashing,
+        remote.local_target(target, force=force, dry_run=dry_run) as local_target,
+    ):
+        from converter.operations.conversion import Job  # late: see above
+
+        try:
+            result = Job(
+                source=opened_source, hashing=hashing, target=local_target, partial=partial,
+                family=family, dialect=dialect, dtype=dtype, force=force, verify=verify,
+                strict=strict,
+            ).run(cfg, names, dry_run=dry_run)  # fmt: skip
+        except WeightsError as error:
+            error.path = error.path or os.fspath(source)
+            raise
+        except OSError as error:
+            raise WeightsError(f"cannot be read: {error.strerror}", path=source) from error
+    return replace(result, output=os.fspath(target)) if remote.is_url(target) else result
+
+
+def default_output(source: PathLike) -> Path:
+    """``.weights`` or ``.backup`` replaced by ``.safetensors``, which is else appended."""
+    path = _local_name(source)
+    if path.suffix in WEIGHTS_SUFFIXES:
+        return path.with_suffix(".safetensors")
+    return path.with_name(path.name + ".safetensors")
+
+
+def _local_name(path: PathLike) -> Path:
+    """``path``, or the last part of a URL."""
+    return Path(remote.name_of(path) if remote.is_url(path) else path)

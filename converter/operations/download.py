@@ -1,0 +1,371 @@
+"""Downloads of published weights: resumed, checked, never taken for whole when they are not.
+
+A file grows in a folder of its own beside its target (see ``target``) and gets its name only after
+it was read back and had a published hash. Whatever goes wrong on the way, the part stays for the
+next run to go on from; it is emptied only when it has proven wrong, or when a server sends the
+whole from its beginning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from io import BufferedRandom, BufferedReader
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import requests
+
+from converter.errors import DownloadError, OutputError
+from converter.files import sniff
+from converter.files.target import Unfinished, require_space
+from converter.published import PublicFile, find_published
+from converter.version import TOOL
+
+PathLike = str | os.PathLike[str]
+Content = BufferedRandom | BufferedReader
+Progress = Callable[[int, int], None]  # (bytes that are there, bytes of the whole)
+
+TIMEOUT = (10.0, 30.0)  # seconds: to connect, and between two packets
+WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before all servers are asked once more
+MAX_REDIRECTS = 10  # a GitHub release takes one
+CHUNK = 1 << 16
+
+# What may be over in a second. requests raises ConnectionError for TLS errors, too.
+_PASSING = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+)
+
+log = logging.getLogger("converter")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """What ``fetch`` did.
+
+    Attributes:
+        status: "downloaded" or "already there".
+        path: the file.
+        file: what it is.
+        digest: the published hash that it was found to have.
+    """
+
+    status: Literal["downloaded", "already there"]
+    path: Path
+    file: PublicFile
+    digest: str
+
+    def as_dict(self) -> dict[str, object]:
+        """The object that ``download --json`` prints."""
+        return {
+            "schema": 1,
+            "status": self.status,
+            "name": self.file.name,
+            "path": str(self.path),
+            "size": self.file.size,
+            "digest": self.digest,
+            "sources": self.file.hashes[self.digest],
+            "licence": self.file.licence,
+        }
+
+
+def download(name: str, directory: PathLike = ".", *, force: bool = False) -> Path:
+    """Bring the published file ``name`` into ``directory``, unless it is there.
+
+    Args:
+        name: a name in ``registry.FILES``.
+        directory: where to put it; made if it does not exist.
+        force: replace a file of that name that is not the published one.
+
+    Returns:
+        The file, whose bytes have a published hash.
+
+    Raises:
+        DarknetError: the reason why there is no such file now.
+    """
+    return fetch(find_published(name), directory, force=force).path
+
+
+def fetch(
+    file: PublicFile,
+    directory: PathLike,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+    waits: Sequence[float] = WAITS,
+    timeout: tuple[float, float] = TIMEOUT,
+) -> Download:
+    """Like ``download``, of any file, and telling more.
+
+    Args:
+        file: what to bring.
+        directory: where to put it; made if it does not exist.
+        force: replace a file of that name that is not the published one.
+        progress: called after every chunk.
+        waits: seconds to wait before each further round over the servers.
+        timeout: seconds to connect, and between two packets.
+
+    Raises:
+        DownloadError: no server delivered it.
+        OutputError: it cannot be put there.
+    """
+    target = Path(os.path.realpath(Path(directory) / file.file))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        digest = _existing(target, file, force=force)
+        if digest:
+            return Download(status="already there", path=target, file=file, digest=digest)
+        with _growing(target) as part:
+            require_space(target, file.size - _size(part))
+            with _session() as session:
+                job = _Job(
+                    file=file, part=part, session=session, timeout=timeout, progress=progress
+                )
+                digest = job.run(waits)
+            Path(part.name).replace(target)
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written: {error.strerror}",
+            path=target,
+            remedy="choose another directory with -o",
+        ) from error
+    return Download(status="downloaded", path=target, file=file, digest=digest)
+
+
+def _existing(target: Path, file: PublicFile, *, force: bool) -> str | None:
+    """The hash of a good file that is there already."""
+    if not os.path.lexists(target):
+        return None
+    if not target.is_file():
+        raise OutputError("is not a regular file", path=target, remedy="move it away")
+    with target.open("rb") as existing:
+        digest = _published(existing, file)
+    if digest is None and not force:
+        raise OutputError(
+            f"exists already, and is not the published {file.file}",
+            path=target,
+            remedy="replace it with --force, or choose another directory with -o",
+        )
+    return digest
+
+
+@contextmanager
+def _growing(target: Path) -> Iterator[BufferedRandom]:
+    """The growing file: the longest that earlier runs left. An empty one is not left behind."""
+    earlier = sorted(Unfinished.left_behind(target), key=lambda work: _length(work.path))
+    work = earlier.pop() if earlier else Unfinished.make(target)
+    for shorter in earlier:
+        shorter.remove()
+    with open(work.path, "a+b") as file:
+        try:
+            yield file
+        finally:
+            file.flush()
+            if _length(work.path):
+                work.leave()
+            else:
+                work.remove()
+
+
+def _length(path: Path) -> int:
+    """Bytes of the file; 0 if there is none, as when it was renamed."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def _size(content: Content) -> int:
+    return content.seek(0, os.SEEK_END)
+
+
+def _published(content: Content, file: PublicFile) -> str | None:
+    """The published hash that ``content`` has, if it has one."""
+    if _size(content) != file.size:
+        return None
+    for algorithm in sorted({digest.partition(":")[0] for digest in file.hashes}):
+        content.seek(0)
+        digest = f"{algorithm}:{hashlib.file_digest(content, algorithm).hexdigest()}"
+        if digest in file.hashes:
+            return digest
+    return None
+
+
+def _session() -> requests.Session:
+    """Proxies, certificates and .netrc are requests' own business (its environment variables)."""
+    session = requests.Session()
+    session.max_redirects = MAX_REDIRECTS
+    # pjreddie.com refuses clients without a name. A compressed answer could not be resumed.
+    session.headers["User-Agent"] = TOOL.replace(" ", "/")
+    session.headers["Accept-Encoding"] = "identity"
+    return session
+
+
+class _ServerError(Exception):
+    """Why one server did not deliver. ``final``: asking it again would not help."""
+
+    def __init__(self, message: str, *, final: bool) -> None:
+        super().__init__(message)
+        self.final = final
+
+
+@dataclass(kw_only=True)
+class _Job:
+    """Filling one part from the servers of one file.
+
+    Attributes:
+        etags: url -> strong ETag of the version that it sent last.
+        whole: urls to ask for the whole file, since what they said to a range made no sense.
+    """
+
+    file: PublicFile
+    part: BufferedRandom
+    session: requests.Session
+    timeout: tuple[float, float]
+    progress: Progress | None
+    etags: dict[str, str] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
+
+    def run(self, waits: Sequence[float]) -> str:
+        """Fill the part; the hash that it has then."""
+        if _size(self.part) >= self.file.size:
+            digest = self._check()
+            if digest:
+                return digest
+            log.info("%s is not the file: starting anew", self.part.name)
+        elif _size(self.part):
+            log.info("going on from byte %s of %s", f"{_size(self.part):,}", self.part.name)
+        faults: dict[str, _ServerError] = {}
+        for wait in (0.0, *waits):
+            time.sleep(wait)
+            for url in self.file.urls:
+                if url in faults and faults[url].final:
+                    continue
+                try:
+                    return self._try(url)
+                except _ServerError as fault:
+                    log.warning("%s: %s", url, fault)
+                    faults[url] = fault
+            if all(fault.final for fault in faults.values()):
+                break
+        raise self._failed(faults)
+
+    def _failed(self, faults: dict[str, _ServerError]) -> DownloadError:
+        reasons = "; ".join(f"{urlsplit(url).hostname} {fault}" for url, fault in faults.items())
+        kept = _size(self.part)
+        remedy = "check the connection, or the proxy settings, and run it again"
+        if kept:
+            remedy += f": it goes on from byte {kept:,}"
+        return DownloadError(
+            f"could not be downloaded: {reasons}", path=self.file.file, remedy=remedy
+        )
+
+    def _try(self, url: str) -> str:
+        start = _size(self.part)
+        log.info("%s from %s", self.file.file, url)
+        with self._get(url, start) as response:
+            begun = self._position(response, url, start)
+            self._receive(response, begun)
+        digest = self._check()
+        if digest is None:
+            # After a resumption it may only be that the two parts are of two versions.
+            raise _ServerError("sent other bytes than were published", final=begun == 0)
+        return digest
+
+    def _check(self) -> str | None:
+        digest = _published(self.part, self.file)
+        if digest is None:
+            self.part.truncate(0)
+        return digest
+
+    def _get(self, url: str, start: int) -> requests.Response:
+        headers = {}
+        if start and url not in self.whole:
+            headers["Range"] = f"bytes={start}-"
+            # RFC 9110 section 13.1.5: a server whose file has changed now sends the whole.
+            if url in self.etags:
+                headers["If-Range"] = self.etags[url]
+        try:
+            return self.session.get(url, headers=headers, stream=True, timeout=self.timeout)
+        # requests' own errors are OSErrors; a missing certificate bundle is a plain one, and a
+        # redirection to something that is no address may be a ValueError.
+        except (OSError, ValueError) as error:
+            raise _describe(error) from error
+
+    def _receive(self, response: requests.Response, at: int) -> None:
+        """Append the answer, which begins at byte ``at``."""
+        # A connection that breaks off is told by the size, as is one that just ends.
+        with suppress(requests.RequestException):
+            for chunk in response.iter_content(CHUNK):
+                if at == 0:
+                    self._begin(response, chunk)
+                at += len(chunk)
+                if at > self.file.size:
+                    self.part.truncate(0)
+                    raise _ServerError(f"sent more than {self.file.size:,} bytes", final=True)
+                self.part.write(chunk)
+                if self.progress:
+                    self.progress(at, self.file.size)
+        if at < self.file.size:
+            raise _ServerError(f"broke off at byte {at:,} of {self.file.size:,}", final=False)
+
+    def _position(self, response: requests.Response, url: str, start: int) -> int:
+        """The byte with which the answer begins: 0, or ``start``."""
+        status, etag = response.status_code, response.headers.get("ETag", "")
+        if status == requests.codes.ok:
+            self._remember(url, etag)
+            return 0
+        if status == requests.codes.partial_content:
+            # RFC 9110 section 14.4. A total of "*" is unknown.
+            range_ = f"bytes {start}-{self.file.size - 1}"
+            said = response.headers.get("Content-Range")
+            if (
+                said in (f"{range_}/{self.file.size}", f"{range_}/*")
+                and self.etags.get(url, etag) == etag
+            ):
+                self._remember(url, etag)
+                return start
+            self.whole.add(url)
+            raise _ServerError("sent another part than was asked for", final=False)
+        if status == requests.codes.requested_range_not_satisfiable and start:
+            self.whole.add(url)
+            raise _ServerError(f"has no byte {start:,}", final=False)
+        # 408 and 429 ask to come back later, as do errors of the server.
+        final = status < 500 and status not in (408, 429)
+        raise _ServerError(f"answered with HTTP status {status}", final=final)
+
+    def _remember(self, url: str, etag: str) -> None:
+        # RFC 9110 section 13.1.5: a weak one, W/"...", may not be sent back in If-Range.
+        if etag.startswith('"'):
+            self.etags[url] = etag
+
+    def _begin(self, response: requests.Response, chunk: bytes) -> None:
+        """Look at the first bytes of a whole file before the part is given up for it."""
+        found = sniff.not_weights(chunk[: sniff.HEAD])
+        if found:
+            raise _ServerError(f"sent {found.name}", final=True)
+        length = response.headers.get("Content-Length", str(self.file.size))
+        if length != str(self.file.size):
+            raise _ServerError(
+                f"has a file of {length[:20]} bytes instead of {self.file.size}", final=True
+            )
+        self.part.truncate(0)
+
+
+def _describe(error: Exception) -> _ServerError:
+    if isinstance(error, requests.exceptions.SSLError):
+        return _ServerError("failed the TLS handshake", final=True)
+    for kind, text in (
+        (requests.TooManyRedirects, f"redirected more than {MAX_REDIRECTS} times"),
+        (requests.exceptions.ProxyError, "could not be reached through the proxy"),
+        (requests.Timeout, "did not answer in time"),
+        (requests.ConnectionError, "could not be reached"),
+    ):
+        if isinstance(error, kind):
+            return _ServerError(text, final=not isinstance(error, _PASSING))
+    return _ServerError(f"could not be asked: {str(error)[:200]}", final=True)

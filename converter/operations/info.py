@@ -1,0 +1,350 @@
+"""What a file is and what is in it: .cfg, .weights or .safetensors, as far as it can be told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import Any, Literal
+
+from converter.checkpoint.dtypes import widen
+from converter.checkpoint.header import read_entries, read_metadata
+from converter.checkpoint.metadata import Metadata
+from converter.checkpoint.reader import Tensors
+from converter.darknet import dialects
+from converter.darknet.costs import multiply_adds
+from converter.darknet.header import Header
+from converter.darknet.layers import Dialect
+from converter.darknet.layers.heads import AnchorHead, Region
+from converter.darknet.network import Network, Node, parse_network, read_network
+from converter.diagnosis.architectures import recognise
+from converter.diagnosis.explain import explain_unknown
+from converter.diagnosis.health import Oddity, Survey
+from converter.errors import CheckpointError, DarknetError, FamilyError, WeightsError
+from converter.families import yolov3 as families
+from converter.files.hashing import sha256_of
+from converter.files.source import Source, companion, opened, read_names
+from converter.operations.revert import HEADERS
+from converter.plan import Plan, make_plan
+from converter.published import PUBLISHED
+
+PathLike = str | os.PathLike[str]
+
+# What batch norm gathers rather than learns.
+STATISTICS = ("rolling_mean", "rolling_variance")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One layer.
+
+    Attributes:
+        node: the layer in its place.
+        parameters: learned values.
+        statistics: means and variances of batch norm.
+        multiply_adds: of its convolutions and matrices, for one picture.
+        start, end: its bytes in a .weights file; equal if it has none.
+    """
+
+    node: Node
+    parameters: int
+    statistics: int
+    multiply_adds: int
+    start: int
+    end: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """One of the ``layers`` of ``info --json``."""
+        layer = self.node.layer
+        return {
+            "index": self.node.index,
+            "type": layer.type,
+            "line": layer.line or None,
+            "filters": getattr(layer, "filters", None),
+            "size": getattr(layer, "size", None),
+            "stride": getattr(layer, "stride", None),
+            "sources": list(self.node.sources),
+            "input": [_dimensions(shape) for shape in self.node.inputs],
+            "output": _dimensions(self.node.output),
+            "parameters": self.parameters,
+            "statistics": self.statistics,
+            "multiply_adds": self.multiply_adds,
+            "bytes": [self.start, self.end],
+        }
+
+
+@dataclass(kw_only=True)
+class Info:
+    """What is known about a file; what is not is None or empty.
+
+    Attributes:
+        kind: which sort of file.
+        path, size: where it is and its bytes.
+        network: what it describes, or is read as.
+        how: how that was found out.
+        dialect, family: what it is read as.
+        header: of the .weights file that it is, was or would become.
+        rows: the layers.
+        tensors: name, type and shape of a checkpoint's tensors.
+        metadata: what a checkpoint says of itself.
+        names: the classes.
+        sha256: of a .weights file.
+        published: the published file that it is, by its hash.
+        oddities: values that no training gives; None if they were not looked at.
+        problem: why it could not be read in full.
+    """
+
+    kind: Literal["cfg", "weights", "safetensors"]
+    path: Path
+    size: int
+    network: Network | None = None
+    how: str | None = None
+    dialect: Dialect = "pjreddie"
+    family: str | None = None
+    header: Header | None = None
+    rows: list[Row] = field(default_factory=list)
+    tensors: dict[str, tuple[str, list[int]]] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+    names: list[str] | None = None
+    sha256: str | None = None
+    published: str | None = None
+    oddities: tuple[Oddity, ...] | None = None
+    problem: DarknetError | None = None
+
+    @property
+    def heads(self) -> list[tuple[Node, AnchorHead | Region]]:
+        """The detection heads that have anchors."""
+        nodes = self.network.nodes if self.network else ()
+        return [(n, n.layer) for n in nodes if isinstance(n.layer, AnchorHead | Region)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object that ``info --json`` prints."""
+        network, header = self.network, self.header
+        return {
+            "schema": 1,
+            "kind": self.kind,
+            "path": str(self.path),
+            "size": self.size,
+            "read_as": self.how,
+            "family": self.family,
+            "dialect": self.dialect,
+            "header": None
+            if header is None
+            else {
+                "major": header.major,
+                "minor": header.minor,
+                "revision": header.revision,
+                "seen": header.seen,
+                "size": header.size,
+                "transpose": header.transpose,
+            },
+            "input": _dimensions(network.input) if network else None,
+            "classes": network.classes if network else None,
+            "names": self.names,
+            "heads": [
+                {
+                    "layer": node.index,
+                    "classes": head.classes,
+                    "output": _dimensions(node.output),
+                    "anchors": [list(pair) for pair in anchors_of(head)],
+                }
+                for node, head in self.heads
+            ],
+            "totals": {
+                "layers": len(self.rows),
+                "parameters": sum(row.parameters for row in self.rows),
+                "statistics": sum(row.statistics for row in self.rows),
+                "multiply_adds": sum(row.multiply_adds for row in self.rows),
+                "bflops": 2e-9 * sum(row.multiply_adds for row in self.rows),
+                "bytes": self.rows[-1].end if self.rows else None,
+            },
+            "layers": [row.as_dict() for row in self.rows],
+            "tensors": {
+                name: {"dtype": dtype, "shape": shape}
+                for name, (dtype, shape) in self.tensors.items()
+            },
+            "metadata": {key: text for key, text in self.metadata.items() if key != "cfg"},
+            "sha256": self.sha256,
+            "published": self.published,
+            "warnings": None
+            if self.oddities is None
+            else [oddity.as_dict() for oddity in self.oddities],
+            "problem": self.problem.as_dict() if self.problem else None,
+        }
+
+
+def describe(
+    path: PathLike, *, cfg: PathLike | None = None, dialect: Dialect | None = None
+) -> Info:
+    """All that can be told of ``path``.
+
+    Args:
+        path: a .cfg, .weights or .safetensors file; told apart by their suffix, else .weights.
+        cfg: the network of a .weights file; default: the .cfg beside it, else recognised by its
+            size.
+        dialect: whose darknet it is of; default: told by the files.
+
+    Raises:
+        DarknetError: it cannot be read, or is no such file.
+    """
+    path = Path(path)
+    if path.suffix == ".cfg":
+        return _of_cfg(path, dialect)
+    if path.suffix == ".safetensors":
+        return _of_checkpoint(path)
+    with opened(path) as source:
+        try:
+            return _of_weights(source, cfg, dialect)
+        except WeightsError as error:
+            error.path = error.path or os.fspath(path)
+            raise
+
+
+def _of_cfg(path: Path, dialect: Dialect | None) -> Info:
+    network = read_network(path)
+    signs = {found for found, _ in dialects.evidence(network)}
+    wrote: Dialect = dialect or ("alexeyab" if signs == {"alexeyab"} else "pjreddie")
+    info = Info(kind="cfg", path=path, size=path.stat().st_size, network=network, dialect=wrote)
+    info.family = _family(network)
+    names = companion(path.with_suffix(""), ".names")
+    if names:
+        info.names = read_names(names, network.classes)
+    info.header = HEADERS[wrote]
+    info.rows = list(_rows(network, wrote, info.header.size))
+    return info
+
+
+def _of_weights(source: Source, cfg: PathLike | None, wanted: Dialect | None) -> Info:
+    header = Header.decode(source.head, wanted or "pjreddie")
+    info = Info(kind="weights", path=source.path, size=source.size, header=header)
+    info.sha256 = sha256_of(source)
+    info.published = next(
+        (file.file for file in PUBLISHED if f"sha256:{info.sha256}" in file.hashes), None
+    )
+    try:
+        _find_network(info, source, cfg, wanted)
+    except DarknetError as error:
+        info.problem = error
+    return info
+
+
+def _find_network(info: Info, source: Source, cfg: PathLike | None, wanted: Dialect | None) -> None:
+    path = Path(cfg) if cfg is not None else companion(source.path, ".cfg")
+    if path is not None:
+        network, info.how = read_network(path), f"the network of {path}"
+    else:
+        network, info.how = _recognised(source, wanted or "pjreddie")
+    info.dialect = dialects.choose(network, source.head, source.size, wanted).dialect
+    info.header = header = Header.decode(source.head, info.dialect)
+    info.network, info.family = network, _family(network)
+    info.rows = list(_rows(network, info.dialect, header.size))
+    names = companion(source.path, ".names")
+    if names:
+        info.names = read_names(names, network.classes)
+    plan = make_plan(
+        header=header,
+        size=source.size,
+        network=network,
+        family=families.generic(network),
+        dialect=info.dialect,
+        partial=True,
+        source=source,
+    )
+    if plan.cutoff is not None:
+        info.how += f", of which it holds the first {plan.cutoff} layers"
+    info.oddities = Survey(plan).complete(source)
+
+
+def _recognised(source: Source, dialect: Dialect) -> tuple[Network, str]:
+    header = Header.decode(source.head, dialect)
+    floats, rest = divmod(source.size - header.size, 4)
+    readings = [] if rest else recognise(floats)
+    if not readings:
+        raise explain_unknown(header, dialect, source)
+    text = " or ".join(map(str, readings))
+    return readings[0].network, f"{text}, recognised by its size; anchors and input size assumed"
+
+
+def _of_checkpoint(path: Path) -> Info:
+    entries = read_entries(path)
+    info = Info(kind="safetensors", path=path, size=path.stat().st_size)
+    info.metadata = read_metadata(path)
+    info.tensors = {
+        name: (entry["dtype"], entry["shape"])
+        for name, entry in entries.items()
+        if name != "__metadata__"
+    }
+    try:
+        _follow_metadata(info, Metadata.decode(info.metadata))
+    except DarknetError as error:
+        error.path = error.path or os.fspath(path)
+        info.problem = error
+    return info
+
+
+def _follow_metadata(info: Info, meta: Metadata) -> None:
+    network = parse_network(meta.cfg)
+    info.network, info.header, info.dialect = network, meta.header, meta.dialect
+    info.family, info.names = meta.family, meta.names
+    info.how = f"the network that {meta.tool} wrote into it"
+    info.rows = list(_rows(network, meta.dialect, meta.header.size))
+    plan = make_plan(
+        header=meta.header,
+        size=None,
+        network=network,
+        family=families.named(network, meta.family),
+        dialect=meta.dialect,
+        cutoff=meta.cutoff,
+    )
+    info.oddities = _examined(info.path, plan, meta)
+
+
+def _examined(path: Path, plan: Plan, meta: Metadata) -> tuple[Oddity, ...]:
+    survey = Survey(plan)
+    with Tensors(path, meta.dtype) as tensors:
+        surplus = tensors.names.difference(slot.tensor for slot in plan.tensors)
+        if surplus:
+            raise CheckpointError("has a tensor that its network lacks", place=min(surplus))
+        for slot in plan.tensors:
+            tensors.need(slot)
+            for bits in tensors.in_file_order(slot):
+                survey.observe(slot, widen(bits, meta.dtype))
+    return survey.findings()
+
+
+def _rows(network: Network, dialect: Dialect, start: int) -> Iterator[Row]:
+    for node in network.nodes:
+        counts = {True: 0, False: 0}
+        for array in node.layer.arrays(node.inputs, dialect):
+            if array.on_disk:
+                counts[array.kind.endswith(STATISTICS)] += prod(array.shape)
+        end = start + 4 * sum(counts.values())
+        yield Row(
+            node=node,
+            parameters=counts[False],
+            statistics=counts[True],
+            multiply_adds=multiply_adds(node.layer, node.inputs[0], dialect),
+            start=start,
+            end=end,
+        )
+        start = end
+
+
+def anchors_of(head: AnchorHead | Region) -> list[tuple[float, float]]:
+    """(width, height) of the head's own anchors: in pixels, for [region] in cells."""
+    if isinstance(head, AnchorHead):
+        return list(head.used_anchors)
+    return list(zip(head.anchors[::2], head.anchors[1::2], strict=False))
+
+
+def _family(network: Network) -> str:
+    try:
+        return families.yolov3(network).name
+    except FamilyError:
+        return "generic"
+
+
+def _dimensions(shape: Any) -> list[int]:
+    return [shape.c, shape.h, shape.w] if shape.is_image else [shape.outputs]

@@ -1,0 +1,97 @@
+"""verify(): a checkpoint against the .weights file it was made from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converter.checkpoint import payload
+from converter.checkpoint.header import read_metadata
+from converter.checkpoint.metadata import Metadata
+from converter.checkpoint.payload import Comparison
+from converter.darknet.header import Header
+from converter.darknet.network import parse_network, read_network
+from converter.errors import CheckpointError, WeightsError
+from converter.families import yolov3 as families
+from converter.files.source import opened
+from converter.plan import Plan, make_plan
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What ``verify`` found.
+
+    Attributes:
+        plan: which bytes should be where.
+        metadata: what the checkpoint says of itself.
+        comparison: what is.
+        header_ok: whether the recorded header is the file's, and the recorded end.
+    """
+
+    plan: Plan
+    metadata: Metadata
+    comparison: Comparison
+    header_ok: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether the checkpoint holds exactly this file."""
+        return self.comparison.ok and self.header_ok
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object that ``verify --json`` prints."""
+        return {
+            "schema": 1,
+            "ok": self.ok,
+            "tensors": len(self.comparison.rows),
+            "mismatched": list(self.comparison.mismatched),
+            "missing": list(self.comparison.missing),
+            "unexpected": list(self.comparison.unexpected),
+            "header": self.header_ok,
+            "dtype": self.metadata.dtype,
+        }
+
+
+def verify(source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = None) -> Verification:
+    """Compare ``checkpoint`` with the .weights file it was made from, value by value.
+
+    Args:
+        source: the .weights file.
+        checkpoint: the safetensors file.
+        cfg: the network, if the checkpoint should not be believed about it.
+
+    Raises:
+        DarknetError: they cannot be compared.
+    """
+    try:
+        meta = Metadata.decode(read_metadata(checkpoint))
+    except CheckpointError as error:
+        error.path = os.fspath(checkpoint)
+        raise
+    with opened(Path(source)) as opened_source:
+        header = Header.decode(opened_source.head, meta.dialect)
+        network = read_network(cfg) if cfg else parse_network(meta.cfg)
+        try:
+            plan = make_plan(
+                header=header,
+                size=opened_source.size,
+                network=network,
+                family=families.named(network, meta.family),
+                dialect=meta.dialect,
+                partial=meta.cutoff is not None,
+                source=opened_source,
+            )
+        except WeightsError as error:
+            error.path = os.fspath(source)
+            raise
+        comparison = payload.compare(opened_source, plan, Path(checkpoint), meta.dtype)
+        return Verification(
+            plan=plan,
+            metadata=meta,
+            comparison=comparison,
+            header_ok=(header, plan.cutoff) == (meta.header, meta.cutoff),
+        )

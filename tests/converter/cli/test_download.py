@@ -1,0 +1,137 @@
+"""The command line of downloads: what it prints, where, and its exit codes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import converter.published
+from converter.cli.download import download_main
+from converter.published import CFG_ONLY, PUBLISHED
+from tests.converter.http_server import serving, status, whole
+from tests.converter.toy import HASH, OTHER, PAYLOAD, published
+
+
+@pytest.fixture
+def server(monkeypatch):
+    with serving(whole(PAYLOAD)) as running:
+        monkeypatch.setattr(converter.published, "PUBLISHED", (published(running.url),))
+        yield running
+
+
+def test_a_download(server, tmp_path, capsys):
+    for done in ("downloaded", "already there"):
+        assert download_main(["toy", "-o", str(tmp_path)]) == 0
+        printed = capsys.readouterr().out
+        assert printed == (
+            f"{tmp_path}/toy.weights: {done}, {len(PAYLOAD):,} bytes, verified: {HASH}"
+            " (hash from one source)\n"
+        )
+    assert (tmp_path / "toy.weights").read_bytes() == PAYLOAD
+
+
+def test_it_goes_to_the_current_directory(server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert download_main(["toy"]) == 0
+    assert (tmp_path / "toy.weights").read_bytes() == PAYLOAD
+
+
+def test_json(server, tmp_path, capsys):
+    assert download_main(["toy", "-o", str(tmp_path), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts.pop("licence").startswith("no licence is stated")
+    assert facts == {
+        "schema": 1,
+        "status": "downloaded",
+        "name": "toy",
+        "path": str(tmp_path / "toy.weights"),
+        "size": len(PAYLOAD),
+        "digest": HASH,
+        "sources": 1,
+    }
+
+
+def test_quiet_says_nothing_on_stderr(server, tmp_path, capsys):
+    assert download_main(["toy", "-o", str(tmp_path), "-q"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_without_a_terminal_there_is_no_bar(server, tmp_path, capsys):
+    assert download_main(["toy", "-o", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == (
+        f"toy.weights from {server.url}\n"
+        "licence: no licence is stated for the weights; the darknet repository that links to them"
+        " is public domain; COCO, which they were trained on, has terms of its own\n"
+    )
+
+
+def test_on_a_terminal_there_is_one(server, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert download_main(["toy", "-o", str(tmp_path)]) == 0
+    bar = capsys.readouterr().err.partition("\n")[2].partition("licence: ")[0]
+    # The first chunk of 65,536 bytes is 20 % of the 327,700.
+    assert bar.startswith("toy.weights  20%  0.1 of 0.3 MB  0.0 MB/s\x1b[K\r")
+    assert bar.endswith("\r\x1b[K\r"), "the line is left empty"
+
+
+def test_a_refusal(server, tmp_path, capsys):
+    server.behaviours[:] = [status(404)]
+    assert download_main(["toy", "-o", str(tmp_path), "-q", "--json"]) == 1
+    printed = capsys.readouterr()
+    error = json.loads(printed.out)["error"]
+    assert error["type"] == "DownloadError"
+    assert error["path"] == "toy.weights"
+    assert printed.err.startswith("error: toy.weights: could not be downloaded: ")
+    assert printed.err.count("\n") == 1
+
+
+def test_force(server, tmp_path):
+    (tmp_path / "toy.weights").write_bytes(OTHER)
+    assert download_main(["toy", "-o", str(tmp_path)]) == 1
+    assert (tmp_path / "toy.weights").read_bytes() == OTHER
+    assert download_main(["toy", "-o", str(tmp_path), "--force"]) == 0
+    assert (tmp_path / "toy.weights").read_bytes() == PAYLOAD
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [([], 2), (["../toy"], 2), (["nothing"], 2), (["yolov3-voc"], 1), (["--list"], 0)],
+)
+def test_exit_codes(arguments, code):
+    assert download_main(arguments) == code
+
+
+def test_the_list(capsys):
+    assert download_main(["--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(PUBLISHED) + len(CFG_ONLY)
+    assert lines[0].split(maxsplit=4) == [
+        "yolov3",
+        "248,007,048",
+        "bytes",
+        "COCO",
+        "sha256:523e4e69... (hash from 10 sources)",
+    ]
+    assert lines[-1] == "yolov3_5l          cfg only: weights were never published"
+
+
+def test_the_list_as_json(capsys):
+    assert download_main(["--list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [file["name"] for file in listed["files"]] == [file.name for file in PUBLISHED]
+    assert listed["cfg_only"] == ["yolov3-voc", "yolov3_5l"]
+
+
+def test_the_script():
+    script = Path(__file__).parents[3] / "scripts" / "download.py"
+    run = subprocess.run(
+        [sys.executable, str(script), "yolov3_5l"], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert run.stderr == (
+        "error: yolov3_5l was published as a cfg only, its weights never were"
+        " (train it, or take yolov3)\n"
+    )

@@ -1,0 +1,154 @@
+"""Darknet's reading of cfg text."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from converter.darknet.cfg import MAX_CFG_BYTES, MAX_SECTIONS, Option, decode_cfg, parse_cfg
+from converter.errors import CfgError
+
+
+def option(line: str) -> Option:
+    (section,) = parse_cfg(f"[net]\n{line}\n")
+    return section.options[0]
+
+
+class TestSections:
+    def test_white_space_does_not_count(self):
+        (section,) = parse_cfg(" [ net ]\n\t bat ch = 1 \n")
+        assert section.type == "net"
+        assert (section.options[0].key, section.options[0].text) == ("batch", "1")
+
+    def test_comments_start_a_line(self):
+        net, conv = parse_cfg("# a\n; b\n  # c\n\n[net]\n#batch=1\n[convolutional]\n;size=3\n")
+        assert net.options == conv.options == ()
+
+    @pytest.mark.parametrize(
+        ("alias", "name"),
+        [("conv", "convolutional"), ("max", "maxpool"), ("avg", "avgpool"), ("conn", "connected"),
+         ("deconv", "deconvolutional"), ("lrn", "normalization"), ("soft", "softmax"),
+         ("local_avg", "local_avgpool"), ("silence", "empty")],
+    )  # fmt: skip
+    def test_aliases(self, alias, name):
+        assert [s.type for s in parse_cfg(f"[network]\n[{alias}]\n")] == ["net", name]
+
+    def test_line_numbers_count_from_one(self):
+        net, conv = parse_cfg("\n[net]\nbatch=1\n\n[conv]\nsize=3\n")
+        assert (net.line, net.options[0].line, conv.line, conv.options[0].line) == (2, 3, 5, 6)
+
+    def test_the_first_of_equal_keys_wins(self):
+        # pj option_list.c:91 walks from the front
+        (section,) = parse_cfg("[net]\nbatch=1\nbatch=64\n")
+        assert section.find("batch").integer() == 1
+
+    def test_crlf_and_a_missing_last_newline(self):
+        net, conv = parse_cfg("[net]\r\nbatch=1\r\n[conv]\r\nsize=3")
+        assert conv.find("size").integer() == 3
+        assert net.find("batch").value == "1"
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("", "has no sections"),
+            ("# only a comment\n", "has no sections"),
+            ("[convolutional]\n", "line 1: starts with [convolutional]"),
+            ("batch=1\n[net]\n", "line 1: an option before the first section"),
+            ("[net]\nbatch\n", "line 2: batch has no '='"),
+            ("[net]\nbatch=\n", "line 2: batch= has no value"),
+            ("[net]\n=1\n", "line 2: = has no key"),
+            ("[net\n", "line 1: [net is not a section"),
+            ("[]\n", "line 1: [] is not a section"),
+        ],
+    )
+    def test_refusals_name_the_line(self, text, message):
+        with pytest.raises(CfgError) as caught:
+            parse_cfg(text)
+        assert str(caught.value).startswith(message)
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("value", "number"),
+        [
+            ("40", 40),
+            ("-1", -1),
+            ("+3", 3),
+            ("40 #32", 40),
+            ("40\t#32", 40),
+            ("40;x", 40),
+            ("1.", 1),
+        ],
+    )
+    def test_integer(self, value, number):
+        # atoi stops at the comment; efficientnet-lite3.cfg lives from it
+        assert option(f"filters={value}").integer() == number
+
+    @pytest.mark.parametrize("value", ["1 6", "x", "3x3", "1.5", "", "0x10", "#3"])
+    def test_not_an_integer(self, value):
+        # atoi would read 16, 0, 3, 1, ... : never what was meant
+        with pytest.raises(CfgError, match="line 2"):
+            option(f"filters={value}").integer()
+
+    @pytest.mark.parametrize("value", ["4294967304", "2147483648", "-2147483649", "9" * 5000])
+    def test_integers_that_c_would_wrap(self, value):
+        with pytest.raises(CfgError, match="does not fit into 32 bits"):
+            option(f"filters={value}").integer()
+
+    @pytest.mark.parametrize(
+        ("value", "number"), [(".1", 0.1), ("1e-3", 1e-3), ("2.", 2.0), ("-.5 # half", -0.5)]
+    )
+    def test_number(self, value, number):
+        assert option(f"scale={value}").number() == number
+
+    @pytest.mark.parametrize("value", ["nan", "inf", "1,2", "1 2", "x"])
+    def test_not_a_number(self, value):
+        with pytest.raises(CfgError, match="is not a number"):
+            option(f"scale={value}").number()
+
+    def test_lists(self):
+        assert option("layers = -1, 61").integers() == (-1, 61)
+        assert option("layers = 180 ###P6").integers() == (180,)
+        assert option("anchors = 10,13,  16.5,30").numbers() == (10, 13, 16.5, 30)
+
+    def test_a_trailing_comma_is_no_value(self):
+        assert option("mask = 0,1,2,").integers() == (0, 1, 2)
+
+    def test_a_forgotten_comma_glues_numbers_as_darknet_does(self):
+        # cspx-p7-mish_hp.cfg: "24,51, 61,45    61,45" was trained with the anchor height 4561
+        assert option("anchors = 61,45    61,45").numbers() == (61, 4561, 45)
+
+    @pytest.mark.parametrize("value", ["1,,2", ",1", "1,a", "1 2 # x,y"])
+    def test_bad_lists(self, value):
+        if value == "1 2 # x,y":
+            assert option(f"mask={value}").integers() == (12,)
+        else:
+            with pytest.raises(CfgError, match="is not a list"):
+                option(f"mask={value}").integers()
+
+
+class TestBytes:
+    def test_utf8_with_bom(self):
+        assert decode_cfg(b"\xef\xbb\xbf[net]\n") == "[net]\n"
+
+    def test_latin1(self):
+        assert decode_cfg(b"# caf\xe9\n[net]\n") == "# caf\xe9\n[net]\n"
+
+    def test_binary(self):
+        with pytest.raises(CfgError, match="is not text"):
+            decode_cfg(b"\0\0\0\0\2\0\0\0")
+
+    def test_too_large(self):
+        with pytest.raises(CfgError, match="is larger than"):
+            decode_cfg(b" " * (MAX_CFG_BYTES + 1))
+
+    def test_too_many_sections(self):
+        with pytest.raises(CfgError, match="more than 10,000 sections"):
+            parse_cfg("[net]\n" * (MAX_SECTIONS + 1))
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text):
+    with suppress(CfgError):
+        assert parse_cfg(text)[0].type == "net"

@@ -1,0 +1,386 @@
+"""detect() and classify(): what darknet itself answers."""
+
+import copy
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import darknet_detector
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from converter import CheckpointError, ExtraError, UsageError, convert
+from converter.errors import ImageError, NetworkError
+from yolov3 import YOLOv3, classify, load
+from yolov3.detection.detect import detect
+from yolov3.detection.image import read
+
+SHAPES = Path(__file__).parents[2] / "data" / "shapes"
+PICTURES = sorted((SHAPES / "images").glob("*.png"))
+PHOTOS = [
+    Path("/usr/share/darknet/data", f"{name}.jpg")
+    for name in ("dog", "eagle", "giraffe", "horses", "kite", "person")
+]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    target = tmp_path_factory.mktemp("shapes") / "shapes.safetensors"
+    return convert(SHAPES / "shapes.weights", target).output
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint):
+    return load(checkpoint)
+
+
+def rows(expected):
+    """Darknet's JSON as (class, probability, left, top, right, bottom), likeliest first."""
+    found = [
+        (
+            e["class"],
+            e["prob"],
+            e["x"] - e["w"] / 2,
+            e["y"] - e["h"] / 2,
+            e["x"] + e["w"] / 2,
+            e["y"] + e["h"] / 2,
+        )
+        for e in expected
+    ]
+    return sorted(found, key=lambda row: -row[1])
+
+
+def agree(detections, expected, *, pixels, score):
+    """The same classes and boxes, whichever comes first of two that are about as likely."""
+    assert sorted(detections.labels.tolist()) == sorted(row[0] for row in expected)
+    scores, boxes = detections.scores.double(), detections.boxes.double()
+    assert scores.tolist() == sorted(scores.tolist(), reverse=True)
+    assert boxes.isfinite().all()
+    for label, probability, *sides in expected:
+        distance = (boxes - torch.tensor(sides, dtype=torch.float64)).abs().amax(1)
+        distance[detections.labels != label] = torch.inf
+        nearest = distance.argmin()
+        assert distance[nearest] <= pixels
+        assert abs(scores[nearest] - probability) <= score
+
+
+# Darknet's batch norm: the two differ in the order of additions (measured: 3e-5 pixels, 9e-7).
+EXACT = {"pixels": 1e-3, "score": 1e-5}
+# PyTorch's batch norm has another epsilon (measured: 6e-4 pixels, 1.4e-4).
+CLOSE = {"pixels": 5e-3, "score": 1e-3}
+
+
+# Against darknet's own boxes
+
+
+@pytest.mark.parametrize(("bn", "tolerance"), [("pjreddie-cpu", EXACT), ("torch", CLOSE)])
+@pytest.mark.parametrize("threshold", ["0.5", "0.25"])
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.stem)
+def test_the_sample(checkpoint, picture, threshold, bn, tolerance):
+    expected = json.loads(picture.with_suffix(".expected.json").read_text())
+    found = detect(load(checkpoint, bn=bn), picture, float(threshold))
+    agree(found, rows(expected[f"thresh_{threshold}"]), **tolerance)
+    assert list(found.names) == [["circle", "square", "triangle"][i] for i in found.labels]
+
+
+def test_the_whole_validation_split(checkpoint):
+    model = load(checkpoint, bn="pjreddie-cpu")
+    text = (SHAPES / "val-detections.jsonl").read_text()
+    count = 0
+    while text.strip():
+        expected, end = json.JSONDecoder().raw_decode(text)
+        text = text[end:].lstrip()
+        found = detect(model, SHAPES / expected["image"], 0.01)
+        agree(found, rows(expected["thresh_0.01"]), **EXACT)
+        count += len(found)
+    assert count == 218  # val-map.json
+
+
+@pytest.mark.slow
+@pytest.mark.engine
+@pytest.mark.parametrize("threshold", [0.3, 0.005])
+def test_coco_on_photographs(coco_tiny, threshold):
+    made = convert(coco_tiny.weights, cfg=coco_tiny.cfg, names=coco_tiny.names)
+    model = load(made.output, bn="pjreddie-cpu")
+    expected = darknet_detector.boxes(
+        coco_tiny.cfg, coco_tiny.weights, threshold, PHOTOS, classes=80
+    )
+    assert sum(map(len, expected)) > 20
+    for photo, boxes in zip(PHOTOS, expected, strict=True):
+        # measured: 7e-4 pixels, 3e-6
+        agree(detect(model, photo, threshold), boxes, pixels=1e-2, score=1e-4)
+
+
+@pytest.mark.slow
+def test_what_the_dog_is_called(coco_tiny):
+    """What darknet's own README shows for dog.jpg, by the smaller network."""
+    model = load(convert(coco_tiny.weights, cfg=coco_tiny.cfg, names=coco_tiny.names).output)
+    found = detect(model, PHOTOS[0], 0.3)
+    # detector test: dog 56 %, car 52 and 62 %, truck 55 and 42 %, bicycle 59 %
+    scores = [round(100 * score) for score in found.scores.tolist()]
+    answers = sorted(zip(found.names, scores, strict=True))
+    assert answers == [
+        ("bicycle", 59), ("car", 52), ("car", 62), ("dog", 56), ("truck", 42), ("truck", 55),
+    ]  # fmt: skip
+
+
+# Forms of the same question
+
+
+def same(found, wanted, *, pixels=0.0, score=0.0):
+    assert found.labels.tolist() == wanted.labels.tolist()
+    assert found.names == wanted.names
+    torch.testing.assert_close(found.scores, wanted.scores, atol=score, rtol=0)
+    torch.testing.assert_close(found.boxes, wanted.boxes, atol=pixels, rtol=0)
+
+
+def test_paths_images_and_arrays(model):
+    picture = PICTURES[0]
+    wanted = detect(model, picture)
+    assert len(wanted) > 0
+    with Image.open(picture) as image:
+        for form in (str(picture), image, np.asarray(image)):
+            same(detect(model, form), wanted)
+
+
+def test_several_pictures_of_several_sizes(model):
+    singles = [detect(model, picture) for picture in PICTURES]
+    assert len({read(picture).shape for picture in PICTURES}) > 1
+    for batch in (1, 3, 8):
+        found = detect(model, PICTURES, batch=batch)
+        for several, single in zip(found, singles, strict=True):
+            # kernels for another batch size may add up in another order
+            same(several, single, pixels=1e-3, score=1e-5)
+
+
+def test_any_iterable_of_pictures(model):
+    assert len(detect(model, (picture for picture in PICTURES[:2]))) == 2
+    assert detect(model, []) == []
+
+
+def test_all_labels_of_a_box_are_told(model):
+    """val/0024 has a triangle at 0.92 whose box is a square at 0.077 too: val-detections.jsonl."""
+    found = detect(model, SHAPES / "val" / "0024.png", 0.05)
+    boxes = found.boxes.tolist()
+    twice = [i for i, box in enumerate(boxes) if boxes.count(box) == 2]
+    assert [found.names[i] for i in twice] == ["triangle", "square"]
+
+
+def test_boxes_are_not_clipped(model):
+    picture = read(PICTURES[0])
+    found = [detect(model, picture[30:, offset:]).boxes for offset in range(0, 120, 10)]
+    height, width = picture[30:].shape[:2]
+    boxes = torch.cat(found)
+    assert (boxes[:, :2] < 0).any() or (boxes[:, 2:] > torch.tensor([width, height])).any()
+
+
+def test_nothing_to_be_found(model):
+    found = detect(model, np.zeros((30, 40, 3), np.uint8))
+    assert len(found) == 0
+    assert found.boxes.shape == (0, 4)
+    assert found.scores.shape == found.labels.shape == (0,)
+
+
+def test_nms_0_keeps_all(model):
+    assert len(detect(model, PICTURES[0], nms=0)) > len(detect(model, PICTURES[0]))
+
+
+def test_fused_and_channels_last_and_float64(checkpoint, model):
+    wanted = detect(model, PICTURES[0])
+    fast = load(checkpoint).fuse().to(memory_format=torch.channels_last)
+    same(detect(fast, PICTURES[0]), wanted, pixels=1e-3, score=1e-5)
+    same(
+        detect(load(checkpoint, dtype=torch.float64), PICTURES[0]), wanted, pixels=1e-3, score=1e-5
+    )
+
+
+def test_a_compiled_model(checkpoint, model):
+    """backend="eager" traces as others do, but needs no C++ compiler."""
+    compiled = torch.compile(load(checkpoint), backend="eager")
+    same(detect(compiled, PICTURES[0]), detect(model, PICTURES[0]), pixels=1e-3, score=1e-5)
+
+
+def test_gradients_are_not_kept(model):
+    assert not detect(model, PICTURES[0]).boxes.requires_grad
+
+
+def test_resize_can_be_chosen(model):
+    assert len(detect(model, PICTURES[2], resize="stretch")) > 0
+    for other in ("fit", "crop"):  # crop is for classifiers: no box finds back from it
+        with pytest.raises(UsageError, match=f"resize='{other}' cannot be used here"):
+            detect(model, PICTURES[2], resize=other)
+
+
+def test_boxes_that_are_infinite(model):
+    """exp(1000) times an anchor, of a finite map."""
+    broken = copy.deepcopy(model)
+    with torch.no_grad():
+        for head in broken.heads:
+            head.conv.bias[2::8] = 1000  # (5 + 3) values a box, the third is its width
+    with pytest.raises(NetworkError, match="boxes that are infinite"):
+        detect(broken, PICTURES[0])
+
+
+# Where the answer goes
+
+
+def test_to_coco(model):
+    found = detect(model, PICTURES[0], 0.5)
+    entries = found.to_coco(7)
+    assert len(entries) == len(found)
+    left, top, right, bottom = found.boxes[0].tolist()
+    assert entries[0] == {
+        "image_id": 7,
+        "category_id": int(found.labels[0]),
+        "bbox": [left, top, right - left, bottom - top],
+        "score": float(found.scores[0]),
+    }
+    json.dumps(entries)
+    assert found.to_coco(7, [10, 20, 30])[0]["category_id"] == 10 * (1 + int(found.labels[0]))
+
+
+def test_to_supervision(model, monkeypatch):
+    """The fields of supervision.Detections (0.31.2)."""
+    made = SimpleNamespace(Detections=lambda **fields: SimpleNamespace(**fields))
+    monkeypatch.setitem(sys.modules, "supervision", made)
+    found = detect(model, PICTURES[0])
+    theirs = found.to_supervision()
+    np.testing.assert_array_equal(theirs.xyxy, found.boxes.numpy())
+    np.testing.assert_array_equal(theirs.confidence, found.scores.numpy())
+    np.testing.assert_array_equal(theirs.class_id, found.labels.numpy())
+    assert theirs.data["class_name"].tolist() == list(found.names)
+
+
+def test_without_supervision(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(ExtraError, match="supervision is not installed"):
+        detect(model, PICTURES[0]).to_supervision()
+
+
+# Refusals
+
+
+def test_arguments_that_make_no_sense(model):
+    for options in ({"threshold": 1.5}, {"threshold": -0.1}, {"nms": 45}, {"batch": 0}):
+        with pytest.raises(UsageError, match=next(iter(options))):
+            detect(model, PICTURES[0], **options)
+    with pytest.raises(UsageError, match="threshold=nan"):
+        detect(model, PICTURES[0], float("nan"))
+
+
+def test_a_picture_that_is_none(model, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"broken.png: is no picture"):
+        detect(model, [PICTURES[0], tmp_path / "broken.png"])
+
+
+def test_a_picture_that_is_too_narrow(model, tmp_path):
+    Image.new("RGB", (1000, 1)).save(tmp_path / "line.png")
+    with pytest.raises(ImageError, match=r"line.png: is too narrow"):
+        detect(model, tmp_path / "line.png")
+    assert len(detect(model, tmp_path / "line.png", resize="stretch")) == 0
+
+
+def test_a_model_in_training(checkpoint):
+    with pytest.raises(UsageError, match="in training mode"):
+        detect(load(checkpoint).train(), PICTURES[0])
+
+
+def test_a_model_from_nowhere(model):
+    stranger = YOLOv3(model.backbone, model.fpn, 3).eval()
+    with pytest.raises(UsageError, match="comes from no checkpoint"):
+        detect(stranger, PICTURES[0])
+
+
+def test_the_articles_wiring(sample):
+    made = convert(sample.weights, family="article")
+    with pytest.raises(CheckpointError, match="the article's wiring"):
+        detect(load(made.output, strict=False), PICTURES[0])
+
+
+def test_a_model_that_is_not_whole(checkpoint):
+    model = load(checkpoint)
+    model.missing = ("heads.0.conv.bias",)
+    with pytest.raises(CheckpointError, match="only in part: 1 tensors are missing"):
+        detect(model, PICTURES[0])
+
+
+def test_weights_that_are_no_numbers(checkpoint):
+    model = load(checkpoint)
+    with torch.no_grad():
+        model.heads[0].conv.bias[3] = float("nan")
+    with pytest.raises(NetworkError, match=r"\[yolo\].*infinite or no numbers"):
+        detect(model, PICTURES[0])
+
+
+# Classifiers
+
+CLASSIFIER = """\
+[net]
+width=16
+height=16
+channels=3
+
+[convolutional]
+batch_normalize=1
+filters=8
+size=3
+stride=2
+pad=1
+activation=leaky
+
+[convolutional]
+filters=6
+size=1
+activation=linear
+
+[avgpool]
+
+[softmax]
+groups=1
+"""
+
+
+@pytest.mark.engine
+def test_classify_as_darknet_does(make):
+    files = make(CLASSIFIER)
+    files.cfg.with_suffix(".names").write_text("a\nb\nc\nd\ne\nf\n")
+    model = load(convert(files.weights, dialect="pjreddie").output, bn="pjreddie-cpu")
+    for picture in PICTURES[:2]:
+        expected = darknet_detector.scores(files.cfg, files.weights, picture)
+        best = np.argsort(-expected)[:3]
+        found = classify(model, picture, top=3)
+        assert found.labels.tolist() == best.tolist()
+        assert list(found.names) == ["abcdef"[i] for i in best]
+        np.testing.assert_allclose(found.scores, expected[best], atol=1e-6)
+
+
+def test_alexeyabs_classifier_crops(make):
+    """AB classifier.c:871: the shorter side becomes the width, the middle is kept."""
+    model = load(convert(make(CLASSIFIER).weights, dialect="alexeyab").output)
+    picture = np.random.default_rng(0).integers(0, 256, (16, 32, 3), dtype=np.uint8)
+    found = classify(model, [picture, picture[:, 8:24]], top=9)
+    assert found[0].scores.tolist() == pytest.approx(found[1].scores.tolist())
+    assert len(found[0].labels) == 6
+    assert found[0].scores.sum().item() == pytest.approx(1)
+    with pytest.raises(UsageError, match="top=0"):
+        classify(model, picture, top=0)
+    letterboxed = classify(model, picture, top=9, resize="letterbox")
+    assert letterboxed.scores.tolist() != pytest.approx(found[0].scores.tolist())
+
+
+def test_classifiers_and_detectors_are_not_mixed_up(model, make):
+    with pytest.raises(NetworkError, match="is a detector"):
+        classify(model, PICTURES[0])
+    classifier = load(convert(make(CLASSIFIER).weights).output)
+    with pytest.raises(NetworkError, match=r"\[softmax\].*gives no boxes"):
+        detect(classifier, PICTURES[0])
+
+
+def test_a_backbone_without_classes(make):
+    bare = CLASSIFIER[: CLASSIFIER.index("[avgpool]")]
+    with pytest.raises(NetworkError, match="does not end with the scores of classes"):
+        classify(load(convert(make(bare).weights).output), PICTURES[0])

@@ -1,0 +1,323 @@
+"""Mean average precision, and the datasets that it is measured on."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from converter import ExtraError, UsageError, convert
+from converter.errors import DatasetError, ImageError
+from yolov3 import load
+from yolov3.detection.dataset import read_dataset
+from yolov3.detection.detect import Detector
+from yolov3.detection.evaluate import evaluate
+from yolov3.detection.image import read
+
+SHAPES = Path(__file__).parents[2] / "data" / "shapes"
+NAMES = ["circle", "square", "triangle"]
+
+
+@pytest.fixture(scope="module")
+def find(tmp_path_factory) -> Detector:
+    target = tmp_path_factory.mktemp("shapes") / "shapes.safetensors"
+    made = convert(SHAPES / "shapes.weights", target)
+    return Detector(load(made.output, bn="pjreddie-cpu"), 0.005, 0.45)
+
+
+# The sample
+
+
+def test_darknets_own_figures(find):
+    """val-map.json: mAP of real darknet's boxes, as a script of its own computed it."""
+    expected = next(
+        run
+        for run in json.loads((SHAPES / "val-map.json").read_text())["runs"]
+        if run["score_threshold"] == 0.005
+    )
+    result = evaluate(find, read_dataset(SHAPES / "val", 3, NAMES), points=0, batch=8)
+    assert result.images == 60
+    assert result.detections == expected["detections"]
+    assert result.mean.objects == 193
+    figures = (result.mean.ap50, result.mean.ap75, result.mean.ap)
+    # six digits are given
+    wanted = (expected["mAP50"], expected["mAP75"], expected["mAP50:95"])
+    assert figures == pytest.approx(wanted, abs=1e-6)
+    assert [row.ap50 for row in result.classes] == [1, 1, 1]
+    assert result.rule.startswith("the whole area under the curve, as darknet's detector map")
+
+
+def test_cocos_rule_differs_in_the_third_digit(find):
+    result = evaluate(find, read_dataset(SHAPES / "val", 3, NAMES))
+    assert result.mean.ap50 == pytest.approx(1, abs=1e-9)
+    # 0.9718 and 0.8229 by the whole area
+    assert result.mean.ap75 == pytest.approx(0.972, abs=0.005)
+    assert result.mean.ap == pytest.approx(0.823, abs=0.001)
+    assert "precision at 101 recalls, as COCO's" in result.rule
+
+
+# Arithmetic, with labels that are chosen for what is found
+
+
+def labelled(folder, find, *lines):
+    """A dataset of one picture with two kinds of objects; ``lines`` are its labels."""
+    shutil.copyfile(SHAPES / "images" / "0003.png", folder / "a.png")
+    (folder / "a.txt").write_text("".join(f"{line}\n" for line in lines))
+    return read_dataset(folder, 3, NAMES)
+
+
+def own_boxes(find):
+    """What is found on that picture, as labels, likeliest first."""
+    pixels = read(SHAPES / "images" / "0003.png")
+    (found,) = find([pixels])
+    height, width = pixels.shape[:2]
+    lines = []
+    for label, (left, top, right, bottom) in zip(
+        found.labels.tolist(), found.boxes.tolist(), strict=True
+    ):
+        x, y = (left + right) / 2 / width, (top + bottom) / 2 / height
+        lines.append(f"{label} {x} {y} {(right - left) / width} {(bottom - top) / height}")
+    return lines
+
+
+def test_its_own_answers_as_labels(tmp_path, find):
+    result = evaluate(find, labelled(tmp_path, find, *own_boxes(find)))
+    assert result.mean.ap == pytest.approx(1)
+
+
+def test_an_object_that_is_not_found(tmp_path, find):
+    """Of n circles and one more all but that are found: recall ends at n / (n + 1)."""
+    lines = own_boxes(find)
+    n = sum(line.startswith("0") for line in lines)
+    samples = labelled(tmp_path, find, *lines, "0 0.5 0.5 0.01 0.01")
+    circle = evaluate(find, samples, points=0).classes[0]
+    assert circle.objects == n + 1
+    assert circle.ap50 == pytest.approx(n / (n + 1))
+
+
+def test_a_class_without_objects(tmp_path, find):
+    lines = [line for line in own_boxes(find) if not line.startswith("2")]
+    result = evaluate(find, labelled(tmp_path, find, *lines))
+    assert result.classes[2].objects == 0
+    assert result.classes[2].ap50 is None
+    assert result.mean.ap == pytest.approx(1)  # of the other two
+
+
+def test_nothing_found_and_nothing_there(tmp_path, find):
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    samples = read_dataset(tmp_path, 3, NAMES)
+    assert evaluate(find, samples).mean.ap == 0
+    (tmp_path / "a.txt").write_text("")
+    assert evaluate(find, read_dataset(tmp_path, 3, NAMES)).mean.ap is None
+
+
+def test_points_that_make_no_sense(find):
+    with pytest.raises(UsageError, match="points=1"):
+        evaluate(find, [], points=1)
+
+
+def test_without_pycocotools(find, monkeypatch):
+    monkeypatch.setattr("yolov3.detection.evaluate.find_spec", lambda name: None)
+    with pytest.raises(ExtraError, match=r"needs pycocotools.*\[evaluate\]"):
+        evaluate(find, [])
+
+
+def test_a_broken_picture_is_not_skipped(tmp_path, find):
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    with pytest.raises(ImageError, match=r"a.png"):
+        evaluate(find, read_dataset(tmp_path, 3, NAMES))
+
+
+# YOLO's format
+
+
+def test_labels_beside_the_pictures(tmp_path):
+    for name in ("a.png", "b.JPG", "c.png", "a.txt", "b.txt", "notes.md"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "a.txt").write_text("2 0.5 0.5 0.2 0.4\n\n0 0.1 0.1 0.2 0.2")
+    first, second, third = read_dataset(tmp_path, 3, None)
+    assert [path.name for path in (first.path, second.path, third.path)] == [
+        "a.png", "b.JPG", "c.png",
+    ]  # fmt: skip
+    assert [truth.label for truth in first.truths] == [2, 0]
+    # centre and size become left, top, width, height
+    assert first.truths[0].box == pytest.approx((0.4, 0.3, 0.2, 0.4))
+    assert first.relative
+    assert second.truths == third.truths == ()  # an empty file, and none
+
+
+def test_labels_in_a_folder_of_their_own(tmp_path):
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "images" / "a.png").write_text("")
+    (tmp_path / "labels" / "a.txt").write_text("1 0.5 0.5 0.2 0.4")
+    for folder in (tmp_path, tmp_path / "images"):
+        (sample,) = read_dataset(folder, 3, None)
+        assert [truth.label for truth in sample.truths] == [1]
+
+
+@pytest.mark.parametrize("folder", ["images/set/labels/val", "labels/set/images/val"])
+def test_one_of_several_folders_of_that_name(tmp_path, folder):
+    for name in ("images/set/images/val", folder):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "images/set/images/val/a.png").write_text("")
+    (tmp_path / folder / "a.txt").write_text("1 0.5 0.5 0.2 0.4")
+    (sample,) = read_dataset(tmp_path / "images/set/images/val", 3, None)
+    assert [truth.label for truth in sample.truths] == [1]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("0 0.5 0.5 0.2", "line 2: is not 'class x y width height'"),
+        ("0 0.5 0.5 0.2 0.2 0.9", "line 2: is not"),
+        ("circle 0.5 0.5 0.2 0.2", "line 2: is not"),
+        ("0 0.5 0.5 nan 0.2", "line 2: is not"),
+        ("0 0.5 0.5 0.2 -0.2", "line 2: is not"),
+        ("3 0.5 0.5 0.2 0.2", "line 2: class 3 is outside the network's 3"),
+        ("-1 0.5 0.5 0.2 0.2", "line 2: class -1 is outside"),
+    ],
+)
+def test_labels_that_make_no_sense(tmp_path, line, problem):
+    (tmp_path / "a.png").write_text("")
+    (tmp_path / "a.txt").write_text(f"0 0.5 0.5 0.2 0.2\n{line}\n")
+    with pytest.raises(DatasetError, match=problem):
+        read_dataset(tmp_path, 3, None)
+
+
+def test_folders_without_a_dataset(tmp_path):
+    with pytest.raises(DatasetError, match="no labels beside its pictures, and 0 JSON files"):
+        read_dataset(tmp_path, 3, None)
+    (tmp_path / "a.png").write_text("")
+    with pytest.raises(DatasetError, match="no labels beside its pictures, and 0 JSON files"):
+        read_dataset(tmp_path, 3, None)
+    with pytest.raises(DatasetError, match="No such file"):
+        read_dataset(tmp_path / "none", 3, None)
+
+
+# COCO's format
+
+
+def coco(folder, **changes):
+    """A COCO file with one picture and two objects, one of them a crowd."""
+    content = {
+        "images": [{"id": 42, "file_name": "a.png", "width": 100, "height": 50}],
+        "categories": [{"id": 9, "name": "square"}, {"id": 5, "name": "circle"}],
+        "annotations": [
+            {"id": 1, "image_id": 42, "category_id": 9, "bbox": [10, 5, 20, 30], "iscrowd": 0},
+            {"id": 2, "image_id": 42, "category_id": 5, "bbox": [0, 0, 9, 9], "iscrowd": 1},
+        ],
+        **changes,
+    }
+    (folder / "labels.json").write_text(json.dumps(content))
+    (folder / "a.png").write_text("")
+    return folder
+
+
+def test_one_json_file_makes_a_folder_cocos(tmp_path):
+    (coco(tmp_path) / "more.json").write_text("{}")
+    with pytest.raises(DatasetError, match="and 2 JSON files"):
+        read_dataset(tmp_path, 3, NAMES)
+    (tmp_path / "a.txt").write_text("2 0.5 0.5 0.1 0.1")
+    (sample,) = read_dataset(tmp_path, 3, NAMES)
+    assert sample.relative
+
+
+def test_categories_are_found_by_name(tmp_path):
+    (sample,) = read_dataset(coco(tmp_path), 3, NAMES)
+    assert sample.path == tmp_path / "a.png"
+    assert not sample.relative
+    assert [(t.label, t.box, t.crowd) for t in sample.truths] == [
+        (1, (10, 5, 20, 30), False),
+        (0, (0, 0, 9, 9), True),
+    ]
+
+
+def test_categories_are_else_in_the_order_of_their_ids(tmp_path, caplog):
+    with caplog.at_level("INFO", "yolov3"):
+        (sample,) = read_dataset(coco(tmp_path), 2, ["round", "square"])
+    assert [truth.label for truth in sample.truths] == [1, 0]
+    assert "in the order of their ids" in caplog.text
+
+
+def test_a_category_that_no_object_has_is_left_out(tmp_path):
+    """Some tools write a category above all others, "shapes" here."""
+    categories = [{"id": i, "name": n} for i, n in ((0, "shapes"), (5, "circle"), (9, "square"))]
+    (sample,) = read_dataset(coco(tmp_path, categories=categories), 3, NAMES)
+    assert [truth.label for truth in sample.truths] == [1, 0]
+
+
+def test_other_categories_than_classes(tmp_path):
+    with pytest.raises(DatasetError, match="2 categories, the network has 80 classes"):
+        read_dataset(coco(tmp_path), 80, None)
+
+
+def test_pictures_elsewhere(tmp_path):
+    coco(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "a.png").rename(tmp_path / "photos" / "a.png")
+    with pytest.raises(DatasetError, match=r"a.png is not there.*--images"):
+        read_dataset(tmp_path, 3, NAMES)
+    (sample,) = read_dataset(tmp_path / "labels.json", 3, NAMES, tmp_path / "photos")
+    assert sample.path == tmp_path / "photos" / "a.png"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"images": None},
+        {"images": [{"id": 42}]},
+        {"annotations": [{"image_id": 1, "category_id": 9, "bbox": [1, 2, 3, 4]}]},
+        {"annotations": [{"image_id": 42, "category_id": 1, "bbox": [1, 2, 3, 4]}]},
+        {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, 3]}]},
+        {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, math.nan, 3, 4]}]},
+        {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, math.inf, 4]}]},
+        {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, 3, -4]}]},
+        {"images": [{"id": 42, "file_name": "a.png"}] * 2},
+        {"images": [], "annotations": []},
+        {"categories": [5]},
+    ],
+)
+def test_damaged_coco_files(tmp_path, changes):
+    coco(tmp_path, **changes)
+    with pytest.raises(DatasetError, match=r"labels.json: is not COCO's annotation format"):
+        read_dataset(tmp_path, 3, NAMES)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
+def test_files_that_are_no_json(tmp_path, text):
+    (tmp_path / "labels.json").write_bytes(text)
+    with pytest.raises(DatasetError):
+        read_dataset(tmp_path / "labels.json", 3, NAMES)
+
+
+def test_the_sample_as_coco(tmp_path, find):
+    """The same pictures and objects in COCO's format have the same precision."""
+    images, annotations = [], []
+    for i, picture in enumerate(sorted((SHAPES / "images").glob("*.png"))):
+        with Image.open(picture) as image:
+            width, height = image.size
+        images.append({"id": i, "file_name": picture.name})
+        for line in picture.with_suffix(".txt").read_text().splitlines():
+            label, x, y, w, h = map(float, line.split())
+            box = [(x - w / 2) * width, (y - h / 2) * height, w * width, h * height]
+            annotations.append({"image_id": i, "category_id": 10 + label, "bbox": box})
+    content = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 10 + i, "name": name} for i, name in enumerate(NAMES)],
+    }
+    file = tmp_path / "shapes.json"
+    file.write_text(json.dumps(content))
+    ours = evaluate(find, read_dataset(file, 3, NAMES, SHAPES / "images"))
+    theirs = evaluate(find, read_dataset(SHAPES / "images", 3, NAMES))
+    np.testing.assert_allclose(
+        [ours.mean.ap50, ours.mean.ap75, ours.mean.ap],
+        [theirs.mean.ap50, theirs.mean.ap75, theirs.mean.ap],
+        atol=1e-6,
+    )

@@ -1,0 +1,282 @@
+"""Pictures, read and resized as darknet does."""
+
+import io
+import os
+
+import darknet_detector
+import numpy as np
+import pytest
+from PIL import Image
+
+from converter.errors import ExtraError, ImageError, UsageError
+from yolov3.detection.image import inner_size, prepare, read, resize
+
+
+def noise(height, width, channels=3, seed=0):
+    shape = (height, width, channels)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+# Resizing
+
+
+def test_corners_fall_on_corners():
+    # (in - 1) / (out - 1) = 1/2 a step: 0, 127.5, 255
+    row = np.array([[[0], [255]]], np.uint8)
+    np.testing.assert_array_equal(resize(row, 1, 3).ravel(), np.float32([0, 0.5, 1]))
+
+
+def test_rows_and_columns():
+    corners = np.array([[[0], [51]], [[102], [255]]], np.uint8)  # 0, 0.2, 0.4, 1
+    halves = resize(corners, 3, 3)[:, :, 0]
+    expected = [[0, 0.1, 0.2], [0.2, 0.4, 0.6], [0.4, 0.7, 1]]
+    np.testing.assert_allclose(halves, expected, atol=1e-7)
+
+
+def test_the_same_size_changes_nothing():
+    pixels = noise(5, 7)
+    np.testing.assert_array_equal(resize(pixels, 5, 7), (pixels / 255).astype(np.float32))
+
+
+def test_the_last_row_where_rounding_puts_it_between_two():
+    """4 / 41 as a float, times 41, is a little below 4: row 3 with next to nothing of weight."""
+    position = np.float32(41) * (np.float32(4) / np.float32(41))
+    assert 3.999999 < position < 4
+    last = resize(np.full((5, 4, 1), 255, np.uint8), 42, 4)[-1]
+    np.testing.assert_array_equal(last, 4 - position)
+
+
+def test_letterbox():
+    # 4 x 2 pixels in 8 x 8: doubled, with two grey rows above and below
+    boxed = prepare(np.full((2, 4, 3), 255, np.uint8), 8, 8, "letterbox")
+    assert boxed.shape == (8, 8, 3)
+    assert boxed.dtype == np.float32
+    assert (boxed[2:6] == 1).all()
+    assert (boxed[[0, 1, 6, 7]] == 0.5).all()
+
+
+def test_letterbox_beside():
+    boxed = prepare(np.full((4, 2, 1), 0, np.uint8), 8, 12, "letterbox")
+    assert (boxed[:, 4:8] == 0).all()
+    assert (boxed[:, :4] == 0.5).all()
+    assert (boxed[:, 8:] == 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "inner"),
+    [
+        ((576, 768), (312, 416)),  # dog.jpg: 576 * 416 / 768
+        ((448, 352), (416, 326)),  # 352 * 416 / 448 = 326.9, cut off
+        ((1, 1), (416, 416)),
+    ],
+)
+def test_inner_size(shape, inner):
+    assert inner_size(shape, 416, 416) == inner
+
+
+def test_too_narrow_for_a_letterbox():
+    with pytest.raises(ImageError, match="too narrow: nothing of its 1000 x 1 pixels"):
+        inner_size((1, 1000), 416, 416)
+
+
+def test_stretch():
+    assert prepare(noise(3, 9), 5, 4, "stretch").shape == (5, 4, 3)
+
+
+def test_crop_keeps_the_middle():
+    # 2 x 6 pixels: rows become 4, columns 12, of which 4 stay, from (12 - 4) / 2 on
+    pixels = noise(2, 6)
+    np.testing.assert_array_equal(prepare(pixels, 4, 4, "crop"), resize(pixels, 4, 12)[:, 4:8])
+
+
+def test_crop_beyond_the_border_repeats_it():
+    # columns become 4, rows too, of which 6 are wanted: one more above and below
+    pixels = noise(2, 2)
+    whole = resize(pixels, 4, 4)
+    cropped = prepare(pixels, 6, 4, "crop")
+    np.testing.assert_array_equal(cropped, whole[[0, 0, 1, 2, 3, 3]])
+
+
+# Sizes up and down, odd and even, narrow; 5 -> 42 rows is the one with the dark last row.
+SIZES = [((40, 61), (32, 32)), ((30, 20), (64, 96)), ((5, 7), (42, 13)), ((99, 100), (100, 99))]
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("how", ["letterbox", "stretch"])
+@pytest.mark.parametrize(("size", "wanted"), SIZES)
+def test_darknet_resizes_so(tmp_path, size, wanted, how):
+    pixels = noise(*size)
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+    (expected,) = darknet_detector.pictures(how, [tmp_path / "picture.png"], *wanted)
+    np.testing.assert_array_equal(prepare(pixels, *wanted, how).transpose(2, 0, 1), expected)
+
+
+# Reading
+
+
+def photo():
+    """A picture with colours and edges that is not noise, for lossy formats."""
+    y, x = np.mgrid[:40, :61]
+    channels = [x * 4, y * 6, (x - y) ** 2 % 256]
+    return Image.fromarray(np.stack(channels, 2).astype(np.uint8))
+
+
+def grey16():
+    return Image.fromarray(np.random.default_rng(1).integers(0, 65536, (40, 61), dtype=np.uint16))
+
+
+def turned(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return {"exif": exif}
+
+
+FILES = {
+    "rgb.png": (photo(), {}),
+    "alpha.png": (photo().convert("RGBA"), {}),
+    "grey.png": (photo().convert("L"), {}),
+    "grey-alpha.png": (photo().convert("LA"), {}),
+    "palette.png": (photo().convert("P"), {"transparency": 3}),
+    "bits.png": (photo().convert("1"), {}),
+    "grey16.png": (grey16(), {}),
+    "photo.bmp": (photo(), {}),
+    "photo.tif": (photo(), {}),
+    "photo.webp": (photo(), {"lossless": True}),
+    "photo.jpg": (photo(), {}),
+    "444.jpg": (photo(), {"subsampling": 0}),
+    "progressive.jpg": (photo(), {"progressive": True}),
+    "grey.jpg": (photo().convert("L"), {}),
+    **{f"turned{i}.jpg": (photo(), turned(i)) for i in range(1, 9)},
+}
+
+
+@pytest.mark.engine
+def test_darknet_reads_so(tmp_path):
+    """Bit for bit: Debian's darknet reads through OpenCV, which has the same libjpeg-turbo."""
+    files = [tmp_path / name for name in FILES]
+    for file, (image, options) in zip(files, FILES.values(), strict=True):
+        image.save(file, **options)
+    for file, expected in zip(files, darknet_detector.pictures("load", files), strict=True):
+        pixels = (expected * 255).round().astype(np.uint8).transpose(1, 2, 0)
+        np.testing.assert_array_equal(read(file), pixels, err_msg=file.name)
+
+
+def test_alpha_is_dropped_not_blended(tmp_path):
+    Image.new("RGBA", (2, 1), (10, 20, 30, 0)).save(tmp_path / "clear.png")
+    assert read(tmp_path / "clear.png").tolist() == [[[10, 20, 30]] * 2]
+
+
+def test_the_upper_byte_of_16_bits(tmp_path):
+    Image.fromarray(np.array([[0x0180, 0xFF00]], np.uint16)).save(tmp_path / "deep.png")
+    assert read(tmp_path / "deep.png").tolist() == [[[1, 1, 1], [255, 255, 255]]]
+
+
+def test_an_orientation_is_followed(tmp_path):
+    Image.new("RGB", (4, 2)).save(tmp_path / "lying.jpg", **turned(6))
+    assert read(tmp_path / "lying.jpg").shape == (4, 2, 3)
+
+
+def test_a_grey_network(tmp_path):
+    photo().save(tmp_path / "photo.png")
+    assert read(tmp_path / "photo.png", channels=1).shape == (40, 61, 1)
+    assert read(np.zeros((4, 6), np.uint8), channels=1).shape == (4, 6, 1)
+
+
+def test_paths_images_and_arrays_are_the_same(tmp_path):
+    image = photo()
+    image.save(tmp_path / "photo.png")
+    pixels = np.asarray(image)
+    for picture in (tmp_path / "photo.png", str(tmp_path / "photo.png"), image, pixels):
+        np.testing.assert_array_equal(read(picture), pixels)
+
+
+def test_a_grey_array():
+    grey = np.array([[1, 2]], np.uint8)
+    assert read(grey).tolist() == [[[1, 1, 1], [2, 2, 2]]]
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((3, 4, 4), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros(4, np.uint8),
+    ],
+    ids=lambda array: f"{array.dtype}{array.shape}",
+)
+def test_arrays_that_are_no_pictures(array):
+    with pytest.raises(UsageError, match="is no picture"):
+        read(array)
+
+
+def test_other_things_are_no_pictures():
+    with pytest.raises(UsageError, match="a dict is no path"):
+        read({})
+    with pytest.raises(UsageError, match="takes 4 channels"):
+        read(np.zeros((4, 4, 4), np.uint8), channels=4)
+
+
+def encoded(kind):
+    file = io.BytesIO()
+    photo().save(file, kind)
+    return file.getvalue()
+
+
+BROKEN = {
+    "empty.jpg": b"",
+    "text.jpg": b"no picture",
+    **{f"half.{kind}": encoded(kind)[: len(encoded(kind)) // 2] for kind in ("jpeg", "png", "bmp")},
+    **{f"head.{kind}": encoded(kind)[:12] for kind in ("jpeg", "png", "gif", "tiff", "webp")},
+    "flipped.png": encoded("png")[:60] + b"\0\0\0\0" + encoded("png")[64:],
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_files(tmp_path, name):
+    (tmp_path / name).write_bytes(BROKEN[name])
+    with pytest.raises(ImageError) as caught:
+        read(tmp_path / name)
+    assert str(caught.value).startswith(str(tmp_path / name))
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_files_and_folders(tmp_path):
+    with pytest.raises(ImageError, match="No such file"):
+        read(tmp_path / "none.png")
+    with pytest.raises(ImageError, match="is a directory"):
+        read(tmp_path)
+    os.mkfifo(tmp_path / "fifo.png")
+    with pytest.raises(ImageError, match="is not a regular file"):
+        read(tmp_path / "fifo.png")
+
+
+def test_a_broken_pil_image(tmp_path):
+    whole = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(whole, "PNG")
+    with (
+        Image.open(io.BytesIO(whole.getvalue()[:1000])) as image,
+        pytest.raises(ImageError, match="cannot be read"),
+    ):
+        read(image)
+
+
+def test_a_decompression_bomb(tmp_path):
+    """14,000 x 14,000 pixels in 25 kB: above Pillow's limit of twice 89,478,485."""
+    Image.new("1", (14_000, 14_000)).save(tmp_path / "bomb.png")
+    with pytest.raises(ImageError, match="too many pixels"):
+        read(tmp_path / "bomb.png")
+
+
+def test_32_bit_pixels(tmp_path):
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "floats.tif")
+    with pytest.raises(ImageError, match=r"another kind than 8 or 16 bits \(Pillow's mode F\)"):
+        read(tmp_path / "floats.tif")
+
+
+def test_without_pillow(tmp_path, monkeypatch):
+    monkeypatch.setattr("yolov3.detection.image.find_spec", lambda name: None)
+    with pytest.raises(ExtraError, match=r"needs Pillow.*\[detect\]"):
+        read(tmp_path / "photo.png")
+    assert read(np.zeros((4, 4, 3), np.uint8)).shape == (4, 4, 3)

@@ -1,0 +1,362 @@
+"""export(): other runtimes compute what PyTorch does, and find what darknet finds."""
+
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import cv2
+import nets
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from one_feature import conv, network, section, sequence
+
+from converter import CheckpointError, ExtraError, OutputError, UsageError, convert
+from converter.cli.export import export_main
+from converter.darknet.network import parse_network
+from converter.errors import NetworkError
+from yolov3 import DarknetModel, load
+from yolov3.detection.image import prepare, read
+from yolov3.exporting import writers as formats
+from yolov3.exporting.export import export
+from yolov3.exporting.modules import Boxes
+
+DATA = Path(__file__).parents[2] / "data"
+PICTURES = DATA / "shapes" / "images"
+
+# Between the float32 of two runtimes; OpenCV's Winograd convolutions round more (measured: 1.9e-4
+# at values up to 37 for the sample).
+ROUNDING = {"atol": 1e-4, "rtol": 1e-4}
+
+
+@pytest.fixture
+def heads(tmp_path):
+    """Loads one of the small networks whose boxes AlexeyAB's darknet has told."""
+
+    def checkpoint(name: str) -> Path:
+        for suffix in (".cfg", ".weights"):
+            shutil.copyfile(DATA / "heads" / (name + suffix), tmp_path / (name + suffix))
+        return convert(tmp_path / f"{name}.weights", dialect="alexeyab").output
+
+    return checkpoint
+
+
+def run_onnx(path, x):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(None, {"images": x.numpy()})
+
+
+def run_torchscript(path, x):
+    return [y.detach().numpy() for y in torch.jit.load(path)(x)]
+
+
+def run_pt2(path, x):
+    program = torch.export.load(io.BytesIO(path.read_bytes()))
+    return [y.detach().numpy() for y in program.module()(x)]
+
+
+def run_opencv(path, x):
+    net = cv2.dnn.readNetFromONNX(str(path))
+    net.setInput(x.numpy())
+    return net.forward(net.getUnconnectedOutLayersNames())
+
+
+RUNTIMES = {
+    "onnx": ("onnx", run_onnx),
+    "opencv": ("onnx", run_opencv),
+    "torchscript": ("torchscript", run_torchscript),
+    "pt2": ("pt2", run_pt2),
+}
+
+
+# torch.jit is deprecated as a whole, but its files are what some runtimes read; torch.export's
+# loader uses other deprecated parts of PyTorch.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("runtime", RUNTIMES)
+class TestRuntimes:
+    """On an input that export() itself did not try."""
+
+    X = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(7))
+
+    def test_maps(self, heads, tmp_path, runtime):
+        format_, run = RUNTIMES[runtime]
+        model = load(heads("yolo-two"))
+        result = export(model, tmp_path / "out", format=format_)
+        # yolo-two.cfg: two [yolo] of 3 classes; 3 * (5 + 3) = 24 filters
+        assert list(result.outputs) == ["map0", "map1"]
+        found, wanted = run(tmp_path / "out", self.X), model(self.X)
+        assert len(found) == 2
+        for mine, theirs in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(mine, theirs.detach().numpy(), **ROUNDING)
+
+    def test_boxes_are_darknets(self, heads, tmp_path, runtime):
+        format_, run = RUNTIMES[runtime]
+        result = export(load(heads("yolo-two")), tmp_path / "out", format=format_, boxes=True)
+        assert list(result.outputs) == ["boxes", "scores"]
+        for x, scale, expected in answers("yolo-two"):
+            contain(run(tmp_path / "out", x), expected, scale=scale)
+
+
+def answers(name):
+    """What AlexeyAB's darknet was given, how large that is in the picture, and what it found."""
+    golden = json.loads((DATA / "heads" / f"{name}.json").read_text())["boxes"]
+    for picture, expected in golden.items():
+        pixels = read(PICTURES / f"{picture}.png")
+        height, width = pixels.shape[:2]
+        # without letter_box the picture is stretched to the 96 x 64 of these networks
+        yield tensor(prepare(pixels, 64, 96, "stretch")), (width / 96, height / 64), expected
+
+
+def tensor(pixels):
+    """(H, W, C) -> (1, C, H, W)."""
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]
+
+
+def contain(outputs, expected, *, scale):
+    """``outputs`` are all boxes; each of (class, probability, left, top, right, bottom) is one.
+
+    Tolerances: darknet and the others add up in another order (measured: 4e-6 in scores, and in
+    boxes 1e-4 pixels or 1e-5 of their size; some are ten pictures large).
+    """
+    boxes, scores = (torch.from_numpy(np.asarray(y))[0].double() for y in outputs)
+    boxes *= torch.tensor([*scale, *scale])
+    assert expected
+    assert boxes.isfinite().all()
+    for label, probability, *sides in expected:
+        wanted = torch.tensor(sides, dtype=torch.float64)
+        nearest = (boxes - wanted).abs().amax(1).argmin()
+        torch.testing.assert_close(
+            boxes[nearest], wanted, atol=1e-3 + 1e-4 * float(wanted.abs().max()), rtol=0
+        )
+        assert scores[nearest, label] == pytest.approx(probability, abs=5e-5)
+
+
+class TestBoxes:
+    @pytest.mark.parametrize("name", ["yolo", "yolo-two", "yolo-new-coords", "region"])
+    def test_of_every_kind_of_head(self, heads, name):
+        graph = Boxes(load(heads(name)))
+        for x, scale, expected in answers(name):
+            with torch.no_grad():
+                contain(graph(x), expected, scale=scale)
+
+    def test_the_order_of_boxes(self, heads):
+        """Map by map, row by row, cell by cell, anchor by anchor: 3 x (2 x 3 + 4 x 6) boxes."""
+        model = load(heads("yolo"))
+        (raw,) = model(torch.rand(1, 3, 64, 96))
+        boxes, scores = Boxes(model)(torch.rand(1, 3, 64, 96))
+        count = raw.shape[1] // (5 + 3) * raw.shape[2] * raw.shape[3]
+        assert boxes.shape == (1, count, 4)
+        assert scores.shape == (1, count, 3)
+
+    @pytest.mark.parametrize("name", ["gaussian", "detection"])
+    def test_heads_that_it_cannot_decode(self, heads, tmp_path, name):
+        with pytest.raises(NetworkError, match="gives no boxes that can be exported"):
+            export(load(heads(name)), tmp_path / "out.onnx", boxes=True)
+
+    def test_a_classifier(self, toy, tmp_path):
+        with pytest.raises(NetworkError, match="gives no boxes that can be exported"):
+            export(load(convert(toy.weights).output), tmp_path / "out.onnx", boxes=True)
+
+
+def test_the_sample_in_opencv(sample, tmp_path):
+    """What OpenCV's own importer for Darknet did until OpenCV 5, through ONNX."""
+    model = load(convert(sample.weights).output, bn="pjreddie-cpu")
+    export(model, tmp_path / "shapes.onnx", boxes=True)
+    expected = json.loads((PICTURES / "0003.expected.json").read_text())["thresh_0.5"]
+    x = tensor(prepare(read(PICTURES / "0003.png"), 192, 192, "letterbox"))
+    outputs = run_opencv(tmp_path / "shapes.onnx", x)
+    # 256 x 192 pixels in 192 x 192: 192 x 144, 24 rows of grey above (pj image.c:812)
+    rows = [
+        (
+            e["class"],
+            e["prob"],
+            *((v / 256 * 192 + pad) for v, pad in (
+                (e["x"] - e["w"] / 2, 0),
+                (e["y"] - e["h"] / 2, 24),
+                (e["x"] + e["w"] / 2, 0),
+                (e["y"] + e["h"] / 2, 24),
+            )),
+        )
+        for e in expected
+    ]  # fmt: skip
+    assert len(rows) == 6
+    contain(outputs, rows, scale=(1, 1))
+
+
+@pytest.mark.slow
+def test_coco_yolov3_tiny_in_opencv(coco_tiny, tmp_path):
+    """On a photograph: the maps to 1e-4, and the dog where darknet finds it.
+
+    Measured on six photographs, at values up to 26: onnxruntime 6e-5, of which PyTorch itself is
+    off by nearly all (1.5e-5 and 5.9e-5 from float64); OpenCV 6e-5, and 2.3e-4 with its Winograd
+    convolutions.
+    """
+    made = convert(coco_tiny.weights, tmp_path / "tiny.safetensors", cfg=coco_tiny.cfg)
+    model = load(made.output)
+    x = tensor(prepare(read("/usr/share/darknet/data/dog.jpg"), 416, 416, "letterbox"))
+    result = export(model, tmp_path / "maps.onnx")
+    assert max(result.errors.values()) <= 1e-4
+    for run, tolerance in ((run_onnx, 1e-4), (run_opencv, 5e-4)):
+        for mine, theirs in zip(run(result.output, x), model(x), strict=True):
+            np.testing.assert_allclose(mine, theirs.detach().numpy(), atol=tolerance, rtol=0)
+    export(model, tmp_path / "boxes.onnx", boxes=True)
+    _, scores = run_opencv(tmp_path / "boxes.onnx", x)
+    # darknet detector test on dog.jpg: the likeliest dog 56 %, of coco.names' class 16
+    assert scores[0, :, 16].max() == pytest.approx(0.56, abs=0.01)
+
+
+class TestDynamic:
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+    @pytest.mark.parametrize("boxes", [False, True])
+    @pytest.mark.parametrize("runtime", ["onnx", "torchscript", "pt2"])
+    def test_any_batch_and_size(self, heads, tmp_path, runtime, boxes):
+        format_, run = RUNTIMES[runtime]
+        model = load(heads("yolo-two"))
+        export(model, tmp_path / "out", format=format_, boxes=boxes, dynamic=True)
+        x = torch.rand(5, 3, 160, 32 * 2)
+        wanted = Boxes(model)(x) if boxes else model(x)
+        for mine, theirs in zip(run(tmp_path / "out", x), wanted, strict=True):
+            theirs = theirs.detach().numpy()
+            # Corners are differences: what counts is how large a box is.
+            np.testing.assert_allclose(mine, theirs, atol=1e-4 * max(1, np.abs(theirs).max()))
+
+    def test_without_it_the_shape_is_fixed(self, heads, tmp_path):
+        export(load(heads("yolo")), tmp_path / "out.onnx")
+        shape = onnx.load(tmp_path / "out.onnx").graph.input[0].type.tensor_type.shape
+        assert [side.dim_value for side in shape.dim] == [1, 3, 64, 96]
+
+
+class TestOnnx:
+    def test_what_it_says_of_the_model(self, sample, heads, tmp_path):
+        model = load(heads("yolo"))
+        model.names = ["a", "b", "ü"]
+        export(model, tmp_path / "out.onnx")
+        told = {p.key: p.value for p in onnx.load(tmp_path / "out.onnx").metadata_props}
+        assert json.loads(told["names"]) == ["a", "b", "ü"]
+        assert json.loads(told["input_size"]) == [64, 96]
+        assert told["family"] == "generic"
+
+    def test_it_is_the_same_every_time_and_names_no_path_of_this_machine(self, heads, tmp_path):
+        model = load(heads("yolo"))
+        for name in ("a.onnx", "b.onnx"):
+            export(model, tmp_path / name)
+        data = (tmp_path / "a.onnx").read_bytes()
+        assert data == (tmp_path / "b.onnx").read_bytes()
+        assert b".py" not in data
+        onnx.checker.check_model(onnx.load_from_string(data), full_check=True)
+
+    def test_opset(self, heads, tmp_path):
+        result = export(load(heads("yolo")), tmp_path / "out.onnx", opset=20)
+        assert result.opset == 20
+        assert [o.version for o in onnx.load(result.output).opset_import] == [20]
+
+    def test_an_opset_that_cannot_be_written(self, heads, tmp_path):
+        with pytest.raises(UsageError, match=r"cannot write ONNX opset 5 \(use --opset 18\)"):
+            export(load(heads("yolo")), tmp_path / "out.onnx", opset=5)
+
+    @pytest.mark.parametrize("missing", ["onnx", "onnxruntime", "onnxscript"])
+    def test_without_its_packages(self, heads, tmp_path, monkeypatch, missing):
+        monkeypatch.setitem(sys.modules, missing, None)
+        with pytest.raises(ExtraError, match=rf"{missing} \(pip install .*\[onnx\]"):
+            export(load(heads("yolo")), tmp_path / "out.onnx")
+
+
+def test_a_classifier(make, tmp_path):
+    model = load(convert(make(nets.classifier(2, 7, 64)).weights).output)
+    result = export(model, tmp_path / "out.pt2", format="pt2")
+    assert result.outputs == {"logits": (1, 7)}
+
+
+def test_a_connected_layer_in_opencv(tmp_path):
+    """As in YOLOv1. A model that comes from a cfg alone can be exported, too."""
+    torch.manual_seed(0)
+    text = network(conv(batch_normalize=1), section("connected", output=5))
+    model = DarknetModel(parse_network(text)).eval()
+    export(model, tmp_path / "out.onnx")
+    x = torch.rand(1, 3, 10, 13)
+    (found,) = run_opencv(tmp_path / "out.onnx", x)
+    np.testing.assert_allclose(found, model(x)[0].detach().numpy(), **ROUNDING)
+
+
+class TestRefusals:
+    def test_what_a_runtime_does_not_run(self, tmp_path):
+        """The first picture count that torch.export saw stays in a recurrent network."""
+        model = DarknetModel(parse_network(sequence(section("gru", output=4)))).eval()
+        with pytest.raises(OutputError, match=r"^\S+: was made, but does not run: [^\n]+$"):
+            export(model, tmp_path / "out.onnx", dynamic=True)
+        assert not list(tmp_path.iterdir())
+
+    def test_a_file_that_computes_something_else(self, heads, tmp_path, monkeypatch):
+        """As if the exporter had a bug: one bias is off by 0.001."""
+        writer = formats.FORMATS["pt2"]
+
+        def faulty(job):
+            with torch.no_grad():
+                job.graph.model.layers[2].conv.bias[0] += 1e-3
+            return writer.write(job)
+
+        broken = formats.Writer(suffix=".pt2", write=faulty, read=writer.read)
+        monkeypatch.setitem(formats.FORMATS, "pt2", broken)
+        (tmp_path / "out.pt2").write_text("older")
+        with pytest.raises(OutputError, match=r"computes map0 that differ by up to 0\.001"):
+            export(load(heads("yolo")), tmp_path / "out.pt2", format="pt2", force=True)
+        assert (tmp_path / "out.pt2").read_text() == "older"
+        assert not list(tmp_path.glob(".*"))
+
+    def test_a_model_without_numbers(self, heads, tmp_path):
+        model = load(heads("yolo"))
+        with torch.no_grad():
+            model.layers[0].conv.weight[0] = torch.nan
+        with pytest.raises(CheckpointError, match="infinite or no number"):
+            export(model, tmp_path / "out.onnx")
+        assert not (tmp_path / "out.onnx").exists()
+
+    def test_an_existing_file(self, heads, tmp_path):
+        (tmp_path / "out.onnx").write_text("mine")
+        with pytest.raises(OutputError, match="exists already"):
+            export(load(heads("yolo")), tmp_path / "out.onnx")
+        assert (tmp_path / "out.onnx").read_text() == "mine"
+
+    def test_an_opset_for_another_format(self, heads, tmp_path):
+        with pytest.raises(UsageError, match="opset=18 is about ONNX, not pt2"):
+            export(load(heads("yolo")), tmp_path / "out.pt2", format="pt2", opset=18)
+
+
+class TestCommand:
+    def test_it_says_what_it_wrote(self, heads, capsys):
+        checkpoint = heads("yolo")
+        assert export_main([str(checkpoint), "--format", "pt2"]) == 0
+        assert capsys.readouterr().out.startswith(
+            f"{checkpoint.with_suffix('.pt2')}: pt2, map0 1 x 24 x "
+        )
+
+    def test_json(self, heads, capsys):
+        assert export_main([str(heads("yolo")), "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["opset"] == 18
+        assert 0 <= told["max_abs_error"]["map0"] <= 1e-4
+        assert Path(told["output"]).is_file()
+
+    def test_a_folder(self, heads, tmp_path, capsys):
+        load(heads("yolo")).save_pretrained(tmp_path / "folder")
+        assert export_main([str(tmp_path / "folder"), "--format", "torchscript"]) == 0
+        assert (tmp_path / "folder" / "model.torchscript").is_file()
+
+    def test_refusals(self, heads, capsys):
+        checkpoint = heads("yolo")
+        assert export_main([str(checkpoint.with_suffix(".weights"))]) == 1
+        assert export_main([str(checkpoint), "--format", "pt2", "--opset", "18"]) == 2
+        errors = capsys.readouterr().err.splitlines()
+        assert [line.startswith("error: ") for line in errors] == [True, True]
+
+
+def test_the_checkpoint_is_never_replaced(sample, capsys):
+    checkpoint = convert(sample.weights).output
+    before = checkpoint.read_bytes()
+    assert export_main([str(checkpoint), "-o", str(checkpoint), "--force"]) == 2
+    assert "is an input" in capsys.readouterr().err
+    assert checkpoint.read_bytes() == before

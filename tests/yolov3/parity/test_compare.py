@@ -1,0 +1,94 @@
+"""A checkpoint against real engines, as ``verify --against`` shows it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nets
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from converter import UsageError, convert
+from converter.checkpoint.header import read_metadata
+from yolov3.parity.compare import BOUNDS, Parity, Row, against
+
+VERIFY = Path(__file__).parents[3] / "scripts/verify.py"
+DOG = Path("/usr/share/darknet/data/dog.jpg")
+
+
+def change(checkpoint: Path, tensor: str, factor: float) -> None:
+    tensors = dict(load_file(checkpoint))
+    tensors[tensor] = tensors[tensor] * np.float32(factor)
+    save_file(tensors, checkpoint, read_metadata(checkpoint))
+
+
+def row(relative: float, *, varies: bool = True, excuse: str | None = None) -> Row:
+    return Row(index=0, place="", max_abs=0, relative=relative, rms=1, varies=varies, excuse=excuse)
+
+
+class TestVerdict:
+    @pytest.mark.parametrize(
+        ("rows", "ok"),
+        [
+            ([row(1e-6)], True),
+            ([row(1e-4)], False),
+            ([row(float("nan"))], False),  # nan > bound is False, which must not pass
+            ([row(float("inf"))], False),
+            ([row(1, excuse="a bug"), row(0)], True),
+            ([row(1, excuse="a bug")], False),  # nothing was compared
+            ([row(0, varies=False)], False),
+            ([], False),
+        ],
+    )
+    def test_ok(self, rows, ok):
+        assert Parity(engine="darknet", bound=1e-5, rows=tuple(rows)).ok is ok
+
+
+@pytest.mark.engine
+class TestEngines:
+    @pytest.mark.parametrize("engine", ["darknet", "opencv", "generic"])
+    def test_the_sample(self, sample, engine):
+        checkpoint = convert(sample.weights).output
+        parity = against(sample.weights, checkpoint, engine)
+        assert parity.ok
+        assert len(parity.rows) == (107 if engine == "darknet" else 3)
+
+    @pytest.mark.parametrize(
+        ("engine", "place"), [("darknet", "layer 12 "), ("opencv", "layer 81 ")]
+    )
+    def test_the_first_layer_that_diverges(self, sample, engine, place):
+        checkpoint = convert(sample.weights).output
+        # cfg layer 12 is the downsampling conv of the third stage
+        change(checkpoint, "backbone.conv_3_in.conv.weight", 1.01)
+        parity = against(sample.weights, checkpoint, engine)
+        assert not parity.ok
+        assert parity.first.place.startswith(place)
+
+    def test_a_classifier_and_a_generic_checkpoint(self, make, sample):
+        files = make(nets.classifier(2, 7, 64))
+        assert against(files.weights, convert(files.weights).output, "darknet").ok
+        generic = convert(sample.weights, family="generic").output
+        assert against(sample.weights, generic, "darknet").ok
+        with pytest.raises(UsageError, match="family generic already"):
+            against(sample.weights, generic, "generic")
+
+    def test_a_photograph(self, sample):
+        checkpoint = convert(sample.weights).output
+        assert against(sample.weights, checkpoint, "darknet", picture=DOG).ok
+
+    def test_the_command(self, sample):
+        checkpoint = convert(sample.weights).output
+        command = [sys.executable, VERIFY, sample.weights, checkpoint, "--against", "darknet"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0
+        assert done.stdout.splitlines()[-1] == "equal: no layer's relative distance is above 1e-05"
+        change(checkpoint, "heads.0.conv.weight", 1.01)
+        done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        facts = json.loads(done.stdout)
+        assert (facts["ok"], facts["mismatched"]) == (False, ["heads.0.conv.weight"])
+        assert facts["against"]["first"].startswith("layer 105 ")
+        assert facts["against"]["bound"] == BOUNDS["pjreddie"]
+        assert len(facts["against"]["layers"]) == 107

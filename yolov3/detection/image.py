@@ -1,0 +1,277 @@
+"""From a picture to a network's input, as Darknet does it: pixels, resizing, letterbox."""
+
+from __future__ import annotations
+
+import io
+import os
+import typing
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from converter.errors import ExtraError, ImageError, UsageError, install
+from converter.files.opening import open_regular
+
+if typing.TYPE_CHECKING:
+    from PIL import Image
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+Floats: TypeAlias = npt.NDArray[np.float32]
+Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | Pixels"
+
+Resize = Literal["letterbox", "stretch", "crop"]
+
+GREY = 0.5  # around a letterboxed picture: pj image.c:825
+_SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+
+
+def read(picture: Picture, channels: int = 3) -> Pixels:
+    """The pixels of a picture, RGB or grey.
+
+    A file is turned as its EXIF orientation says, which is how every viewer shows it and how a
+    darknet built with OpenCV reads it; one built without ignores the tag. Alpha is dropped, of
+    16-bit values the upper byte is used, of an animation the first frame, all as both do.
+
+    Args:
+        picture: a file, a PIL image, or an array (H, W, 3) or (H, W) of uint8, RGB or grey.
+        channels: 3 or 1.
+
+    Returns:
+        (H, W, channels).
+
+    Raises:
+        ImageError: the file is missing, broken, too large, or of a kind without 8 or 16 bits.
+        UsageError: the array is none of those above, or a network has other channels.
+    """
+    if channels not in (1, 3):
+        raise UsageError(f"the network takes {channels} channels, and pictures have 3 or 1")
+    if isinstance(picture, np.ndarray):
+        return _array(picture, channels)
+    if isinstance(picture, str | os.PathLike):
+        return _file(picture, channels)
+    if not (hasattr(picture, "convert") and hasattr(picture, "mode")):
+        raise UsageError(f"a {type(picture).__name__} is no path, PIL image or NumPy array")
+    need_pillow()
+    with told_as_image_error(None):
+        return _pixels(picture, channels)
+
+
+def need_pillow() -> None:
+    """Check that Pillow is there.
+
+    Raises:
+        ExtraError: it is not.
+    """
+    if find_spec("PIL") is None:
+        raise ExtraError(
+            "reading and writing pictures needs Pillow",
+            remedy=install("detect"),
+        )
+
+
+def prepare(pixels: Pixels, height: int, width: int, how: Resize) -> Floats:
+    """A picture in the size of a network's input, values 0..1.
+
+    ``letterbox`` keeps its shape and fills up with grey (pj image.c:812, AB image.c:1006),
+    ``stretch`` does not, ``crop`` keeps it and cuts off what is too much (AB classifier.c:872).
+
+    Args:
+        pixels: (H, W, channels).
+        height: rows of the input.
+        width: columns of the input.
+        how: one of the three.
+
+    Returns:
+        (height, width, channels).
+
+    Raises:
+        ImageError: the picture is too narrow for its letterbox.
+    """
+    if how == "stretch":
+        return resize(pixels, height, width)
+    if how == "crop":
+        return _crop(pixels, height, width)
+    inner_height, inner_width = inner_size(pixels.shape[:2], height, width)
+    boxed = np.full((height, width, pixels.shape[2]), GREY, np.float32)
+    top, left = (height - inner_height) // 2, (width - inner_width) // 2
+    boxed[top : top + inner_height, left : left + inner_width] = resize(
+        pixels, inner_height, inner_width
+    )
+    return boxed
+
+
+def inner_size(shape: tuple[int, ...], height: int, width: int) -> tuple[int, int]:
+    """Rows and columns that a picture of ``shape`` (rows, columns) takes in its letterbox.
+
+    pj image.c:814-822. The comparison is between floats there: it decides ties.
+
+    Raises:
+        ImageError: the picture is so narrow that it would have none.
+    """
+    rows, columns = shape
+    inner = height, columns * height // rows
+    if np.float32(width) / np.float32(columns) < np.float32(height) / np.float32(rows):
+        inner = rows * width // columns, width
+    if not all(inner):
+        raise ImageError(
+            f"is too narrow: nothing of its {columns} x {rows} pixels would be left in a letterbox"
+            f" of {width} x {height}",
+            remedy='choose "stretch" to resize it',
+        )
+    return inner
+
+
+def resize(pixels: Pixels, height: int, width: int) -> Floats:
+    """Darknet's bilinear resizing, bit for bit: pj image.c:1199, AB image.c:1399.
+
+    First along the rows, then along the columns, so that corners fall on corners. What rounding
+    does to the last row is kept, too: if its position comes out a little above the last row of the
+    picture, it gets only its small share of the row above that, and is nearly black.
+
+    Args:
+        pixels: (H, W, channels).
+        height: rows wanted.
+        width: columns wanted.
+
+    Returns:
+        (height, width, channels), values 0..1.
+    """
+    rows, columns, channels = pixels.shape
+    upper, share_y = _positions(rows, height)
+    left, share_x = _positions(columns, width)
+    lower, share_below = np.minimum(upper + 1, rows - 1), share_y.copy()
+    share_below[-1] = 0
+    left, share_x = left.copy(), share_x.copy()
+    left[-1], share_x[-1] = columns - 1, 0
+    right = np.minimum(left + 1, columns - 1)
+
+    # Only rows that are used; values of a pixel side by side, so that the inner loop is long.
+    used, place = np.unique(np.concatenate([upper, lower]), return_inverse=True)
+    flat = pixels[used].reshape(len(used), columns * channels)
+    channel = np.arange(channels)
+    share = np.repeat(share_x, channels)
+    part = _unit(flat.take((left[:, None] * channels + channel).ravel(), 1)) * (1 - share)
+    part += _unit(flat.take((right[:, None] * channels + channel).ravel(), 1)) * share
+
+    resized: Floats = part[place[:height]] * (1 - share_y)[:, None]
+    resized += part[place[height:]] * share_below[:, None]
+    return resized.reshape(height, width, channels)
+
+
+@lru_cache(maxsize=64)
+def _positions(size: int, wanted: int) -> tuple[npt.NDArray[np.intp], Floats]:
+    """For each of ``wanted`` places the last of ``size`` before it, and its distance from that."""
+    # wanted == 1 is a division by zero in C
+    scale = np.float32(size - 1) / np.float32(max(wanted - 1, 1))
+    place = np.arange(wanted, dtype=np.float32) * scale
+    whole = place.astype(np.intp)
+    return whole, place - whole.astype(np.float32)
+
+
+def _unit(values: Pixels) -> Floats:
+    """0..255 -> 0..1. The C divides as double and rounds: for these 256 values the same."""
+    unit: Floats = values.astype(np.float32) / np.float32(255)
+    return unit
+
+
+def _crop(pixels: Pixels, height: int, width: int) -> Floats:
+    """The shorter side becomes ``width``, the middle is kept: AB image.c:1044, classifier.c:871."""
+    rows, columns = pixels.shape[:2]
+    inner_height, inner_width = (
+        (rows * width // columns, width) if columns < rows else (width, columns * width // rows)
+    )
+    resized = resize(pixels, inner_height, inner_width)
+    # Beyond the border its pixels are repeated: AB image.c:894.
+    y = np.arange(height) + int((inner_height - height) / 2)
+    x = np.arange(width) + int((inner_width - width) / 2)
+    cropped: Floats = resized[y.clip(0, inner_height - 1)][:, x.clip(0, inner_width - 1)]
+    return cropped
+
+
+def _array(picture: npt.NDArray[np.generic], channels: int) -> Pixels:
+    if picture.dtype != np.uint8 or not picture.size:
+        raise UsageError(
+            f"an array of {picture.dtype}, shape {picture.shape}, is no picture",
+            remedy="give uint8 values (H, W, 3) in RGB order, or (H, W)",
+        )
+    pixels = typing.cast("Pixels", picture)
+    if pixels.ndim == 2:
+        return np.repeat(pixels[:, :, None], channels, 2)
+    if pixels.ndim == 3 and pixels.shape[2] == channels:
+        return pixels
+    raise UsageError(
+        f"an array of shape {pixels.shape} is no picture of {channels} channels",
+        remedy=f"give uint8 values (H, W, {channels}) or (H, W)",
+    )
+
+
+def _file(path: str | os.PathLike[str], channels: int) -> Pixels:
+    need_pillow()
+    from PIL import Image, ImageOps
+
+    with (
+        told_as_image_error(path),
+        open_regular(path, ImageError, "give a picture") as file,
+        Image.open(io.BufferedReader(typing.cast("io.FileIO", file))) as image,
+    ):
+        return _pixels(ImageOps.exif_transpose(image), channels)
+
+
+@contextmanager
+def told_as_image_error(path: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Turn what a damaged picture raises, each format its own kinds, into one line.
+
+    Pillow's warnings are about what it could read all the same, and large pictures: none is shown.
+
+    Raises:
+        ImageError: the block raised anything; ``path`` is the picture's, None if it has none.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except ImageError as error:
+        error.path = None if path is None else os.fspath(path)
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            "has too many pixels: it may be a decompression bomb",
+            path=path,
+            remedy="make it smaller, or read it yourself and pass the array",
+        ) from error
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            "is no picture of a known format", path=path, remedy="convert it to PNG or JPEG"
+        ) from error
+    except FileNotFoundError as error:
+        raise ImageError(
+            f"cannot be read: {error.strerror}", path=path, remedy="check the path"
+        ) from error
+    except Exception as error:  # OSError, SyntaxError, ValueError, struct.error, ...
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ImageError(
+            f"cannot be read: {reason}",
+            path=path,
+            remedy=None if path is None else "it is damaged: copy it again",
+        ) from error
+
+
+def _pixels(image: Image.Image, channels: int) -> Pixels:
+    if image.mode in ("I", "F"):
+        raise ImageError(
+            f"has pixels of another kind than 8 or 16 bits (Pillow's mode {image.mode})",
+            remedy="convert it to 8 bits",
+        )
+    if image.mode in _SIXTEEN_BIT:
+        high = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.repeat(high[:, :, None], channels, 2)
+    pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+    return pixels.reshape(*pixels.shape[:2], channels)

@@ -1,0 +1,1 @@
+"""The same input through a model and through real engines, compared layer by layer."""

@@ -1,0 +1,253 @@
+"""A checkpoint against a real engine, layer by layer, on the same input."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from converter.darknet.header import Header
+from converter.errors import CheckpointError, UsageError
+from converter.families import yolov3 as families
+from converter.plan import make_plan
+from yolov3.blocks import BatchNormRule, set_batch_norm
+from yolov3.darknet import DarknetModel
+from yolov3.detection.detect import usual_resize
+from yolov3.detection.image import Picture, prepare, read
+from yolov3.loading import Model, load
+from yolov3.model import YOLOv3
+from yolov3.parity.engine_bugs import excuse
+from yolov3.parity.engines import Darknet, OpenCV
+
+Floats = npt.NDArray[np.float32]
+Engine = Literal["darknet", "opencv", "generic"]
+ENGINES: tuple[Engine, ...] = ("darknet", "opencv", "generic")
+
+# Relative L2 distance that is allowed.
+BOUNDS: dict[str, float] = {
+    # Sums of up to 10^5 float32 products, in another order: measured up to 3e-6.
+    "pjreddie": 1e-5,
+    # Compiler flags alone move AlexeyAB's results by up to 2.3e-5 of a layer's RMS.
+    "alexeyab": 1e-4,
+    # OpenCV computes batch norm with sqrt(v + 1e-6), neither darknet's rule: measured up to 2e-4.
+    "opencv": 1e-3,
+    # The same operations in the same order.
+    "generic": 0.0,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One output of both.
+
+    Attributes:
+        index: its cfg layer.
+        place: that, in words.
+        max_abs: largest absolute difference.
+        relative: L2 norm of the difference over that of the engine's output; infinite where one
+            of them holds NaN or infinity.
+        rms: root mean square of the engine's output.
+        varies: whether the engine's output is not constant.
+        excuse: why the engine's own output is known to be wrong; None if it should be right.
+    """
+
+    index: int
+    place: str
+    max_abs: float
+    relative: float
+    rms: float
+    varies: bool
+    excuse: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """A whole comparison: ``bound`` is the relative distance that is allowed."""
+
+    engine: Engine
+    bound: float
+    rows: tuple[Row, ...]
+
+    @property
+    def first(self) -> Row | None:
+        """The first layer that diverges without an excuse."""
+        return next((r for r in self.rows if not r.excuse and not r.relative <= self.bound), None)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing diverges, and something that varies was compared."""
+        return self.first is None and any(row.varies and not row.excuse for row in self.rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The ``against`` object of ``verify --json``."""
+        return {
+            "engine": self.engine,
+            "ok": self.ok,
+            "bound": self.bound,
+            "first": self.first.place if self.first else None,
+            "layers": [
+                {
+                    "layer": row.index,
+                    "max_abs": row.max_abs,
+                    "relative": row.relative,
+                    "rms": row.rms,
+                    "excuse": row.excuse,
+                }
+                for row in self.rows
+            ],
+        }
+
+
+def against(
+    weights: str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str],
+    engine: Engine,
+    *,
+    picture: Picture | None = None,
+    seed: int = 0,
+) -> Parity:
+    """Run ``checkpoint`` and ``engine`` on the same input and compare what they compute.
+
+    Args:
+        weights: the .weights file, for the engine.
+        checkpoint: the safetensors file, for PyTorch.
+        engine: "darknet" (an installed libdarknet, every layer), "opencv" (its raw maps), or
+            "generic" (the modular model against the layer-by-layer one).
+        picture: what to run on; default: noise in 0..1.
+        seed: of the noise.
+
+    Raises:
+        EngineError: the engine is missing or fails.
+        CheckpointError: the checkpoint cannot be loaded whole.
+    """
+    model = load(checkpoint)
+    x = _input(model, picture, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        cfg = Path(folder, "net.cfg")
+        cfg.write_text(model.network.text, encoding="utf-8")
+        if engine == "generic":
+            if isinstance(model, DarknetModel):
+                raise UsageError(
+                    "this checkpoint is of family generic already", path=checkpoint,
+                    remedy="compare it with --against darknet",
+                )  # fmt: skip
+            rows = _maps(model, x, _run(layerwise(model), x))
+        elif engine == "opencv":
+            rows = _maps(model, x, OpenCV(cfg, weights).run(x))
+        else:
+            rule: BatchNormRule = "pjreddie-cpu" if model.dialect == "pjreddie" else "torch"
+            whole = layerwise(model)
+            set_batch_norm(whole, rule)
+            rows = compare_layers(whole, x, Darknet(cfg, weights).run(x))
+        bound = BOUNDS[model.dialect if engine == "darknet" else engine]
+        return Parity(engine=engine, bound=bound, rows=tuple(rows))
+
+
+def compare_layers(
+    model: DarknetModel, x: Floats, outputs: Sequence[Floats | None]
+) -> Iterator[Row]:
+    """Layer against layer. After a known bug of darknet, both go on with its values.
+
+    Args:
+        model: in eval mode.
+        x: one input, without the batch.
+        outputs: what the engine left behind in each layer.
+    """
+    nodes = model.network.nodes
+    excuses = {node.index: excuse(model.network, node.index, model.dialect) for node in nodes}
+    given = {
+        index: torch.from_numpy(output)[None]
+        for index, output in enumerate(outputs)
+        if excuses[index] and output is not None
+    }
+    with torch.no_grad():
+        for index, found in model.forward_layers(torch.from_numpy(x)[None], given):
+            expected = outputs[index]
+            if found is None and expected is None:
+                continue
+            if found is None or expected is None or found[0].numel() != expected.size:
+                raise CheckpointError(
+                    "has an output of another size than the engine", place=nodes[index].place
+                )
+            yield _row(index, nodes[index].place, found[0].numpy(), expected, excuses[index])
+
+
+def layerwise(model: Model) -> DarknetModel:
+    """``model`` as a ``DarknetModel`` with the same tensors, whatever its family."""
+    if isinstance(model, DarknetModel):
+        return model
+    network, dialect = model.network, model.dialect
+    header = Header(major=0, minor=2, revision=0, seen=0, size=20)  # any: only names matter here
+    modular, generic = (
+        make_plan(header=header, size=None, network=network, family=family, dialect=dialect)
+        for family in (families.yolov3(network), families.generic(network))
+    )
+    tensors = model.state_dict()
+    whole = DarknetModel(network, dialect).eval()
+    whole.load_state_dict(
+        {
+            theirs.tensor: tensors[ours.tensor].reshape(theirs.shape)
+            for ours, theirs in zip(modular.slots, generic.slots, strict=True)
+        },
+        strict=False,
+        assign=True,
+    )
+    return whole
+
+
+def _run(model: Model, x: Floats) -> list[Floats]:
+    """The raw maps in file order, without the batch."""
+    with torch.no_grad():
+        maps = model(torch.from_numpy(x)[None])
+    arrays = [m[0].numpy() for m in maps]
+    return arrays[::-1] if isinstance(model, YOLOv3) else arrays
+
+
+def _maps(model: Model, x: Floats, expected: Iterable[Floats]) -> Iterator[Row]:
+    nodes = [
+        model.network.nodes[n.sources[0]] if n.layer.is_head else n for n in model.network.outputs
+    ]
+    for node, ours, theirs in zip(nodes, _run(model, x), expected, strict=True):
+        yield _row(node.index, node.place, ours, theirs)
+
+
+def _row(index: int, place: str, found: Floats, expected: Floats, reason: str | None = None) -> Row:
+    ours, theirs = (a.astype(np.float64).ravel() for a in (found, expected))
+    norm, finite = (
+        float(np.linalg.norm(theirs)),
+        np.isfinite(ours).all() & np.isfinite(theirs).all(),
+    )
+    difference = ours - theirs
+    if not finite:
+        distance = float("inf")
+    elif norm:
+        distance = float(np.linalg.norm(difference)) / norm
+    else:
+        distance = float("inf") if difference.any() else 0.0
+    return Row(
+        index=index,
+        place=place,
+        max_abs=float(np.abs(difference).max()) if finite else float("inf"),
+        relative=distance,
+        rms=norm / theirs.size**0.5,
+        varies=bool(np.ptp(theirs) > 0),
+        excuse=reason,
+    )
+
+
+def _input(model: Model, picture: Picture | None, seed: int) -> Floats:
+    shape = model.network.input
+    if picture is None:
+        size = (shape.c, shape.h, shape.w) if shape.is_image else (shape.outputs,)
+        return np.random.default_rng(seed).random(size, dtype=np.float32)
+    if not shape.is_image:
+        raise UsageError("this network's input is no picture", remedy="leave --image out")
+    pixels = prepare(read(picture, shape.c), shape.h, shape.w, usual_resize(model))
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))

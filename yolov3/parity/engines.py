@@ -1,0 +1,160 @@
+"""Real Darknet engines, to compare with: darknet's own library, and OpenCV's reader.
+
+darknet's C code ends the process when it dislikes a file, and talks on stdout; so it runs in a
+child, engine_process.py, which answers through a file.
+"""
+
+import ctypes.util
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from converter.darknet.network import read_network
+from converter.errors import DarknetError, install
+from yolov3.parity import engine_process
+
+# Where Debian's package darknet puts it.
+DEBIAN = Path("/usr/lib/darknet/libdarknet.so")
+
+# What darknet says after it has said what is wrong: pj runs into an assert(0) (utils.c:253), AB
+# prints its stack (utils.c:343).
+_EPILOGUE = re.compile(r"Assertion `0'|^\d+/\d+: |^backtrace ")
+
+
+class EngineError(DarknetError):
+    """The engine is missing, or refused the files, or died of them."""
+
+
+class Darknet:
+    """darknet itself, pjreddie's or AlexeyAB's, on the CPU.
+
+    Args:
+        cfg: the network.
+        weights: its .weights file; None leaves darknet's own random ones.
+        library: libdarknet.so; default: $DARKNET_LIBRARY, the system's, Debian's.
+
+    Raises:
+        EngineError: there is no library.
+    """
+
+    def __init__(
+        self,
+        cfg: str | os.PathLike[str],
+        weights: str | os.PathLike[str] | None = None,
+        library: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.cfg = Path(cfg)
+        self.weights = None if weights is None else Path(weights)
+        self.library = find_library() if library is None else Path(library)
+
+    def run(
+        self, x: np.ndarray, save_to: str | os.PathLike[str] | None = None
+    ) -> list[np.ndarray | None]:
+        """What every layer leaves behind, in cfg order, for one picture.
+
+        Args:
+            x: (channels, height, width) or (inputs,) float32, of the size that the cfg says.
+            save_to: where the engine is to write the weights that it ran with.
+
+        Returns:
+            Arrays (c, h, w), or (outputs,) where darknet knows no height; None for [cost].
+
+        Raises:
+            EngineError: the engine refused the files or died.
+        """
+        text = self.cfg.read_text(encoding="utf-8", errors="replace")
+        cuts = engine_process.sections(text)
+        layers = self._layers(text, x, *(("--save", os.fspath(save_to)) if save_to else ()))
+        for index, layer in enumerate(layers):
+            # The library gives images and the network's own output. Anything else is the output of
+            # the network that ends there.
+            if layer is None and not cuts[index].startswith("[cost]"):
+                ends = sum(map(len, cuts[: index + 1])) + text.index(cuts[0])
+                layers[index] = self._layers(text[:ends], x)[-1]
+        return layers
+
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """Let the engine write its weights to ``path``.
+
+        Raises:
+            EngineError: the engine refused the files or died.
+        """
+        self._call(self.cfg, "--save", os.fspath(path))
+
+    def _layers(self, text: str, x: np.ndarray, *more: str) -> list[np.ndarray | None]:
+        with tempfile.TemporaryDirectory() as folder:
+            cfg, source, target = (Path(folder, name) for name in ("net.cfg", "x.npy", "y.npz"))
+            cfg.write_text(text, encoding="utf-8")
+            np.save(source, np.ascontiguousarray(x, np.float32))
+            self._call(cfg, "--input", str(source), "--output", str(target), *more)
+            with np.load(target) as layers:
+                return [layers[name] if layers[name].size else None for name in layers.files]
+
+    def _call(self, cfg: Path, *arguments: str) -> None:
+        script = engine_process.__file__
+        command = [sys.executable, "-P", script, str(self.library), str(cfg), *arguments]
+        if self.weights is not None:
+            command += ["--weights", str(self.weights)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False
+        )
+        if done.returncode:
+            lines = map(str.strip, done.stderr.splitlines())
+            said = [line for line in lines if line and not _EPILOGUE.search(line)]
+            how = "died" if done.returncode < 0 else "refused it"
+            raise EngineError(
+                f"darknet {how} (status {done.returncode}){': ' + said[-1] if said else ''}",
+                path=self.cfg,
+            )
+
+
+class OpenCV:
+    """OpenCV's reader of Darknet networks, ``cv2.dnn``; gone from OpenCV 5.
+
+    Raises:
+        EngineError: OpenCV is not installed, or refused the files.
+    """
+
+    def __init__(self, cfg: str | os.PathLike[str], weights: str | os.PathLike[str]) -> None:
+        try:
+            import cv2
+        except ImportError:
+            raise EngineError("OpenCV is not installed", remedy=install("opencv")) from None
+        heads = read_network(cfg).outputs
+        # OpenCV calls the convolution of cfg layer 81 "conv_81".
+        self._maps = [f"conv_{node.sources[0]}" for node in heads if node.layer.is_head]
+        try:
+            self._net = cv2.dnn.readNetFromDarknet(os.fspath(cfg), os.fspath(weights))
+        except cv2.error as error:
+            raise EngineError(f"OpenCV refused it: {error.err}", path=cfg) from None
+
+    def run(self, x: np.ndarray) -> list[np.ndarray]:
+        """The raw maps (c, h, w) that the heads get, in file order, as from ``DarknetModel``.
+
+        Args:
+            x: (channels, height, width) float32.
+        """
+        self._net.setInput(np.ascontiguousarray(x[None], np.float32))
+        return [outputs[0] for outputs in self._net.forward(self._maps)]
+
+
+def find_library() -> Path:
+    """libdarknet.so: $DARKNET_LIBRARY, the system's, or Debian's.
+
+    Raises:
+        EngineError: there is none.
+    """
+    named = os.environ.get("DARKNET_LIBRARY") or ctypes.util.find_library("darknet")
+    if named:
+        return Path(named)
+    if DEBIAN.exists():
+        return DEBIAN
+    raise EngineError(
+        "libdarknet.so is not installed",
+        remedy="apt-get install darknet, or name a library in DARKNET_LIBRARY",
+    )

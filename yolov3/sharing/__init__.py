@@ -1,0 +1,1 @@
+"""Models as folders and as repositories of the Hugging Face Hub."""

@@ -1,0 +1,111 @@
+"""Models as folders and as repositories of the Hugging Face Hub.
+
+``huggingface_hub``'s mixin writes and pushes; ``Hosted`` tells it what our files are. The models do
+not inherit from the mixin themselves, so that importing ``yolov3`` does not import it. Reading goes
+without it: all that a model is built from stands in its one safetensors file.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from converter.errors import (
+    CheckpointError,
+    DarknetError,
+    DownloadError,
+    ExtraError,
+    OutputError,
+    install,
+)
+from yolov3.base import FromDarknet
+from yolov3.loading import FILE_NAME, load
+from yolov3.saving import plan_of, weights_sha256, write_checkpoint
+from yolov3.sharing.card import LIBRARY, card, facts
+
+try:
+    from huggingface_hub import ModelCard, ModelCardData, ModelHubMixin, hf_hub_download
+
+    # HTTPError is that of the HTTP library that the installed version is built on.
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+except ModuleNotFoundError as error:
+    raise ExtraError(
+        "the Hugging Face Hub needs the package huggingface_hub",
+        remedy=install("hub"),
+    ) from error
+
+CARD_NAME = "README.md"
+FETCHING = {"revision", "token", "cache_dir", "force_download", "local_files_only"}
+
+M = TypeVar("M", bound=FromDarknet)
+log = logging.getLogger("yolov3")
+
+
+class Hosted(ModelHubMixin):
+    """A model as ``huggingface_hub`` handles it."""
+
+    def __init__(self, model: FromDarknet, licence: str | None = None) -> None:
+        self.model = model
+        self.licence = licence
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        self.written = write_checkpoint(self.model, save_directory / FILE_NAME)
+        if (save_directory / CARD_NAME).exists():
+            log.warning("%s is kept as it was", save_directory / CARD_NAME)
+
+    def generate_model_card(self, *_: Any, **__: Any) -> ModelCard:
+        """The card of the checkpoint that was just written."""
+        data = ModelCardData(
+            library_name=LIBRARY,
+            license=self.licence,
+            pipeline_tag="object-detection" if self.model.anchors else "image-classification",
+            tags=["darknet", "model_hub_mixin", "pytorch"],
+        )
+        floats = sum(slot.floats for slot in plan_of(self.model).tensors)
+        text = card(self.model, self.written, floats, self.licence)
+        return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")
+
+
+def fetch(cls: type[M], name: str | os.PathLike[str], **options: Any) -> M:
+    """The model of a folder or repository, which must be a ``cls``; see ``from_pretrained``."""
+    fetching = {key: options.pop(key) for key in FETCHING & options.keys()}
+    path = name
+    if not os.path.isdir(name):
+        with _errors(DownloadError, f"{name} cannot be had from the Hub"):
+            path = hf_hub_download(os.fspath(name), FILE_NAME, **fetching)
+    model = load(path, **options)
+    if not isinstance(model, cls):
+        raise CheckpointError(
+            f"holds a {type(model).__name__}, not a {cls.__name__}",
+            path=name,
+            remedy=f"use {type(model).__name__}.from_pretrained",
+        )
+    return model
+
+
+def write(model: FromDarknet, folder: str | os.PathLike[str], licence: str | None) -> None:
+    """Write the folder of a model; see ``save_pretrained``."""
+    plan_of(model)  # refuses before there is a folder
+    with _errors(OutputError, f"{os.fspath(folder)} cannot be written"):
+        Hosted(model, licence).save_pretrained(os.fspath(folder), config=facts(model))
+
+
+def push(model: FromDarknet, repo_id: str, licence: str | None, **options: Any) -> str:
+    """Commit the folder of a model to a repository; see ``push_to_hub``."""
+    weights_sha256(model, plan_of(model))  # refuses before there is a repository
+    with _errors(OutputError, f"{repo_id} cannot be pushed to the Hub"):
+        return str(Hosted(model, licence).push_to_hub(repo_id, config=facts(model), **options))
+
+
+@contextmanager
+def _errors(kind: type[DarknetError], what: str) -> Iterator[None]:
+    """Turn what huggingface_hub raises into one line."""
+    try:
+        yield
+    except (HTTPError, OSError, RuntimeError, ValueError) as error:
+        lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        raise kind(f"{what}: {lines[0].strip()}") from error
