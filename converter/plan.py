@@ -1,6 +1,6 @@
 """The Plan: where every byte of a .weights file goes, settled before a byte is written.
 
-It is a pure function of header, file size, network and family. Conversion, the way back,
+It is a pure function of header, file size, network and names. Conversion, the way back,
 verification, reports and error messages all read this one table, so they cannot drift apart.
 """
 
@@ -16,7 +16,7 @@ from converter.darknet.header import Header
 from converter.darknet.layers import Array, Dialect
 from converter.darknet.network import Network, Node
 from converter.errors import WeightsError
-from converter.families.yolov3 import Family
+from converter.families.base import Naming
 
 if TYPE_CHECKING:
     from converter.files.source import Source
@@ -29,7 +29,7 @@ class Slot:
     Attributes:
         node: the layer it belongs to.
         kind: Darknet's name for it (``biases``, ``scales``, ...).
-        tensor: its name in the checkpoint; "" if the family has no place for it.
+        tensor: its name in the checkpoint; "" if the model has no place for it.
         shape: its shape there.
         offset: its first byte in the .weights file.
         transposed: whether the file holds the transpose of the (shape[0], rest) matrix.
@@ -64,7 +64,7 @@ class Plan:
 
     Attributes:
         header: the file's header.
-        network, family, dialect: what the file was read as.
+        network, naming, dialect: what the file was read as.
         slots: in file order.
         unfilled: tensors of the model without a source, with their shapes.
         cutoff: N if the file ends after layer N - 1, else None.
@@ -72,7 +72,7 @@ class Plan:
 
     header: Header
     network: Network
-    family: Family
+    naming: Naming
     dialect: Dialect
     slots: tuple[Slot, ...]
     unfilled: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Plan:
 
     @property
     def left_out(self) -> tuple[Slot, ...]:
-        """The slots that the family has no place for."""
+        """The slots that the model has no place for."""
         return tuple(slot for slot in self.slots if not slot.tensor)
 
     @property
@@ -104,7 +104,7 @@ def make_plan(
     header: Header,
     size: int | None,
     network: Network,
-    family: Family,
+    naming: Naming,
     dialect: Dialect,
     partial: bool = False,
     cutoff: int | None = None,
@@ -119,7 +119,7 @@ def make_plan(
         WeightsError: the file is not exactly as long as the network asks for, and is not a whole
             number of its first layers with ``partial``.
     """
-    slots, unfilled = _lay_out(header, network, family, dialect)
+    slots, unfilled = _lay_out(header, network, naming, dialect)
     end = slots[-1].end if slots else header.size
     if size is not None and size != end:
         cutoff = cutoff_at(slots, size) if partial else None
@@ -138,7 +138,7 @@ def make_plan(
     return Plan(
         header=header,
         network=network,
-        family=family,
+        naming=naming,
         dialect=dialect,
         slots=tuple(slots),
         unfilled=unfilled,
@@ -155,15 +155,13 @@ def cutoff_at(slots: Sequence[Slot], size: int) -> int | None:
 
 
 def _lay_out(
-    header: Header, network: Network, family: Family, dialect: Dialect
+    header: Header, network: Network, naming: Naming, dialect: Dialect
 ) -> tuple[list[Slot], dict[str, tuple[int, ...]]]:
     slots: list[Slot] = []
-    unfilled = dict(family.unfilled)
+    unfilled = dict(naming.unfilled)
     offset = header.size
-    for node, array, tensor in named_arrays(network, family, dialect):
-        shape = array.shape
-        if node.index == family.linear and len(shape) == 4:
-            shape = shape[:2]
+    for node, array, tensor in named_arrays(network, naming, dialect):
+        shape = naming.shape(node.index, array.shape)
         if not array.on_disk:
             if tensor:
                 unfilled[tensor] = shape
@@ -185,17 +183,9 @@ def _lay_out(
 
 
 def named_arrays(
-    network: Network, family: Family, dialect: Dialect
+    network: Network, naming: Naming, dialect: Dialect
 ) -> Iterator[tuple[Node, Array, str]]:
-    """Every array in file order with its tensor name, "" where the family has none."""
+    """Every array in file order with its tensor name, "" where there is no place for it."""
     for node in network.nodes:
-        path = family.modules.get(node.index)
         for array in node.layer.arrays(node.inputs, dialect):
-            yield node, array, f"{path}.{_suffix(node, array, family, path)}" if path else ""
-
-
-def _suffix(node: Node, array: Array, family: Family, path: str) -> str:
-    """A head is ``heads.0.conv`` and a Linear ``fc.2``: their path names the conv itself."""
-    if family.name != "generic" and (node.index == family.linear or path.startswith("heads.")):
-        return array.suffix.removeprefix("conv.")
-    return array.suffix
+            yield node, array, naming.tensor(node.index, array.suffix)

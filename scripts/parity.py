@@ -21,7 +21,7 @@ from converter.darknet.header import Header
 from converter.darknet.layers import Dialect
 from converter.darknet.network import Network, parse_network
 from converter.errors import NetworkError
-from converter.families import yolov3 as families
+from converter.families import generic
 from converter.plan import make_plan
 from yolov3.blocks import set_batch_norm
 from yolov3.darknet import DarknetModel
@@ -98,7 +98,7 @@ def write(model: DarknetModel, path: Path, dialect: Dialect = "pjreddie") -> Non
         header=header,
         size=header.size + 4 * network.floats_of(dialect),
         network=network,
-        family=families.generic(network),
+        naming=generic.name_layers(network),
         dialect=dialect,
     )
     tensors = model.state_dict()

@@ -7,8 +7,8 @@ from typing import Self
 import torch
 from torch import nn
 
-from converter.families import yolov3 as families
-from converter.families.yolov3 import BLOCKS
+from converter.families import native_naming
+from converter.families.template import BLOCKS
 from yolov3.blocks import BasicConv2d, ResidualBlock
 from yolov3.finetune import CLASSIFIER, FineTuning, initialise, need_classes, rewritten
 
@@ -93,7 +93,7 @@ class Darknet53(FineTuning):
         """
         need_classes(num_classes)
         if hasattr(self, "network"):
-            text, linear = self.network.text, families.yolov3(self.network).linear
+            text, linear = self.network.text, native_naming(self.network).linear
             if linear is None:
                 text += CLASSIFIER.format(classes=num_classes)
             else:

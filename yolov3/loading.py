@@ -14,8 +14,8 @@ from converter.checkpoint.metadata import Metadata
 from converter.darknet.layers.heads import Yolo
 from converter.darknet.network import Network, parse_network
 from converter.errors import CheckpointError, UsageError
-from converter.families import yolov3 as families
-from converter.families.yolov3 import Spec
+from converter.families import name_layers
+from converter.families.template import Spec
 from yolov3.backbone import Darknet53
 from yolov3.blocks import BATCH_NORM_RULES, BatchNormRule, set_batch_norm
 from yolov3.darknet import DarknetModel
@@ -89,18 +89,17 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _build(meta: Metadata, network: Network) -> Model:
-    if meta.family == "generic":
-        return DarknetModel(network, meta.dialect)
-    spec = families.yolov3(network).spec
+    spec = name_layers(network, meta.family).spec
     if spec is None:
-        raise CheckpointError("does not say how its model is built")
+        return DarknetModel(network, meta.dialect)
     if not spec.levels:
         classes = None if spec.backbone == "features" else spec.classes
         return Darknet53(spec.in_channels, classes, width=spec.width)
-    return _detector(spec, article=meta.family == "article")
+    return _detector(spec)
 
 
-def _detector(spec: Spec, *, article: bool) -> YOLOv3:
+def _detector(spec: Spec) -> YOLOv3:
+    article = spec.wiring == "article"
     channels = spec.channels
     backbone = Darknet53(
         spec.in_channels, 1000 if article else None, width=spec.width, levels=spec.levels

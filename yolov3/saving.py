@@ -16,9 +16,9 @@ from converter.checkpoint.metadata import Metadata
 from converter.darknet.layers import Dialect
 from converter.darknet.network import read_network
 from converter.errors import CheckpointError, OutputError, UsageError
-from converter.families import yolov3 as families
+from converter.families import name_layers
 from converter.files.target import replacing
-from converter.operations.revert import plan_for
+from converter.operations.revert import plan_for, require_way_back
 from converter.plan import Plan, Slot, make_plan
 from converter.version import TOOL
 from yolov3.base import FromDarknet
@@ -40,16 +40,12 @@ def plan_of(model: FromDarknet) -> Plan:
             "this model comes from no checkpoint, so its cfg and header are not known",
             remedy="take one that load() returned",
         )
-    if meta.family == "article":
-        raise CheckpointError(
-            "the article's wiring has no place for all that a .weights file holds",
-            remedy="convert with --family yolov3",
-        )
+    require_way_back(meta)
     return make_plan(
         header=meta.header,
         size=None,
         network=model.network,
-        family=families.named(model.network, meta.family),
+        naming=name_layers(model.network, meta.family),
         dialect=meta.dialect,
     )
 

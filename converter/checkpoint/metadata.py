@@ -29,7 +29,7 @@ from converter.checkpoint.dtypes import DTYPES, Dtype
 from converter.darknet.header import Header
 from converter.darknet.layers import DIALECTS, Dialect
 from converter.errors import CheckpointError, WeightsError
-from converter.families.yolov3 import FAMILIES, FamilyName
+from converter.families import FAMILIES
 from converter.plan import Plan
 
 SCHEMA = 1
@@ -52,7 +52,7 @@ class Metadata:
     source_sha256: str
     header: Header
     cfg: str
-    family: FamilyName
+    family: str
     dialect: Dialect
     classes: int | None = None
     names: list[str] | None = None
@@ -72,7 +72,7 @@ class Metadata:
             source_sha256=sha256,
             header=plan.header,
             cfg=plan.network.text,
-            family=plan.family.name,
+            family=plan.naming.family,
             dialect=plan.dialect,
             complete=plan.complete,
             cutoff=plan.cutoff,

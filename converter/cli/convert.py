@@ -16,8 +16,9 @@ from converter.checkpoint.dtypes import DTYPES
 from converter.cli.mapping import mapping_lines
 from converter.cli.program import StatusLine, parser, print_json, run
 from converter.errors import DarknetError, OutputError, UsageError, printable
+from converter.families import FAMILIES
 from converter.files import remote
-from converter.operations.convert import DialectChoice, FamilyChoice, convert, default_output
+from converter.operations.convert import DialectChoice, convert, default_output
 
 if TYPE_CHECKING:
     from converter.operations.batch import Result
@@ -55,7 +56,7 @@ def convert_main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--names", metavar="FILE", help="class names (default: beside SOURCE)")
     made.add_argument(
         "--family",
-        choices=get_args(FamilyChoice),
+        choices=("auto", *FAMILIES),
         default="auto",
         help="tensor names: of the modular YOLOv3, of the article's own wiring, or layers.N",
     )

@@ -11,7 +11,7 @@ from converter.checkpoint.metadata import Metadata
 from converter.cli.program import parser, print_json, run
 from converter.darknet.network import parse_network, read_network
 from converter.errors import UsageError, printable
-from converter.families import yolov3 as families
+from converter.families import name_layers
 from converter.operations.convert import convert
 from converter.plan import Plan, make_plan
 from converter.report import check_target, write_report
@@ -67,7 +67,7 @@ def _plan(meta: Metadata, cfg: str | None) -> Plan:
         header=meta.header,
         size=None,
         network=network,
-        family=families.named(network, meta.family),
+        naming=name_layers(network, meta.family),
         dialect=meta.dialect,
         cutoff=meta.cutoff,
     )

@@ -15,8 +15,7 @@ from converter.darknet.layers.heads import Yolo
 from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.routing import Route, Upsample
 from converter.darknet.network import Net, Network, build_network, render_cfg
-from converter.families import yolov3 as families
-from converter.families.yolov3 import Spec
+from converter.families.template import Spec, template
 
 # More classes than any published detector has (YOLO9000: 9,418). The bound keeps one architecture's
 # counts from reaching into the next one's.
@@ -107,8 +106,8 @@ def _reading(known: Architecture, floats: int) -> Match | None:
 
 def _yolov3(anchors: tuple[int, ...] = _ANCHORS, **spec: object) -> Callable[[int], list[Layer]]:
     def layers(classes: int) -> list[Layer]:
-        template = families.template(Spec(classes=classes, **spec))  # type: ignore[arg-type]
-        return [_with_anchors(layer, anchors) for layer, _ in template]
+        found = template(Spec(classes=classes, **spec))  # type: ignore[arg-type]
+        return [_with_anchors(layer, anchors) for layer, _ in found]
 
     return layers
 

@@ -1,1 +1,76 @@
-"""Naming schemes: which network gets which tensor names."""
+"""Naming schemes, one module with one record each: which network gets which tensor names.
+
+A scheme enters as a module with a ``FAMILY`` and one line in ``_MODULES``. Nobody outside compares
+a scheme's name: what differs is in its record, or in the ``Naming`` that it gives a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from converter.errors import FamilyError
+from converter.families.base import Family, Naming
+
+if TYPE_CHECKING:
+    from converter.darknet.network import Network
+
+# Imported when they are asked for. In the order in which a network is tried on them.
+_MODULES = ("yolov3", "article", "generic")
+
+
+class _Families(Mapping[str, Family]):
+    """Family name -> its record."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Family | None] = dict.fromkeys(_MODULES)
+
+    def __getitem__(self, name: str) -> Family:
+        found = self._found[name]
+        if found is None:
+            found = import_module(f"{__name__}.{name}").FAMILY
+            self._found[name] = found
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def register(self, family: Family) -> None:
+        """Add a scheme for the life of the process."""
+        self._found[family.name] = family
+
+
+FAMILIES = _Families()
+
+
+def name_layers(network: Network, family: str) -> Naming:
+    """The names of ``network`` in the scheme called ``family``.
+
+    Raises:
+        FamilyError: it has no place for the network, or there is no such scheme.
+    """
+    if family not in FAMILIES:
+        raise FamilyError(
+            f"{family!r} is no family of tensor names", remedy=f"use one of {', '.join(FAMILIES)}"
+        )
+    return FAMILIES[family].name_layers(network)
+
+
+def native_naming(network: Network) -> Naming:
+    """The names of the model that ``yolov3`` has for ``network``: the first scheme that fits.
+
+    ``reason`` says why none before it does.
+    """
+    reasons: list[str] = []
+    for family in FAMILIES.values():
+        if family.native and not family.one_way:
+            try:
+                return replace(family.name_layers(network), reason="; ".join(reasons))
+            except FamilyError as error:
+                reasons.append(f"{error.place}: {error.message}" if error.place else error.message)
+    raise FamilyError("; ".join(reasons))

@@ -21,9 +21,9 @@ from converter.darknet.layers import Dialect
 from converter.darknet.network import Network, read_cfg, read_layers, read_network
 from converter.diagnosis import health
 from converter.diagnosis.health import Oddity, Survey
-from converter.errors import CheckpointError, FamilyError, NetworkError, OutputError, WeightsError
-from converter.families import yolov3 as families
-from converter.families.yolov3 import Family
+from converter.errors import CheckpointError, NetworkError, OutputError, WeightsError
+from converter.families import name_layers, native_naming
+from converter.families.base import Naming
 from converter.files.hashing import Hashing
 from converter.files.source import Source, companion, read_names
 from converter.files.target import remove_leftovers, replacing, require_other
@@ -115,7 +115,7 @@ class Job:
             header=header,
             size=self.source.size,
             network=network,
-            family=_choose_family(network, self.family),
+            naming=_choose_names(network, self.family),
             dialect=dialect,
             partial=self.partial,
             source=self.source,
@@ -297,15 +297,13 @@ def _unlike(target: Path, what: str) -> OutputError:
     )
 
 
-def _choose_family(network: Network, choice: FamilyChoice) -> Family:
+def _choose_names(network: Network, choice: FamilyChoice) -> Naming:
     if choice != "auto":
-        return families.named(network, choice)
-    try:
-        return families.yolov3(network)
-    except FamilyError as error:
-        where = f"{error.place}: " if error.place else ""
-        log.info("family: generic, since the network %s%s", where, error.message)
-        return families.generic(network)
+        return name_layers(network, choice)
+    naming = native_naming(network)
+    if naming.reason:
+        log.info("family: %s, since the network %s", naming.family, naming.reason)
+    return naming
 
 
 def _tell_gaps(plan: Plan) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from converter.operations.conversion import Conversion
 
 PathLike = str | os.PathLike[str]
-FamilyChoice = Literal["auto", "yolov3", "article", "generic"]
+FamilyChoice = str  # "auto", or a name in families.FAMILIES
 DialectChoice = Literal["auto", "pjreddie", "alexeyab"]
 
 

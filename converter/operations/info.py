@@ -22,8 +22,8 @@ from converter.darknet.network import Network, Node, parse_network, read_network
 from converter.diagnosis.architectures import recognise
 from converter.diagnosis.explain import explain_unknown
 from converter.diagnosis.health import Oddity, Survey
-from converter.errors import CheckpointError, DarknetError, FamilyError, WeightsError
-from converter.families import yolov3 as families
+from converter.errors import CheckpointError, DarknetError, WeightsError
+from converter.families import name_layers, native_naming
 from converter.files.hashing import sha256_of
 from converter.files.source import Source, companion, opened, read_names
 from converter.operations.revert import HEADERS
@@ -207,7 +207,7 @@ def _of_cfg(path: Path, dialect: Dialect | None) -> Info:
     signs = {found for found, _ in dialects.evidence(network)}
     wrote: Dialect = dialect or ("alexeyab" if signs == {"alexeyab"} else "pjreddie")
     info = Info(kind="cfg", path=path, size=path.stat().st_size, network=network, dialect=wrote)
-    info.family = _family(network)
+    info.family = native_naming(network).family
     names = companion(path.with_suffix(""), ".names")
     if names:
         info.names = read_names(names, network.classes)
@@ -238,7 +238,7 @@ def _find_network(info: Info, source: Source, cfg: PathLike | None, wanted: Dial
         network, info.how = _recognised(source, wanted or "pjreddie")
     info.dialect = dialects.choose(network, source.head, source.size, wanted).dialect
     info.header = header = Header.decode(source.head, info.dialect)
-    info.network, info.family = network, _family(network)
+    info.network, info.family = network, native_naming(network).family
     info.rows = list(_rows(network, info.dialect, header.size))
     names = companion(source.path, ".names")
     if names:
@@ -247,7 +247,7 @@ def _find_network(info: Info, source: Source, cfg: PathLike | None, wanted: Dial
         header=header,
         size=source.size,
         network=network,
-        family=families.generic(network),
+        naming=native_naming(network),
         dialect=info.dialect,
         partial=True,
         source=source,
@@ -294,7 +294,7 @@ def _follow_metadata(info: Info, meta: Metadata) -> None:
         header=meta.header,
         size=None,
         network=network,
-        family=families.named(network, meta.family),
+        naming=name_layers(network, meta.family),
         dialect=meta.dialect,
         cutoff=meta.cutoff,
     )
@@ -337,13 +337,6 @@ def anchors_of(head: AnchorHead | Region) -> list[tuple[float, float]]:
     if isinstance(head, AnchorHead):
         return list(head.used_anchors)
     return list(zip(head.anchors[::2], head.anchors[1::2], strict=False))
-
-
-def _family(network: Network) -> str:
-    try:
-        return families.yolov3(network).name
-    except FamilyError:
-        return "generic"
 
 
 def _dimensions(shape: Any) -> list[int]:

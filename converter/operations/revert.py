@@ -17,7 +17,7 @@ from converter.darknet.header import Header
 from converter.darknet.layers import Dialect
 from converter.darknet.network import Network, parse_network, read_network, render_cfg
 from converter.errors import CheckpointError, DarknetError, FamilyError, OutputError, UsageError
-from converter.families import yolov3 as families
+from converter.families import FAMILIES, name_layers
 from converter.files.hashing import sha256_of
 from converter.files.source import opened
 from converter.files.target import remove_leftovers, replacing, require_other, write_whole
@@ -61,7 +61,7 @@ class Reversion:
             "schema": 1,
             "status": self.status,
             "output": str(self.output),
-            "family": self.plan.family.name,
+            "family": self.plan.naming.family,
             "dialect": self.plan.dialect,
             "tensors": len(self.plan.slots),
             "floats": sum(slot.floats for slot in self.plan.slots),
@@ -161,18 +161,13 @@ def _plan(
             f"--dialect {dialect} contradicts the checkpoint, which is {entries.get('dialect')}"
         )
     meta = Metadata.decode(entries)
-    if meta.family == "article":
-        raise CheckpointError(
-            "the article's wiring has no place for all that a .weights file holds",
-            remedy="convert the .weights again without --family article",
-        )
+    require_way_back(meta)
     network = read_network(cfg) if cfg is not None else parse_network(meta.cfg)
-    family = families.named(network, meta.family)
     plan = make_plan(
         header=meta.header,
         size=None,
         network=network,
-        family=family,
+        naming=name_layers(network, meta.family),
         dialect=meta.dialect,
         cutoff=meta.cutoff,
     )
@@ -188,19 +183,21 @@ def plan_for(names: Collection[str], network: Network, dialect: Dialect) -> Plan
     """The plan of the .weights file that tensors with these ``names`` make: they tell the family.
 
     Raises:
-        CheckpointError: they are no network of either family.
+        CheckpointError: they are no network of any family.
     """
     lacking: dict[str, list[str]] = {}
-    for name in ("yolov3", "generic"):
+    for family in FAMILIES.values():
+        if family.one_way:
+            continue
         try:
-            family = families.named(network, name)
+            naming = family.name_layers(network)
         except FamilyError:
             continue
         plan = make_plan(
-            header=HEADERS[dialect], size=None, network=network, family=family, dialect=dialect
+            header=HEADERS[dialect], size=None, network=network, naming=naming, dialect=dialect
         )
-        lacking[name] = [slot.tensor for slot in plan.slots if slot.tensor not in names]
-        if not lacking[name]:
+        lacking[family.name] = [slot.tensor for slot in plan.slots if slot.tensor not in names]
+        if not lacking[family.name]:
             _refuse_surplus(names, plan)
             return plan
     name, missing = min(lacking.items(), key=lambda item: len(item[1]))
@@ -209,6 +206,19 @@ def plan_for(names: Collection[str], network: Network, dialect: Dialect) -> Plan
         place=missing[0],
         remedy="rename its tensors as `convert --dry-run` prints them",
     )
+
+
+def require_way_back(meta: Metadata) -> None:
+    """Refuse a checkpoint that does not hold all that its .weights file did.
+
+    Raises:
+        CheckpointError: with the reason.
+    """
+    reason = FAMILIES[meta.family].one_way
+    if reason:
+        raise CheckpointError(
+            reason, remedy=f"convert the .weights again without --family {meta.family}"
+        )
 
 
 def _refuse_surplus(names: Collection[str], plan: Plan) -> None:

@@ -14,7 +14,7 @@ from converter.checkpoint.payload import Comparison
 from converter.darknet.header import Header
 from converter.darknet.network import parse_network, read_network
 from converter.errors import CheckpointError, WeightsError
-from converter.families import yolov3 as families
+from converter.families import name_layers
 from converter.files.source import opened
 from converter.plan import Plan, make_plan
 
@@ -80,7 +80,7 @@ def verify(source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = Non
                 header=header,
                 size=opened_source.size,
                 network=network,
-                family=families.named(network, meta.family),
+                naming=name_layers(network, meta.family),
                 dialect=meta.dialect,
                 partial=meta.cutoff is not None,
                 source=opened_source,

@@ -11,11 +11,11 @@ from converter.report.places import places
 def draw(plan: Plan) -> Drawing:
     """The modular YOLOv3 by its modules, anything else by its layers."""
     nodes = plan.network.nodes
-    where = places(plan.family)
+    where = places(plan.naming)
     return columns.draw(nodes) if where is None else modular.draw(nodes, where)
 
 
 def parts(plan: Plan) -> list[str]:
     """The part of the model that each layer belongs to; "" in a generic network."""
-    where = places(plan.family)
+    where = places(plan.naming)
     return [""] * len(plan.network.nodes) if where is None else [place.part for place in where]

@@ -123,7 +123,7 @@ class Report:
             LayerView(
                 node=node,
                 line=line,
-                module=plan.family.modules.get(node.index, "") if rows[node.index] else "",
+                module=plan.naming.modules.get(node.index, "") if rows[node.index] else "",
                 state=_state(plan, node, rows[node.index]),
                 rows=rows[node.index],
                 parity=parity.get(node.index),

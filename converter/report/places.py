@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from converter.families import yolov3 as families
-from converter.families.yolov3 import BLOCKS, Family, Spec
+from converter.families.base import Naming
+from converter.families.template import BLOCKS, Spec, template
 
 Part = Literal["backbone", "neck", "heads"]
 
@@ -27,11 +27,11 @@ class Place:
     cell: str
 
 
-def places(family: Family) -> list[Place] | None:
+def places(naming: Naming) -> list[Place] | None:
     """The place of each layer, in cfg order; None for a generic network."""
-    if family.spec is None:
+    if naming.spec is None:
         return None
-    paths = [path for _, path in families.template(family.spec)]
+    paths = [path for _, path in template(naming.spec)]
     found: list[Place] = []
     for index, path in enumerate(paths):
         # Layers without weights stand beside the one before them, but for those that lead to a
@@ -39,7 +39,7 @@ def places(family: Family) -> list[Place] | None:
         following = paths[index + 1] if index + 1 < len(paths) else ""
         if not path and (following.startswith("fpn.merge_convs") or following == "fc.2"):
             path = following
-        found.append(_place(path, family.spec) if path else found[-1])
+        found.append(_place(path, naming.spec) if path else found[-1])
     return found
 
 

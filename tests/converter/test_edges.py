@@ -1,5 +1,7 @@
 """Boundaries, defaults and sentences: what changed programs (mutants) get wrong unnoticed."""
 
+from dataclasses import replace
+
 import nets
 import numpy as np
 import pytest
@@ -9,8 +11,8 @@ from converter.darknet.cfg import MAX_CFG_BYTES, MAX_SECTIONS, decode_cfg, parse
 from converter.darknet.header import Header
 from converter.darknet.network import Net, build_network, parse_network
 from converter.errors import CfgError, FamilyError, WeightsError
-from converter.families import yolov3 as families
-from converter.families.yolov3 import Spec
+from converter.families import FAMILIES, article, generic, name_layers, yolov3
+from converter.families.template import Spec, template
 from converter.files.source import opened
 from converter.plan import make_plan
 
@@ -129,9 +131,9 @@ class TestCfg:
 
 def made(text, **options):
     read = parse_network(text)
-    family = options.pop("family", families.generic)(read)
+    naming = options.pop("naming", generic.name_layers)(read)
     defaults = {"header": HEADER, "size": None, "dialect": "pjreddie"}
-    return make_plan(network=read, family=family, **{**defaults, **options})
+    return make_plan(network=read, naming=naming, **{**defaults, **options})
 
 
 VECTORS = "[net]\ninputs=6\n"
@@ -140,7 +142,7 @@ VECTORS = "[net]\ninputs=6\n"
 class TestPlan:
     def test_it_keeps_what_it_is_of(self, toy):
         found = made(toy.text, dialect="alexeyab")
-        assert (found.header, found.dialect, found.family.name) == (HEADER, "alexeyab", "generic")
+        assert (found.header, found.dialect, found.naming.family) == (HEADER, "alexeyab", "generic")
         assert found.network.text == toy.text
 
     def test_values_help_to_tell_why_a_file_does_not_fit(self, toy):
@@ -215,7 +217,7 @@ class TestPlan:
         assert made(text).unfilled["layers.0.conv.weight"] == (4, 3, 3, 3)
 
     def test_arrays_without_a_place(self):
-        found = made(nets.yolov3(2, 3, size=96), family=families.article)
+        found = made(nets.yolov3(2, 3, size=96), naming=article.name_layers)
         assert {slot.tensor for slot in found.left_out} == {""}
         assert {slot.node.index for slot in found.left_out} == {75, 84, 87, 96, 99}
 
@@ -223,7 +225,7 @@ class TestPlan:
         """A head's path names its convolution; generic names end with it."""
         text = nets.yolov3(2, 3, size=96)
         modular = {
-            slot.node.index: slot.tensor for slot in made(text, family=families.yolov3).slots
+            slot.node.index: slot.tensor for slot in made(text, naming=yolov3.name_layers).slots
         }
         assert modular[81] == "heads.2.conv.weight"
         generic = {slot.node.index: slot.tensor for slot in made(text).slots}
@@ -241,8 +243,8 @@ DEVIATES = "(--family generic converts it)"
 
 class TestFamilies:
     def test_names(self):
-        for name in families.FAMILIES:
-            assert families.named(read(DETECTOR), name).name == name
+        for name in FAMILIES:
+            assert name_layers(read(DETECTOR), name).family == name
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -278,20 +280,20 @@ class TestFamilies:
         ],
     )
     def test_refusals(self, text, message):
-        assert refusal(FamilyError, families.yolov3, read(text)) == message
+        assert refusal(FamilyError, yolov3.name_layers, read(text)) == message
 
     def test_refusals_of_the_article(self):
         spp = read(nets.yolov3(2, 3, spp=True))
-        assert refusal(FamilyError, families.article, spp) == (
+        assert refusal(FamilyError, article.name_layers, spp) == (
             "has spatial pyramid pooling, which the article's FPN lacks"
         )
-        assert refusal(FamilyError, families.article, read(nets.classifier(2))) == (
+        assert refusal(FamilyError, article.name_layers, read(nets.classifier(2))) == (
             "is a backbone, and the article's wiring is about the neck"
         )
 
     def test_what_the_article_lacks(self):
         """Width 2: channels 16, 32, 64 fine to coarse; plain convs with bias, and a classifier."""
-        family = families.article(read(DETECTOR))
+        family = article.name_layers(read(DETECTOR))
         assert family.unfilled == {
             "backbone.fc.2.weight": (1000, 64),
             "backbone.fc.2.bias": (1000,),
@@ -307,11 +309,11 @@ class TestFamilies:
             "fpn.merge_convs.1.bias": (16,),
         }
         assert all(type(n) is int for shape in family.unfilled.values() for n in shape)
-        assert family.spec == families.yolov3(read(DETECTOR)).spec
+        assert family.spec == replace(yolov3.name_layers(read(DETECTOR)).spec, wiring="article")
 
     def test_the_whole_spec(self):
         text = nets.yolov3(2, 3, channels=4, levels=4, repeats=1, merge=(5, 6, 7))
-        assert families.yolov3(read(text)).spec == Spec(
+        assert yolov3.name_layers(read(text)).spec == Spec(
             in_channels=4, width=2, classes=3, levels=4, num_repeats=1, merge_channels=(5, 6, 7)
         )
 
@@ -326,7 +328,7 @@ class TestFamilies:
     )  # fmt: skip
     def test_the_spec_of_a_backbone(self, extra, backbone, classes):
         text = "\n".join([nets.net(64, channels=1), *nets.darknet53(2), *extra])
-        family = families.yolov3(read(text))
+        family = yolov3.name_layers(read(text))
         assert family.spec == Spec(
             in_channels=1, width=2, classes=classes, levels=0, backbone=backbone
         )
@@ -336,20 +338,20 @@ class TestFamilies:
     def test_the_template_is_a_network(self):
         """Not only equal to one: what a size alone recognises is built from it."""
         spec = Spec(width=2, classes=3, merge_channels=(8, 16), spp=True)
-        template = families.template(spec)
+        layers = template(spec)
         built = build_network(
-            Net(width=96, height=96, channels=3), [layer for layer, _ in template], ""
+            Net(width=96, height=96, channels=3), [layer for layer, _ in layers], ""
         )
         assert built.floats == reference.floats(nets.yolov3(2, 3, spp=True))
         assert all(type(n.layer.filters) is int for n in built.nodes if hasattr(n.layer, "filters"))
-        heads = [(layer.num, layer.mask) for layer, _ in template if layer.type == "yolo"]
+        heads = [(layer.num, layer.mask) for layer, _ in layers if layer.type == "yolo"]
         assert heads == [(9, (6, 7, 8)), (9, (3, 4, 5)), (9, (0, 1, 2))]
-        plain = [layer for layer, path in template if path.startswith("heads")]
+        plain = [layer for layer, path in layers if path.startswith("heads")]
         assert all((layer.pad, layer.batch_normalize) == (1, 0) for layer in plain)
-        assert {layer.pad for layer, _ in template if layer.type == "convolutional"} == {1}
-        without = [path for layer, path in template if layer.type != "convolutional"]
+        assert {layer.pad for layer, _ in layers if layer.type == "convolutional"} == {1}
+        without = [path for layer, path in layers if layer.type != "convolutional"]
         assert set(without) == {""}
-        softmax = families.template(Spec(levels=0, backbone="classifier and softmax"))
+        softmax = template(Spec(levels=0, backbone="classifier and softmax"))
         assert [path for _, path in softmax[-3:]] == ["", "fc.2", ""]
 
     def test_a_merge_that_is_no_convolution(self):
@@ -358,10 +360,10 @@ class TestFamilies:
             "[upsample]", "[convolutional]\nfilters=4\n[dropout]\n[upsample]", 1
         )
         assert "layer 84 [convolutional], line 580: is not a YOLOv3: filters is 16, not" in refusal(
-            FamilyError, families.yolov3, read(text)
+            FamilyError, yolov3.name_layers, read(text)
         )
         text = DETECTOR.replace("[upsample]\nstride=2", "[reorg]\nstride=1")
         text = text.replace("layers=-1,61", "layers=-1").replace("layers=-1,36", "layers=-1")
         assert "is not a YOLOv3: filters is 16, not 1 " in refusal(
-            FamilyError, families.yolov3, read(text)
+            FamilyError, yolov3.name_layers, read(text)
         )

@@ -9,7 +9,7 @@ import reference
 from converter.darknet.header import Header
 from converter.darknet.network import parse_network
 from converter.errors import WeightsError
-from converter.families import yolov3 as families
+from converter.families import generic, yolov3
 from converter.plan import make_plan
 
 HEADER = Header(major=0, minor=2, revision=0, seen=0, size=20)
@@ -19,9 +19,9 @@ def made(text, size=None, **options):
     net = parse_network(text)
     if size is None:
         size = 20 + 4 * reference.floats(text)
-    family = options.pop("family", families.generic)(net)
+    naming = options.pop("naming", generic.name_layers)(net)
     return make_plan(
-        header=options.pop("header", HEADER), size=size, network=net, family=family,
+        header=options.pop("header", HEADER), size=size, network=net, naming=naming,
         dialect="pjreddie", **options,
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ def test_a_short_head_moves_everything_by_four_bytes(toy):
 
 
 def test_the_classifier_of_a_backbone_becomes_linear():
-    slots = {s.tensor: s for s in made(nets.classifier(2, 7), family=families.yolov3).slots}
+    slots = {s.tensor: s for s in made(nets.classifier(2, 7), naming=yolov3.name_layers).slots}
     assert slots["fc.2.weight"].shape == (7, 64)
     assert slots["fc.2.bias"].shape == (7,)
     assert slots["stem.0.conv.weight"].shape == (2, 3, 3, 3)

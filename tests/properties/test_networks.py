@@ -15,7 +15,7 @@ from properties.networks import Net, networks
 from converter import convert, revert
 from converter.darknet.header import Header
 from converter.darknet.network import parse_network
-from converter.families import yolov3 as families
+from converter.families import generic
 from converter.plan import make_plan
 from yolov3 import load
 
@@ -45,7 +45,7 @@ def test_the_plan_adds_up(net):
         if not layer.flat:
             assert (node.output.c, node.output.h, node.output.w) == layer.shape
     made = make_plan(
-        header=HEADER, size=20 + 4 * net.floats, network=read, family=families.generic(read),
+        header=HEADER, size=20 + 4 * net.floats, network=read, naming=generic.name_layers(read),
         dialect="pjreddie",
     )  # fmt: skip
     shapes = [shape for layer in net.layers for _, shape in layer.arrays]

@@ -15,7 +15,7 @@ from torchinfo import summary
 
 from converter import convert
 from converter.darknet.network import parse_network
-from converter.families import yolov3 as families
+from converter.families import yolov3
 from yolov3 import FPN, ArticleFPN, BasicConv2d, Darknet53, ResidualBlock, YOLOHead, YOLOv3, load
 
 
@@ -98,7 +98,7 @@ def model(options):
 
 @pytest.fixture
 def family(options):
-    return families.yolov3(parse_network(nets.yolov3(2, 3, size=64, **options)))
+    return yolov3.name_layers(parse_network(nets.yolov3(2, 3, size=64, **options)))
 
 
 def test_the_file_order_is_the_order_of_execution(model, family):

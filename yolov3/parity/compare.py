@@ -15,7 +15,7 @@ import torch
 
 from converter.darknet.header import Header
 from converter.errors import CheckpointError, UsageError
-from converter.families import yolov3 as families
+from converter.families import generic, native_naming
 from converter.plan import make_plan
 from yolov3.blocks import BatchNormRule, set_batch_norm
 from yolov3.darknet import DarknetModel
@@ -185,16 +185,16 @@ def layerwise(model: Model) -> DarknetModel:
         return model
     network, dialect = model.network, model.dialect
     header = Header(major=0, minor=2, revision=0, seen=0, size=20)  # any: only names matter here
-    modular, generic = (
-        make_plan(header=header, size=None, network=network, family=family, dialect=dialect)
-        for family in (families.yolov3(network), families.generic(network))
+    ours, theirs = (
+        make_plan(header=header, size=None, network=network, naming=naming, dialect=dialect)
+        for naming in (native_naming(network), generic.name_layers(network))
     )
     tensors = model.state_dict()
     whole = DarknetModel(network, dialect).eval()
     whole.load_state_dict(
         {
-            theirs.tensor: tensors[ours.tensor].reshape(theirs.shape)
-            for ours, theirs in zip(modular.slots, generic.slots, strict=True)
+            their.tensor: tensors[own.tensor].reshape(their.shape)
+            for own, their in zip(ours.slots, theirs.slots, strict=True)
         },
         strict=False,
         assign=True,

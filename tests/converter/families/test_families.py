@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from converter.darknet.network import parse_network
 from converter.errors import FamilyError
-from converter.families import yolov3 as families
+from converter.families import article, yolov3
 
 
 def spec(text):
-    return families.yolov3(parse_network(text)).spec
+    return yolov3.name_layers(parse_network(text)).spec
 
 
 class TestYolov3:
@@ -32,7 +32,7 @@ class TestYolov3:
         ],
     )
     def test_names_are_in_file_order(self, options):
-        family = families.yolov3(parse_network(nets.yolov3(**options)))
+        family = yolov3.name_layers(parse_network(nets.yolov3(**options)))
         levels, repeats = options.get("levels", 3), options.get("repeats", 2)
         expected = reference.yolov3_modules(levels, repeats, spp=options.get("spp", False))
         found = [name.removesuffix(".conv") if name.startswith("heads") else name
@@ -75,21 +75,21 @@ class TestYolov3:
             # four anchors need four thirds of the filters of that head
             text = text.replace("filters=24", "filters=32", 1)
         with pytest.raises(FamilyError, match="is not a YOLOv3") as caught:
-            families.yolov3(parse_network(text.replace(old, new, 1)))
+            yolov3.name_layers(parse_network(text.replace(old, new, 1)))
         assert caught.value.place.startswith(place)
 
     def test_layers_after_the_last_head(self):
         text = nets.yolov3(2, 3, size=96) + "\n" + nets.conv(4, 1)
         with pytest.raises(FamilyError, match="has 108 layers"):
-            families.yolov3(parse_network(text))
+            yolov3.name_layers(parse_network(text))
 
     def test_padding_may_be_written_in_two_ways(self):
         text = nets.yolov3(2, 3, size=96).replace("size=3\nstride=1\npad=1", "size=3\npadding=1")
-        assert families.yolov3(parse_network(text)).name == "yolov3"
+        assert yolov3.name_layers(parse_network(text)).family == "yolov3"
 
     def test_a_route_may_be_absolute(self):
         text = nets.yolov3(2, 3, size=96).replace("layers=-4", "layers=79", 1)
-        assert families.yolov3(parse_network(text)).name == "yolov3"
+        assert yolov3.name_layers(parse_network(text)).family == "yolov3"
 
     @settings(max_examples=20, deadline=None)
     @given(
@@ -113,7 +113,7 @@ class TestYolov3:
 
 class TestArticle:
     def test_lateral_and_merge_convs_have_no_place(self):
-        family = families.article(parse_network(nets.yolov3(2, 3, size=96)))
+        family = article.name_layers(parse_network(nets.yolov3(2, 3, size=96)))
         assert not {75, 84, 87, 96, 99} & set(family.modules)
         assert family.unfilled["backbone.fc.2.weight"] == (1000, 64)
         assert family.unfilled["fpn.lateral_convs.2.weight"] == (32, 64, 1, 1)
@@ -123,4 +123,4 @@ class TestArticle:
     @pytest.mark.parametrize("text", [nets.yolov3(2, 3, spp=True), nets.classifier(2)])
     def test_refusals(self, text):
         with pytest.raises(FamilyError):
-            families.article(parse_network(text))
+            article.name_layers(parse_network(text))

@@ -26,7 +26,7 @@ from converter.checkpoint.header import read_head, read_metadata
 from converter.darknet.layers.convolutional import Convolutional
 from converter.diagnosis import architectures
 from converter.diagnosis.architectures import Architecture
-from converter.families import yolov3 as families
+from converter.families import FAMILIES, yolov3
 from converter.operations import conversion
 from converter.operations.convert import default_output
 from converter.plan import named_arrays
@@ -365,14 +365,16 @@ class TestPlantedFaults:
 
     def test_a_head_before_the_merge_conv(self, sample, monkeypatch):
         """Registration order: all of the neck, then all heads."""
-        yolov3 = families.yolov3
 
         def registered(network):
-            family = yolov3(network)
-            paths = sorted(family.modules.values(), key=lambda path: path.startswith("heads"))
-            return replace(family, modules=dict(zip(family.modules, paths, strict=True)))
+            naming = yolov3.name_layers(network)
+            paths = sorted(naming.modules.values(), key=lambda path: path.startswith("heads"))
+            modules = dict(zip(naming.modules, paths, strict=True))
+            bare = frozenset(i for i, path in modules.items() if path.startswith("heads"))
+            return replace(naming, modules=modules, bare=bare)
 
-        monkeypatch.setattr(families, "yolov3", registered)
+        wrong = replace(yolov3.FAMILY, name_layers=registered)
+        monkeypatch.setitem(FAMILIES._found, "yolov3", wrong)
         assert convert(sample.weights).verified
         with pytest.raises(AssertionError):
             assert_holds(sample.checkpoint, tensors_of(sample))

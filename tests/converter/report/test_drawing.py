@@ -8,7 +8,7 @@ import reference
 
 from converter.darknet.header import Header
 from converter.darknet.network import parse_network
-from converter.families import yolov3 as families
+from converter.families import yolov3
 from converter.plan import make_plan
 from converter.report import charts, columns, modular
 from converter.report.drawing import Box, line
@@ -18,9 +18,9 @@ from converter.report.places import places
 HEADER = Header(major=0, minor=2, revision=0, seen=0, size=20)
 
 
-def plan_of(text: str, family=families.yolov3):
+def plan_of(text: str, naming=yolov3.name_layers):
     net = parse_network(text)
-    return make_plan(header=HEADER, size=None, network=net, family=family(net), dialect="pjreddie")
+    return make_plan(header=HEADER, size=None, network=net, naming=naming(net), dialect="pjreddie")
 
 
 NETS = {
@@ -38,7 +38,7 @@ def draw(name: str, kind: str):
     net = parse_network(NETS[name])
     if kind == "columns":
         return net, columns.draw(net.nodes)
-    return net, modular.draw(net.nodes, places(families.yolov3(net)))
+    return net, modular.draw(net.nodes, places(yolov3.name_layers(net)))
 
 
 @pytest.fixture(params=[(name, kind) for name in NETS for kind in ("modular", "columns")])

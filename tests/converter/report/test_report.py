@@ -17,7 +17,7 @@ from converter.cli.report import report_main
 from converter.darknet.header import Header
 from converter.diagnosis.architectures import ARCHITECTURES
 from converter.errors import CheckpointError, ExtraError, OutputError, UsageError, WeightsError
-from converter.families import yolov3 as families
+from converter.families import generic
 from converter.plan import make_plan
 from converter.report import write_report
 from converter.report.model import Report
@@ -192,7 +192,7 @@ def test_a_recognised_network_has_lines_too():
     network = architecture.network(80)
     plan = make_plan(
         header=Header(major=0, minor=2, revision=0, seen=0, size=20), size=None, network=network,
-        family=families.generic(network), dialect="pjreddie",
+        naming=generic.name_layers(network), dialect="pjreddie",
     )  # fmt: skip
     meta = Metadata.of(plan, tool="", sha256="", assumed={"architecture": "yolov3-tiny"})
     told = Report(

@@ -1,0 +1,69 @@
+"""What a naming scheme is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from converter.darknet.network import Network
+from converter.families.template import Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Naming:
+    """Where the arrays of each layer of one network go.
+
+    Attributes:
+        family: name of the scheme.
+        modules: layer index -> module path, in file order; a layer that is not in it is left out.
+        bare: layers whose path names the convolution or linear layer itself, not one around it.
+        linear: layer whose 1x1 convolution becomes a Linear of the same values, if there is one.
+        unfilled: tensors of the model that the file has no values for, with their shapes.
+        spec: what to build the modular model from; None for a model that follows the cfg.
+        reason: why the network has no more particular names, if it was tried.
+    """
+
+    family: str
+    modules: Mapping[int, str]
+    bare: frozenset[int] = frozenset()
+    linear: int | None = None
+    unfilled: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    spec: Spec | None = None
+    reason: str = ""
+
+    def tensor(self, layer: int, suffix: str) -> str:
+        """The name of a layer's array, given its name in the layer's own module; "" if left out."""
+        path = self.modules.get(layer)
+        if not path:
+            return ""
+        return f"{path}.{suffix.removeprefix('conv.') if layer in self.bare else suffix}"
+
+    def shape(self, layer: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a layer's array, given that in the layer's own module."""
+        return shape[:2] if layer == self.linear else shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A naming scheme.
+
+    Attributes:
+        name: what it is asked for as.
+        summary: whose tensor names these are, in a few words.
+        name_layers: the names for a network; a ``FamilyError`` names the first layer that it has
+            no place for.
+        prefixes: how the names of its tensors begin; some of them are in every checkpoint of it.
+        one_way: why a checkpoint of it cannot go back to Darknet; None if it can.
+        native: whether the models of ``yolov3`` have these very names.
+    """
+
+    name: str
+    summary: str
+    name_layers: Callable[[Network], Naming]
+    prefixes: tuple[str, ...]
+    one_way: str | None = None
+    native: bool = True
+
+    def may_name(self, tensors: Collection[str]) -> bool:
+        """Whether tensors with these names may be of this scheme."""
+        return any(name.startswith(self.prefixes) for name in tensors)
