@@ -12,8 +12,9 @@ from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
+from converter.darknet.dialects import DialectName
 from converter.darknet.header import Header
-from converter.darknet.layers import Array, Dialect
+from converter.darknet.layers import Array
 from converter.darknet.network import Network, Node
 from converter.errors import WeightsError
 from converter.families.base import Naming
@@ -73,7 +74,7 @@ class Plan:
     header: Header
     network: Network
     naming: Naming
-    dialect: Dialect
+    dialect: DialectName
     slots: tuple[Slot, ...]
     unfilled: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     cutoff: int | None = None
@@ -105,7 +106,7 @@ def make_plan(
     size: int | None,
     network: Network,
     naming: Naming,
-    dialect: Dialect,
+    dialect: DialectName,
     partial: bool = False,
     cutoff: int | None = None,
     source: Source | None = None,
@@ -155,7 +156,7 @@ def cutoff_at(slots: Sequence[Slot], size: int) -> int | None:
 
 
 def _lay_out(
-    header: Header, network: Network, naming: Naming, dialect: Dialect
+    header: Header, network: Network, naming: Naming, dialect: DialectName
 ) -> tuple[list[Slot], dict[str, tuple[int, ...]]]:
     slots: list[Slot] = []
     unfilled = dict(naming.unfilled)
@@ -183,7 +184,7 @@ def _lay_out(
 
 
 def named_arrays(
-    network: Network, naming: Naming, dialect: Dialect
+    network: Network, naming: Naming, dialect: DialectName
 ) -> Iterator[tuple[Node, Array, str]]:
     """Every array in file order with its tensor name, "" where there is no place for it."""
     for node in network.nodes:

@@ -8,7 +8,7 @@ to do; pictures are small unless --full.
 import argparse
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -17,15 +17,15 @@ import numpy as np
 import torch
 
 from converter.darknet.cfg import Section, parse_cfg
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
-from converter.darknet.layers import Dialect
 from converter.darknet.network import Network, parse_network
 from converter.errors import NetworkError
 from converter.families import generic
 from converter.plan import make_plan
 from yolov3.blocks import set_batch_norm
 from yolov3.darknet import DarknetModel
-from yolov3.parity.compare import BOUNDS, Row, compare_layers
+from yolov3.parity.compare import Row, compare_layers
 from yolov3.parity.engines import Darknet
 
 CFGS = Path("/usr/share/darknet/cfg")
@@ -62,7 +62,9 @@ def sound(row: Row) -> bool:
     """Whether the two agree, on values that mean something."""
     # n probabilities have an RMS of about 1/n
     least = 0.0 if "[softmax]" in row.place else 1e-2
-    return row.relative <= BOUNDS["pjreddie"] and least <= row.rms <= 1e2 and row.varies
+    return (
+        row.relative <= DIALECTS["pjreddie"].parity_bound and least <= row.rms <= 1e2 and row.varies
+    )
 
 
 def randomise(model: DarknetModel, x: torch.Tensor, seed: int) -> None:
@@ -89,10 +91,9 @@ def randomise(model: DarknetModel, x: torch.Tensor, seed: int) -> None:
                     output /= rms.clamp(0.1, 10)
 
 
-def write(model: DarknetModel, path: Path, dialect: Dialect = "pjreddie") -> None:
+def write(model: DarknetModel, path: Path, dialect: DialectName = "pjreddie") -> None:
     """Write the .weights file whose checkpoint ``model`` holds."""
-    revision = 0 if dialect == "pjreddie" else 5
-    header = Header(major=0, minor=2, revision=revision, seen=64_000, size=20)
+    header = replace(Header.written_by(dialect), seen=64_000)
     network = model.network
     layout = make_plan(
         header=header,

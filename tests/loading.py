@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from converter import convert
-from converter.darknet.layers import Dialect
+from converter.darknet.dialects import DialectName
 from converter.darknet.network import read_network
 from yolov3.darknet import DarknetModel
 
@@ -15,7 +15,7 @@ from yolov3.darknet import DarknetModel
 GOLDENS = Path(__file__).parent / "data" / "goldens" / "alexeyab"
 
 
-def load(cfg: Path, weights: Path, checkpoint: Path, dialect: Dialect) -> DarknetModel:
+def load(cfg: Path, weights: Path, checkpoint: Path, dialect: DialectName) -> DarknetModel:
     """The model of ``cfg``, filled from ``weights`` by way of ``checkpoint``."""
     model = DarknetModel(read_network(cfg), dialect).eval()
     if model.state_dict():

@@ -7,7 +7,7 @@ from typing import Any, Self
 from torch import nn
 
 from converter.checkpoint.metadata import Metadata
-from converter.darknet.layers import Dialect
+from converter.darknet.dialects import DialectName
 from converter.darknet.network import Network
 
 
@@ -27,7 +27,7 @@ class FromDarknet(nn.Module):
 
     metadata: Metadata | None = None
     network: Network
-    dialect: Dialect
+    dialect: DialectName
     names: list[str] | None = None
     input_size: tuple[int, int]
     strides: Sequence[int] = ()

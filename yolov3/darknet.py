@@ -6,7 +6,8 @@ from typing import Self
 import torch
 from torch import nn
 
-from converter.darknet.layers import Dialect, container
+from converter.darknet.dialects import DialectName
+from converter.darknet.layers import container
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.network import Network, Node
 from converter.errors import NetworkError, UsageError
@@ -31,7 +32,7 @@ class DarknetModel(FineTuning):
         NetworkError: a layer does not run exactly in PyTorch; with its name, line and the reason.
     """
 
-    def __init__(self, network: Network, dialect: Dialect = "pjreddie") -> None:
+    def __init__(self, network: Network, dialect: DialectName = "pjreddie") -> None:
         super().__init__()
         self.dialect = dialect
         self._follow(network)
@@ -152,7 +153,7 @@ def _owner(network: Network, node: Node) -> int:
     return index
 
 
-def _need_runnable(network: Network, node: Node, dialect: Dialect) -> None:
+def _need_runnable(network: Network, node: Node, dialect: DialectName) -> None:
     obstacle = node.layer.obstacle(node.inputs, dialect) or _odd_company(network, node)
     if obstacle:
         raise NetworkError(
@@ -181,7 +182,7 @@ def _kernel(node: Node) -> tuple[object, ...]:
     return (layer.size, layer.filters, layer.groups, layer.has_norm, node.inputs[0].c)
 
 
-def _module(node: Node, dialect: Dialect) -> nn.Module:
+def _module(node: Node, dialect: DialectName) -> nn.Module:
     """The layer's modules, checked against its arrays: the checkpoint must fit."""
     module = container(node.layer.modules(node.inputs, dialect), dialect)
     arrays = {array.suffix: array.shape for array in node.layer.arrays(node.inputs, dialect)}

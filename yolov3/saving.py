@@ -13,7 +13,7 @@ from torch import nn
 
 from converter.checkpoint.header import make_head
 from converter.checkpoint.metadata import Metadata
-from converter.darknet.layers import Dialect
+from converter.darknet.dialects import DialectName
 from converter.darknet.network import read_network
 from converter.errors import CheckpointError, OutputError, UsageError
 from converter.families import name_layers
@@ -55,7 +55,7 @@ def save(
     path: PathLike,
     *,
     cfg: PathLike | None = None,
-    dialect: Dialect = "pjreddie",
+    dialect: DialectName = "pjreddie",
     force: bool = False,
 ) -> None:
     """Write a model, or a state dict, as a Darknet .weights file or as a checkpoint of ours.

@@ -26,8 +26,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from converter.checkpoint.dtypes import DTYPES, Dtype
+from converter.darknet.dialects import DialectName, known_dialect
 from converter.darknet.header import Header
-from converter.darknet.layers import DIALECTS, Dialect
 from converter.errors import CheckpointError, WeightsError
 from converter.families import FAMILIES
 from converter.plan import Plan
@@ -53,7 +53,7 @@ class Metadata:
     header: Header
     cfg: str
     family: str
-    dialect: Dialect
+    dialect: DialectName
     classes: int | None = None
     names: list[str] | None = None
     assumed: dict[str, Any] = field(default_factory=dict)
@@ -119,9 +119,9 @@ class Metadata:
             header = Header(**json.loads(entries["header"]))
             if header.size not in (16, 20):
                 raise ValueError
-            family, dialect = entries["family"], entries["dialect"]
+            family, dialect = entries["family"], known_dialect(entries["dialect"])
             dtype = entries.get("dtype", "float32")
-            if family not in FAMILIES or dialect not in DIALECTS or dtype not in DTYPES:
+            if family not in FAMILIES or dtype not in DTYPES:
                 raise ValueError
             if Header.decode(header.encode(), dialect) != header:
                 raise ValueError

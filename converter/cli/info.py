@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 
 from converter.cli.program import parser, print_json, run
-from converter.darknet.layers import DIALECTS
+from converter.darknet.dialects import DIALECTS
 from converter.darknet.network import Node
 from converter.errors import printable
 from converter.operations.info import Info, Row, anchors_of, describe
@@ -23,7 +23,9 @@ def info_main(argv: Sequence[str] | None = None) -> int:
     )
     made.add_argument("file", metavar="FILE", help=".cfg, .weights or .safetensors file")
     made.add_argument("--cfg", metavar="FILE", help="the network of .weights (default: beside it)")
-    made.add_argument("--dialect", choices=DIALECTS, help="whose darknet it is of (default: told)")
+    made.add_argument(
+        "--dialect", choices=tuple(DIALECTS), help="whose darknet it is of (default: told)"
+    )
     return run(_info, made, argv)
 
 

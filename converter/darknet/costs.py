@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from converter.darknet.layers import Dialect, Layer, Shape
+from converter.darknet.dialects import DialectName
+from converter.darknet.layers import Layer, Shape
 from converter.darknet.layers.base import Composite
 from converter.darknet.layers.connected import Connected
 from converter.darknet.layers.convolutional import Convolutional, Deconvolutional
 from converter.darknet.layers.local import Local
 
 
-def multiply_adds(layer: Layer, shape: Shape, dialect: Dialect) -> int:
+def multiply_adds(layer: Layer, shape: Shape, dialect: DialectName) -> int:
     """Multiply-adds of ``layer`` on an input of ``shape``, for one step if it is recurrent."""
     if isinstance(layer, Convolutional):
         # With antialiasing every pixel is computed, and a blur picks some: AB :617.

@@ -17,12 +17,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
 from converter.errors import WeightsError
-
-if TYPE_CHECKING:
-    from converter.darknet.layers import Dialect
 
 _VERSION = struct.Struct("<iii")
 MAX_HEADER_SIZE = 20
@@ -49,7 +47,7 @@ class Header:
         return self.major > 1000 or self.minor > 1000
 
     @classmethod
-    def decode(cls, data: bytes, dialect: Dialect = "pjreddie") -> Self:
+    def decode(cls, data: bytes, dialect: DialectName = DEFAULT) -> Self:
         """The header at the start of ``data``, by the size rule of ``dialect``.
 
         Raises:
@@ -58,14 +56,19 @@ class Header:
         if len(data) < _VERSION.size:
             raise _too_short(len(data), 16)
         major, minor, revision = _VERSION.unpack_from(data)
-        long = major * 10 + minor >= 2
-        if dialect == "pjreddie":
-            long = long and major < 1000 and minor < 1000
+        below = DIALECTS[dialect].long_header_below
+        long = major * 10 + minor >= 2 and (below is None or max(major, minor) < below)
         size = 20 if long else 16
         if len(data) < size:
             raise _too_short(len(data), size)
         seen = int.from_bytes(data[_VERSION.size : size], "little")
         return cls(major=major, minor=minor, revision=revision, seen=seen, size=size)
+
+    @classmethod
+    def written_by(cls, dialect: DialectName) -> Self:
+        """The header that ``dialect``'s engine writes today for a network that saw no picture."""
+        major, minor, revision = DIALECTS[dialect].version
+        return cls(major=major, minor=minor, revision=revision, seen=0, size=20)
 
     def encode(self) -> bytes:
         """The bytes that ``decode`` read."""

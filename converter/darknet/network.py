@@ -7,7 +7,8 @@ from math import prod
 from typing import ClassVar
 
 from converter.darknet.cfg import MAX_CFG_BYTES, Section, decode_cfg, parse_cfg
-from converter.darknet.layers import LAYERS, Dialect, Layer, Misfit, Shape
+from converter.darknet.dialects import DEFAULT, DialectName
+from converter.darknet.layers import LAYERS, Layer, Misfit, Shape
 from converter.darknet.layers.base import MAX_VALUES
 from converter.errors import CfgError, NetworkError
 from converter.files.opening import read_small
@@ -77,10 +78,10 @@ class Network:
 
     @property
     def floats(self) -> int:
-        """Float32 values after the header of its .weights file, as pjreddie's darknet writes it."""
-        return self.floats_of("pjreddie")
+        """Float32 values after the header of its .weights file, as the default engine writes it."""
+        return self.floats_of(DEFAULT)
 
-    def floats_of(self, dialect: Dialect) -> int:
+    def floats_of(self, dialect: DialectName) -> int:
         """Float32 values after the header; the dialects differ for [batchnorm] and [rnn] only."""
         return sum(
             prod(array.shape)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
-from converter.darknet.layers import DIALECTS, Dialect
 from converter.diagnosis.alternatives import with_channels, with_classes, without_repetition
 from converter.diagnosis.architectures import MAX_CLASSES, recognise
 from converter.plan import cutoff_at
@@ -44,7 +44,7 @@ class Candidate:
     claim: str
     remedy: str
     network: Network
-    dialect: Dialect
+    dialect: DialectName
     start: int
     changes: int = 1
     place: str | None = None
@@ -52,7 +52,7 @@ class Candidate:
 
 
 def candidates(
-    network: Network, header: Header, dialect: Dialect, slots: Sequence[Slot], size: int
+    network: Network, header: Header, dialect: DialectName, slots: Sequence[Slot], size: int
 ) -> Iterator[Candidate]:
     """All hypotheses whose size is the file's."""
     for start, reads_as, claim, remedy in _starts(network, header, dialect):
@@ -86,10 +86,10 @@ def candidates(
 
 
 def _starts(
-    network: Network, header: Header, dialect: Dialect
-) -> list[tuple[int, Dialect, str, str]]:
+    network: Network, header: Header, dialect: DialectName
+) -> list[tuple[int, DialectName, str, str]]:
     """Where the values may begin, and as whose: byte, dialect, claim, remedy."""
-    starts: list[tuple[int, Dialect, str, str]] = [(header.size, dialect, "", "")]
+    starts: list[tuple[int, DialectName, str, str]] = [(header.size, dialect, "", "")]
     for other in DIALECTS:
         start = _header_size(header, other)
         if other != dialect and (start != header.size or _differs(network)):
@@ -108,7 +108,7 @@ def _starts(
     return starts
 
 
-def _at(network: Network, dialect: Dialect, start: int, size: int) -> Iterator[Candidate]:
+def _at(network: Network, dialect: DialectName, start: int, size: int) -> Iterator[Candidate]:
     """The hypotheses about the network, for values that begin at byte ``start``."""
     floats, rest = divmod(size - start, 4)
     if rest or floats < 1:
@@ -169,7 +169,7 @@ def _other_counts(base: Candidate, floats: int) -> Iterator[Candidate]:
 
 
 def _other_widths(
-    network: Network, dialect: Dialect, header: Header, size: int
+    network: Network, dialect: DialectName, header: Header, size: int
 ) -> Iterator[Candidate]:
     for width, name in WIDTHS.items():
         if size == header.size + width * network.floats_of(dialect):
@@ -183,7 +183,7 @@ def _other_widths(
             )
 
 
-def _first_difference(network: Network, other: Network, dialect: Dialect) -> str | None:
+def _first_difference(network: Network, other: Network, dialect: DialectName) -> str | None:
     """The place of the first layer of ``network`` whose arrays are others in ``other``."""
     for node, like in zip(network.nodes, other.nodes, strict=False):
         arrays = [(a.kind, a.shape) for a in node.layer.arrays(node.inputs, dialect)]
@@ -203,7 +203,7 @@ def is_plausible(reading: Candidate, source: Source | None, size: int) -> bool |
 
 
 def _variances(
-    network: Network, dialect: Dialect, start: int, width: int = 4
+    network: Network, dialect: DialectName, start: int, width: int = 4
 ) -> Iterator[tuple[Node, int, int]]:
     """Every array of variances: its layer, first byte and number of values."""
     for node in network.nodes:
@@ -226,9 +226,9 @@ def are_variances(source: Source, offset: int, count: int, width: int = 4) -> bo
 
 
 def _differs(network: Network) -> bool:
-    return network.floats_of("pjreddie") != network.floats_of("alexeyab")
+    return len({network.floats_of(dialect) for dialect in DIALECTS}) > 1
 
 
-def _header_size(header: Header, dialect: Dialect) -> int:
+def _header_size(header: Header, dialect: DialectName) -> int:
     """What ``dialect`` takes for the length of a header with this version."""
     return Header.decode(header.encode().ljust(20, b"\0"), dialect).size

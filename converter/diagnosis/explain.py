@@ -10,8 +10,9 @@ from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
-from converter.darknet.layers import DIALECTS, Dialect, Layer
+from converter.darknet.layers import Layer
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.heads import AnchorHead, Region
 from converter.diagnosis.alternatives import channels_of, with_heads
@@ -32,7 +33,7 @@ SHOWN = 3  # hypotheses in one message
 def explain_size(
     network: Network,
     header: Header,
-    dialect: Dialect,
+    dialect: DialectName,
     slots: Sequence[Slot],
     size: int,
     source: Source | None = None,
@@ -62,7 +63,7 @@ def explain_size(
     )
 
 
-def explain_unknown(header: Header, dialect: Dialect, source: Source) -> WeightsError:
+def explain_unknown(header: Header, dialect: DialectName, source: Source) -> WeightsError:
     """Why a file without a cfg is of no known architecture."""
     size = source.size
     other = 36 - header.size
@@ -175,7 +176,7 @@ def _first_odd(slots: Sequence[Slot], size: int, source: Source | None) -> Node 
     return None
 
 
-def _layers_of_prefix(network: Network, dialect: Dialect, start: int, size: int) -> int | None:
+def _layers_of_prefix(network: Network, dialect: DialectName, start: int, size: int) -> int | None:
     """N if the file has the length of the first N layers, of which none depends on classes."""
     for node in network.nodes[:-1]:
         if node.layer.is_head:

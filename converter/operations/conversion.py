@@ -14,10 +14,10 @@ from converter.checkpoint import payload
 from converter.checkpoint.dtypes import WIDTHS, Dtype
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
-from converter.darknet import dialects
+from converter.darknet import evidence
 from converter.darknet.cfg import parse_cfg
+from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
-from converter.darknet.layers import Dialect
 from converter.darknet.network import Network, read_cfg, read_layers, read_network
 from converter.diagnosis import health
 from converter.diagnosis.health import Oddity, Survey
@@ -148,18 +148,18 @@ class Job:
                 )
         return self._write(plan, meta, survey)
 
-    def _read_as(self, cfg: PathLike | None) -> tuple[Header, Network, Dialect]:
+    def _read_as(self, cfg: PathLike | None) -> tuple[Header, Network, DialectName]:
         """Which network this file is, by its cfg, else by its size; and whose darknet's."""
         path = Path(cfg) if cfg is not None else companion(self.source.path, ".cfg")
         wanted = None if self.dialect == "auto" else self.dialect
         if path is None:
-            first = wanted or "pjreddie"
+            first = wanted or DEFAULT
             network = self._recognise(Header.decode(self.source.head, first), first)
         else:
             network = self._read_cfg(path)
             if cfg is None:
                 log.info("network: %s, found beside the weights", path)
-        choice = dialects.choose(network, self.source.head, self.source.size, wanted)
+        choice = evidence.choose(network, self.source.head, self.source.size, wanted)
         if choice.warning:
             log.warning("%s", choice.warning)
         return Header.decode(self.source.head, choice.dialect), network, choice.dialect
@@ -175,7 +175,7 @@ class Job:
             layers = read_layers(parse_cfg(read_cfg(path)))
             raise explain_heads(error, *layers, self.source) from error
 
-    def _recognise(self, header: Header, dialect: Dialect) -> Network:
+    def _recognise(self, header: Header, dialect: DialectName) -> Network:
         from converter.diagnosis.architectures import recognise  # late: only without a cfg
 
         floats, rest = divmod(self.source.size - header.size, 4)

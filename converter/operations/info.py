@@ -13,10 +13,10 @@ from converter.checkpoint.dtypes import widen
 from converter.checkpoint.header import read_entries, read_metadata
 from converter.checkpoint.metadata import Metadata
 from converter.checkpoint.reader import Tensors
-from converter.darknet import dialects
+from converter.darknet import evidence
 from converter.darknet.costs import multiply_adds
+from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
-from converter.darknet.layers import Dialect
 from converter.darknet.layers.heads import AnchorHead, Region
 from converter.darknet.network import Network, Node, parse_network, read_network
 from converter.diagnosis.architectures import recognise
@@ -26,7 +26,6 @@ from converter.errors import CheckpointError, DarknetError, WeightsError
 from converter.families import name_layers, native_naming
 from converter.files.hashing import sha256_of
 from converter.files.source import Source, companion, opened, read_names
-from converter.operations.revert import HEADERS
 from converter.plan import Plan, make_plan
 from converter.published import PUBLISHED
 
@@ -101,7 +100,7 @@ class Info:
     size: int
     network: Network | None = None
     how: str | None = None
-    dialect: Dialect = "pjreddie"
+    dialect: DialectName = DEFAULT
     family: str | None = None
     header: Header | None = None
     rows: list[Row] = field(default_factory=list)
@@ -176,7 +175,7 @@ class Info:
 
 
 def describe(
-    path: PathLike, *, cfg: PathLike | None = None, dialect: Dialect | None = None
+    path: PathLike, *, cfg: PathLike | None = None, dialect: DialectName | None = None
 ) -> Info:
     """All that can be told of ``path``.
 
@@ -202,22 +201,21 @@ def describe(
             raise
 
 
-def _of_cfg(path: Path, dialect: Dialect | None) -> Info:
+def _of_cfg(path: Path, dialect: DialectName | None) -> Info:
     network = read_network(path)
-    signs = {found for found, _ in dialects.evidence(network)}
-    wrote: Dialect = dialect or ("alexeyab" if signs == {"alexeyab"} else "pjreddie")
+    wrote = dialect or evidence.by_cfg(network)
     info = Info(kind="cfg", path=path, size=path.stat().st_size, network=network, dialect=wrote)
     info.family = native_naming(network).family
     names = companion(path.with_suffix(""), ".names")
     if names:
         info.names = read_names(names, network.classes)
-    info.header = HEADERS[wrote]
+    info.header = Header.written_by(wrote)
     info.rows = list(_rows(network, wrote, info.header.size))
     return info
 
 
-def _of_weights(source: Source, cfg: PathLike | None, wanted: Dialect | None) -> Info:
-    header = Header.decode(source.head, wanted or "pjreddie")
+def _of_weights(source: Source, cfg: PathLike | None, wanted: DialectName | None) -> Info:
+    header = Header.decode(source.head, wanted or DEFAULT)
     info = Info(kind="weights", path=source.path, size=source.size, header=header)
     info.sha256 = sha256_of(source)
     info.published = next(
@@ -230,13 +228,15 @@ def _of_weights(source: Source, cfg: PathLike | None, wanted: Dialect | None) ->
     return info
 
 
-def _find_network(info: Info, source: Source, cfg: PathLike | None, wanted: Dialect | None) -> None:
+def _find_network(
+    info: Info, source: Source, cfg: PathLike | None, wanted: DialectName | None
+) -> None:
     path = Path(cfg) if cfg is not None else companion(source.path, ".cfg")
     if path is not None:
         network, info.how = read_network(path), f"the network of {path}"
     else:
-        network, info.how = _recognised(source, wanted or "pjreddie")
-    info.dialect = dialects.choose(network, source.head, source.size, wanted).dialect
+        network, info.how = _recognised(source, wanted or DEFAULT)
+    info.dialect = evidence.choose(network, source.head, source.size, wanted).dialect
     info.header = header = Header.decode(source.head, info.dialect)
     info.network, info.family = network, native_naming(network).family
     info.rows = list(_rows(network, info.dialect, header.size))
@@ -257,7 +257,7 @@ def _find_network(info: Info, source: Source, cfg: PathLike | None, wanted: Dial
     info.oddities = Survey(plan).complete(source)
 
 
-def _recognised(source: Source, dialect: Dialect) -> tuple[Network, str]:
+def _recognised(source: Source, dialect: DialectName) -> tuple[Network, str]:
     header = Header.decode(source.head, dialect)
     floats, rest = divmod(source.size - header.size, 4)
     readings = [] if rest else recognise(floats)
@@ -314,7 +314,7 @@ def _examined(path: Path, plan: Plan, meta: Metadata) -> tuple[Oddity, ...]:
     return survey.findings()
 
 
-def _rows(network: Network, dialect: Dialect, start: int) -> Iterator[Row]:
+def _rows(network: Network, dialect: DialectName, start: int) -> Iterator[Row]:
     for node in network.nodes:
         counts = {True: 0, False: 0}
         for array in node.layer.arrays(node.inputs, dialect):

@@ -13,8 +13,8 @@ from converter.checkpoint import payload
 from converter.checkpoint.dtypes import CODES, DTYPES, Dtype
 from converter.checkpoint.header import read_entries, read_metadata
 from converter.checkpoint.metadata import Metadata
+from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
-from converter.darknet.layers import Dialect
 from converter.darknet.network import Network, parse_network, read_network, render_cfg
 from converter.errors import CheckpointError, DarknetError, FamilyError, OutputError, UsageError
 from converter.families import FAMILIES, name_layers
@@ -25,13 +25,6 @@ from converter.operations.convert import DialectChoice, PathLike
 from converter.plan import Plan, make_plan
 
 log = logging.getLogger("converter")
-
-# What each engine writes today (pj parser.c:1026, AB parser.c:1900), for a file that never had a
-# header of its own.
-HEADERS: dict[Dialect, Header] = {
-    "pjreddie": Header(major=0, minor=2, revision=0, seen=0, size=20),
-    "alexeyab": Header(major=0, minor=2, revision=5, seen=0, size=20),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +147,7 @@ def _plan(
             raise CheckpointError(
                 "does not say which network it is", remedy="give its cfg with --cfg"
             )
-        wanted: Dialect = "pjreddie" if dialect == "auto" else dialect
+        wanted = DEFAULT if dialect == "auto" else dialect
         return plan_for(_names(checkpoint), read_network(cfg), wanted), _dtype(checkpoint), None
     if dialect != "auto" and dialect != entries.get("dialect"):
         raise UsageError(
@@ -179,7 +172,7 @@ def _names(checkpoint: Path) -> set[str]:
     return {name for name in read_entries(checkpoint) if name != "__metadata__"}
 
 
-def plan_for(names: Collection[str], network: Network, dialect: Dialect) -> Plan:
+def plan_for(names: Collection[str], network: Network, dialect: DialectName) -> Plan:
     """The plan of the .weights file that tensors with these ``names`` make: they tell the family.
 
     Raises:
@@ -194,7 +187,11 @@ def plan_for(names: Collection[str], network: Network, dialect: Dialect) -> Plan
         except FamilyError:
             continue
         plan = make_plan(
-            header=HEADERS[dialect], size=None, network=network, naming=naming, dialect=dialect
+            header=Header.written_by(dialect),
+            size=None,
+            network=network,
+            naming=naming,
+            dialect=dialect,
         )
         lacking[family.name] = [slot.tensor for slot in plan.slots if slot.tensor not in names]
         if not lacking[family.name]:

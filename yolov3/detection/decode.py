@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
-from converter.darknet.layers import Dialect, container
+from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
+from converter.darknet.layers import container
 from converter.darknet.layers.heads import Detection, GaussianYolo, Region, Yolo
 from converter.darknet.network import Node
 from converter.errors import NetworkError
@@ -18,7 +19,7 @@ from converter.errors import NetworkError
 Boxes: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def need_boxes(heads: Sequence[Node], dialect: Dialect) -> None:
+def need_boxes(heads: Sequence[Node], dialect: DialectName) -> None:
     """Refuse heads that give no boxes, or none that could be trusted.
 
     Raises:
@@ -30,7 +31,9 @@ def need_boxes(heads: Sequence[Node], dialect: Dialect) -> None:
             problem = "gives no boxes"
         elif isinstance(layer, Region) and layer.tree:
             problem = f"sorts its classes by a word tree ({layer.tree}), which is not done here"
-        elif isinstance(layer, Region) and layer.classfix == -1 and dialect == "alexeyab":
+        elif (
+            isinstance(layer, Region) and layer.classfix == -1 and DIALECTS[dialect].region_classfix
+        ):
             problem = "has classfix=-1, which is not done here"  # AB region_layer.c:389
         elif isinstance(layer, Detection) and layer.coords != 4:
             problem = f"has coords={layer.coords}, but Darknet reads four values a box"
@@ -83,7 +86,7 @@ def _read(head: Node, raw: torch.Tensor, size: tuple[int, int], threshold: float
             remedy="the weights are damaged, or not for this network",
         )
     # AB's [region] computes what pj's does, but leaves x and y for later and stores it elsewhere.
-    values = head.layer.forward(container({}, "pjreddie"), raw)
+    values = head.layer.forward(container({}, DEFAULT), raw)
     return _READERS[type(head.layer)](head.layer, values, size, threshold)
 
 

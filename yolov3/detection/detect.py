@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from converter.darknet.dialects import DIALECTS
 from converter.darknet.layers.heads import AnchorHead, Detection
 from converter.errors import CheckpointError, ImageError, NetworkError, UsageError
 from yolov3.backbone import Darknet53
@@ -118,7 +119,7 @@ def classify(
     """
     loaded = _loaded(model)
     _need_classifier(loaded)
-    usual: Resize = "letterbox" if loaded.dialect == "pjreddie" else "crop"
+    usual: Resize = DIALECTS[loaded.dialect].classifier_resize
     how = _resize(resize, usual, (*DETECTOR_RESIZES, "crop"))
     if top < 1:
         raise UsageError(f"top={top} must be at least 1")
@@ -164,7 +165,7 @@ class Detector:
         self._how = _resize(resize, usual_resize(loaded), DETECTOR_RESIZES)
         self._overlap: Overlap = iou
         last = self._heads[-1].layer
-        if loaded.dialect == "alexeyab" and isinstance(last, AnchorHead):
+        if DIALECTS[loaded.dialect].nms_kinds and isinstance(last, AnchorHead):
             self._overlap = measure(last.nms_kind, last.beta_nms)
 
     def read(self, picture: Picture) -> Pixels:
@@ -260,9 +261,8 @@ def usual_resize(loaded: FromDarknet) -> Resize:
     """How the engine that wrote the checkpoint makes a detector's input of a picture."""
     if isinstance(loaded.network.outputs[-1].layer, Detection):
         return "stretch"  # pj examples/yolo.c:287
-    if loaded.dialect == "pjreddie" or loaded.network.net.letter_box:
-        return "letterbox"  # AB detector.c:1633
-    return "stretch"
+    dialect = DIALECTS[loaded.dialect]
+    return "letterbox" if dialect.letter_box and loaded.network.net.letter_box else dialect.resize
 
 
 def _resize(choice: Resize | None, usual: Resize, possible: tuple[Resize, ...]) -> Resize:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from converter.darknet.dialects import DEFAULT
 from converter.darknet.layers import container
 from converter.darknet.layers.heads import Region, Yolo
 from converter.darknet.network import Network, Node
@@ -82,7 +83,7 @@ class _Head(nn.Module):
                 place=node.place,
                 remedy="export its maps, without --boxes",
             )
-        self.layer, self.activate = layer, container({}, "pjreddie")
+        self.layer, self.activate = layer, container({}, DEFAULT)
         stride = [network.input.w / node.output.w, network.input.h / node.output.h]
         self.register_buffer("stride", torch.tensor(stride), persistent=False)
         self.register_buffer("anchors", _anchors(layer, stride), persistent=False)

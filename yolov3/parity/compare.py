@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from converter.darknet.dialects import DIALECTS
 from converter.darknet.header import Header
 from converter.errors import CheckpointError, UsageError
 from converter.families import generic, native_naming
 from converter.plan import make_plan
-from yolov3.blocks import BatchNormRule, set_batch_norm
+from yolov3.blocks import set_batch_norm
 from yolov3.darknet import DarknetModel
 from yolov3.detection.detect import usual_resize
 from yolov3.detection.image import Picture, prepare, read
@@ -28,19 +29,10 @@ from yolov3.parity.engines import Darknet, OpenCV
 
 Floats = npt.NDArray[np.float32]
 Engine = Literal["darknet", "opencv", "generic"]
-ENGINES: tuple[Engine, ...] = ("darknet", "opencv", "generic")
 
-# Relative L2 distance that is allowed.
-BOUNDS: dict[str, float] = {
-    # Sums of up to 10^5 float32 products, in another order: measured up to 3e-6.
-    "pjreddie": 1e-5,
-    # Compiler flags alone move AlexeyAB's results by up to 2.3e-5 of a layer's RMS.
-    "alexeyab": 1e-4,
-    # OpenCV computes batch norm with sqrt(v + 1e-6), neither darknet's rule: measured up to 2e-4.
-    "opencv": 1e-3,
-    # The same operations in the same order.
-    "generic": 0.0,
-}
+# Relative L2 distance that is allowed between raw maps; between layers it is the dialect's.
+OPENCV_BOUND = 1e-3  # its batch norm is sqrt(v + 1e-6), neither darknet's rule: measured up to 2e-4
+GENERIC_BOUND = 0.0  # the same operations in the same order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,22 +124,41 @@ def against(
     with tempfile.TemporaryDirectory() as folder:
         cfg = Path(folder, "net.cfg")
         cfg.write_text(model.network.text, encoding="utf-8")
-        if engine == "generic":
-            if isinstance(model, DarknetModel):
-                raise UsageError(
-                    "this checkpoint is of family generic already", path=checkpoint,
-                    remedy="compare it with --against darknet",
-                )  # fmt: skip
-            rows = _maps(model, x, _run(layerwise(model), x))
-        elif engine == "opencv":
-            rows = _maps(model, x, OpenCV(cfg, weights).run(x))
-        else:
-            rule: BatchNormRule = "pjreddie-cpu" if model.dialect == "pjreddie" else "torch"
-            whole = layerwise(model)
-            set_batch_norm(whole, rule)
-            rows = compare_layers(whole, x, Darknet(cfg, weights).run(x))
-        bound = BOUNDS[model.dialect if engine == "darknet" else engine]
-        return Parity(engine=engine, bound=bound, rows=tuple(rows))
+        try:
+            bound, rows = _RUNS[engine](model, x, cfg, weights)
+        except UsageError as error:
+            error.path = error.path or os.fspath(checkpoint)
+            raise
+    return Parity(engine=engine, bound=bound, rows=tuple(rows))
+
+
+def _with_darknet(
+    model: Model, x: Floats, cfg: Path, weights: str | os.PathLike[str]
+) -> tuple[float, list[Row]]:
+    whole, dialect = layerwise(model), DIALECTS[model.dialect]
+    set_batch_norm(whole, dialect.batch_norm)
+    rows = compare_layers(whole, x, Darknet(cfg, weights).run(x))
+    return dialect.parity_bound, list(rows)
+
+
+def _with_opencv(
+    model: Model, x: Floats, cfg: Path, weights: str | os.PathLike[str]
+) -> tuple[float, list[Row]]:
+    return OPENCV_BOUND, list(_maps(model, x, OpenCV(cfg, weights).run(x)))
+
+
+def _with_generic(
+    model: Model, x: Floats, _cfg: Path, _weights: str | os.PathLike[str]
+) -> tuple[float, list[Row]]:
+    if isinstance(model, DarknetModel):
+        raise UsageError(
+            "this checkpoint is of family generic already",
+            remedy="compare it with --against darknet",
+        )
+    return GENERIC_BOUND, list(_maps(model, x, _run(layerwise(model), x)))
+
+
+_RUNS = {"darknet": _with_darknet, "opencv": _with_opencv, "generic": _with_generic}
 
 
 def compare_layers(
@@ -184,7 +195,7 @@ def layerwise(model: Model) -> DarknetModel:
     if isinstance(model, DarknetModel):
         return model
     network, dialect = model.network, model.dialect
-    header = Header(major=0, minor=2, revision=0, seen=0, size=20)  # any: only names matter here
+    header = Header.written_by(dialect)  # any: only names matter here
     ours, theirs = (
         make_plan(header=header, size=None, network=network, naming=naming, dialect=dialect)
         for naming in (native_naming(network), generic.name_layers(network))

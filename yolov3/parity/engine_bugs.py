@@ -5,9 +5,9 @@ All were measured on CPU builds: Debian's package of pjreddie's darknet, AlexeyA
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from converter.darknet.layers import Dialect
+from converter.darknet.dialects import DialectName, alexeyab, pjreddie
 from converter.darknet.layers.combining import Shortcut
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.heads import Region
@@ -15,11 +15,10 @@ from converter.darknet.layers.recurrent import Crnn
 from converter.darknet.network import Network, Node
 
 
-def excuse(network: Network, index: int, dialect: Dialect) -> str | None:
+def excuse(network: Network, index: int, dialect: DialectName) -> str | None:
     """Why that engine's output of a layer is wrong; None if it should be right."""
     node = network.nodes[index]
-    found = _pjreddie(node) if dialect == "pjreddie" else _alexeyab(node)
-    return next(found, None)
+    return next(_BUGS[dialect](node), None)
 
 
 def _pjreddie(node: Node) -> Iterator[str]:
@@ -46,3 +45,9 @@ def _alexeyab(node: Node) -> Iterator[str]:
         yield "darknet ignores alpha and beta"
     if isinstance(layer, Region) and (layer.background or not layer.softmax):
         yield "darknet ignores softmax=0 and background=1"
+
+
+_BUGS: dict[str, Callable[[Node], Iterator[str]]] = {
+    pjreddie.DIALECT.name: _pjreddie,
+    alexeyab.DIALECT.name: _alexeyab,
+}

@@ -6,6 +6,7 @@ import textwrap
 from typing import Any
 
 from converter.checkpoint.metadata import Metadata
+from converter.darknet.dialects import DIALECTS
 from converter.errors import printable
 from converter.published import PUBLISHED, PublicFile
 from yolov3.base import FromDarknet
@@ -93,7 +94,7 @@ def card(model: FromDarknet, meta: Metadata, floats: int, licence: str | None) -
         sha256=meta.source_sha256,
         version=header.version,
         seen=header.seen,
-        dialect="AlexeyAB" if meta.dialect == "alexeyab" else "pjreddie",
+        dialect=DIALECTS[meta.dialect].author,
         picture=f"{shape.w} x {shape.h}," if shape.is_image else f"{shape.outputs} values;",
         tool=meta.tool,
         verified=_verified(model, meta),

@@ -7,7 +7,7 @@ blink, and no network has all types.
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 
-from converter.darknet.layers.base import DIALECTS, Array, Dialect, Layer, Misfit, Shape, container
+from converter.darknet.layers.base import Array, Layer, Misfit, Shape, container
 
 _PLACES = {
     "activation": "simple.Activation",
@@ -65,4 +65,4 @@ class _Layers(Mapping[str, type[Layer]]):
 
 LAYERS: Mapping[str, type[Layer]] = _Layers()
 
-__all__ = ["DIALECTS", "LAYERS", "Array", "Dialect", "Layer", "Misfit", "Shape", "container"]
+__all__ = ["LAYERS", "Array", "Layer", "Misfit", "Shape", "container"]

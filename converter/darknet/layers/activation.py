@@ -11,24 +11,17 @@ from converter.darknet.layers.base import Misfit
 if typing.TYPE_CHECKING:
     import torch
 
-# pj activations.c:45-63. A name that is in neither table silently becomes ReLU in both engines.
-COMMON = (
-    "elu", "hardtan", "leaky", "lhtan", "linear", "loggy", "logistic", "plse", "ramp", "relie",
-    "relu", "selu", "stair", "tanh",
-)  # fmt: skip
-
-# Those that only AlexeyAB's engine knows: AB activations.c:48-72.
-ALEXEYAB_ONLY = (
-    "gelu", "hard_mish", "mish", "normalize_channels", "normalize_channels_softmax",
-    "normalize_channels_softmax_maxval", "relu6", "revleaky", "swish",
+# pj activations.c:45-63, AB activations.c:48-72. What an engine does not know becomes ReLU there.
+ACTIVATIONS = (
+    "elu", "gelu", "hard_mish", "hardtan", "leaky", "lhtan", "linear", "loggy", "logistic", "mish",
+    "normalize_channels", "normalize_channels_softmax", "normalize_channels_softmax_maxval", "plse",
+    "ramp", "relie", "relu", "relu6", "revleaky", "selu", "stair", "swish", "tanh",
 )  # fmt: skip
 
 _OUTSIDE = (
     "hard_mish", "mish", "normalize_channels", "normalize_channels_softmax",
     "normalize_channels_softmax_maxval", "swish",
 )  # fmt: skip
-
-ACTIVATIONS = COMMON + ALEXEYAB_ONLY
 
 
 def need_activation(name: str) -> None:

@@ -6,13 +6,11 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from converter.darknet.cfg import Option, Section
+from converter.darknet.dialects import DialectName
 
 if typing.TYPE_CHECKING:
     import torch
     from torch import nn
-
-Dialect = Literal["pjreddie", "alexeyab"]
-DIALECTS: tuple[Dialect, ...] = ("pjreddie", "alexeyab")
 
 # A layer has at most this many values: Darknet counts in 32-bit ints and so wraps beyond it.
 MAX_VALUES = 2**31 - 1
@@ -76,11 +74,6 @@ class Array:
 Modules: TypeAlias = "dict[str, nn.Module | nn.Parameter]"
 
 
-def only(dialect: Dialect, default: Any) -> Any:
-    """An option that only one engine reads, with its default there: a hint at who wrote the cfg."""
-    return field(default=default, metadata={"dialect": dialect})
-
-
 @dataclass(frozen=True, kw_only=True)
 class Layer:
     """A section of a cfg: its options as typed fields, with Darknet's defaults.
@@ -90,9 +83,6 @@ class Layer:
     """
 
     type: ClassVar[str]
-    dialect: ClassVar[Dialect | None] = (
-        None  # the only engine that knows this type, if only one does
-    )
     is_head: ClassVar[bool] = False  # whether its input is a raw map of the network
     has_output: ClassVar[bool] = True  # whether it leaves values behind at inference
 
@@ -100,7 +90,7 @@ class Layer:
     # Options of every layer: pj parser.c:845-847, AB parser.c:1648.
     dontload: int = 0
     dontloadscales: int = 0
-    numload: int = only("pjreddie", 0)
+    numload: int = 0
 
     @classmethod
     def from_section(cls, section: Section) -> Self:
@@ -128,7 +118,7 @@ class Layer:
         """
         return shapes[0]
 
-    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+    def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """The arrays of this layer, in the order in which ``dialect`` writes them."""
         yield from ()
 
@@ -136,7 +126,7 @@ class Layer:
         """What this layer computes, as comparable facts: equal for two ways to write the same."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Why this layer cannot run exactly in PyTorch; None if it can."""
         return None
 
@@ -148,7 +138,7 @@ class Layer:
         """The layer whose arrays layer ``index`` computes with: itself, unless it shares."""
         return index
 
-    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+    def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """The PyTorch modules and parameters that hold this layer's arrays, by attribute name."""
         return {}
 
@@ -165,11 +155,11 @@ class Layer:
 class Composite(Layer):
     """A layer that is made of others, each with a part of its arrays."""
 
-    def parts(self, shape: Shape, dialect: Dialect) -> "dict[str, tuple[Layer, Shape]]":
+    def parts(self, shape: Shape, dialect: DialectName) -> "dict[str, tuple[Layer, Shape]]":
         """The layers inside with their input shapes, by attribute name, in file order."""
         raise NotImplementedError
 
-    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+    def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """The arrays of each part in turn; ``dontload`` skips them all."""
         for name, (part, shape) in self.parts(shapes[0], dialect).items():
             for array in part.arrays((shape,), dialect):
@@ -180,12 +170,12 @@ class Composite(Layer):
                     on_disk=not self.dontload,
                 )
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """The first obstacle of a part."""
         parts = self.parts(shapes[0], dialect).values()
         return next(filter(None, (part.obstacle((shape,), dialect) for part, shape in parts)), None)
 
-    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+    def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """A container for each part."""
         return {
             name: container(part.modules((shape,), dialect), dialect)
@@ -193,7 +183,7 @@ class Composite(Layer):
         }
 
 
-def container(modules: Modules, dialect: Dialect) -> "nn.Module":
+def container(modules: Modules, dialect: DialectName) -> "nn.Module":
     """A module with ``modules`` and ``dialect`` as attributes: the ``m`` of ``Layer.forward``."""
     from torch import nn
 

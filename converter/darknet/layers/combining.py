@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from converter.darknet.dialects import DialectName
 from converter.darknet.layers.activation import activate, need_activation, nullified
 from converter.darknet.layers.base import (
     Array,
-    Dialect,
     Layer,
     Misfit,
     Modules,
@@ -20,7 +20,6 @@ from converter.darknet.layers.base import (
     absolute,
     at_least,
     need_image,
-    only,
 )
 
 if typing.TYPE_CHECKING:
@@ -45,10 +44,10 @@ class Shortcut(Layer):
 
     from_: tuple[int, ...] = ()
     activation: str = "linear"
-    alpha: float = only("pjreddie", 1.0)
-    beta: float = only("pjreddie", 1.0)
-    weights_type: str = only("alexeyab", "none")
-    weights_normalization: str = only("alexeyab", "none")
+    alpha: float = 1.0
+    beta: float = 1.0
+    weights_type: str = "none"
+    weights_normalization: str = "none"
 
     def sources(self, index: int) -> tuple[int, ...]:
         """The previous layer, then those it names."""
@@ -82,7 +81,7 @@ class Shortcut(Layer):
         """Whether it has a weight for each map, or for each of their channels."""
         return WEIGHTS_TYPES.get(self.weights_type) != "none"
 
-    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+    def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """weights, one a map or one a map and channel: AB shortcut_layer.c:49, parser.c:2212."""
         if self.weighted:
             per_map = WEIGHTS_TYPES[self.weights_type] == "per_feature"
@@ -95,11 +94,11 @@ class Shortcut(Layer):
         del facts["from_"]
         return facts
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """An activation that it makes zeros of: AB shortcut_layer.c:150."""
         return nullified(self.activation, known=("swish", "mish"))
 
-    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+    def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``weight``, if weighted."""
         import torch
         from torch import nn
@@ -155,8 +154,6 @@ def _add(
 class Product(Layer):
     """The previous layer's output times an earlier one's."""
 
-    dialect: ClassVar[Dialect | None] = "alexeyab"
-
     from_: tuple[int, ...] = ()
     activation: str = "linear"
 
@@ -172,7 +169,7 @@ class Product(Layer):
         del facts["from_"]
         return facts
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """An activation that it makes zeros of."""
         return nullified(self.activation)
 
@@ -221,7 +218,6 @@ class Implicit(Layer):
     """Learned values that do not depend on the picture: AB representation_layer.c:58."""
 
     type: ClassVar[str] = "implicit"
-    dialect: ClassVar[Dialect | None] = "alexeyab"
 
     filters: int = 128
     atoms: int = 1
@@ -231,7 +227,7 @@ class Implicit(Layer):
         at_least(1, filters=self.filters, atoms=self.atoms)
         return Shape.image(self.filters, self.atoms, 1)
 
-    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+    def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """weights: AB parser.c:2227."""
         yield Array(
             kind="weights",
@@ -240,7 +236,7 @@ class Implicit(Layer):
             on_disk=not self.dontload,
         )
 
-    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+    def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``weight``."""
         import torch
         from torch import nn

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from converter.darknet.dialects import DialectName
 from converter.darknet.layers.activation import activate, need_activation, nullified
-from converter.darknet.layers.base import Array, Dialect, Layer, Modules, Shape, at_least
+from converter.darknet.layers.base import Array, Layer, Modules, Shape, at_least
 
 if typing.TYPE_CHECKING:
     import torch
@@ -28,7 +29,7 @@ class Connected(Layer):
         need_activation(self.activation)
         return Shape.image(self.output, 1, 1)
 
-    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+    def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """biases, weights, [scales, rolling_mean, rolling_variance]: pj parser.c:1098."""
         load = not self.dontload
         count = (self.output,)
@@ -47,11 +48,11 @@ class Connected(Layer):
             yield Array(kind="rolling_mean", suffix="bn.running_mean", shape=count, on_disk=load)
             yield Array(kind="rolling_variance", suffix="bn.running_var", shape=count, on_disk=load)
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """An activation that it makes zeros of."""
         return nullified(self.activation)
 
-    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+    def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``fc``, and ``bn`` with batch norm."""
         from torch import nn
 

@@ -4,8 +4,9 @@ import typing
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from converter.darknet.dialects import DialectName
 from converter.darknet.layers.activation import need_activation
-from converter.darknet.layers.base import Dialect, Layer, Shape, at_least, need_image
+from converter.darknet.layers.base import Layer, Shape, at_least, need_image
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.recurrent import Recurrent
 
@@ -22,7 +23,6 @@ class ConvLstm(Recurrent):
     """
 
     type: ClassVar[str] = "conv_lstm"
-    dialect: ClassVar[Dialect | None] = "alexeyab"
 
     output: int = 1
     size: int = 3
@@ -45,7 +45,7 @@ class ConvLstm(Recurrent):
         need_activation(self.lstm_activation)
         return self._conv().infer(need_image(shapes[0]))
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """What only GPU code does, and a state of another size than the picture."""
         for name in ("bottleneck", "shortcut"):
             if getattr(self, name):
@@ -57,7 +57,7 @@ class ConvLstm(Recurrent):
             return f"its state is {out}, and its convolutions expect that of {shapes[0]}"
         return super().obstacle(shapes, dialect)
 
-    def parts(self, shape: Shape, dialect: Dialect) -> dict[str, tuple[Layer, Shape]]:
+    def parts(self, shape: Shape, dialect: DialectName) -> dict[str, tuple[Layer, Shape]]:
         """[vf vi vo,] wf [wi wg wo] uf ui ug uo: AB parser.c:2323; wf alone with ``bottleneck``."""
         state = Shape.image(self.output, shape.h, shape.w)
         double = Shape.image(2 * self.output, shape.h, shape.w)
@@ -112,7 +112,6 @@ class History(Recurrent):
     """
 
     type: ClassVar[str] = "history"
-    dialect: ClassVar[Dialect | None] = "alexeyab"
 
     history_size: int = 4
 
@@ -122,7 +121,7 @@ class History(Recurrent):
         at_least(1, history_size=self.history_size)
         return Shape.image(shape.c * self.history_size, shape.h, shape.w)
 
-    def parts(self, shape: Shape, dialect: Dialect) -> dict[str, tuple[Layer, Shape]]:
+    def parts(self, shape: Shape, dialect: DialectName) -> dict[str, tuple[Layer, Shape]]:
         """It has no weights."""
         return {}
 

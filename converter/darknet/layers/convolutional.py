@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from converter.darknet.dialects import DialectName
 from converter.darknet.layers.activation import activate, need_activation
 from converter.darknet.layers.base import (
     Array,
-    Dialect,
     Layer,
     Misfit,
     Modules,
@@ -20,7 +20,6 @@ from converter.darknet.layers.base import (
     absolute,
     at_least,
     need_image,
-    only,
 )
 from converter.darknet.layers.pooling import blur, blurred
 
@@ -44,25 +43,25 @@ class Convolutional(Layer):
     filters: int = 1
     size: int = 1
     stride: int = 1
-    stride_x: int = only("alexeyab", -1)
-    stride_y: int = only("alexeyab", -1)
-    dilation: int = only("alexeyab", 1)
+    stride_x: int = -1
+    stride_y: int = -1
+    dilation: int = 1
     pad: int = 0
     padding: int = 0
     groups: int = 1
     batch_normalize: int = 0
-    cbn: int = only("alexeyab", 0)
+    cbn: int = 0
     activation: str = "logistic"
     flipped: int = 0
     binary: int = 0
     xnor: int = 0
-    antialiasing: int = only("alexeyab", 0)
-    share_index: int = only("alexeyab", NOT_SHARED)
-    sway: int = only("alexeyab", 0)
-    rotate: int = only("alexeyab", 0)
-    stretch: int = only("alexeyab", 0)
-    stretch_sway: int = only("alexeyab", 0)
-    coordconv: int = only("alexeyab", 0)
+    antialiasing: int = 0
+    share_index: int = NOT_SHARED
+    sway: int = 0
+    rotate: int = 0
+    stretch: int = 0
+    stretch_sway: int = 0
+    coordconv: int = 0
 
     @property
     def pixels(self) -> int:
@@ -114,7 +113,7 @@ class Convolutional(Layer):
         full = Shape.image(self.filters, h // y + 1, w // x + 1)
         return blurred(full, self.strides, self.antialiasing) if self.antialiasing else full
 
-    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+    def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """biases, [scales, rolling_mean, rolling_variance,] weights: pj parser.c:1164.
 
         A layer that shares owns no bytes: AB parser.c:2280.
@@ -144,7 +143,7 @@ class Convolutional(Layer):
             "batch_normalize": self.has_norm,
         }
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Binary arithmetic and kernels that only GPU code computes."""
         if self.xnor:
             return "xnor=1 computes with the signs of inputs and weights"
@@ -158,7 +157,7 @@ class Convolutional(Layer):
             )
         return None
 
-    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+    def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``conv``, and ``bn`` with batch norm; none if shared."""
         from torch import nn
 
@@ -200,7 +199,6 @@ class Deconvolutional(Layer):
     """Transposed convolution, then batch norm if asked for, then bias, then activation."""
 
     type: ClassVar[str] = "deconvolutional"
-    dialect: ClassVar[Dialect | None] = "pjreddie"
 
     filters: int = 1
     size: int = 1
@@ -235,7 +233,7 @@ class Deconvolutional(Layer):
             (shape.w - 1) * self.stride + around,
         )
 
-    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+    def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """As a convolution's; a kernel is (c, filters, size, size): pj :222, parser.c:1164."""
         yield from bias_and_norm(self, self.filters)
         yield Array(
@@ -245,7 +243,7 @@ class Deconvolutional(Layer):
             on_disk=not self.dontload,
         )
 
-    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+    def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``conv``, and ``bn`` with batch norm."""
         from torch import nn
 

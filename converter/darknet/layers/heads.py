@@ -4,8 +4,9 @@ import typing
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers import tree
-from converter.darknet.layers.base import Dialect, Layer, Misfit, Shape, at_least, need_image, only
+from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, need_image
 
 if typing.TYPE_CHECKING:
     import torch
@@ -28,8 +29,8 @@ class AnchorHead(Layer):
     num: int = 1
     mask: tuple[int, ...] = ()
     anchors: tuple[float, ...] = ()
-    nms_kind: str = only("alexeyab", "default")
-    beta_nms: float = only("alexeyab", 0.6)
+    nms_kind: str = "default"
+    beta_nms: float = 0.6
 
     @property
     def used_mask(self) -> tuple[int, ...]:
@@ -74,8 +75,8 @@ class Yolo(AnchorHead):
     type: ClassVar[str] = "yolo"
     box_values: ClassVar[int] = 4
 
-    scale_x_y: float = only("alexeyab", 1.0)
-    new_coords: int = only("alexeyab", 0)
+    scale_x_y: float = 1.0
+    new_coords: int = 0
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, anchors * (5 + classes), h, w) -> the same: pj yolo_layer.c:138, AB :669.
@@ -101,7 +102,6 @@ class GaussianYolo(AnchorHead):
     """
 
     type: ClassVar[str] = "Gaussian_yolo"
-    dialect: ClassVar[Dialect | None] = "alexeyab"
     box_values: ClassVar[int] = 8
 
     scale_x_y: float = 1.0
@@ -137,7 +137,7 @@ class Region(Layer):
     coords: int = 4
     num: int = 1
     softmax: int = 0
-    background: int = only("pjreddie", 0)
+    background: int = 0
     classfix: int = 0
     anchors: tuple[float, ...] = ()
     tree: str = ""
@@ -161,9 +161,9 @@ class Region(Layer):
         del facts["anchors"]
         return facts
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Boxes that AlexeyAB's engine cannot have, and a tree that is not there."""
-        if dialect == "alexeyab" and self.coords != 4:  # AB region_layer.c:198
+        if DIALECTS[dialect].region_by_cell and self.coords != 4:  # AB region_layer.c:198
             return f"coords={self.coords}: AlexeyAB's engine looks for the objectness after four"
         return tree.obstacle(self.tree, self.classes) if self.tree else None
 
@@ -178,10 +178,11 @@ class Region(Layer):
 
         x = _by_anchor(inputs[0], self.num)
         xy, others, scores = x.split_with_sizes((2, self.coords - 2, 1 + self.classes), 2)
-        if m.dialect == "pjreddie":
+        by_cell = DIALECTS[m.dialect].region_by_cell
+        if not by_cell:
             xy = xy.sigmoid()
         values = torch.cat([xy, others, self._scores(scores)], 2)
-        if m.dialect == "alexeyab":
+        if by_cell:
             values = values.flatten(3).permute(0, 3, 1, 2)  # (N, cell, anchor, value)
         return values.reshape(inputs[0].shape)
 
@@ -241,7 +242,6 @@ class Iseg(Layer):
     """Instance segmentation: class maps, then ``ids`` embedding maps. pj iseg_layer.c."""
 
     type: ClassVar[str] = "iseg"
-    dialect: ClassVar[Dialect | None] = "pjreddie"
     is_head: ClassVar[bool] = True
 
     classes: int = 20

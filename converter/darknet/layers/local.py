@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from converter.darknet.dialects import DialectName
 from converter.darknet.layers.activation import activate, need_activation, nullified
 from converter.darknet.layers.base import (
     Array,
-    Dialect,
     Layer,
     Modules,
     Shape,
@@ -45,7 +45,7 @@ class Local(Layer):
             (shape.w - lost) // self.stride + 1,
         )
 
-    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+    def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """biases, weights: pj parser.c:1292."""
         out = self.infer(*shapes)
         load = not self.dontload
@@ -53,13 +53,13 @@ class Local(Layer):
         kernels = (out.h * out.w, self.filters, shapes[0].c, self.size, self.size)
         yield Array(kind="weights", suffix="weight", shape=kernels, on_disk=load)
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """A padding that does not keep the size, or an activation that it makes zeros of."""
         if self.pad and 2 * self.pad != self.size - 1:
             return f"size={self.size} with pad={self.pad}: the engines read columns at wrong places"
         return nullified(self.activation)
 
-    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+    def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``bias`` and ``weight``."""
         import torch
         from torch import nn

@@ -7,7 +7,8 @@ import typing
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from converter.darknet.layers.base import Dialect, Layer, Misfit, Shape, at_least, need_image, only
+from converter.darknet.dialects import DialectName
+from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, need_image
 
 if typing.TYPE_CHECKING:
     import torch
@@ -22,8 +23,8 @@ class Pool(Layer):
     """
 
     stride: int = 1
-    stride_x: int = only("alexeyab", -1)
-    stride_y: int = only("alexeyab", -1)
+    stride_x: int = -1
+    stride_y: int = -1
     size: int = -1
     padding: int = -1
 
@@ -79,9 +80,9 @@ class Maxpool(Pool):
 
     type: ClassVar[str] = "maxpool"
 
-    maxpool_depth: int = only("alexeyab", 0)
-    out_channels: int = only("alexeyab", 1)
-    antialiasing: int = only("alexeyab", 0)
+    maxpool_depth: int = 0
+    out_channels: int = 1
+    antialiasing: int = 0
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, h', w'), or (out_channels, h, w) with ``maxpool_depth``."""
@@ -95,7 +96,7 @@ class Maxpool(Pool):
             return self.pooled(shape, self.strides)
         return blurred(self.pooled(shape, (1, 1)), self.strides, self.antialiasing)
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Two options that AlexeyAB's engine only seems to combine."""
         if self.maxpool_depth and self.antialiasing:
             return "AlexeyAB's engine does not blur with maxpool_depth, but goes on as if it had"
@@ -127,13 +128,12 @@ class LocalAvgpool(Pool):
     """The mean of those pixels of the window that lie in the picture: AB maxpool_layer.c:343."""
 
     type: ClassVar[str] = "local_avgpool"
-    dialect: ClassVar[Dialect | None] = "alexeyab"
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, h', w')."""
         return self.pooled(need_image(shapes[0]), self.strides)
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Windows of which the engine divides nothing by nothing."""
         if max(self.margins(shapes[0].h, shapes[0].w, self.strides)) < self.window:
             return None

@@ -10,16 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, TypeVar
 
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, need_activation
 from converter.darknet.layers.base import (
     Composite,
-    Dialect,
     Layer,
     Misfit,
     Shape,
     at_least,
     need_image,
-    only,
 )
 from converter.darknet.layers.connected import Connected
 from converter.darknet.layers.convolutional import Convolutional
@@ -93,7 +92,7 @@ class Rnn(_Elman):
     activation: str = "logistic"
     batch_normalize: int = 0
     shortcut: int = 0
-    logistic: int = only("alexeyab", 0)
+    logistic: int = 0
 
     def infer(self, *shapes: Shape) -> Shape:
         """Any shape -> (output, 1, 1): AB rnn_layer.c:39."""
@@ -101,9 +100,9 @@ class Rnn(_Elman):
         need_activation(self.activation)
         return Shape.image(self.output, 1, 1)
 
-    def parts(self, shape: Shape, dialect: Dialect) -> dict[str, tuple[Layer, Shape]]:
+    def parts(self, shape: Shape, dialect: DialectName) -> dict[str, tuple[Layer, Shape]]:
         """input, self and output layer: pj parser.c:1263, AB :2300."""
-        hidden = self.output if dialect == "pjreddie" else self.hidden
+        hidden = self.hidden if DIALECTS[dialect].rnn_hidden else self.output
         own = {1: "logistic", 2: "loggy"}.get(self.logistic, self.activation)  # AB rnn_layer.c:53
 
         def part(output: int, activation: str) -> Connected:
@@ -131,10 +130,10 @@ class Crnn(_Elman):
 
     type: ClassVar[str] = "crnn"
 
-    output: int = only("alexeyab", 0)
-    hidden: int = only("alexeyab", 0)
-    output_filters: int = only("pjreddie", 0)
-    hidden_filters: int = only("pjreddie", 0)
+    output: int = 0
+    hidden: int = 0
+    output_filters: int = 0
+    hidden_filters: int = 0
     size: int = 3
     stride: int = 1
     dilation: int = 1
@@ -175,7 +174,7 @@ class Crnn(_Elman):
         self._conv(hidden).infer(inner)
         return self._conv(output).infer(inner)
 
-    def parts(self, shape: Shape, dialect: Dialect) -> dict[str, tuple[Layer, Shape]]:
+    def parts(self, shape: Shape, dialect: DialectName) -> dict[str, tuple[Layer, Shape]]:
         """input, self and output layer: pj parser.c:1258, AB :2295."""
         hidden, output = self.filters
         state = Shape.image(hidden, shape.h, shape.w)
@@ -209,21 +208,22 @@ class Gru(Recurrent):
 
     output: int = 1
     batch_normalize: int = 0
-    tanh: int = only("pjreddie", 0)
+    tanh: int = 0
 
     def infer(self, *shapes: Shape) -> Shape:
         """Any shape -> output values: both engines set no out_c, out_h, out_w."""
         at_least(1, output=self.output)
         return Shape(self.output)
 
-    def parts(self, shape: Shape, dialect: Dialect) -> dict[str, tuple[Layer, Shape]]:
+    def parts(self, shape: Shape, dialect: DialectName) -> dict[str, tuple[Layer, Shape]]:
         """pj: those of the state first (parser.c:1278); AB: those of the input (parser.c:2305)."""
         layer = Connected(
             output=self.output, activation="linear", batch_normalize=self.batch_normalize
         )
         inputs = {f"input_{gate}": (layer, shape) for gate in "zrh"}
         states = {f"state_{gate}": (layer, Shape(self.output)) for gate in "zrh"}
-        return {**states, **inputs} if dialect == "pjreddie" else {**inputs, **states}
+        first = DIALECTS[dialect].gru_states_first
+        return {**states, **inputs} if first else {**inputs, **states}
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(T * N, ...) -> (T * N, output): pj gru_layer.c:128."""
@@ -253,12 +253,12 @@ class Lstm(Recurrent):
         at_least(1, output=self.output)
         return Shape.image(self.output, 1, 1)
 
-    def parts(self, shape: Shape, dialect: Dialect) -> dict[str, tuple[Layer, Shape]]:
+    def parts(self, shape: Shape, dialect: DialectName) -> dict[str, tuple[Layer, Shape]]:
         """pj: i f o g (parser.c:1268); AB: f i g o (parser.c:2313)."""
         layer = Connected(
             output=self.output, activation="linear", batch_normalize=self.batch_normalize
         )
-        gates = "ifog" if dialect == "pjreddie" else "figo"
+        gates = DIALECTS[dialect].lstm_gates
         return {
             **{f"w{gate}": (layer, Shape(self.output)) for gate in gates},
             **{f"u{gate}": (layer, shape) for gate in gates},

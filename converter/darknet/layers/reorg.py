@@ -7,7 +7,8 @@ import typing
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from converter.darknet.layers.base import Dialect, Layer, Misfit, Shape, at_least, need_image, only
+from converter.darknet.dialects import DialectName
+from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, need_image
 
 if typing.TYPE_CHECKING:
     import torch
@@ -22,7 +23,6 @@ class Reorg3d(Layer):
     """
 
     type: ClassVar[str] = "reorg3d"
-    dialect: ClassVar[Dialect | None] = "alexeyab"
 
     stride: int = 1
     reverse: int = 0
@@ -32,7 +32,7 @@ class Reorg3d(Layer):
         at_least(1, stride=self.stride)
         return _reorganised(need_image(shapes[0]), self.stride, reverse=bool(self.reverse))
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Sizes at which the engine reads outside its input."""
         shape, s = shapes[0], self.stride
         fits = shape.c % s**4 == 0 if self.reverse else shape.h % s == shape.w % s == 0
@@ -61,8 +61,8 @@ class Reorg(Layer):
 
     stride: int = 1
     reverse: int = 0
-    flatten: int = only("pjreddie", 0)
-    extra: int = only("pjreddie", 0)
+    flatten: int = 0
+    extra: int = 0
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c * stride^2, h / stride, w / stride), or the other way round."""
@@ -75,7 +75,7 @@ class Reorg(Layer):
             return Shape(shape.outputs + self.extra)
         return _reorganised(shape, self.stride, reverse=bool(self.reverse))
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Sizes at which the engines read outside their input."""
         shape, s = shapes[0], self.stride
         if self.extra or (

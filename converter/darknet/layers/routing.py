@@ -7,15 +7,14 @@ import typing
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from converter.darknet.dialects import DialectName
 from converter.darknet.layers.base import (
-    Dialect,
     Layer,
     Misfit,
     Shape,
     absolute,
     at_least,
     need_image,
-    only,
 )
 
 if typing.TYPE_CHECKING:
@@ -26,14 +25,14 @@ if typing.TYPE_CHECKING:
 class Route(Layer):
     """Concatenation of earlier layers' outputs, channel after channel: pj route_layer.c:74.
 
-    With ``groups``, only part ``group_id`` of each of them: AB route_layer.c:80.
+    With ``groups`` part ``group_id`` of each of them: AB route_layer.c:80.
     """
 
     type: ClassVar[str] = "route"
 
     layers: tuple[int, ...] = ()
-    groups: int = only("alexeyab", 1)
-    group_id: int = only("alexeyab", 0)
+    groups: int = 1
+    group_id: int = 0
 
     def sources(self, index: int) -> tuple[int, ...]:
         """The layers it names."""
@@ -96,7 +95,7 @@ class Upsample(Layer):
             return Shape.image(shape.c, shape.h * self.stride, shape.w * self.stride)
         return Shape.image(shape.c, shape.h // -self.stride, shape.w // -self.stride)
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Sizes at which the engines mix up the rows."""
         if self.stride < 0 and (shapes[0].h % -self.stride or shapes[0].w % -self.stride):
             return f"stride={self.stride} does not divide its input of {shapes[0]}"

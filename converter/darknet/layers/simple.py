@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, need_activation, nullified
 from converter.darknet.layers.base import (
     Array,
-    Dialect,
     Layer,
     Misfit,
     Modules,
@@ -34,7 +34,7 @@ class Activation(Layer):
         need_activation(self.activation)
         return shapes[0]
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """An activation that it makes zeros of."""
         return nullified(self.activation)
 
@@ -48,7 +48,6 @@ class Logistic(Layer):
     """The logistic function; in training also a cross entropy: pj logistic_layer.c:38."""
 
     type: ClassVar[str] = "logistic"
-    dialect: ClassVar[Dialect | None] = "pjreddie"
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, ...) -> (N, ...)."""
@@ -65,7 +64,7 @@ class Batchnorm(Layer):
         """The input's shape."""
         return need_image(shapes[0])
 
-    def arrays(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Iterator[Array]:
+    def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """[biases,] scales, rolling_mean, rolling_variance: pj parser.c:1122, AB :2117.
 
         pj adds biases, too, but neither writes nor reads them: they stay 0.
@@ -77,15 +76,15 @@ class Batchnorm(Layer):
             ("rolling_variance", "bn.running_var"),
         )
         shape = (shapes[0].c,)
-        for kind, suffix in names[1:] if dialect == "pjreddie" else names:
+        for kind, suffix in names if DIALECTS[dialect].batchnorm_biases else names[1:]:
             yield Array(kind=kind, suffix=suffix, shape=shape, on_disk=not self.dontload)
 
-    def modules(self, shapes: tuple[Shape, ...], dialect: Dialect) -> Modules:
+    def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``bn``; without bias as pj writes it."""
         from torch import nn
 
         bn = nn.BatchNorm2d(shapes[0].c)
-        if dialect == "pjreddie":
+        if not DIALECTS[dialect].batchnorm_biases:
             bn.register_parameter("bias", None)
         return {"bn": bn}
 
@@ -110,7 +109,6 @@ class Empty(Layer):
     """Nothing at all: AB parser.c:1524."""
 
     type: ClassVar[str] = "empty"
-    dialect: ClassVar[Dialect | None] = "alexeyab"
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """The input."""
@@ -134,7 +132,6 @@ class Contrastive(Layer):
     """A training loss on embeddings; its output stays 0 at inference: AB softmax_layer.c:219."""
 
     type: ClassVar[str] = "contrastive"
-    dialect: ClassVar[Dialect | None] = "alexeyab"
 
     def infer(self, *shapes: Shape) -> Shape:
         """Only the count survives: AB softmax_layer.c:167."""
@@ -152,7 +149,6 @@ class L2norm(Layer):
     """Every pixel's channels to length 1: pj l2norm_layer.c:37, blas.c:126."""
 
     type: ClassVar[str] = "l2norm"
-    dialect: ClassVar[Dialect | None] = "pjreddie"
 
     def infer(self, *shapes: Shape) -> Shape:
         """The input's shape."""

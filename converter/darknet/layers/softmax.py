@@ -4,8 +4,9 @@ import typing
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from converter.darknet.dialects import DialectName
 from converter.darknet.layers import tree
-from converter.darknet.layers.base import Dialect, Layer, Misfit, Shape
+from converter.darknet.layers.base import Layer, Misfit, Shape
 
 if typing.TYPE_CHECKING:
     import torch
@@ -33,7 +34,7 @@ class Softmax(Layer):
             raise Misfit("temperature=0 is a division by zero")
         return Shape(shapes[0].outputs)
 
-    def obstacle(self, shapes: tuple[Shape, ...], dialect: Dialect) -> str | None:
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """A tree that is not there, or of another number of classes."""
         return tree.obstacle(self.tree, shapes[0].outputs) if self.tree else None
 

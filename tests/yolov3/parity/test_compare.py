@@ -12,7 +12,8 @@ from safetensors.numpy import load_file, save_file
 
 from converter import UsageError, convert
 from converter.checkpoint.header import read_metadata
-from yolov3.parity.compare import BOUNDS, Parity, Row, against
+from converter.darknet.dialects import DIALECTS
+from yolov3.parity.compare import Parity, Row, against
 
 VERIFY = Path(__file__).parents[3] / "scripts/verify.py"
 DOG = Path("/usr/share/darknet/data/dog.jpg")
@@ -90,5 +91,5 @@ class TestEngines:
         facts = json.loads(done.stdout)
         assert (facts["ok"], facts["mismatched"]) == (False, ["heads.0.conv.weight"])
         assert facts["against"]["first"].startswith("layer 105 ")
-        assert facts["against"]["bound"] == BOUNDS["pjreddie"]
+        assert facts["against"]["bound"] == DIALECTS["pjreddie"].parity_bound
         assert len(facts["against"]["layers"]) == 107

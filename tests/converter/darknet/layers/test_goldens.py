@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from loading import GOLDENS, load, outputs
 
-from converter.darknet.layers import Dialect
+from converter.darknet.dialects import DialectName
 from converter.errors import WeightsError
 from yolov3.darknet import DarknetModel
 
@@ -43,7 +43,7 @@ def test_the_comparison_sees_a_wrong_dialect(name, tmp_path):
 
 
 def run(
-    name: str, folder: Path, dialect: Dialect
+    name: str, folder: Path, dialect: DialectName
 ) -> tuple[DarknetModel, dict[int, np.ndarray], dict[str, np.ndarray]]:
     path = GOLDENS / name
     model = load(path / "net.cfg", path / "net.weights", folder / "net.safetensors", dialect)

@@ -9,7 +9,8 @@ from loading import GOLDENS
 from one_feature import conv, network, section, sequence
 from pjreddie_layers import CASES
 
-from converter.darknet.layers import LAYERS, Dialect
+from converter.darknet.dialects import DialectName
+from converter.darknet.layers import LAYERS
 from converter.darknet.network import parse_network, read_network
 from converter.errors import CfgError, NetworkError
 from yolov3.darknet import DarknetModel
@@ -185,7 +186,7 @@ def test_what_cannot_run_exactly_converts_but_does_not_run(layers, message):
         ("conv_lstm", "alexeyab", "vf vi vo wf wi wg wo uf ui ug uo"),
     ],
 )
-def test_arrays_in_file_order(layer: str, dialect: Dialect, kinds: str):
+def test_arrays_in_file_order(layer: str, dialect: DialectName, kinds: str):
     # pj parser.c:991-1066, AB parser.c:1953-2056
     options = {"connected": {"batch_normalize": 1}, "conv_lstm": {"peephole": 1, "pad": 1}}
     parsed = parse_network(network(section(layer, **options.get(layer, {}))))

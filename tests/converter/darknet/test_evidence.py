@@ -5,7 +5,7 @@ import struct
 import pytest
 from one_feature import conv, network, section, sequence
 
-from converter.darknet.dialects import choose
+from converter.darknet.evidence import choose
 from converter.darknet.network import parse_network
 from converter.errors import WeightsError
 

@@ -1,0 +1,36 @@
+"""The engines, one module with one record each.
+
+Where two of them read or compute differently, the record says which does what; nobody outside
+compares a dialect's name. A dialect enters as a module with a ``DIALECT`` and one line in
+``DIALECTS``.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from converter.darknet.dialects import alexeyab, pjreddie
+from converter.darknet.dialects.base import Dialect
+
+DialectName = Literal["pjreddie", "alexeyab"]
+
+# In the order in which they are preferred where nothing tells them apart.
+DIALECTS: Mapping[DialectName, Dialect] = {
+    "pjreddie": pjreddie.DIALECT,
+    "alexeyab": alexeyab.DIALECT,
+}
+DEFAULT: DialectName = "pjreddie"
+
+
+def known_dialect(name: str) -> DialectName:
+    """``name``, which must be that of a dialect.
+
+    Raises:
+        ValueError: it is not.
+    """
+    for known in DIALECTS:
+        if name == known:
+            return known
+    raise ValueError(f"{name!r} is no dialect: use one of {', '.join(DIALECTS)}")
+
+
+__all__ = ["DEFAULT", "DIALECTS", "Dialect", "DialectName", "known_dialect"]
