@@ -11,7 +11,7 @@ from torch import nn
 
 from converter.darknet.cfg import parse_cfg
 from converter.darknet.layers.convolutional import Convolutional
-from converter.darknet.layers.heads import AnchorHead, Region
+from converter.darknet.layers.heads import Head
 from converter.darknet.network import Network, Node, parse_network
 from converter.errors import NetworkError, UsageError
 from yolov3.base import FromDarknet
@@ -106,26 +106,24 @@ def with_classes(network: Network, classes: int) -> tuple[str, list[int]]:
     """
     options: dict[int, tuple[str, int]] = {}
     for head in network.outputs:
-        anchors, conv = _anchors(head), network.nodes[head.sources[0]]
+        layer, conv = _replaceable(head), network.nodes[head.sources[0]]
         if not isinstance(conv.layer, Convolutional) or conv.layer.shares or conv.layer.has_norm:
             raise NetworkError(
                 f"gets its input from layer {conv.index}, which is no plain convolution",
                 place=head.place,
                 remedy="change the cfg by hand and train from that",
             )
-        more = anchors * (classes - int(getattr(head.layer, "classes")))  # noqa: B009
+        more = (layer.channels_per_class or 0) * (classes - layer.classes)
         options[head.index] = ("classes", classes)
         options[conv.index] = ("filters", conv.layer.filters + more)
     changed = [i for i in options if isinstance(network.nodes[i].layer, Convolutional)]
     return rewritten(network.text, options), changed
 
 
-def _anchors(head: Node) -> int:
-    """Anchors of a head: how many channels each class takes."""
-    if isinstance(head.layer, AnchorHead):
-        return len(head.layer.used_mask)
-    if isinstance(head.layer, Region) and not head.layer.tree:
-        return head.layer.num
+def _replaceable(head: Node) -> Head:
+    """The layer of a head whose classes can be changed."""
+    if isinstance(head.layer, Head) and head.layer.channels_per_class:
+        return head.layer
     raise NetworkError(
         "is no head whose classes can be replaced",
         place=head.place,

@@ -11,7 +11,7 @@ from torch import nn
 
 from converter.checkpoint.header import read_metadata
 from converter.checkpoint.metadata import Metadata
-from converter.darknet.layers.heads import Yolo
+from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network, parse_network
 from converter.errors import CheckpointError, UsageError
 from converter.families import name_layers
@@ -157,4 +157,4 @@ def _describe(model: Model, meta: Metadata, network: Network) -> None:
     outputs = reversed(network.outputs) if isinstance(model, YOLOv3) else network.outputs
     heads = [(node, node.layer) for node in outputs if isinstance(node.layer, Yolo)]
     model.strides = [network.input.h // node.output.h for node, _ in heads]
-    model.anchors = [list(layer.used_anchors) for _, layer in heads]
+    model.anchors = [list(layer.sizes) for _, layer in heads]

@@ -9,7 +9,7 @@ from converter.cli.program import parser, print_json, run
 from converter.darknet.dialects import DIALECTS
 from converter.darknet.network import Node
 from converter.errors import printable
-from converter.operations.info import Info, Row, anchors_of, describe
+from converter.operations.info import Info, Row, describe
 
 _COLUMNS = "{:>5}  {:18}{:>7}  {:22}{:>16} -> {:16}{:>12}{:>10}  {}"
 
@@ -83,7 +83,7 @@ def _classes(info: Info) -> Iterator[str]:
     if info.names:
         yield f"names: {', '.join(info.names)}"
     for node, head in info.heads:
-        pairs = "  ".join(f"{w:g},{h:g}" for w, h in anchors_of(head))
+        pairs = "  ".join(f"{w:g},{h:g}" for w, h in head.sizes)
         yield f"anchors of {node.place}: {pairs}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from converter.darknet.layers import Layer
 from converter.darknet.layers.connected import Connected
 from converter.darknet.layers.convolutional import Convolutional
-from converter.darknet.layers.heads import AnchorHead, Region
+from converter.darknet.layers.heads import AnchorHead
 from converter.darknet.network import Net, Network, build_network
 from converter.errors import DarknetError
 
@@ -19,7 +19,7 @@ def with_classes(network: Network, classes: int) -> Network | None:
     What each detection head reads, or the last layer with weights of a classifier, changes too.
     """
     layers = [node.layer for node in network.nodes]
-    if any(isinstance(layer, AnchorHead | Region) for layer in layers):
+    if any(isinstance(layer, AnchorHead) for layer in layers):
         return with_heads(network.net, layers, classes)
     return _built(network.net, layers) if _resize_classifier(network, layers, classes) else None
 
@@ -31,20 +31,13 @@ def with_heads(net: Net, layers: Sequence[Layer], classes: int) -> Network | Non
     """
     changed = list(layers)
     for index, head in enumerate(layers):
-        if isinstance(head, AnchorHead | Region):
+        if isinstance(head, AnchorHead):
             conv = changed[index - 1] if index else None
             if not isinstance(conv, Convolutional):
                 return None
             changed[index] = replace(head, classes=classes)
-            changed[index - 1] = replace(conv, filters=channels_of(head, classes))
+            changed[index - 1] = replace(conv, filters=head.channels(classes))
     return _built(net, changed)
-
-
-def channels_of(head: AnchorHead | Region, classes: int) -> int:
-    """Channels that ``head`` needs for ``classes`` classes: pj yolo_layer.c:15, parser.c:357."""
-    if isinstance(head, Region):
-        return head.num * (head.coords + 1 + classes)
-    return (len(head.mask) or head.num) * (head.box_values + 1 + classes)
 
 
 def with_channels(network: Network, channels: int) -> Network | None:

@@ -11,9 +11,9 @@ from functools import lru_cache
 
 from converter.darknet.layers import Layer
 from converter.darknet.layers.convolutional import Convolutional
-from converter.darknet.layers.heads import Yolo
 from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.routing import Route, Upsample
+from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Net, Network, build_network, render_cfg
 from converter.families.template import Spec, template
 

@@ -14,8 +14,8 @@ from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers import Layer
 from converter.darknet.layers.convolutional import Convolutional
-from converter.darknet.layers.heads import AnchorHead, Region
-from converter.diagnosis.alternatives import channels_of, with_heads
+from converter.darknet.layers.heads import AnchorHead
+from converter.diagnosis.alternatives import with_heads
 from converter.diagnosis.architectures import ARCHITECTURES, recognise
 from converter.diagnosis.candidates import WIDTHS, are_variances, candidates, is_plausible
 from converter.errors import NetworkError, WeightsError
@@ -108,14 +108,14 @@ def explain_heads(
     """``error``, which stopped a network with heads, with what the file says about the remedy."""
     heads = [
         (head, conv) for conv, head in pairwise(layers)
-        if isinstance(head, AnchorHead | Region) and isinstance(conv, Convolutional)
+        if isinstance(head, AnchorHead) and isinstance(conv, Convolutional)
     ]  # fmt: skip
-    wrong = next(((h, c) for h, c in heads if channels_of(h, h.classes) != c.filters), None)
+    wrong = next(((h, c) for h, c in heads if h.channels(h.classes) != c.filters), None)
     if wrong is None:
         return error
     head, conv = wrong
-    each = channels_of(head, 2) - channels_of(head, 1)
-    meant, rest = divmod(conv.filters - channels_of(head, 0), each)
+    each = head.channels(2) - head.channels(1)
+    meant, rest = divmod(conv.filters - head.channels(0), each)
     counts = [n for n in (head.classes, 0 if rest else meant) if n > 0]
     fitting = [
         count
@@ -127,7 +127,7 @@ def explain_heads(
         )
     ]
     wanted = " or ".join(
-        f"classes={count} with filters={channels_of(head, count)}" for count in fitting or counts
+        f"classes={count} with filters={head.channels(count)}" for count in fitting or counts
     )
     error.remedy = f"the file fits {wanted}" if fitting else f"write {wanted} there"
     return error

@@ -12,7 +12,7 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from converter.darknet.layers.heads import AnchorHead, Region
+from converter.darknet.layers.heads import AnchorHead
 from converter.errors import WeightsError
 from converter.files.source import Source
 from converter.plan import Plan, Slot
@@ -80,7 +80,7 @@ class Survey:
         self._heads = {
             node.sources[0]: node.layer
             for node in plan.network.nodes
-            if isinstance(node.layer, AnchorHead | Region)
+            if isinstance(node.layer, AnchorHead)
         }
         self._found: list[Oddity] = []
 
@@ -146,7 +146,7 @@ class Survey:
         if abs(values).max() > LARGEST_HEAD_BIAS:
             self._warn(slot, "head", f"holds logits up to {abs(values).max():.3g}")
             return
-        box = head.coords if isinstance(head, Region) else head.box_values
+        box = head.objectness
         objectness = values.reshape(-1, box + 1 + head.classes)[:, box]
         if objectness.min() > LARGEST_OBJECTNESS:
             self._warn(slot, "head", "would see an object in every cell")

@@ -12,10 +12,10 @@ from typing import Literal
 from converter.darknet.layers import Layer
 from converter.darknet.layers.combining import Shortcut
 from converter.darknet.layers.convolutional import Convolutional
-from converter.darknet.layers.heads import Yolo
 from converter.darknet.layers.pooling import Avgpool, Maxpool
 from converter.darknet.layers.routing import Route, Upsample
 from converter.darknet.layers.softmax import Softmax
+from converter.darknet.layers.yolo import Yolo
 
 # Residual blocks in each stage of Darknet-53 (YOLOv3 paper, table 1).
 BLOCKS = (1, 2, 8, 8, 4)

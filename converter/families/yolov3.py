@@ -6,9 +6,9 @@ levels, repeats, merge widths and SPP.
 
 from converter.darknet.layers import Layer
 from converter.darknet.layers.convolutional import Convolutional
-from converter.darknet.layers.heads import Yolo
 from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.routing import Upsample
+from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network, Node
 from converter.errors import FamilyError
 from converter.families.base import Family, Naming

@@ -14,10 +14,9 @@ from converter.checkpoint.header import read_entries, read_metadata
 from converter.checkpoint.metadata import Metadata
 from converter.checkpoint.reader import Tensors
 from converter.darknet import evidence
-from converter.darknet.costs import multiply_adds
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
-from converter.darknet.layers.heads import AnchorHead, Region
+from converter.darknet.layers.heads import AnchorHead
 from converter.darknet.network import Network, Node, parse_network, read_network
 from converter.diagnosis.architectures import recognise
 from converter.diagnosis.explain import explain_unknown
@@ -113,10 +112,10 @@ class Info:
     problem: DarknetError | None = None
 
     @property
-    def heads(self) -> list[tuple[Node, AnchorHead | Region]]:
+    def heads(self) -> list[tuple[Node, AnchorHead]]:
         """The detection heads that have anchors."""
         nodes = self.network.nodes if self.network else ()
-        return [(n, n.layer) for n in nodes if isinstance(n.layer, AnchorHead | Region)]
+        return [(n, n.layer) for n in nodes if isinstance(n.layer, AnchorHead)]
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``info --json`` prints."""
@@ -147,7 +146,7 @@ class Info:
                     "layer": node.index,
                     "classes": head.classes,
                     "output": _dimensions(node.output),
-                    "anchors": [list(pair) for pair in anchors_of(head)],
+                    "anchors": [list(pair) for pair in head.sizes],
                 }
                 for node, head in self.heads
             ],
@@ -325,18 +324,11 @@ def _rows(network: Network, dialect: DialectName, start: int) -> Iterator[Row]:
             node=node,
             parameters=counts[False],
             statistics=counts[True],
-            multiply_adds=multiply_adds(node.layer, node.inputs[0], dialect),
+            multiply_adds=node.layer.multiply_adds(node.inputs, dialect),
             start=start,
             end=end,
         )
         start = end
-
-
-def anchors_of(head: AnchorHead | Region) -> list[tuple[float, float]]:
-    """(width, height) of the head's own anchors: in pixels, for [region] in cells."""
-    if isinstance(head, AnchorHead):
-        return list(head.used_anchors)
-    return list(zip(head.anchors[::2], head.anchors[1::2], strict=False))
 
 
 def _dimensions(shape: Any) -> list[int]:

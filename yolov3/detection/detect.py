@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from converter.darknet.dialects import DIALECTS
-from converter.darknet.layers.heads import AnchorHead, Detection
+from converter.darknet.layers.heads import Head, MaskedHead
 from converter.errors import CheckpointError, ImageError, NetworkError, UsageError
 from yolov3.backbone import Darknet53
 from yolov3.base import FromDarknet
-from yolov3.detection.decode import decode, need_boxes
+from yolov3.detection.decode import decode, require_boxes
 from yolov3.detection.detections import Classes, Detections
 from yolov3.detection.image import Picture, Pixels, Resize, inner_size, prepare, read
 from yolov3.detection.nms import Overlap, iou, measure, suppress
@@ -157,7 +157,7 @@ class Detector:
                 raise UsageError(f"{name}={value} is outside 0 to 1")
         loaded = _loaded(model)
         self._heads = loaded.network.outputs
-        need_boxes(self._heads, loaded.dialect)
+        require_boxes(self._heads, loaded.dialect)
         self._model, self._loaded = model, loaded
         classes = loaded.network.classes or 0
         self.names = tuple(loaded.names or map(str, range(classes)))
@@ -165,7 +165,7 @@ class Detector:
         self._how = _resize(resize, usual_resize(loaded), DETECTOR_RESIZES)
         self._overlap: Overlap = iou
         last = self._heads[-1].layer
-        if DIALECTS[loaded.dialect].nms_kinds and isinstance(last, AnchorHead):
+        if DIALECTS[loaded.dialect].nms_kinds and isinstance(last, MaskedHead):
             self._overlap = measure(last.nms_kind, last.beta_nms)
 
     def read(self, picture: Picture) -> Pixels:
@@ -259,8 +259,9 @@ def _loaded(model: nn.Module) -> FromDarknet:
 
 def usual_resize(loaded: FromDarknet) -> Resize:
     """How the engine that wrote the checkpoint makes a detector's input of a picture."""
-    if isinstance(loaded.network.outputs[-1].layer, Detection):
-        return "stretch"  # pj examples/yolo.c:287
+    last = loaded.network.outputs[-1].layer
+    if isinstance(last, Head) and last.stretches:
+        return "stretch"
     dialect = DIALECTS[loaded.dialect]
     return "letterbox" if dialect.letter_box and loaded.network.net.letter_box else dialect.resize
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import nn
 
 from converter.darknet.dialects import DEFAULT
 from converter.darknet.layers import container
-from converter.darknet.layers.heads import Region, Yolo
+from converter.darknet.layers.heads import AnchorHead
 from converter.darknet.network import Network, Node
 from converter.errors import NetworkError
 from yolov3.backbone import Darknet53
@@ -69,51 +67,27 @@ class Boxes(nn.Module):
 
 
 class _Head(nn.Module):
-    """Decodes one map: pj yolo_layer.c:83, region_layer.c:80; AB yolo_layer.c:138."""
+    """Decodes one map."""
 
-    anchors: torch.Tensor
+    sizes: torch.Tensor
     stride: torch.Tensor
 
     def __init__(self, network: Network, node: Node) -> None:
         super().__init__()
         layer = node.layer
-        if not isinstance(layer, Yolo | Region) or _odd(layer):
+        if not isinstance(layer, AnchorHead) or not layer.exports_boxes:
             raise NetworkError(
                 "gives no boxes that can be exported",
                 place=node.place,
                 remedy="export its maps, without --boxes",
             )
         self.layer, self.activate = layer, container({}, DEFAULT)
-        stride = [network.input.w / node.output.w, network.input.h / node.output.h]
+        stride = (network.input.w / node.output.w, network.input.h / node.output.h)
+        sizes = torch.tensor(layer.sizes_in_pixels(stride))
         self.register_buffer("stride", torch.tensor(stride), persistent=False)
-        self.register_buffer("anchors", _anchors(layer, stride), persistent=False)
+        self.register_buffer("sizes", sizes, persistent=False)
 
     def forward(self, raw: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(N, anchors * values, h, w) -> (N, M, 4), (N, M, classes)."""
-        rows, columns = raw.shape[2:]
-        values = self.layer.forward(self.activate, raw).flatten(2).transpose(1, 2)
-        values = values.reshape(
-            *values.shape[:2], len(self.anchors), -1
-        )  # (N, cells, anchors, ...)
-        xy, wh, scores = values[..., :2], values[..., 2:4], values[..., 4:5] * values[..., 5:]
-        x = torch.arange(columns, dtype=raw.dtype, device=raw.device).expand(rows, columns)
-        y = torch.arange(rows, dtype=raw.dtype, device=raw.device)[:, None].expand(rows, columns)
-        place = torch.stack([x, y], 2).flatten(0, 1)[:, None]  # (cells, 1, 2)
-        centre = (xy + place) * self.stride
-        new = isinstance(self.layer, Yolo) and self.layer.new_coords
-        half = (wh * wh * 4 if new else wh.exp()) * self.anchors / 2
-        boxes = torch.cat([centre - half, centre + half], 3)
-        return boxes.flatten(1, 2), scores.flatten(1, 2)
-
-
-def _odd(layer: Yolo | Region) -> bool:
-    """A [region] that reads its values in another way."""
-    return isinstance(layer, Region) and bool(layer.tree or layer.background or layer.coords != 4)
-
-
-def _anchors(layer: Yolo | Region, stride: Sequence[float]) -> torch.Tensor:
-    """(anchors, 2) in pixels; a [region] has them in cells."""
-    if isinstance(layer, Yolo):
-        return torch.tensor(layer.used_anchors)
-    sizes = [*layer.anchors, *[0.5] * (2 * layer.num)][: 2 * layer.num]
-    return torch.tensor(sizes).reshape(-1, 2) * torch.tensor(stride)
+        values = self.layer.forward(self.activate, raw)
+        return self.layer.decode_all(values, self.sizes, self.stride)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from converter.darknet.dialects import DialectName, alexeyab, pjreddie
 from converter.darknet.layers.combining import Shortcut
 from converter.darknet.layers.convolutional import Convolutional
-from converter.darknet.layers.heads import Region
 from converter.darknet.layers.recurrent import Crnn
+from converter.darknet.layers.region import Region
 from converter.darknet.network import Network, Node
 
 

@@ -24,7 +24,7 @@ _OUTSIDE = (
 )  # fmt: skip
 
 
-def need_activation(name: str) -> None:
+def require_activation(name: str) -> None:
     """Refuse a name that no engine knows.
 
     Raises:
@@ -34,7 +34,7 @@ def need_activation(name: str) -> None:
         raise Misfit(f"activation={name} is unknown: Darknet would silently use relu")
 
 
-def nullified(name: str, known: tuple[str, ...] = ()) -> str | None:
+def zeroed(name: str, known: tuple[str, ...] = ()) -> str | None:
     """Why ``name`` does not run in a layer that is no convolution; None if it does.
 
     AlexeyAB's engine computes these outside of its general function, which answers 0 for them, on

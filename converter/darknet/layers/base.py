@@ -130,6 +130,15 @@ class Layer:
         """Why this layer cannot run exactly in PyTorch; None if it can."""
         return None
 
+    def multiply_adds(self, shapes: tuple[Shape, ...], dialect: DialectName) -> int:
+        """Multiply-adds of its convolutions and matrices, for one picture and one step.
+
+        Only these are counted, as darknet does: biases, batch norm, activations and pooling are a
+        percent or less. Darknet prints twice as many as BFLOPs (a multiplication and an addition
+        each): pj convolutional_layer.c:325, AB convolutional_layer.c:780.
+        """
+        return 0
+
     def over(self, time_steps: int) -> "Layer":
         """This layer in a network that reads sequences of so many steps."""
         return self
@@ -175,6 +184,11 @@ class Composite(Layer):
         parts = self.parts(shapes[0], dialect).values()
         return next(filter(None, (part.obstacle((shape,), dialect) for part, shape in parts)), None)
 
+    def multiply_adds(self, shapes: tuple[Shape, ...], dialect: DialectName) -> int:
+        """Those of its parts."""
+        parts = self.parts(shapes[0], dialect).values()
+        return sum(part.multiply_adds((shape,), dialect) for part, shape in parts)
+
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """A container for each part."""
         return {
@@ -206,7 +220,7 @@ def _converters(cls: type[Layer]) -> dict[str, Any]:
     return {f.name: by_type[f.type] for f in options}
 
 
-def need_image(shape: Shape) -> Shape:
+def require_image(shape: Shape) -> Shape:
     """``shape``, which must be an image, as most layers demand.
 
     Raises:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.activation import activate, need_activation, nullified
+from converter.darknet.layers.activation import activate, require_activation, zeroed
 from converter.darknet.layers.base import (
     Array,
     Layer,
@@ -19,7 +19,7 @@ from converter.darknet.layers.base import (
     Shape,
     absolute,
     at_least,
-    need_image,
+    require_image,
 )
 
 if typing.TYPE_CHECKING:
@@ -57,10 +57,10 @@ class Shortcut(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """The previous layer's shape."""
-        need_activation(self.activation)
+        require_activation(self.activation)
         self._need_known_weights()
-        shape = need_image(shapes[0])
-        for other in map(need_image, shapes[1:]):
+        shape = require_image(shapes[0])
+        for other in map(require_image, shapes[1:]):
             if len(shapes) > 2 and (other.h, other.w) != (shape.h, shape.w):
                 raise Misfit(f"adds {other} to {shape}: several maps must be of one size")
             # pj blas.c:70-73
@@ -96,7 +96,7 @@ class Shortcut(Layer):
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """An activation that it makes zeros of: AB shortcut_layer.c:150."""
-        return nullified(self.activation, known=("swish", "mish"))
+        return zeroed(self.activation, known=("swish", "mish"))
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``weight``, if weighted."""
@@ -171,7 +171,7 @@ class Product(Layer):
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """An activation that it makes zeros of."""
-        return nullified(self.activation)
+        return zeroed(self.activation)
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, c, h, w), (N, c, 1, 1) or (N, 1, h, w); and (N, c, h, w) -> (N, c, h, w)."""
@@ -186,8 +186,8 @@ class Sam(Product):
 
     def infer(self, *shapes: Shape) -> Shape:
         """The shape of both."""
-        need_activation(self.activation)
-        if need_image(shapes[0]) != shapes[1]:
+        require_activation(self.activation)
+        if require_image(shapes[0]) != shapes[1]:
             raise Misfit(f"multiplies {shapes[0]} by {shapes[1]}")
         return shapes[1]
 
@@ -205,8 +205,8 @@ class ScaleChannels(Product):
 
     def infer(self, *shapes: Shape) -> Shape:
         """The earlier layer's shape: AB scale_channels_layer.c:18-25."""
-        need_activation(self.activation)
-        factors, shape = map(need_image, shapes)
+        require_activation(self.activation)
+        factors, shape = map(require_image, shapes)
         wanted = (1, shape.h, shape.w) if self.scale_wh else (shape.c, 1, 1)
         if (factors.c, factors.h, factors.w) != wanted:
             raise Misfit(f"scales {shape} by {factors}, not {' x '.join(map(str, wanted))}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.activation import activate, need_activation, nullified
+from converter.darknet.layers.activation import activate, require_activation, zeroed
 from converter.darknet.layers.base import Array, Layer, Modules, Shape, at_least
 
 if typing.TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Connected(Layer):
     def infer(self, *shapes: Shape) -> Shape:
         """Any shape -> (output, 1, 1)."""
         at_least(1, output=self.output)
-        need_activation(self.activation)
+        require_activation(self.activation)
         return Shape.image(self.output, 1, 1)
 
     def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
@@ -50,7 +50,11 @@ class Connected(Layer):
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """An activation that it makes zeros of."""
-        return nullified(self.activation)
+        return zeroed(self.activation)
+
+    def multiply_adds(self, shapes: tuple[Shape, ...], dialect: DialectName) -> int:
+        """One for each weight."""
+        return shapes[0].outputs * self.output
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``fc``, and ``bn`` with batch norm."""

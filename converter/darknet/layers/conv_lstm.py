@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.activation import need_activation
-from converter.darknet.layers.base import Layer, Shape, at_least, need_image
+from converter.darknet.layers.activation import require_activation
+from converter.darknet.layers.base import Layer, Shape, at_least, require_image
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.recurrent import Recurrent
 
@@ -42,8 +42,8 @@ class ConvLstm(Recurrent):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (output, h', w')."""
-        need_activation(self.lstm_activation)
-        return self._conv().infer(need_image(shapes[0]))
+        require_activation(self.lstm_activation)
+        return self._conv().infer(require_image(shapes[0]))
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """What only GPU code does, and a state of another size than the picture."""
@@ -117,7 +117,7 @@ class History(Recurrent):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c * history_size, h, w)."""
-        shape = need_image(shapes[0])
+        shape = require_image(shapes[0])
         at_least(1, history_size=self.history_size)
         return Shape.image(shape.c * self.history_size, shape.h, shape.w)
 

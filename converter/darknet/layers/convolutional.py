@@ -6,11 +6,11 @@ parser.c:169-249.
 
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.activation import activate, need_activation
+from converter.darknet.layers.activation import activate, require_activation
 from converter.darknet.layers.base import (
     Array,
     Layer,
@@ -19,7 +19,7 @@ from converter.darknet.layers.base import (
     Shape,
     absolute,
     at_least,
-    need_image,
+    require_image,
 )
 from converter.darknet.layers.pooling import blur, blurred
 
@@ -97,11 +97,11 @@ class Convolutional(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (filters, h', w'); the dilation does not count: AB :78-86."""
-        shape = need_image(shapes[0])
+        shape = require_image(shapes[0])
         at_least(1, filters=self.filters, size=self.size, groups=self.groups)
         at_least(1, stride=min(self.strides), dilation=self.dilation)
         at_least(0, padding=self.pixels)
-        need_activation(self.activation)
+        require_activation(self.activation)
         for what, count in (("input channels", shape.c), ("filters", self.filters)):
             if count % self.groups:
                 raise Misfit(f"groups={self.groups} does not divide its {count} {what}")
@@ -156,6 +156,13 @@ class Convolutional(Layer):
                 " AlexeyAB's engine reads its columns at wrong places"
             )
         return None
+
+    def multiply_adds(self, shapes: tuple[Shape, ...], dialect: DialectName) -> int:
+        """With antialiasing of every pixel: the blur picks some of them afterwards (AB :617)."""
+        layer = self
+        if self.antialiasing:
+            layer = replace(self, stride=1, stride_x=-1, stride_y=-1, antialiasing=0)
+        return layer.infer(*shapes).outputs * (shapes[0].c // self.groups) * self.size**2
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``conv``, and ``bn`` with batch norm; none if shared."""
@@ -220,10 +227,10 @@ class Deconvolutional(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (filters, h', w'): pj deconvolutional_layer.c:67."""
-        shape = need_image(shapes[0])
+        shape = require_image(shapes[0])
         at_least(1, filters=self.filters, size=self.size, stride=self.stride)
         at_least(0, padding=self.pixels)
-        need_activation(self.activation)
+        require_activation(self.activation)
         if self.numload not in (0, self.filters):
             raise Misfit(f"numload={self.numload} leaves some of its {self.filters} filters unset")
         around = self.size - 2 * self.pixels
@@ -242,6 +249,10 @@ class Deconvolutional(Layer):
             shape=(shapes[0].c, self.filters, self.size, self.size),
             on_disk=not self.dontload,
         )
+
+    def multiply_adds(self, shapes: tuple[Shape, ...], dialect: DialectName) -> int:
+        """Every value of the input meets every filter."""
+        return shapes[0].outputs * self.filters * self.size**2
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``conv``, and ``bn`` with batch norm."""

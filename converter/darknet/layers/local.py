@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.activation import activate, need_activation, nullified
+from converter.darknet.layers.activation import activate, require_activation, zeroed
 from converter.darknet.layers.base import (
     Array,
     Layer,
     Modules,
     Shape,
     at_least,
-    need_image,
+    require_image,
 )
 
 if typing.TYPE_CHECKING:
@@ -34,10 +34,10 @@ class Local(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (filters, h', w'), as if any padding kept the size: pj local_layer.c:10."""
-        shape = need_image(shapes[0])
+        shape = require_image(shapes[0])
         at_least(1, filters=self.filters, size=self.size, stride=self.stride)
         at_least(0, pad=self.pad)
-        need_activation(self.activation)
+        require_activation(self.activation)
         lost = 1 if self.pad else self.size
         return Shape.image(
             self.filters,
@@ -57,7 +57,11 @@ class Local(Layer):
         """A padding that does not keep the size, or an activation that it makes zeros of."""
         if self.pad and 2 * self.pad != self.size - 1:
             return f"size={self.size} with pad={self.pad}: the engines read columns at wrong places"
-        return nullified(self.activation)
+        return zeroed(self.activation)
+
+    def multiply_adds(self, shapes: tuple[Shape, ...], dialect: DialectName) -> int:
+        """One for each weight."""
+        return self.infer(*shapes).outputs * shapes[0].c * self.size**2
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``bias`` and ``weight``."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, need_image
+from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
 
 if typing.TYPE_CHECKING:
     import torch
@@ -86,7 +86,7 @@ class Maxpool(Pool):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, h', w'), or (out_channels, h, w) with ``maxpool_depth``."""
-        shape = need_image(shapes[0])
+        shape = require_image(shapes[0])
         if self.maxpool_depth:
             at_least(1, out_channels=self.out_channels)
             if self.out_channels > shape.c:
@@ -131,7 +131,7 @@ class LocalAvgpool(Pool):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, h', w')."""
-        return self.pooled(need_image(shapes[0]), self.strides)
+        return self.pooled(require_image(shapes[0]), self.strides)
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Windows of which the engine divides nothing by nothing."""
@@ -160,7 +160,7 @@ class Avgpool(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, 1, 1)."""
-        return Shape.image(need_image(shapes[0]).c, 1, 1)
+        return Shape.image(require_image(shapes[0]).c, 1, 1)
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, c, h, w) -> (N, c, 1, 1)."""

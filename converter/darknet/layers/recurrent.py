@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, TypeVar
 
 from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.layers.activation import activate, need_activation
+from converter.darknet.layers.activation import activate, require_activation
 from converter.darknet.layers.base import (
     Composite,
     Layer,
     Misfit,
     Shape,
     at_least,
-    need_image,
+    require_image,
 )
 from converter.darknet.layers.connected import Connected
 from converter.darknet.layers.convolutional import Convolutional
@@ -97,7 +97,7 @@ class Rnn(_Elman):
     def infer(self, *shapes: Shape) -> Shape:
         """Any shape -> (output, 1, 1): AB rnn_layer.c:39."""
         at_least(1, output=self.output, hidden=self.hidden)
-        need_activation(self.activation)
+        require_activation(self.activation)
         return Shape.image(self.output, 1, 1)
 
     def parts(self, shape: Shape, dialect: DialectName) -> dict[str, tuple[Layer, Shape]]:
@@ -159,7 +159,7 @@ class Crnn(_Elman):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (output, h, w); AB demands that size: the asserts of crnn_layer.c:72."""
-        shape = need_image(shapes[0])
+        shape = require_image(shapes[0])
         pj = (self.hidden_filters, self.output_filters)
         if self.is_alexeyab and any(pj) and pj != self.filters:
             raise Misfit(

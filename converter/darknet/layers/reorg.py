@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, need_image
+from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
 
 if typing.TYPE_CHECKING:
     import torch
@@ -30,7 +30,7 @@ class Reorg3d(Layer):
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c * stride^2, h / stride, w / stride), or the other way round."""
         at_least(1, stride=self.stride)
-        return _reorganised(need_image(shapes[0]), self.stride, reverse=bool(self.reverse))
+        return _reorganised(require_image(shapes[0]), self.stride, reverse=bool(self.reverse))
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Sizes at which the engine reads outside its input."""
@@ -66,7 +66,7 @@ class Reorg(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c * stride^2, h / stride, w / stride), or the other way round."""
-        shape = need_image(shapes[0])
+        shape = require_image(shapes[0])
         at_least(1, stride=self.stride)
         at_least(0, extra=self.extra)
         if self.extra and self.flatten:

@@ -14,7 +14,7 @@ from converter.darknet.layers.base import (
     Shape,
     absolute,
     at_least,
-    need_image,
+    require_image,
 )
 
 if typing.TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Upsample(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, h * stride, w * stride), or (c, h / -stride, w / -stride)."""
-        shape = need_image(shapes[0])
+        shape = require_image(shapes[0])
         if self.stride == 0:
             raise Misfit("stride=0 leaves nothing")
         if self.stride > 0:
@@ -128,7 +128,7 @@ class Crop(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, crop_height, crop_width)."""
-        shape = need_image(shapes[0])
+        shape = require_image(shapes[0])
         if self.crop_height > shape.h or self.crop_width > shape.w:
             raise Misfit(f"crops {self.crop_height} x {self.crop_width} pixels of {shape}")
         return Shape.image(shape.c, self.crop_height, self.crop_width)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.layers.activation import activate, need_activation, nullified
+from converter.darknet.layers.activation import activate, require_activation, zeroed
 from converter.darknet.layers.base import (
     Array,
     Layer,
@@ -14,7 +14,7 @@ from converter.darknet.layers.base import (
     Modules,
     Shape,
     at_least,
-    need_image,
+    require_image,
 )
 
 if typing.TYPE_CHECKING:
@@ -31,12 +31,12 @@ class Activation(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """The input's shape."""
-        need_activation(self.activation)
+        require_activation(self.activation)
         return shapes[0]
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """An activation that it makes zeros of."""
-        return nullified(self.activation)
+        return zeroed(self.activation)
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, ...) -> (N, ...)."""
@@ -62,7 +62,7 @@ class Batchnorm(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """The input's shape."""
-        return need_image(shapes[0])
+        return require_image(shapes[0])
 
     def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """[biases,] scales, rolling_mean, rolling_variance: pj parser.c:1122, AB :2117.
@@ -152,7 +152,7 @@ class L2norm(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """The input's shape."""
-        return need_image(shapes[0])
+        return require_image(shapes[0])
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, c, h, w) -> (N, c, h, w)."""
@@ -178,7 +178,7 @@ class Normalization(Layer):
     def infer(self, *shapes: Shape) -> Shape:
         """The input's shape."""
         at_least(1, size=self.size)
-        if self.size // 2 > need_image(shapes[0]).c:
+        if self.size // 2 > require_image(shapes[0]).c:
             raise Misfit(f"size={self.size} is too large for its {shapes[0].c} channels")
         return shapes[0]
 

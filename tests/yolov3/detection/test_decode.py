@@ -13,7 +13,7 @@ from converter import convert
 from converter.darknet.network import parse_network
 from converter.errors import NetworkError
 from yolov3 import load
-from yolov3.detection.decode import decode, need_boxes
+from yolov3.detection.decode import decode, require_boxes
 from yolov3.detection.detect import detect
 from yolov3.detection.nms import iou, measure, suppress
 
@@ -150,7 +150,7 @@ def test_maps_that_are_no_numbers():
 )
 def test_heads_that_are_refused(text, outputs, problem):
     with pytest.raises(NetworkError, match=problem):
-        need_boxes(head(text, outputs), "alexeyab")
+        require_boxes(head(text, outputs), "alexeyab")
 
 
 # Overlaps

@@ -230,7 +230,7 @@ def test_defaults_are_darknets():
 def test_anchors_beyond_num_are_those_that_are_written():
     # AB's cspx-p7-mish.cfg has num=16 and mask=16,17,18,19.
     cfg = network(conv(filters=6), section("yolo", classes=1, num=1, mask=2, anchors="1,2,3,4,5,6"))
-    assert parse_network(cfg).nodes[1].layer.used_anchors == ((5.0, 6.0),)
+    assert parse_network(cfg).nodes[1].layer.sizes == ((5.0, 6.0),)
 
 
 @pytest.mark.engine

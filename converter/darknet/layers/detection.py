@@ -1,0 +1,99 @@
+"""Heads without anchors: [detection] of YOLOv1, and [iseg]."""
+
+import typing
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from converter.darknet.dialects import DialectName
+from converter.darknet.layers.base import Misfit, Shape, at_least, require_image
+from converter.darknet.layers.heads import Boxes, Head
+
+if typing.TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detection(Head):
+    """YOLOv1's output layer: pj detection_layer.c, parser.c:405; AB detection_layer.c.
+
+    For side x side cells, its values are the classes of every cell, then the scores of their
+    ``num`` boxes, then these boxes.
+    """
+
+    type: ClassVar[str] = "detection"
+    stretches: ClassVar[bool] = True  # pj examples/yolo.c:287
+
+    classes: int = 1
+    coords: int = 1
+    num: int = 1
+    side: int = 7
+    softmax: int = 0
+    sqrt: int = 0
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """Only the count survives: pj detection_layer.c:28, with its assert."""
+        at_least(1, classes=self.classes, coords=self.coords, num=self.num, side=self.side)
+        wanted = self.side**2 * ((1 + self.coords) * self.num + self.classes)
+        if shapes[0].outputs != wanted:
+            raise Misfit(f"needs {wanted} values, the layer before it has {shapes[0].outputs}")
+        return Shape(wanted)
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, ...) -> (N, outputs): pj detection_layer.c:50."""
+        import torch
+
+        x = inputs[0].flatten(1)
+        if not self.softmax:
+            return x
+        scores = x[:, : self.side**2 * self.classes].reshape(x.shape[0], -1, self.classes)
+        return torch.cat([scores.softmax(2).flatten(1), x[:, self.side**2 * self.classes :]], 1)
+
+    def boxes_problem(self, dialect: DialectName) -> str | None:
+        """Boxes that are none."""
+        if self.coords != 4:
+            return f"has coords={self.coords}, but Darknet reads four values a box"
+        return None
+
+    def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
+        """Objectness alone bars no box: pj detection_layer.c:225."""
+        import torch
+
+        v, cells = values.double().cpu(), self.side**2
+        first, last = cells * self.classes, cells * (self.classes + self.num)
+        scores = v[:, :first].reshape(-1, cells, 1, self.classes)
+        scores = scores * v[:, first:last].reshape(-1, cells, self.num, 1)
+        boxes = v[:, last:].reshape(-1, cells, self.num, 4)
+        cell = torch.arange(cells)
+        place = torch.stack([cell % self.side, cell // self.side], 1)[:, None]
+        xy = (boxes[..., :2] + place) / self.side
+        wh = boxes[..., 2:].square() if self.sqrt else boxes[..., 2:]
+        picture, cell, box = (scores > threshold).any(3).nonzero().unbind(1)
+        return picture, torch.cat([xy, wh], 3)[picture, cell, box], scores[picture, cell, box]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Iseg(Head):
+    """Instance segmentation: class maps, then ``ids`` embedding maps. pj iseg_layer.c."""
+
+    type: ClassVar[str] = "iseg"
+
+    ids: int = 32
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """(classes + ids, h, w), unchanged: the assert of pj parser.c:349."""
+        shape = require_image(shapes[0])
+        at_least(1, classes=self.classes)
+        at_least(0, ids=self.ids)
+        if shape.c != self.classes + self.ids:
+            raise Misfit(
+                f"classes={self.classes} and ids={self.ids} are {self.classes + self.ids}"
+                f" channels, the layer before it has {shape.c}"
+            )
+        return shape
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, classes + ids, h, w) -> the same, classes logistic: pj iseg_layer.c:78."""
+        import torch
+
+        classes, ids = inputs[0].split_with_sizes((self.classes, self.ids), 1)
+        return torch.cat([classes.sigmoid(), ids], 1)

@@ -1,0 +1,138 @@
+"""YOLOv2's head: [region]."""
+
+import typing
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from converter.darknet.dialects import DIALECTS, DialectName
+from converter.darknet.layers import tree
+from converter.darknet.layers.base import Misfit, Shape, at_least, require_image
+from converter.darknet.layers.heads import AnchorHead, Boxes, Cells, as_stored, by_anchor
+
+if typing.TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region(AnchorHead):
+    """YOLOv2's output layer: pj region_layer.c, parser.c:353; AB region_layer.c, parser.c:666.
+
+    ``anchors`` are (width, height) pairs in cells.
+    """
+
+    type: ClassVar[str] = "region"
+
+    coords: int = 4
+    num: int = 1
+    softmax: int = 0
+    background: int = 0
+    classfix: int = 0
+    anchors: tuple[float, ...] = ()
+    tree: str = ""
+
+    def infer(self, *shapes: Shape) -> Shape:
+        """(num * (coords + 1 + classes), h, w), unchanged: the assert of pj parser.c:360."""
+        shape = require_image(shapes[0])
+        at_least(1, classes=self.classes, num=self.num)
+        at_least(2, coords=self.coords)
+        wanted = self.channels(self.classes)
+        if shape.c != wanted:
+            raise Misfit(
+                f"classes={self.classes}, coords={self.coords} and num={self.num} need {wanted}"
+                f" channels, the layer before it has {shape.c}"
+            )
+        return shape
+
+    def signature(self) -> dict[str, Any]:
+        """Without the anchors themselves."""
+        facts = super().signature()
+        del facts["anchors"]
+        return facts
+
+    def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
+        """Boxes that AlexeyAB's engine cannot have, and a tree that is not there."""
+        if DIALECTS[dialect].region_by_cell and self.coords != 4:  # AB region_layer.c:198
+            return f"coords={self.coords}: AlexeyAB's engine looks for the objectness after four"
+        return tree.obstacle(self.tree, self.classes) if self.tree else None
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, num * (coords + 1 + classes), h, w) -> the same: pj region_layer.c:158, AB :187.
+
+        Logistic objectness, and softmax, softmax by ``tree``, or logistic classes. pj also makes
+        x and y logistic; AB leaves that to the boxes, and moves the values: cell by cell, in it
+        anchor by anchor, in it box, objectness, classes.
+        """
+        import torch
+
+        x = by_anchor(inputs[0], self.num)
+        xy, others, scores = x.split_with_sizes((2, self.coords - 2, 1 + self.classes), 2)
+        by_cell = DIALECTS[m.dialect].region_by_cell
+        if not by_cell:
+            xy = xy.sigmoid()
+        values = torch.cat([xy, others, self._scores(scores)], 2)
+        if by_cell:
+            values = values.flatten(3).permute(0, 3, 1, 2)  # (N, cell, anchor, value)
+        return values.reshape(inputs[0].shape)
+
+    def _scores(self, raw: "torch.Tensor") -> "torch.Tensor":
+        """(N, num, 1 + classes, h, w) objectness and classes; ``background`` is one of them."""
+        import torch
+
+        if self.background and self.softmax and not self.tree:
+            return raw.softmax(2)
+        objectness, classes = raw.split_with_sizes((1, self.classes), 2)
+        if self.tree:
+            classes = tree.softmax(classes, tree.group_sizes(self.tree), 2)
+        else:
+            classes = classes.softmax(2) if self.softmax else classes.sigmoid()
+        return torch.cat([objectness if self.background else objectness.sigmoid(), classes], 2)
+
+    @property
+    def objectness(self) -> int:
+        """After the box."""
+        return self.coords
+
+    @property
+    def anchor_count(self) -> int:
+        """All of them."""
+        return self.num
+
+    @property
+    def sizes(self) -> tuple[tuple[float, float], ...]:
+        """In cells; Darknet fills absent ones with 0.5."""
+        values = [*self.anchors, *[0.5] * (2 * self.num)]
+        return tuple((values[2 * i], values[2 * i + 1]) for i in range(self.num))
+
+    def sizes_in_pixels(self, stride: tuple[float, float]) -> tuple[tuple[float, float], ...]:
+        """Cells times ``stride``."""
+        return tuple((w * stride[0], h * stride[1]) for w, h in self.sizes)
+
+    @property
+    def channels_per_class(self) -> int | None:
+        """One for each anchor; a word tree fixes the classes."""
+        return None if self.tree else self.num
+
+    def boxes_problem(self, dialect: DialectName) -> str | None:
+        """A word tree, or an option of one engine that is not done here."""
+        if self.tree:
+            return f"sorts its classes by a word tree ({self.tree}), which is not done here"
+        if self.classfix == -1 and DIALECTS[dialect].region_classfix:
+            return "has classfix=-1, which is not done here"
+        return None
+
+    @property
+    def exports_boxes(self) -> bool:
+        """Unless it reads its values in another way."""
+        return not (self.tree or self.background or self.coords != 4)
+
+    def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
+        """Anchors are in cells: pj region_layer.c:80, :364, AB region_layer.c:99, :374."""
+        # With a background class every box counts: pj region_layer.c:402.
+        least = float("-inf") if self.background else threshold
+        cells = Cells.above(least, values, self.num, self.objectness)
+        v = cells.values
+        wh = v[:, 2:4].exp() * as_stored(self.sizes)[cells.anchor] / cells.grid
+        scores = v[:, self.coords + 1 :]
+        if not self.background:
+            scores = scores * v[:, self.coords : self.coords + 1]
+        return cells.picture, cells.boxes(v[:, :2], wh), scores

@@ -1,0 +1,98 @@
+"""YOLOv3's heads: [yolo] and [Gaussian_yolo]."""
+
+import typing
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from converter.darknet.layers.heads import Boxes, Cells, MaskedHead, as_stored, by_anchor, pixels
+
+if typing.TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yolo(MaskedHead):
+    """YOLOv3's output layer: pj yolo_layer.c, parser.c:306; AB yolo_layer.c, parser.c:448."""
+
+    type: ClassVar[str] = "yolo"
+    box_values: ClassVar[int] = 4
+
+    scale_x_y: float = 1.0
+    new_coords: int = 0
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, anchors * (5 + classes), h, w) -> the same: pj yolo_layer.c:138, AB :669.
+
+        Logistic x, y, objectness and classes, unless ``new_coords``, whose convolution has done it;
+        then x and y are stretched around 1/2.
+        """
+        import torch
+
+        xy, wh, rest = by_anchor(inputs[0], self.anchor_count).split_with_sizes(
+            (2, 2, 1 + self.classes), 2
+        )
+        if not self.new_coords:
+            xy, rest = xy.sigmoid(), rest.sigmoid()
+        return torch.cat([_stretched(xy, self.scale_x_y), wh, rest], 2).flatten(1, 2)
+
+    @property
+    def exports_boxes(self) -> bool:
+        """Yes."""
+        return True
+
+    def sides(self, wh: "torch.Tensor") -> "torch.Tensor":
+        """With ``new_coords`` the square of twice the value: AB yolo_layer.c:138."""
+        return wh * wh * 4 if self.new_coords else wh.exp()
+
+    def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
+        """Pj yolo_layer.c:83, :326; AB yolo_layer.c:138, :1103."""
+        cells = Cells.above(threshold, values, self.anchor_count, self.objectness)
+        v = cells.values
+        wh = self.sides(v[:, 2:4]) * as_stored(self.sizes)[cells.anchor] / pixels(size)
+        return cells.picture, cells.boxes(v[:, :2], wh), v[:, 4:5] * v[:, 5:]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianYolo(MaskedHead):
+    """A [yolo] that also gives the deviation of each side: AB gaussian_yolo_layer.c, parser.c:576.
+
+    A box is mu and sigma of x, then of y, of w and of h.
+    """
+
+    type: ClassVar[str] = "Gaussian_yolo"
+    box_values: ClassVar[int] = 8
+
+    scale_x_y: float = 1.0
+    yolo_point: str = "center"
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, anchors * (9 + classes), h, w) -> the same: AB gaussian_yolo_layer.c:412.
+
+        All logistic but the mu of w and h; the mu of x and y are stretched around 1/2.
+        """
+        import torch
+
+        raw = by_anchor(inputs[0], self.anchor_count)
+        values = list(raw.sigmoid().split_with_sizes((1,) * 8 + (1 + self.classes,), 2))
+        for i in (0, 2):
+            values[i] = _stretched(values[i], self.scale_x_y)
+        for i in (4, 6):
+            values[i] = raw[:, :, i : i + 1]
+        return torch.cat(values, 2).flatten(1, 2)
+
+    def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
+        """AB gaussian_yolo_layer.c:138, :795: the larger its deviations, the less a box counts."""
+        cells = Cells.above(threshold, values, self.anchor_count, self.objectness)
+        means, deviations = cells.values[:, 0:8:2], cells.values[:, 1:8:2]
+        wh = means[:, 2:].exp() * as_stored(self.sizes)[cells.anchor] / pixels(size)
+        boxes = cells.boxes(means[:, :2], wh)
+        # Where the point lies in its box; anything else is its centre: AB parser.c:630.
+        corner = {"left_top": 0.5, "right_bottom": -0.5}.get(self.yolo_point, 0.0)
+        boxes[:, :2] += corner * wh
+        certainty = cells.values[:, 8:9] * (1 - deviations.mean(1, keepdim=True))
+        return cells.picture, boxes, certainty * cells.values[:, 9:]
+
+
+def _stretched(xy: "torch.Tensor", scale: float) -> "torch.Tensor":
+    """0..1 stretched by ``scale`` around 1/2: AB yolo_layer.c:680."""
+    return xy if scale == 1.0 else xy * scale - 0.5 * (scale - 1)
