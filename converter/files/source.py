@@ -18,8 +18,8 @@ from converter.files.opening import open_regular, read_small
 # What trainers append to a net's name: yolov3_final.weights, yolov3_10000.weights, ...
 _TRAINED = re.compile(r"_(?:final|best|last|\d+)$")
 WEIGHTS_SUFFIXES = (".weights", ".backup")
-COMPANIONS = (".cfg", ".names")
 MAX_NAMES_BYTES = 1 << 20  # YOLO9000's 9,418 names take 150 kB
+COMPANION_BYTES = {".cfg": 4 << 20, ".names": MAX_NAMES_BYTES}  # at most, in each
 
 
 @dataclass(frozen=True, kw_only=True)

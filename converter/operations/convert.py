@@ -39,6 +39,7 @@ def convert(
     dry_run: bool = False,
     force: bool = False,
     strict: bool = False,
+    max_download: int = remote.MAX_DOWNLOAD,
 ) -> Conversion:
     """Convert a Darknet .weights file to a safetensors checkpoint, and check it.
 
@@ -56,6 +57,7 @@ def convert(
         dry_run: plan only.
         force: replace an output that is another file.
         strict: refuse values that no training gives, instead of warning.
+        max_download: bytes that a URL may have whose server does not say how many it has.
 
     Raises:
         DarknetError: the reason why it was refused; nothing was changed.
@@ -68,7 +70,7 @@ def convert(
             remedy="end it with .safetensors",
         )
     with (
-        remote.local_source(source) as local,
+        remote.local_source(source, max_download) as local,
         opened(local) as opened_source,
         Hashing(opened_source) as hashing,
         remote.local_target(target, force=force, dry_run=dry_run) as local_target,
