@@ -15,8 +15,7 @@ from typing import Any
 
 from converter.errors import ExtraError, OutputError, UsageError, WeightsError, install
 from converter.files.source import COMPANIONS, companion_names
-
-PathLike = str | os.PathLike[str]
+from converter.options import PathLike
 
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 

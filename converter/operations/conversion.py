@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any, Literal
 
 from converter.checkpoint import payload
-from converter.checkpoint.dtypes import WIDTHS, Dtype
+from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
 from converter.darknet import evidence
@@ -27,7 +27,7 @@ from converter.families.base import Naming
 from converter.files.hashing import Hashing
 from converter.files.source import Source, companion, read_names
 from converter.files.target import remove_leftovers, replacing, require_other
-from converter.operations.convert import DialectChoice, FamilyChoice, PathLike
+from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 from converter.version import TOOL
 

@@ -26,10 +26,9 @@ from converter.errors import CheckpointError, DarknetError, WeightsError
 from converter.families import name_layers, native_naming
 from converter.files.hashing import sha256_of
 from converter.files.source import Source, companion, opened, read_names
+from converter.options import PathLike
 from converter.plan import Plan, make_plan
 from converter.published import PUBLISHED
-
-PathLike = str | os.PathLike[str]
 
 # What batch norm gathers rather than learns.
 STATISTICS = ("rolling_mean", "rolling_variance")

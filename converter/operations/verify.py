@@ -16,9 +16,8 @@ from converter.darknet.network import parse_network, read_network
 from converter.errors import CheckpointError, WeightsError
 from converter.families import name_layers
 from converter.files.source import opened
+from converter.options import PathLike
 from converter.plan import Plan, make_plan
-
-PathLike = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, kw_only=True)
