@@ -18,6 +18,7 @@ from converter.darknet import evidence
 from converter.darknet.cfg import parse_cfg
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
+from converter.darknet.names import read_names
 from converter.darknet.network import Network, read_cfg, read_layers, read_network
 from converter.diagnosis import health
 from converter.diagnosis.health import Oddity, Survey
@@ -25,7 +26,7 @@ from converter.errors import CheckpointError, NetworkError, OutputError, Weights
 from converter.families import name_layers, native_naming
 from converter.families.base import Naming
 from converter.files.hashing import Hashing
-from converter.files.source import Source, companion, read_names
+from converter.files.source import Source, companion
 from converter.files.target import remove_leftovers, replacing, require_other
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan

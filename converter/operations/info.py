@@ -18,6 +18,7 @@ from converter.darknet.costs import multiply_adds
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers.heads import AnchorHead, Region
+from converter.darknet.names import read_names
 from converter.darknet.network import Network, Node, parse_network, read_network
 from converter.diagnosis.architectures import recognise
 from converter.diagnosis.explain import explain_unknown
@@ -25,7 +26,7 @@ from converter.diagnosis.health import Oddity, Survey
 from converter.errors import CheckpointError, DarknetError, WeightsError
 from converter.families import name_layers, native_naming
 from converter.files.hashing import sha256_of
-from converter.files.source import Source, companion, opened, read_names
+from converter.files.source import Source, companion, opened
 from converter.options import PathLike
 from converter.plan import Plan, make_plan
 from converter.published import PUBLISHED
