@@ -28,8 +28,9 @@ from converter.families.base import Naming
 from converter.files.hashing import Hashing
 from converter.files.source import Source, companion
 from converter.files.target import remove_leftovers, replacing, require_other
+from converter.identify import plan_source
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
-from converter.plan import Plan, make_plan
+from converter.plan import Plan
 from converter.version import TOOL
 
 log = logging.getLogger("converter")
@@ -112,14 +113,13 @@ class Job:
             DarknetError: the reason why it was refused; nothing was changed.
         """
         header, network, dialect = self._read_as(cfg)
-        plan = make_plan(
+        plan = plan_source(
+            self.source,
             header=header,
-            size=self.source.size,
             network=network,
             naming=_choose_names(network, self.family),
             dialect=dialect,
             partial=self.partial,
-            source=self.source,
         )
         _tell_gaps(plan)
         meta = Metadata.of(

@@ -27,6 +27,7 @@ from converter.errors import CheckpointError, DarknetError, WeightsError
 from converter.families import name_layers, native_naming
 from converter.files.hashing import sha256_of
 from converter.files.source import Source, companion, opened
+from converter.identify import plan_source
 from converter.options import PathLike
 from converter.plan import Plan, make_plan
 from converter.published import PUBLISHED
@@ -243,14 +244,13 @@ def _find_network(
     names = companion(source.path, ".names")
     if names:
         info.names = read_names(names, network.classes)
-    plan = make_plan(
+    plan = plan_source(
+        source,
         header=header,
-        size=source.size,
         network=network,
         naming=native_naming(network),
         dialect=info.dialect,
         partial=True,
-        source=source,
     )
     if plan.cutoff is not None:
         info.how += f", of which it holds the first {plan.cutoff} layers"
