@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import prod
-from typing import TYPE_CHECKING
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.header import Header
@@ -18,9 +17,6 @@ from converter.darknet.layers import Array
 from converter.darknet.network import Network, Node
 from converter.errors import WeightsError
 from converter.families.base import Naming
-
-if TYPE_CHECKING:
-    from converter.files.source import Source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +96,33 @@ class Plan:
         return self.slots[-1].end if self.slots else self.header.size
 
 
+class SizeMismatch(WeightsError):  # noqa: N818 - as Python says KeyboardInterrupt
+    """A file that is not as long as its network asks for.
+
+    Attributes:
+        header, network, dialect, size: what ``make_plan`` was given.
+        slots: of the whole network.
+    """
+
+    def __init__(
+        self,
+        *,
+        header: Header,
+        network: Network,
+        dialect: DialectName,
+        slots: Sequence[Slot],
+        size: int,
+    ) -> None:
+        self.header, self.network, self.dialect = header, network, dialect
+        self.slots, self.size = slots, size
+        super().__init__(f"has {size:,} bytes, the network asks for {self.expected:,}")
+
+    @property
+    def expected(self) -> int:
+        """Bytes that the network asks for."""
+        return self.slots[-1].end if self.slots else self.header.size
+
+
 def make_plan(
     *,
     header: Header,
@@ -109,25 +132,24 @@ def make_plan(
     dialect: DialectName,
     partial: bool = False,
     cutoff: int | None = None,
-    source: Source | None = None,
 ) -> Plan:
     """The plan for a file of ``size`` bytes that starts with ``header``.
 
-    Without a size it is for the file that the network asks for, up to layer ``cutoff`` - 1. Only to
-    tell why a file does not fit is ``source`` looked into.
+    Without a size it is for the file that the network asks for, up to layer ``cutoff`` - 1.
 
     Raises:
-        WeightsError: the file is not exactly as long as the network asks for, and is not a whole
+        SizeMismatch: the file is not exactly as long as the network asks for, and is not a whole
             number of its first layers with ``partial``.
+        WeightsError: there is no such layer, or nothing to read.
     """
     slots, unfilled = _lay_out(header, network, naming, dialect)
     end = slots[-1].end if slots else header.size
     if size is not None and size != end:
         cutoff = cutoff_at(slots, size) if partial else None
         if cutoff is None:
-            from converter.diagnosis.explain import explain_size  # late: rarely needed
-
-            raise explain_size(network, header, dialect, slots, size, source)
+            raise SizeMismatch(
+                header=header, network=network, dialect=dialect, slots=slots, size=size
+            )
     if cutoff is not None and not 0 < cutoff < len(network.nodes):
         raise WeightsError(f"cannot end before layer {cutoff} of {len(network.nodes)}")
     if cutoff is not None:

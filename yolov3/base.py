@@ -1,6 +1,5 @@
 """What a loaded model knows beside its tensors, and how it is shared with others."""
 
-import os
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -9,6 +8,7 @@ from torch import nn
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
 from converter.darknet.network import Network
+from converter.options import PathLike
 
 
 class FromDarknet(nn.Module):
@@ -35,7 +35,7 @@ class FromDarknet(nn.Module):
     missing: Sequence[str] = ()
 
     @classmethod
-    def from_pretrained(cls, name: str | os.PathLike[str], **options: Any) -> Self:
+    def from_pretrained(cls, name: PathLike, **options: Any) -> Self:
         """The model of a folder or of a repository on the Hugging Face Hub.
 
         Args:
@@ -52,9 +52,7 @@ class FromDarknet(nn.Module):
 
         return hub.fetch(cls, name, **options)
 
-    def save_pretrained(
-        self, folder: str | os.PathLike[str], *, licence: str | None = None
-    ) -> None:
+    def save_pretrained(self, folder: PathLike, *, licence: str | None = None) -> None:
         """Write ``model.safetensors``, ``config.json`` and a model card to ``folder``.
 
         A card that is there already is kept.

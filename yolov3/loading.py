@@ -16,6 +16,7 @@ from converter.darknet.network import Network, parse_network
 from converter.errors import CheckpointError, UsageError
 from converter.families import name_layers
 from converter.families.template import Spec
+from converter.options import PathLike
 from yolov3.backbone import Darknet53
 from yolov3.blocks import BATCH_NORM_RULES, BatchNormRule, set_batch_norm
 from yolov3.darknet import DarknetModel
@@ -28,7 +29,7 @@ FILE_NAME = "model.safetensors"  # in a folder that save_pretrained wrote
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: PathLike,
     bn: BatchNormRule = "torch",
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,

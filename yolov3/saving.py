@@ -19,11 +19,11 @@ from converter.errors import CheckpointError, OutputError, UsageError
 from converter.families import name_layers
 from converter.files.target import replacing
 from converter.operations.revert import plan_for, require_way_back
+from converter.options import PathLike
 from converter.plan import Plan, Slot, make_plan
 from converter.version import TOOL
 from yolov3.base import FromDarknet
 
-PathLike = str | os.PathLike[str]
 Tensors = Mapping[str, torch.Tensor]
 
 

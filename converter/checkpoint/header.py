@@ -15,13 +15,12 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from converter.checkpoint.dtypes import CODES, WIDTHS, Dtype
+from converter.checkpoint.dtypes import CODES, WIDTHS
 from converter.errors import CheckpointError, OutputError
 from converter.files import sniff
 from converter.files.opening import open_regular
 from converter.files.source import WEIGHTS_SUFFIXES
-
-PathLike = str | os.PathLike[str]
+from converter.options import Dtype, PathLike
 
 # The library takes 100 MB (safetensors tensor.rs MAX_HEADER_SIZE), of which Python makes gigabytes
 # of objects. A network of 10,000 layers with a cfg of 4 MB needs 10 MB.

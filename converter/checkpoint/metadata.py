@@ -25,11 +25,12 @@ import struct
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from converter.checkpoint.dtypes import DTYPES, Dtype
+from converter.checkpoint.dtypes import DTYPES
 from converter.darknet.dialects import DialectName, known_dialect
 from converter.darknet.header import Header
 from converter.errors import CheckpointError, WeightsError
 from converter.families import FAMILIES
+from converter.options import Dtype
 from converter.plan import Plan
 
 SCHEMA = 1

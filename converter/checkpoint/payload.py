@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from converter.checkpoint.dtypes import Dtype, narrow, widen
+from converter.checkpoint.dtypes import narrow, widen
 from converter.checkpoint.reader import CHUNK, Tensors
 from converter.errors import OutputError
 from converter.files.source import Source
+from converter.options import Dtype
 from converter.plan import Plan, Slot
 
 if TYPE_CHECKING:

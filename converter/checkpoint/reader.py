@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from converter.checkpoint.dtypes import CODES, WIDTHS, Dtype
+from converter.checkpoint.dtypes import CODES, WIDTHS
 from converter.checkpoint.header import read_entries, read_head
 from converter.errors import CheckpointError
+from converter.options import Dtype
 from converter.plan import Slot
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from converter.cli.program import StatusLine, parser, print_json, run
 from converter.errors import DarknetError, OutputError, UsageError, printable
 from converter.families import FAMILIES
 from converter.files import remote
-from converter.operations.convert import DialectChoice, convert, default_output
+from converter.operations.convert import convert, default_output
+from converter.options import DialectChoice
 
 if TYPE_CHECKING:
     from converter.operations.batch import Result

@@ -17,6 +17,7 @@ import torch
 
 from converter.cli.program import Command, StatusLine, parser, print_json, run
 from converter.darknet.layers import Shape
+from converter.darknet.names import read_names
 from converter.errors import (
     CheckpointError,
     DarknetError,
@@ -26,7 +27,6 @@ from converter.errors import (
     UsageError,
     printable,
 )
-from converter.files.source import read_names
 from yolov3.blocks import BATCH_NORM_RULES
 from yolov3.detection.dataset import pictures_in, read_dataset
 from yolov3.detection.detect import DETECTOR_RESIZES, Detector

@@ -12,6 +12,7 @@ from converter.darknet.layers import LAYERS, Layer, Misfit, Shape
 from converter.darknet.layers.base import MAX_VALUES
 from converter.errors import CfgError, NetworkError
 from converter.files.opening import read_small
+from converter.options import PathLike
 
 MAX_LINKS = 100_000  # from layers to those that feed them; official cfgs have hundreds
 
@@ -107,7 +108,7 @@ class Network:
         return heads or (last,)
 
 
-def read_network(path: str | os.PathLike[str]) -> Network:
+def read_network(path: PathLike) -> Network:
     """The network of a cfg file.
 
     Raises:
@@ -120,7 +121,7 @@ def read_network(path: str | os.PathLike[str]) -> Network:
         raise
 
 
-def read_cfg(path: str | os.PathLike[str]) -> str:
+def read_cfg(path: PathLike) -> str:
     """The text of a cfg file.
 
     Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,8 @@ class Survey:
             for node in plan.network.nodes
             if isinstance(node.layer, AnchorHead)
         }
-        self._found: list[Oddity] = []
+        self._closer: dict[int, list[Oddity]] = {}  # offset of the slot -> what _look_closer found
+        self._tail: list[Oddity] = []
 
     def observe(self, slot: Slot, values: NDArray[np.float32]) -> None:
         """Look at some or all values of ``slot``: float32, of any shape."""
@@ -97,7 +99,7 @@ class Survey:
             high = float(np.maximum(high, before[1]))
         self._ranges[slot.offset] = low, high
         if values.size == slot.floats:
-            self._look_closer(slot, values)
+            self._closer[slot.offset] = list(self._look_closer(slot, values))
 
     def complete(self, source: Source) -> tuple[Oddity, ...]:
         """Read what was not observed; everything that was noticed, in file order."""
@@ -111,47 +113,48 @@ class Survey:
                 view = buffer[: min(CHUNK, slot.end - start)]
                 source.read_into(view, start)
                 self.observe(slot, np.frombuffer(view, "<f4"))
-        self._judge_tail(source)
+        self._tail = list(self._judge_tail(source))
         return self.findings()
 
     def findings(self) -> tuple[Oddity, ...]:
         """Everything that was noticed about what was observed, in file order."""
+        found = [oddity for noticed in self._closer.values() for oddity in noticed] + self._tail
         for slot in self.plan.slots:
             if slot.offset in self._ranges:
-                self._judge(slot, *self._ranges[slot.offset])
-        return tuple(sorted(self._found, key=lambda oddity: oddity.layer))
+                found += self._judge(slot, *self._ranges[slot.offset])
+        return tuple(sorted(found, key=lambda oddity: oddity.layer))
 
-    def _judge(self, slot: Slot, low: float, high: float) -> None:
+    def _judge(self, slot: Slot, low: float, high: float) -> Iterator[Oddity]:
         variance = slot.kind.endswith("rolling_variance")
         largest = max(-low, high)
         if low != low or high != high:
-            self._warn(slot, "nan", "holds NaN")
+            yield _oddity(slot, "nan", "holds NaN")
         elif largest == float("inf"):
-            self._warn(slot, "infinite", "holds infinite values")
+            yield _oddity(slot, "infinite", "holds infinite values")
         elif variance and low < 0:
-            self._warn(slot, "negative", f"holds negative values, down to {low:.3g}")
+            yield _oddity(slot, "negative", f"holds negative values, down to {low:.3g}")
         elif largest > (LARGEST_VARIANCE if variance else LARGEST):
-            self._warn(slot, "huge", f"holds values up to {largest:.3g}")
+            yield _oddity(slot, "huge", f"holds values up to {largest:.3g}")
         elif low == high == 0 and not slot.kind.endswith(("biases", "rolling_mean")):
-            self._warn(slot, "zero", "is zero throughout")
+            yield _oddity(slot, "zero", "is zero throughout")
 
-    def _look_closer(self, slot: Slot, values: NDArray[np.float32]) -> None:
+    def _look_closer(self, slot: Slot, values: NDArray[np.float32]) -> Iterator[Oddity]:
         """What takes more than the least and the largest value."""
         negative = int((values < 0).sum()) if slot.kind.endswith("scales") else 0
         if slot.floats >= FEW_SCALES and 2 * negative > slot.floats:
-            self._warn(slot, "negative", f"holds {negative} negative values of {slot.floats}")
+            yield _oddity(slot, "negative", f"holds {negative} negative values of {slot.floats}")
         head = self._heads.get(slot.node.index)
         if head is None or slot.kind != "biases":
             return
         if abs(values).max() > LARGEST_HEAD_BIAS:
-            self._warn(slot, "head", f"holds logits up to {abs(values).max():.3g}")
+            yield _oddity(slot, "head", f"holds logits up to {abs(values).max():.3g}")
             return
         box = head.objectness
         objectness = values.reshape(-1, box + 1 + head.classes)[:, box]
         if objectness.min() > LARGEST_OBJECTNESS:
-            self._warn(slot, "head", "would see an object in every cell")
+            yield _oddity(slot, "head", "would see an object in every cell")
 
-    def _judge_tail(self, source: Source) -> None:
+    def _judge_tail(self, source: Source) -> Iterator[Oddity]:
         if not self.plan.slots:  # a network of pools alone
             return
         last = self.plan.slots[-1]
@@ -160,19 +163,17 @@ class Survey:
             return
         source.read_into(memoryview(tail), last.end - len(tail))
         if len(tail) == TAIL and not any(tail):
-            self._warn(last, "zero", "ends in zeros, as an interrupted download does")
+            yield _oddity(last, "zero", "ends in zeros, as an interrupted download does")
 
-    def _warn(self, slot: Slot, problem: str, what: str) -> None:
-        text = f"{slot.kind} of {slot.node.place} {what}"
-        self._found.append(
-            Oddity(
-                layer=slot.node.index,
-                array=slot.kind,
-                offset=slot.offset,
-                problem=problem,
-                text=text,
-            )
-        )
+
+def _oddity(slot: Slot, problem: str, what: str) -> Oddity:
+    return Oddity(
+        layer=slot.node.index,
+        array=slot.kind,
+        offset=slot.offset,
+        problem=problem,
+        text=f"{slot.kind} of {slot.node.place} {what}",
+    )
 
 
 def negative_variance(source: Source, plan: Plan) -> Slot | None:

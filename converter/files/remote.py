@@ -25,8 +25,7 @@ from converter.errors import (
 )
 from converter.files.source import COMPANION_BYTES, companion_names
 from converter.files.target import Unfinished, require_space
-
-PathLike = str | os.PathLike[str]
+from converter.options import PathLike
 
 # Of a file whose length no server says. Published ones have up to 0.8 GB.
 MAX_DOWNLOAD = 4 << 30

@@ -21,8 +21,7 @@ from typing import IO, Self
 from converter.errors import OutputError, UsageError
 from converter.files.lock import try_lock
 from converter.files.opening import open_regular
-
-PathLike = str | os.PathLike[str]
+from converter.options import PathLike
 
 _MARK = "unfinished output of darknet-safetensors {}\n"
 

@@ -17,8 +17,7 @@ from converter.files import remote
 from converter.files.source import WEIGHTS_SUFFIXES
 from converter.logs import OneLine
 from converter.operations.convert import convert, default_output
-
-PathLike = str | os.PathLike[str]
+from converter.options import PathLike
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,13 +11,14 @@ from threading import Thread
 from typing import Any, Literal
 
 from converter.checkpoint import payload
-from converter.checkpoint.dtypes import WIDTHS, Dtype
+from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
 from converter.darknet import evidence
 from converter.darknet.cfg import parse_cfg
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
+from converter.darknet.names import read_names
 from converter.darknet.network import Network, read_cfg, read_layers, read_network
 from converter.diagnosis import health
 from converter.diagnosis.health import Oddity, Survey
@@ -25,10 +26,11 @@ from converter.errors import CheckpointError, NetworkError, OutputError, Weights
 from converter.families import name_layers, native_naming
 from converter.families.base import Naming
 from converter.files.hashing import Hashing
-from converter.files.source import Source, companion, read_names
+from converter.files.source import Source, companion
 from converter.files.target import remove_leftovers, replacing, require_other
-from converter.operations.convert import DialectChoice, FamilyChoice, PathLike
-from converter.plan import Plan, make_plan
+from converter.identify import plan_source
+from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
+from converter.plan import Plan
 from converter.version import TOOL
 
 log = logging.getLogger("converter")
@@ -111,14 +113,13 @@ class Job:
             DarknetError: the reason why it was refused; nothing was changed.
         """
         header, network, dialect = self._read_as(cfg)
-        plan = make_plan(
+        plan = plan_source(
+            self.source,
             header=header,
-            size=self.source.size,
             network=network,
             naming=_choose_names(network, self.family),
             dialect=dialect,
             partial=self.partial,
-            source=self.source,
         )
         _tell_gaps(plan)
         meta = Metadata.of(

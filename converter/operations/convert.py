@@ -9,20 +9,16 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from converter.checkpoint.dtypes import Dtype
 from converter.errors import UsageError, WeightsError
 from converter.files import remote
 from converter.files.hashing import Hashing
 from converter.files.source import WEIGHTS_SUFFIXES, opened
+from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 
 if TYPE_CHECKING:
     from converter.operations.conversion import Conversion
-
-PathLike = str | os.PathLike[str]
-FamilyChoice = str  # "auto", or a name in families.FAMILIES
-DialectChoice = Literal["auto", "pjreddie", "alexeyab"]
 
 
 def convert(

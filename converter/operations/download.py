@@ -25,10 +25,10 @@ import requests
 from converter.errors import DownloadError, OutputError
 from converter.files import sniff
 from converter.files.target import Unfinished, require_space
+from converter.options import PathLike
 from converter.published import PublicFile, find_published
 from converter.version import TOOL
 
-PathLike = str | os.PathLike[str]
 Content = BufferedRandom | BufferedReader
 Progress = Callable[[int, int], None]  # (bytes that are there, bytes of the whole)
 

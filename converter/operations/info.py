@@ -17,6 +17,7 @@ from converter.darknet import evidence
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers.heads import AnchorHead
+from converter.darknet.names import read_names
 from converter.darknet.network import Network, Node, parse_network, read_network
 from converter.diagnosis.architectures import recognise
 from converter.diagnosis.explain import explain_unknown
@@ -24,11 +25,11 @@ from converter.diagnosis.health import Oddity, Survey
 from converter.errors import CheckpointError, DarknetError, WeightsError
 from converter.families import name_layers, native_naming
 from converter.files.hashing import sha256_of
-from converter.files.source import Source, companion, opened, read_names
+from converter.files.source import Source, companion, opened
+from converter.identify import plan_source
+from converter.options import PathLike
 from converter.plan import Plan, make_plan
 from converter.published import PUBLISHED
-
-PathLike = str | os.PathLike[str]
 
 # What batch norm gathers rather than learns.
 STATISTICS = ("rolling_mean", "rolling_variance")
@@ -242,14 +243,13 @@ def _find_network(
     names = companion(source.path, ".names")
     if names:
         info.names = read_names(names, network.classes)
-    plan = make_plan(
+    plan = plan_source(
+        source,
         header=header,
-        size=source.size,
         network=network,
         naming=native_naming(network),
         dialect=info.dialect,
         partial=True,
-        source=source,
     )
     if plan.cutoff is not None:
         info.how += f", of which it holds the first {plan.cutoff} layers"

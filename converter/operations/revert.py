@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from converter.checkpoint import payload
-from converter.checkpoint.dtypes import CODES, DTYPES, Dtype
+from converter.checkpoint.dtypes import CODES, DTYPES
 from converter.checkpoint.header import read_entries, read_metadata
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DEFAULT, DialectName
@@ -21,7 +21,7 @@ from converter.families import FAMILIES, name_layers
 from converter.files.hashing import sha256_of
 from converter.files.source import opened
 from converter.files.target import remove_leftovers, replacing, require_other, write_whole
-from converter.operations.convert import DialectChoice, PathLike
+from converter.options import DialectChoice, Dtype, PathLike
 from converter.plan import Plan, make_plan
 
 log = logging.getLogger("converter")

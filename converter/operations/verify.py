@@ -16,9 +16,9 @@ from converter.darknet.network import parse_network, read_network
 from converter.errors import CheckpointError, WeightsError
 from converter.families import name_layers
 from converter.files.source import opened
-from converter.plan import Plan, make_plan
-
-PathLike = str | os.PathLike[str]
+from converter.identify import plan_source
+from converter.options import PathLike
+from converter.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +76,13 @@ def verify(source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = Non
         header = Header.decode(opened_source.head, meta.dialect)
         network = read_network(cfg) if cfg else parse_network(meta.cfg)
         try:
-            plan = make_plan(
+            plan = plan_source(
+                opened_source,
                 header=header,
-                size=opened_source.size,
                 network=network,
                 naming=name_layers(network, meta.family),
                 dialect=meta.dialect,
                 partial=meta.cutoff is not None,
-                source=opened_source,
             )
         except WeightsError as error:
             error.path = os.fspath(source)

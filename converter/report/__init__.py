@@ -12,13 +12,12 @@ from pathlib import Path
 from converter.checkpoint.metadata import Metadata
 from converter.errors import OutputError, UsageError, printable
 from converter.files.target import require_other, write_whole
+from converter.options import PathLike
 from converter.plan import Plan
 from converter.report.model import Parity, Report
 from converter.report.pages import WRITERS, need_jinja
 from converter.report.statistics import Statistics, measure
 from converter.report.values import survey
-
-PathLike = str | os.PathLike[str]
 
 
 def write_report(

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.checkpoint import payload
-from converter.checkpoint.dtypes import Dtype, widen
+from converter.checkpoint.dtypes import widen
 from converter.checkpoint.metadata import Metadata
 from converter.checkpoint.reader import CHUNK, Tensors
 from converter.diagnosis.health import Oddity, Survey
 from converter.files.source import Source, opened
+from converter.options import Dtype, PathLike
 from converter.plan import Plan, Slot
 from converter.report.statistics import Statistics, measure
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def is_checkpoint(path: str | os.PathLike[str]) -> bool:
+def is_checkpoint(path: PathLike) -> bool:
     """Whether a file looks like safetensors: JSON after eight bytes of length."""
     try:
         with open(path, "rb") as file:

@@ -16,6 +16,7 @@ from torch.export import Dim
 
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.target import replacing
+from converter.options import PathLike
 from yolov3.base import FromDarknet
 from yolov3.exporting.modules import Boxes, Maps
 from yolov3.exporting.writers import FORMATS, OPSET, Array, Format, Job
@@ -62,7 +63,7 @@ class Exported:
 
 def export(
     model: FromDarknet,
-    output: str | os.PathLike[str],
+    output: PathLike,
     *,
     format: Format = "onnx",  # noqa: A002 - as everybody calls it
     boxes: bool = False,

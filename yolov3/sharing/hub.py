@@ -22,6 +22,7 @@ from converter.errors import (
     OutputError,
     install,
 )
+from converter.options import PathLike
 from yolov3.base import FromDarknet
 from yolov3.loading import FILE_NAME, load
 from yolov3.saving import plan_of, weights_sha256, write_checkpoint
@@ -70,7 +71,7 @@ class Hosted(ModelHubMixin):
         return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")
 
 
-def fetch(cls: type[M], name: str | os.PathLike[str], **options: Any) -> M:
+def fetch(cls: type[M], name: PathLike, **options: Any) -> M:
     """The model of a folder or repository, which must be a ``cls``; see ``from_pretrained``."""
     fetching = {key: options.pop(key) for key in FETCHING & options.keys()}
     path = name
@@ -87,7 +88,7 @@ def fetch(cls: type[M], name: str | os.PathLike[str], **options: Any) -> M:
     return model
 
 
-def write(model: FromDarknet, folder: str | os.PathLike[str], licence: str | None) -> None:
+def write(model: FromDarknet, folder: PathLike, licence: str | None) -> None:
     """Write the folder of a model; see ``save_pretrained``."""
     plan_of(model)  # refuses before there is a folder
     with _errors(OutputError, f"{os.fspath(folder)} cannot be written"):

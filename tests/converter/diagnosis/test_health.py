@@ -7,6 +7,8 @@ import reference
 
 from converter import WeightsError, convert
 from converter.diagnosis.architectures import ARCHITECTURES
+from converter.diagnosis.health import Survey
+from converter.files.source import opened
 
 LAYERS = {0: "layer 0 [convolutional], line 6", 1: "layer 1 [convolutional], line 13"}
 # Floats of the toy after its header: 4 biases, 4 scales, 4 means, 4 variances, 108 weights, then
@@ -128,6 +130,22 @@ def test_the_terminal_is_not_flooded(make, caplog):
     told = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert len(told) == 11
     assert told[-1] == "and 356 more such arrays, which --json lists"
+
+
+def test_a_second_look_finds_the_same(make):
+    """In ranges, in whole arrays and at the end of the file: nothing is found twice."""
+    files = make("[net]\nwidth=8\nheight=8\nchannels=32\n"
+                 "[convolutional]\nbatch_normalize=1\nfilters=64\nsize=3\n")  # fmt: skip
+    data = bytearray(files.weights.read_bytes())
+    np.frombuffer(data, "<f4", offset=20)[64:128] = -2e5  # scales: negative, and far too large
+    data[-4096:] = bytes(4096)
+    files.weights.write_bytes(data)
+    survey = Survey(convert(files.weights, dry_run=True).plan)
+    with opened(files.weights) as source:
+        found = [oddity.problem for oddity in survey.complete(source)]
+        assert sorted(found) == ["huge", "negative", "zero"]
+        assert [oddity.problem for oddity in survey.complete(source)] == found
+    assert [oddity.problem for oddity in survey.findings()] == found
 
 
 class TestHeads:
