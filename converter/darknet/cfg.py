@@ -20,6 +20,7 @@ from math import isinf
 
 from converter.errors import CfgError
 from converter.files import sniff
+from converter.files.source import COMPANION_BYTES
 
 # Second names of section types: pj parser.c:50-86, AB parser.c:56-107.
 ALIASES = {
@@ -35,8 +36,7 @@ ALIASES = {
     "silence": "empty",
 }
 
-# The largest official cfg (AB cfg/cspx-p7-mish_hp.cfg) has 2,600 lines and 50 kB.
-MAX_CFG_BYTES = 4 << 20
+MAX_CFG_BYTES = COMPANION_BYTES[".cfg"]
 MAX_SECTIONS = 10_000
 MAX_ITEMS = 1_000  # in one list; the official cfgs have up to 42
 _INT32 = 2**31

@@ -6,8 +6,6 @@ from converter.errors import CfgError
 from converter.files import sniff
 from converter.files.opening import read_small
 
-MAX_NAMES_BYTES = 1 << 20  # YOLO9000's 9,418 names take 150 kB
-
 
 def read_names(path: Path, classes: int | None) -> list[str]:
     """The class names in a .names file, one a line.
@@ -15,7 +13,7 @@ def read_names(path: Path, classes: int | None) -> list[str]:
     Raises:
         CfgError: it cannot be read, or has another number of names than ``classes``.
     """
-    data = read_small(path, MAX_NAMES_BYTES, CfgError)
+    data = read_small(path, COMPANION_BYTES[".names"], CfgError)
     found = sniff.foreign(data[: sniff.HEAD])
     if found or b"\0" in data:
         raise CfgError(
