@@ -5,6 +5,7 @@ from pathlib import Path
 from converter.errors import CfgError
 from converter.files import sniff
 from converter.files.opening import read_small
+from converter.files.source import COMPANION_BYTES
 
 
 def read_names(path: Path, classes: int | None) -> list[str]:
