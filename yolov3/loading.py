@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from converter.checkpoint.header import read_metadata
+from converter.checkpoint.checkpoint import Checkpoint
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.layers.yolo import Yolo
-from converter.darknet.network import Network, parse_network
+from converter.darknet.network import Network
 from converter.errors import CheckpointError, UsageError
 from converter.families import name_layers
 from converter.families.template import Spec
@@ -58,9 +58,9 @@ def load(
     if bn not in BATCH_NORM_RULES:
         raise UsageError(f"bn={bn!r} is unknown", remedy=f"use one of {BATCH_NORM_RULES}")
     path = Path(path, FILE_NAME) if os.path.isdir(path) else Path(path)
+    stored = Checkpoint.open(path)
+    meta, network = stored.metadata, stored.network
     try:
-        meta = Metadata.decode(read_metadata(path))
-        network = parse_network(meta.cfg)
         tensors = _read(path)
         with torch.device("meta"):
             model = _build(meta, network)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from converter.checkpoint.checkpoint import plan_for, require_way_back
 from converter.checkpoint.header import make_head
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
@@ -18,7 +19,6 @@ from converter.darknet.network import read_network
 from converter.errors import CheckpointError, OutputError, UsageError
 from converter.families import name_layers
 from converter.files.target import replacing
-from converter.operations.revert import plan_for, require_way_back
 from converter.options import PathLike
 from converter.plan import Plan, Slot, make_plan
 from converter.version import TOOL
@@ -40,7 +40,7 @@ def plan_of(model: FromDarknet) -> Plan:
             "this model comes from no checkpoint, so its cfg and header are not known",
             remedy="take one that load() returned",
         )
-    require_way_back(meta)
+    require_way_back(meta.family)
     return make_plan(
         header=meta.header,
         size=None,

@@ -6,14 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from converter.checkpoint.header import read_metadata
-from converter.checkpoint.metadata import Metadata
+from converter.checkpoint.checkpoint import Checkpoint
 from converter.cli.program import parser, print_json, run
-from converter.darknet.network import parse_network, read_network
+from converter.darknet.network import read_network
 from converter.errors import UsageError, printable
-from converter.families import name_layers
 from converter.operations.convert import convert
-from converter.plan import Plan, make_plan
 from converter.report import check_target, write_report
 from converter.report.summary import verdict
 from converter.report.values import is_checkpoint, restores
@@ -45,9 +42,9 @@ def _report(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output) if arguments.output else source.with_suffix(".html")
     check_target(output, source, arguments.cfg)
     if is_checkpoint(source):
-        meta = Metadata.decode(read_metadata(source))
-        plan = _plan(meta, arguments.cfg)
-        verified = restores(source, plan, meta)
+        network = read_network(arguments.cfg) if arguments.cfg else None
+        stored = Checkpoint.open(source, network)
+        plan, meta, verified = stored.plan, stored.metadata, restores(stored)
     else:
         result = convert(source, cfg=arguments.cfg, dry_run=True)
         plan, meta, verified = result.plan, result.metadata, None
@@ -58,16 +55,3 @@ def _report(arguments: argparse.Namespace) -> int:
         counts = f"{len(report.rows)} arrays of {len(report.layers)} layers"
         print(printable(f"{output}: {counts}, {verdict(report).title.lower()}"))
     return 0 if verified is not False else 1
-
-
-def _plan(meta: Metadata, cfg: str | None) -> Plan:
-    """The plan that a checkpoint was made by."""
-    network = read_network(cfg) if cfg else parse_network(meta.cfg)
-    return make_plan(
-        header=meta.header,
-        size=None,
-        network=network,
-        naming=name_layers(network, meta.family),
-        dialect=meta.dialect,
-        cutoff=meta.cutoff,
-    )

@@ -14,6 +14,7 @@ from converter.checkpoint import payload
 from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
+from converter.checkpoint.reader import Tensors
 from converter.darknet import evidence
 from converter.darknet.cfg import parse_cfg
 from converter.darknet.dialects import DEFAULT, DialectName
@@ -234,7 +235,7 @@ class Job:
         try:
             if read_head(self.target) != _head(plan, meta):
                 return False
-            return payload.compare(self.source, plan, self.target, self.dtype, survey.observe).ok
+            return self._compared(plan, self.target, survey).ok
         except CheckpointError:
             return False
 
@@ -266,10 +267,14 @@ class Job:
         return self._done("converted", plan, meta, oddities, verified=self.verify, max_error=error)
 
     def _need_equal(self, plan: Plan, written: Path, survey: Survey) -> None:
-        found = payload.compare(self.source, plan, written, self.dtype, survey.observe)
+        found = self._compared(plan, written, survey)
         self.source.need_unchanged()
         if not found.ok:
             raise _unlike(self.target, ", ".join(found.mismatched[:3]))
+
+    def _compared(self, plan: Plan, written: Path, survey: Survey) -> payload.Comparison:
+        with Tensors(written, self.dtype) as tensors:
+            return payload.compare(self.source, plan, tensors, survey.observe)
 
     def _done(
         self,

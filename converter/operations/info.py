@@ -9,26 +9,24 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
+from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus
 from converter.checkpoint.dtypes import widen
-from converter.checkpoint.header import read_entries, read_metadata
-from converter.checkpoint.metadata import Metadata
-from converter.checkpoint.reader import Tensors
+from converter.checkpoint.header import read_contents
 from converter.darknet import evidence
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers.heads import AnchorHead
 from converter.darknet.names import read_names
-from converter.darknet.network import Network, Node, parse_network, read_network
+from converter.darknet.network import Network, Node, read_network
 from converter.diagnosis.architectures import recognise
 from converter.diagnosis.explain import explain_unknown
 from converter.diagnosis.health import Oddity, Survey
-from converter.errors import CheckpointError, DarknetError, WeightsError
-from converter.families import name_layers, native_naming
+from converter.errors import DarknetError, WeightsError
+from converter.families import native_naming
 from converter.files.hashing import sha256_of
 from converter.files.source import Source, companion, opened
 from converter.identify import plan_source
 from converter.options import PathLike
-from converter.plan import Plan, make_plan
 from converter.published import PUBLISHED
 
 # What batch norm gathers rather than learns.
@@ -267,50 +265,34 @@ def _recognised(source: Source, dialect: DialectName) -> tuple[Network, str]:
 
 
 def _of_checkpoint(path: Path) -> Info:
-    entries = read_entries(path)
+    contents = read_contents(path)
     info = Info(kind="safetensors", path=path, size=path.stat().st_size)
-    info.metadata = read_metadata(path)
+    info.metadata = dict(contents.metadata)
     info.tensors = {
-        name: (entry["dtype"], entry["shape"])
-        for name, entry in entries.items()
-        if name != "__metadata__"
+        name: (entry.dtype, list(entry.shape)) for name, entry in contents.entries.items()
     }
     try:
-        _follow_metadata(info, Metadata.decode(info.metadata))
+        _follow(info, Checkpoint.of(contents))
     except DarknetError as error:
         error.path = error.path or os.fspath(path)
         info.problem = error
     return info
 
 
-def _follow_metadata(info: Info, meta: Metadata) -> None:
-    network = parse_network(meta.cfg)
-    info.network, info.header, info.dialect = network, meta.header, meta.dialect
-    info.family, info.names = meta.family, meta.names
-    info.how = f"the network that {meta.tool} wrote into it"
-    info.rows = list(_rows(network, meta.dialect, meta.header.size))
-    plan = make_plan(
-        header=meta.header,
-        size=None,
-        network=network,
-        naming=name_layers(network, meta.family),
-        dialect=meta.dialect,
-        cutoff=meta.cutoff,
-    )
-    info.oddities = _examined(info.path, plan, meta)
-
-
-def _examined(path: Path, plan: Plan, meta: Metadata) -> tuple[Oddity, ...]:
+def _follow(info: Info, stored: Checkpoint) -> None:
+    plan, claims = stored.plan, stored.metadata
+    info.network, info.header, info.dialect = plan.network, plan.header, plan.dialect
+    info.family, info.names = plan.naming.family, claims.names
+    info.how = f"the network that {claims.tool} wrote into it"
+    info.rows = list(_rows(plan.network, plan.dialect, plan.header.size))
     survey = Survey(plan)
-    with Tensors(path, meta.dtype) as tensors:
-        surplus = tensors.names.difference(slot.tensor for slot in plan.tensors)
-        if surplus:
-            raise CheckpointError("has a tensor that its network lacks", place=min(surplus))
+    with stored.tensors() as tensors:
+        require_no_surplus(stored.contents.names, plan)
         for slot in plan.tensors:
-            tensors.need(slot)
+            tensors.require(slot)
             for bits in tensors.in_file_order(slot):
-                survey.observe(slot, widen(bits, meta.dtype))
-    return survey.findings()
+                survey.observe(slot, widen(bits, stored.dtype))
+    info.oddities = survey.findings()
 
 
 def _rows(network: Network, dialect: DialectName, start: int) -> Iterator[Row]:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from converter.checkpoint import payload
-from converter.checkpoint.header import read_metadata
+from converter.checkpoint.checkpoint import Checkpoint
 from converter.checkpoint.metadata import Metadata
 from converter.checkpoint.payload import Comparison
 from converter.darknet.header import Header
-from converter.darknet.network import parse_network, read_network
-from converter.errors import CheckpointError, WeightsError
+from converter.darknet.network import read_network
+from converter.errors import WeightsError
 from converter.families import name_layers
 from converter.files.source import opened
 from converter.identify import plan_source
@@ -67,14 +67,11 @@ def verify(source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = Non
     Raises:
         DarknetError: they cannot be compared.
     """
-    try:
-        meta = Metadata.decode(read_metadata(checkpoint))
-    except CheckpointError as error:
-        error.path = os.fspath(checkpoint)
-        raise
-    with opened(Path(source)) as opened_source:
+    stored = Checkpoint.open(checkpoint)
+    network = read_network(cfg) if cfg else stored.network
+    meta = stored.metadata
+    with opened(Path(source)) as opened_source, stored.tensors() as tensors:
         header = Header.decode(opened_source.head, meta.dialect)
-        network = read_network(cfg) if cfg else parse_network(meta.cfg)
         try:
             plan = plan_source(
                 opened_source,
@@ -87,10 +84,9 @@ def verify(source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = Non
         except WeightsError as error:
             error.path = os.fspath(source)
             raise
-        comparison = payload.compare(opened_source, plan, Path(checkpoint), meta.dtype)
         return Verification(
             plan=plan,
             metadata=meta,
-            comparison=comparison,
+            comparison=payload.compare(opened_source, plan, tensors),
             header_ok=(header, plan.cutoff) == (meta.header, meta.cutoff),
         )

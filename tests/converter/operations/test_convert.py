@@ -22,7 +22,7 @@ from converter import (
     convert,
     verify,
 )
-from converter.checkpoint.header import read_head, read_metadata
+from converter.checkpoint.header import read_contents, read_head
 from converter.darknet.layers.convolutional import Convolutional
 from converter.diagnosis import architectures
 from converter.diagnosis.architectures import Architecture
@@ -57,7 +57,7 @@ class TestConvert:
 
     def test_it_describes_itself(self, sample):
         convert(sample.weights)
-        meta = read_metadata(sample.checkpoint)
+        meta = read_contents(sample.checkpoint).metadata
         assert meta["format"] == "pt"
         assert meta["cfg"] == sample.text
         assert json.loads(meta["names"]) == ["circle", "square", "triangle"]
@@ -210,7 +210,7 @@ class TestRecognised:
         (tmp_path / "x.weights").write_bytes(b"\0\0\0\0\2\0\0\0" + bytes(12 + 4 * 12))
         facts = convert(tmp_path / "x.weights").as_dict()  # 4 + 8 * 1 floats
         assert facts["assumed"] == {"architecture": "narrow", "width": 8, "height": 8}
-        assert json.loads(read_metadata(facts["output"])["assumed"]) == facts["assumed"]
+        assert json.loads(read_contents(facts["output"]).metadata["assumed"]) == facts["assumed"]
 
     def test_two_readings_are_an_error_that_names_both(self, toys, tmp_path):
         # 44 floats are 4 + 8 * 5, and 12 + 16 * 2
@@ -230,14 +230,14 @@ class TestPartial:
             convert(sample.weights)
         facts = convert(sample.weights, partial=True).as_dict()
         assert (facts["cutoff"], facts["complete"], facts["tensors"]) == (74, False, 52 * 5)
-        assert read_metadata(sample.checkpoint)["cutoff"] == "74"
+        assert read_contents(sample.checkpoint).metadata["cutoff"] == "74"
         assert all(name.startswith("backbone.") for name in load_file(sample.checkpoint))
         assert verify(sample.weights, sample.checkpoint).ok
 
 
 def edit(checkpoint: Path, change) -> None:
     tensors = dict(load_file(checkpoint))
-    metadata = read_metadata(checkpoint)
+    metadata = read_contents(checkpoint).metadata
     change(tensors)
     save_file(tensors, checkpoint, metadata)
 

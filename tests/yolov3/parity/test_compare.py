@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from converter import UsageError, convert
-from converter.checkpoint.header import read_metadata
+from converter.checkpoint.header import read_contents
 from converter.darknet.dialects import DIALECTS
 from yolov3.parity.compare import Parity, Row, against
 
@@ -22,7 +22,7 @@ DOG = Path("/usr/share/darknet/data/dog.jpg")
 def change(checkpoint: Path, tensor: str, factor: float) -> None:
     tensors = dict(load_file(checkpoint))
     tensors[tensor] = tensors[tensor] * np.float32(factor)
-    save_file(tensors, checkpoint, read_metadata(checkpoint))
+    save_file(tensors, checkpoint, read_contents(checkpoint).metadata)
 
 
 def row(relative: float, *, varies: bool = True, excuse: str | None = None) -> Row:
