@@ -86,6 +86,11 @@ class Plan:
         return tuple(slot for slot in self.slots if not slot.tensor)
 
     @property
+    def verbatim(self) -> bool:
+        """Whether all values go into the checkpoint, in the order of the file."""
+        return all(slot.tensor and not slot.transposed for slot in self.slots)
+
+    @property
     def complete(self) -> bool:
         """Whether the checkpoint fills the whole model."""
         return self.cutoff is None and not self.unfilled

@@ -50,8 +50,13 @@ class Comparison:
         return not (self.mismatched or self.missing or self.unexpected)
 
 
-def write(source: Source, plan: Plan, target: IO[bytes], start: int) -> None:
-    """Write all tensors from byte ``start`` of ``target`` on."""
+def write(
+    source: Source, plan: Plan, target: IO[bytes], start: int, reached: Callable[[int], None]
+) -> None:
+    """Write all tensors from byte ``start`` of ``target`` on.
+
+    ``reached`` is called with the byte up to which those that lie as in the source are written.
+    """
     descriptor = target.fileno()
     verbatim, transposed = _targets(plan, start)
     for view, offset in _chunks(source, CHUNK):
@@ -59,6 +64,7 @@ def write(source: Source, plan: Plan, target: IO[bytes], start: int) -> None:
             low, high = max(begin, offset), min(end, offset + len(view))
             if low < high:
                 _write_at(descriptor, view[low - offset : high - offset], low + shift)
+                reached(high + shift)
     for slot, position in transposed:
         for rows in _stored_rows(source, slot):
             position += _write_at(descriptor, rows.data.cast("B"), position)

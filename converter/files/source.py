@@ -55,7 +55,7 @@ class Source:
                 raise WeightsError("became shorter while it was read", path=self.path)
             done += count
 
-    def need_unchanged(self) -> None:
+    def require_unchanged(self) -> None:
         """Refuse a file that somebody wrote to since it was opened.
 
         Raises:
@@ -63,11 +63,15 @@ class Source:
         """
         status = os.fstat(self.file.fileno())
         if (status.st_size, status.st_mtime_ns) != (self.size, self.changed_at):
-            raise WeightsError(
-                "changed while it was read",
-                path=self.path,
-                remedy="wait until it is completely written, then convert it again",
-            )
+            raise self.changed()
+
+    def changed(self) -> WeightsError:
+        """The refusal of a file that somebody wrote to."""
+        return WeightsError(
+            "changed while it was read",
+            path=self.path,
+            remedy="wait until it is completely written, then convert it again",
+        )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from converter.checkpoint import payload
 from converter.checkpoint.dtypes import WIDTHS
@@ -26,7 +26,7 @@ from converter.diagnosis.health import Oddity, Survey
 from converter.errors import CheckpointError, NetworkError, OutputError, WeightsError
 from converter.families import name_layers, native_naming
 from converter.families.base import Naming
-from converter.files.hashing import Hashing
+from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, companion
 from converter.files.target import remove_leftovers, replacing, require_other
 from converter.identify import plan_source
@@ -247,28 +247,55 @@ class Job:
         blank = _head(plan, _with_hash(meta, "0" * 64))
         size = len(blank) + WIDTHS[self.dtype] * sum(slot.floats for slot in plan.tensors)
         error = 0.0
-        with replacing(self.target, size) as file:
+        with replacing(self.target, size) as file, self._hashing(file, plan, len(blank)) as hashing:
             file.write(blank)
             file.flush()
             if self.dtype == "float32":
-                payload.write(self.source, plan, file, len(blank))
+                payload.write(self.source, plan, file, len(blank), hashing.reached)
             else:
                 error = payload.write_rounded(self.source, plan, file, len(blank), self.dtype)
             if self.verify:
-                self._need_equal(plan, Path(file.name), survey)
-            meta = _with_hash(meta, self.hashing.result())
+                self._require_equal(plan, Path(file.name), survey)
+            meta = _with_hash(meta, hashing.result())
+            if (
+                self.verify
+                and hashing is self.hashing
+                and sha256_of(self.source) != meta.source_sha256
+            ):
+                raise self.source.changed()
             file.seek(0)
             file.write(_head(plan, meta))
             file.flush()
             if read_head(file.name) != _head(plan, meta):
                 raise _unlike(self.target, "its header")
-            self.source.need_unchanged()
+            self.source.require_unchanged()
             oddities = self._examine(survey)
         return self._done("converted", plan, meta, oddities, verified=self.verify, max_error=error)
 
-    def _need_equal(self, plan: Plan, written: Path, survey: Survey) -> None:
+    def _hashing(self, file: IO[bytes], plan: Plan, start: int) -> Hashing:
+        """The hash of the .weights file.
+
+        If the checkpoint holds all its bytes as they are, it is that of what is written, so that it
+        is true whatever becomes of the source meanwhile; they are compared anyway.
+        """
+        if not (self.verify and plan.verbatim and self.dtype == "float32"):
+            return self.hashing.begin()
+
+        def read_into(view: memoryview, offset: int) -> None:
+            os.preadv(file.fileno(), [view], offset)
+
+        end = start + plan.size - plan.header.size
+        prefix = plan.header.encode()
+        return Hashing(read_into, end, start=start, prefix=prefix, growing=True).begin()
+
+    def _require_hash(self, digest: str) -> None:
+        """Hash the source again, after it was compared."""
+        if sha256_of(self.source) != digest:
+            raise self.source.changed()
+
+    def _require_equal(self, plan: Plan, written: Path, survey: Survey) -> None:
         found = self._compared(plan, written, survey)
-        self.source.need_unchanged()
+        self.source.require_unchanged()
         if not found.ok:
             raise _unlike(self.target, ", ".join(found.mismatched[:3]))
 

@@ -68,9 +68,11 @@ def convert(
     with (
         remote.local_source(source, max_download) as local,
         opened(local) as opened_source,
-        Hashing(opened_source) as hashing,
+        Hashing(opened_source.read_into, opened_source.size) as hashing,
         remote.local_target(target, force=force, dry_run=dry_run) as local_target,
     ):
+        if not verify or dtype != "float32" or os.path.lexists(local_target):
+            hashing.begin()  # else what is written is hashed
         from converter.operations.conversion import Job  # late: see above
 
         try:
