@@ -1,5 +1,6 @@
 """convert() and verify(), from file to file."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -172,16 +173,14 @@ def test_a_source_that_is_changed_where_nobody_sees_it(sample, monkeypatch, fami
         write(source, *arguments)
 
     monkeypatch.setattr(conversion.payload, "write", changing)
-    try:
-        result = convert(sample.weights, family=family)
-    except WeightsError as error:
-        # What the article leaves out is hashed in the source, before or after that moment.
+    # What the article leaves out is hashed in the source, before or after that moment.
+    with contextlib.suppress(WeightsError) if family == "article" else contextlib.nullcontext():
+        convert(sample.weights, family=family)
+    if not sample.checkpoint.exists():  # it was noticed
         assert family == "article"
-        assert "changed while it was read" in str(error)
-        assert not sample.checkpoint.exists()
         return
     found = hashlib.sha256(sample.weights.read_bytes()).hexdigest()
-    assert result.metadata.source_sha256 == found
+    assert read_contents(sample.checkpoint).metadata["source_sha256"] == found
     if family == "auto":
         assert revert(sample.checkpoint, sample.weights.with_name("back.weights")).identical
 
