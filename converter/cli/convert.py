@@ -161,7 +161,7 @@ def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
         for result in convert_many(sources, arguments.output, _options(arguments), arguments.jobs):
             results[result.source] = result
             line.clear()
-            _say(result, arguments)
+            _print_result(result, arguments)
             line.show(f"{len(results)} of {len(sources)} files")
     finally:
         line.clear()
@@ -173,7 +173,7 @@ def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
     return 1 if refused else 0
 
 
-def _say(result: Result, arguments: argparse.Namespace) -> None:
+def _print_result(result: Result, arguments: argparse.Namespace) -> None:
     for text in () if arguments.quiet else result.talk:
         print(printable(f"{result.source}: {text}"), file=sys.stderr)
     if not result.ok:

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from converter.cli.parser import CommandParser, positive_int
-from converter.darknet.layers import Shape
 from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError
 from converter.files.source import read_names
+from yolov3.base import FromDarknet
 from yolov3.blocks import BATCH_NORM_RULES
 from yolov3.detection.detect import DETECTOR_RESIZES, Detector
 from yolov3.loading import load
@@ -65,15 +65,9 @@ def make_detector(arguments: argparse.Namespace) -> Detector:
         # It changes scores by less than 1e-5; who asks for the other rule wants them as they are.
         model = model.fuse()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
-    if arguments.compile:
-        from torch._inductor import config  # late: its import takes a second
-
-        # Weights become constants, packed once as oneDNN wants them: a tenth faster.
-        config.freezing = True
-        model.compile()
     detector = Detector(model, arguments.threshold, arguments.nms, arguments.resize)
     if arguments.compile:
-        _warm_up(detector, model.network.input, arguments.batch)
+        _compile(model, detector, arguments.batch)
     return detector
 
 
@@ -103,10 +97,16 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _warm_up(detector: Detector, shape: Shape, batch: int) -> None:
-    """Compile now, where it can be said that it was compiling that failed."""
+def _compile(model: FromDarknet, detector: Detector, batch: int) -> None:
+    """Compile now, where a failure can only be the compiler's."""
     log.info("compiling")
     try:
+        from torch._inductor import config  # late: its import takes a second
+
+        # Weights become constants, packed once as oneDNN wants them: a tenth faster.
+        config.freezing = True
+        model.compile()
+        shape = model.network.input
         detector([np.zeros((shape.h, shape.w, shape.c), np.uint8)] * batch)
     except DarknetError:
         raise

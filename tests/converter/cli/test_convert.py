@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -101,3 +103,49 @@ class TestRefusals:
         assert done.stderr.startswith(f"error: {target}: ")
         assert not (tmp_path / "x.json").exists()
         assert (tmp_path / "n.json").read_text().startswith("circle")
+
+
+@pytest.fixture
+def folder(sample, tmp_path) -> Path:
+    """Four copies of the sample that share a cfg, and one that is truncated."""
+    made = tmp_path / "weights"
+    made.mkdir()
+    shutil.copyfile(sample.cfg, made / "s.cfg")
+    for i in range(4):
+        shutil.copyfile(sample.weights, made / f"s_{i}.weights")
+    (made / "s_9.weights").write_bytes(sample.weights.read_bytes()[:5000])
+    return made
+
+
+def test_one_bad_file_does_not_stop_the_rest(folder, tmp_path):
+    done = script("convert", folder, "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "4 of 5 files converted, 1 refused"
+    assert sorted(os.listdir(tmp_path / "out")) == [f"s_{i}.safetensors" for i in range(4)]
+    (error,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert str(folder / "s_9.weights") in error
+
+
+def test_json_lists_results_in_the_order_of_the_sources(folder):
+    done = script("convert", folder, "--json")
+    facts = json.loads(done.stdout)
+    assert facts.keys() == {"schema", "results"}
+    assert [Path(r["source"]).name for r in facts["results"]] == [
+        f"s_{i}.weights" for i in (0, 1, 2, 3, 9)
+    ]
+    assert [r.get("verified", False) for r in facts["results"]] == [True] * 4 + [False]
+    assert facts["results"][4]["error"]["type"] == "WeightsError"
+
+
+def test_an_output_that_is_no_folder(folder, tmp_path):
+    (tmp_path / "file").write_bytes(b"precious")
+    done = script("convert", folder, "-o", tmp_path / "file")
+    assert done.returncode == 1
+    assert "cannot be made a folder" in done.stderr
+    assert (tmp_path / "file").read_bytes() == b"precious"
+
+
+def test_one_source_into_a_folder(sample, tmp_path):
+    (tmp_path / "out").mkdir()
+    assert script("convert", sample.weights, "-o", tmp_path / "out").returncode == 0
+    assert (tmp_path / "out/shapes.safetensors").exists()

@@ -4,7 +4,6 @@ import json
 import sys
 from pathlib import Path
 
-import nets
 import pytest
 
 from converter import convert
@@ -50,12 +49,6 @@ def test_evaluate_a_folder_that_is_none(checkpoint, tmp_path, capsys):
 def test_a_name_that_is_none(checkpoint, capsys):
     assert main(["evaluate", checkpoint, "n" * 300]) == 1
     assert "cannot be read: File name too long" in capsys.readouterr().err
-
-
-def test_an_error_in_the_network_names_the_checkpoint(make, capsys):
-    classifier = convert(make(nets.classifier(2, 7, 64)).weights).output
-    assert main(["evaluate", str(classifier), str(SHAPES / "val")]) == 1
-    assert capsys.readouterr().err.startswith(f"error: {classifier}: layer ")
 
 
 def test_progress_on_a_terminal(checkpoint, capsys, monkeypatch):
