@@ -124,7 +124,7 @@ class TestProcesses:
         assert done.stderr.endswith("(see darknet-safetensors convert --help)\n")
 
     def test_workers_of_the_module(self, sample, tmp_path):
-        """They import the main module again, and must not run it again."""
+        """They are processes of their own, started from a main module that is in a package."""
         copyfile(sample.weights, tmp_path / "shapes_1.weights")
         done = module("convert", tmp_path, "-j", 2)
         assert done.returncode == 0, done.stderr
@@ -132,6 +132,11 @@ class TestProcesses:
 
 
 class TestImports:
+    def test_importing_the_module_runs_nothing(self):
+        """Tools that list a package's contents import all of it."""
+        done = python("-c", "import converter.__main__", cwd=ROOT)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
     def test_a_command_imports_no_other(self, sample):
         code = (
             "import sys; from converter.cli.main import main\n"
