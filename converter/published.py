@@ -187,7 +187,7 @@ def suggest_download(path: PathLike) -> str | None:
     found = next((file for file in PUBLISHED if file.file == wanted.name), None)
     if found is None:
         return None
-    command = ["python", "scripts/download.py", found.name]
+    command = ["python", "-m", "converter", "download", found.name]
     if wanted.parent != Path():
         command += ["-o", str(wanted.parent)]
     return shlex.join(command)

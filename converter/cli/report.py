@@ -1,13 +1,13 @@
-"""The command line of the report."""
+"""``report``: a page about a checkpoint or a .weights file."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from converter.checkpoint.checkpoint import Checkpoint
-from converter.cli.program import parser, print_json, run
+from converter.cli.output import print_json
+from converter.cli.parser import CommandParser
 from converter.darknet.network import read_network
 from converter.errors import UsageError, printable
 from converter.operations.convert import convert
@@ -16,26 +16,27 @@ from converter.report.summary import verdict
 from converter.report.values import is_checkpoint, restores
 
 
-def report_main(argv: Sequence[str] | None = None) -> int:
-    """``report.py``: a page about a checkpoint or a .weights file."""
-    made = parser(
-        "report.py",
+def make_parser(program: str) -> CommandParser:
+    """The parser of ``report``, called by the name ``program``."""
+    parser = CommandParser(
+        program,
         "Show which bytes of a .weights file became which tensors, and what they hold.",
         (
-            "report.py yolov3.safetensors",
-            "report.py yolov3.weights --cfg yolov3.cfg -o yolov3.md",
+            "yolov3.safetensors",
+            "yolov3.weights --cfg yolov3.cfg -o yolov3.md",
         ),
     )
-    made.add_argument("source", metavar="SOURCE", help="checkpoint, or .weights file")
-    made.add_argument("--cfg", metavar="FILE", help="the network (default: SOURCE's own)")
-    made.add_argument(
+    parser.add_argument("source", metavar="SOURCE", help="checkpoint, or .weights file")
+    parser.add_argument("--cfg", metavar="FILE", help="the network (default: SOURCE's own)")
+    parser.add_argument(
         "-o", "--output", metavar="OUT", help=".html, .md or .json (default: SOURCE as .html)"
     )
-    made.add_argument("--force", action="store_true", help="replace an existing output")
-    return run(_report, made, argv)
+    parser.add_argument("--force", action="store_true", help="replace an existing output")
+    return parser
 
 
-def _report(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page; the exit code."""
     source = Path(arguments.source)
     if not source.name:
         raise UsageError("SOURCE names no file")

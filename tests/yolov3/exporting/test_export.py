@@ -16,7 +16,6 @@ import torch
 from one_feature import conv, network, section, sequence
 
 from converter import CheckpointError, ExtraError, OutputError, UsageError, convert
-from converter.cli.export import export_main
 from converter.darknet.network import parse_network
 from converter.errors import NetworkError
 from yolov3 import DarknetModel, load
@@ -324,39 +323,3 @@ class TestRefusals:
     def test_an_opset_for_another_format(self, heads, tmp_path):
         with pytest.raises(UsageError, match="opset=18 is about ONNX, not pt2"):
             export(load(heads("yolo")), tmp_path / "out.pt2", format="pt2", opset=18)
-
-
-class TestCommand:
-    def test_it_says_what_it_wrote(self, heads, capsys):
-        checkpoint = heads("yolo")
-        assert export_main([str(checkpoint), "--format", "pt2"]) == 0
-        assert capsys.readouterr().out.startswith(
-            f"{checkpoint.with_suffix('.pt2')}: pt2, map0 1 x 24 x "
-        )
-
-    def test_json(self, heads, capsys):
-        assert export_main([str(heads("yolo")), "--json"]) == 0
-        told = json.loads(capsys.readouterr().out)
-        assert told["opset"] == 18
-        assert 0 <= told["max_abs_error"]["map0"] <= 1e-4
-        assert Path(told["output"]).is_file()
-
-    def test_a_folder(self, heads, tmp_path, capsys):
-        load(heads("yolo")).save_pretrained(tmp_path / "folder")
-        assert export_main([str(tmp_path / "folder"), "--format", "torchscript"]) == 0
-        assert (tmp_path / "folder" / "model.torchscript").is_file()
-
-    def test_refusals(self, heads, capsys):
-        checkpoint = heads("yolo")
-        assert export_main([str(checkpoint.with_suffix(".weights"))]) == 1
-        assert export_main([str(checkpoint), "--format", "pt2", "--opset", "18"]) == 2
-        errors = capsys.readouterr().err.splitlines()
-        assert [line.startswith("error: ") for line in errors] == [True, True]
-
-
-def test_the_checkpoint_is_never_replaced(sample, capsys):
-    checkpoint = convert(sample.weights).output
-    before = checkpoint.read_bytes()
-    assert export_main([str(checkpoint), "-o", str(checkpoint), "--force"]) == 2
-    assert "is an input" in capsys.readouterr().err
-    assert checkpoint.read_bytes() == before
