@@ -100,6 +100,17 @@ class Plan:
         """Bytes of the file."""
         return self.slots[-1].end if self.slots else self.header.size
 
+    def renamed(self, naming: Naming) -> Plan:
+        """The same bytes with other names; as many slots, in the same order."""
+        return make_plan(
+            header=self.header,
+            size=None,
+            network=self.network,
+            naming=naming,
+            dialect=self.dialect,
+            cutoff=self.cutoff,
+        )
+
 
 class SizeMismatch(WeightsError):  # noqa: N818 - as Python says KeyboardInterrupt
     """A file that is not as long as its network asks for.

@@ -9,11 +9,13 @@ from torch import nn
 
 from converter.families import native_naming
 from converter.families.template import BLOCKS
+from converter.plan import Plan
 from yolov3.blocks import BasicConv2d, ResidualBlock
 from yolov3.finetune import CLASSIFIER, FineTuning, initialise, need_classes, rewritten
+from yolov3.sharing.pretrained import Pretrained
 
 
-class Darknet53(FineTuning):
+class Darknet53(FineTuning, Pretrained):
     """The backbone: 52 convolutions in five stages, and a classifier if ``num_classes`` is given.
 
     Args:
@@ -51,6 +53,13 @@ class Darknet53(FineTuning):
         self.res_conv_5 = _residuals(32 * width, BLOCKS[4])
         if num_classes is not None:
             self.fc = _classifier(32 * width, num_classes)
+
+    @classmethod
+    def build(cls, plan: Plan) -> Self:
+        """The backbone alone, with the classifier that ``plan`` names."""
+        spec = plan.naming.require_spec()
+        classes = None if spec.backbone == "features" else spec.classes
+        return cls(spec.in_channels, classes, width=spec.width)
 
     @property
     def channels(self) -> list[int]:

@@ -11,12 +11,14 @@ from converter.darknet.layers import container
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.network import Network, Node
 from converter.errors import NetworkError, UsageError
+from converter.plan import Plan
 from yolov3.finetune import FineTuning, initialise, need_classes, with_classes
+from yolov3.sharing.pretrained import Pretrained
 
 Schedule = list[tuple[Node, tuple[int, ...]]]
 
 
-class DarknetModel(FineTuning):
+class DarknetModel(FineTuning, Pretrained):
     """The network of a cfg, with family generic's tensor names: ``layers.{cfg index}.{suffix}``.
 
     Every layer computes as at inference, so [dropout] does nothing while training either. Pictures
@@ -39,6 +41,11 @@ class DarknetModel(FineTuning):
         for node in network.nodes:
             _need_runnable(network, node, dialect)
         self.layers = nn.ModuleList(_module(node, dialect) for node in network.nodes)
+
+    @classmethod
+    def build(cls, plan: Plan) -> Self:
+        """The model of any plan's network, whose names should be those of family generic."""
+        return cls(plan.network, plan.dialect)
 
     def _follow(self, network: Network) -> None:
         self.network = network

@@ -5,13 +5,15 @@ from typing import Self
 import torch
 from torch import nn
 
+from converter.plan import Plan
 from yolov3.backbone import Darknet53
 from yolov3.finetune import FineTuning, initialise, need_classes, with_classes
 from yolov3.head import YOLOHead
 from yolov3.neck import FPN, ArticleFPN
+from yolov3.sharing.pretrained import Pretrained
 
 
-class YOLOv3(FineTuning):
+class YOLOv3(FineTuning, Pretrained):
     """Backbone, neck, and a head for each level.
 
     Args:
@@ -20,12 +22,28 @@ class YOLOv3(FineTuning):
         num_classes: classes to tell apart.
     """
 
+    fine_first = True
+
     def __init__(self, backbone: Darknet53, fpn: FPN | ArticleFPN, num_classes: int) -> None:
         super().__init__()
         self.backbone = backbone
         self.fpn = fpn
         self.num_classes = num_classes
         self.heads = nn.ModuleList(YOLOHead(c, num_classes) for c in fpn.channels)
+
+    @classmethod
+    def build(cls, plan: Plan) -> Self:
+        """The detector, with Darknet's neck or the article's, whichever ``plan`` names."""
+        spec = plan.naming.require_spec()
+        article = spec.wiring == "article"
+        channels = spec.channels
+        backbone = Darknet53(
+            spec.in_channels, 1000 if article else None, width=spec.width, levels=spec.levels
+        )
+        if article:
+            return cls(backbone, ArticleFPN(channels, spec.num_repeats), spec.classes)
+        fpn = FPN(channels, spec.num_repeats, merge_channels=spec.merge_channels, spp=spec.spp)
+        return cls(backbone, fpn, spec.classes)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Raw maps (N, 3 * (5 + num_classes), H_i, W_i), fine to coarse, of pictures in 0..1."""

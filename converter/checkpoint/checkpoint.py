@@ -237,7 +237,7 @@ def _require_family(claims: Metadata, plan: Plan, names: Collection[str]) -> Non
     wanted = {slot.tensor for slot in plan.tensors}
     if wanted == names:
         return
-    other = next((name for name in FAMILIES if _names(claims, name, plan.network) == names), None)
+    other = next((family for family in FAMILIES if _names(plan, family) == names), None)
     if other is not None:
         what = f"is {claims.family}, but the tensors are named as {other}'s"
         raise false_claim("family", what)
@@ -245,13 +245,12 @@ def _require_family(claims: Metadata, plan: Plan, names: Collection[str]) -> Non
         raise false_claim("family", f"is {claims.family}, but there is a tensor {min(names)}")
 
 
-def _names(claims: Metadata, family: str, network: Network) -> set[str] | None:
+def _names(plan: Plan, family: str) -> set[str] | None:
     """The tensors that there would be, if they were named by another scheme that fits."""
     try:
-        plan = _plan(replace(claims, family=family), network)
+        return {slot.tensor for slot in plan.renamed(name_layers(plan.network, family)).tensors}
     except FamilyError:
         return None
-    return {slot.tensor for slot in plan.tensors}
 
 
 def _require_cutoff(claims: Metadata, plan: Plan, names: Collection[str]) -> None:

@@ -11,7 +11,8 @@ from converter.errors import printable
 from converter.files.target import require_other
 from yolov3.exporting.export import Exported, export
 from yolov3.exporting.writers import FORMATS, OPSET
-from yolov3.loading import FILE_NAME, load
+from yolov3.loading import load
+from yolov3.saving import FILE_NAME
 
 
 def make_parser(program: str) -> CommandParser:

@@ -129,7 +129,11 @@ def classify(
     for part in _parts(pictures, batch):
         x = _input(loaded, [read(picture, channels) for picture in part], how)
         scores = _class_scores(model, loaded, x).flatten(1).float().cpu()
-        names = loaded.names or [str(label) for label in range(scores.shape[1])]
+        names = loaded.names or ()
+        if (
+            len(names) != scores.shape[1]
+        ):  # a cfg that ends without [softmax] has no classes to count
+            names = [str(label) for label in range(scores.shape[1])]
         best, labels = scores.topk(min(top, scores.shape[1]))
         found += [
             Classes(
@@ -189,8 +193,8 @@ class Detector:
         """What is on each of ``pictures``, (H, W, channels) of any size, computed at once."""
         x = _input(self._loaded, pictures, self._how)
         maps = self._model(x)
-        if isinstance(self._loaded, YOLOv3):
-            maps = maps[::-1]  # they run fine to coarse, the file's coarse to fine
+        if self._loaded.fine_first:
+            maps = maps[::-1]
         for head, raw in zip(self._heads, maps, strict=True):
             if raw[0].numel() != head.output.outputs:
                 raise NetworkError("gets a map of another size than its cfg says", place=head.place)

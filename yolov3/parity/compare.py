@@ -23,7 +23,6 @@ from yolov3.darknet import DarknetModel
 from yolov3.detection.detect import usual_resize
 from yolov3.detection.image import Picture, prepare, read
 from yolov3.loading import Model, load
-from yolov3.model import YOLOv3
 from yolov3.parity.engine_bugs import excuse
 from yolov3.parity.engines import Darknet, OpenCV
 
@@ -218,7 +217,7 @@ def _run(model: Model, x: Floats) -> list[Floats]:
     with torch.no_grad():
         maps = model(torch.from_numpy(x)[None])
     arrays = [m[0].numpy() for m in maps]
-    return arrays[::-1] if isinstance(model, YOLOv3) else arrays
+    return arrays[::-1] if model.fine_first else arrays
 
 
 def _maps(model: Model, x: Floats, expected: Iterable[Floats]) -> Iterator[Row]:

@@ -12,10 +12,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from converter.errors import (
-    CheckpointError,
     DarknetError,
     DownloadError,
     ExtraError,
@@ -24,8 +23,7 @@ from converter.errors import (
 )
 from converter.options import PathLike
 from yolov3.base import FromDarknet
-from yolov3.loading import FILE_NAME, load
-from yolov3.saving import plan_of, weights_sha256, write_checkpoint
+from yolov3.saving import FILE_NAME, plan_of, weights_sha256, write_checkpoint
 from yolov3.sharing.card import LIBRARY, card, facts
 
 try:
@@ -42,7 +40,6 @@ except ModuleNotFoundError as error:
 CARD_NAME = "README.md"
 FETCHING = {"revision", "token", "cache_dir", "force_download", "local_files_only"}
 
-M = TypeVar("M", bound=FromDarknet)
 log = logging.getLogger("yolov3")
 
 
@@ -71,21 +68,13 @@ class Hosted(ModelHubMixin):
         return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")
 
 
-def fetch(cls: type[M], name: PathLike, **options: Any) -> M:
-    """The model of a folder or repository, which must be a ``cls``; see ``from_pretrained``."""
-    fetching = {key: options.pop(key) for key in FETCHING & options.keys()}
-    path = name
-    if not os.path.isdir(name):
-        with _errors(DownloadError, f"{name} cannot be had from the Hub"):
-            path = hf_hub_download(os.fspath(name), FILE_NAME, **fetching)
-    model = load(path, **options)
-    if not isinstance(model, cls):
-        raise CheckpointError(
-            f"holds a {type(model).__name__}, not a {cls.__name__}",
-            path=name,
-            remedy=f"use {type(model).__name__}.from_pretrained",
-        )
-    return model
+def fetch(name: PathLike, **options: Any) -> PathLike:
+    """The checkpoint of a folder or repository, as a file here; see ``from_pretrained``."""
+    if os.path.isdir(name):
+        return Path(name, FILE_NAME)
+    with _errors(DownloadError, f"{os.fspath(name)} cannot be had from the Hub"):
+        path: str = hf_hub_download(os.fspath(name), FILE_NAME, **options)
+    return path
 
 
 def write(model: FromDarknet, folder: PathLike, licence: str | None) -> None:

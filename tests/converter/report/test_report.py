@@ -231,6 +231,15 @@ def test_a_file_is_shown_not_obeyed(toy, tmp_path):
     assert json.loads(pages[".json"])["names"] == names
 
 
+def test_a_file_name_does_not_become_markup(toy, tmp_path):
+    path = toy.weights.rename(tmp_path / "a`<b>`_x_|.weights")
+    plan = convert(path, cfg=toy.cfg, dry_run=True)
+    write_report(plan.plan, plan.metadata, path, tmp_path / "x.md", verified=None)
+    lines = (tmp_path / "x.md").read_text().splitlines()
+    assert lines[0] == "# `a'<b>'_x_\\|.weights`"
+    assert "| Values read from | `a'<b>'_x_\\|.weights` |" in lines
+
+
 def test_markdown_has_a_line_for_each_array(sample, tmp_path):
     report(convert(sample.weights), sample.weights, tmp_path / "r.md")
     lines = (tmp_path / "r.md").read_text().splitlines()
