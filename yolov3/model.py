@@ -35,15 +35,15 @@ class YOLOv3(FineTuning, Pretrained):
     def build(cls, plan: Plan) -> Self:
         """The detector, with Darknet's neck or the article's, whichever ``plan`` names."""
         spec = plan.naming.require_spec()
-        article = spec.wiring == "article"
-        channels = spec.channels
+        darknet = spec.wiring == "darknet"
         backbone = Darknet53(
-            spec.in_channels, 1000 if article else None, width=spec.width, levels=spec.levels
+            spec.in_channels, None if darknet else 1000, width=spec.width, levels=spec.levels
         )
-        if article:
-            return cls(backbone, ArticleFPN(channels, spec.num_repeats), spec.classes)
-        fpn = FPN(channels, spec.num_repeats, merge_channels=spec.merge_channels, spp=spec.spp)
-        return cls(backbone, fpn, spec.classes)
+        if darknet:
+            merged = spec.merge_channels
+            fpn = FPN(spec.channels, spec.num_repeats, merge_channels=merged, spp=spec.spp)
+            return cls(backbone, fpn, spec.classes)
+        return cls(backbone, ArticleFPN(spec.channels, spec.num_repeats), spec.classes)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Raw maps (N, 3 * (5 + num_classes), H_i, W_i), fine to coarse, of pictures in 0..1."""

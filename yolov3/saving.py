@@ -135,9 +135,8 @@ def _write_safetensors(
         plan,
         tool=TOOL,
         sha256=_sha256(tensors, plan),
-        classes=plan.network.classes,
         names=names,
-        assumed=assumed or {},
+        assumed=assumed,
     )
     head = make_head(((slot.tensor, slot.shape) for slot in plan.tensors), meta.encode())
     with replacing(path, len(head) + plan.size - plan.header.size) as file:

@@ -202,7 +202,6 @@ def _metadata_of(claims: Metadata, plan: Plan) -> Metadata:
         tool=claims.tool,
         sha256=claims.source_sha256,
         dtype=claims.dtype,
-        classes=classes,
         names=names,
         assumed=claims.assumed,
     )

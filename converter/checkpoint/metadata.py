@@ -68,9 +68,26 @@ class Metadata:
 
     @classmethod
     def of(
-        cls, plan: Plan, *, tool: str, sha256: str, dtype: Dtype = "float32", **more: Any
+        cls,
+        plan: Plan,
+        *,
+        tool: str,
+        sha256: str,
+        names: list[str] | None,
+        dtype: Dtype = "float32",
+        assumed: dict[str, Any] | None = None,
     ) -> Metadata:
-        """The metadata of a checkpoint made by ``plan``."""
+        """The metadata of a checkpoint made by ``plan``.
+
+        Raises:
+            CheckpointError: the network has another number of classes than ``names``.
+        """
+        classes = plan.network.classes
+        if names is not None and classes is not None and len(names) != classes:
+            raise CheckpointError(
+                f"has {len(names)} class names, the network has {classes} classes",
+                remedy="name each of its classes, or none",
+            )
         return cls(
             tool=tool,
             source_sha256=sha256,
@@ -78,11 +95,13 @@ class Metadata:
             cfg=plan.network.text,
             family=plan.naming.family,
             dialect=plan.dialect,
+            classes=classes,
+            names=names,
+            assumed=assumed or {},
             complete=plan.complete,
             cutoff=plan.cutoff,
             dtype=dtype,
             lossless=dtype == "float32" and not plan.left_out,
-            **more,
         )
 
     def encode(self) -> dict[str, str]:

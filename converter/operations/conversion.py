@@ -15,21 +15,17 @@ from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
 from converter.checkpoint.reader import Tensors
-from converter.darknet import evidence
-from converter.darknet.cfg import parse_cfg
-from converter.darknet.dialects import DEFAULT, DialectName
-from converter.darknet.header import Header
 from converter.darknet.names import read_names
-from converter.darknet.network import Network, read_cfg, read_layers, read_network
+from converter.darknet.network import Network
 from converter.diagnosis import health
 from converter.diagnosis.health import Oddity, Survey
-from converter.errors import CheckpointError, NetworkError, OutputError, WeightsError
+from converter.errors import CheckpointError, OutputError, WeightsError
 from converter.families import name_layers, native_naming
 from converter.families.base import Naming
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, companion
 from converter.files.target import remove_leftovers, replacing, require_other
-from converter.identify import plan_source
+from converter.identify import identify, plan_source
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 from converter.plan import Plan
 from converter.version import TOOL
@@ -113,13 +109,20 @@ class Job:
         Raises:
             DarknetError: the reason why it was refused; nothing was changed.
         """
-        header, network, dialect = self._read_as(cfg)
+        known = identify(self.source, cfg, None if self.dialect == "auto" else self.dialect)
+        if known.cfg is not None:
+            self.inputs.append(known.cfg)
+        if cfg is None:
+            log.info("network: %s", known.how)
+        if known.warning:
+            log.warning("%s", known.warning)
+        self.assumed = dict(known.assumed)
         plan = plan_source(
             self.source,
-            header=header,
-            network=network,
-            naming=_choose_names(network, self.family),
-            dialect=dialect,
+            header=known.header,
+            network=known.network,
+            naming=_choose_names(known.network, self.family),
+            dialect=known.dialect,
             partial=self.partial,
         )
         _tell_gaps(plan)
@@ -128,8 +131,7 @@ class Job:
             tool=TOOL,
             sha256="",
             dtype=self.dtype,
-            classes=network.classes,
-            names=self._names(names, network),
+            names=self._names(names, known.network),
             assumed=self.assumed,
         )
         survey = Survey(plan)
@@ -149,59 +151,6 @@ class Job:
                     remedy="replace it with --force, or choose another output with -o",
                 )
         return self._write(plan, meta, survey)
-
-    def _read_as(self, cfg: PathLike | None) -> tuple[Header, Network, DialectName]:
-        """Which network this file is, by its cfg, else by its size; and whose darknet's."""
-        path = Path(cfg) if cfg is not None else companion(self.source.path, ".cfg")
-        wanted = None if self.dialect == "auto" else self.dialect
-        if path is None:
-            first = wanted or DEFAULT
-            network = self._recognise(Header.decode(self.source.head, first), first)
-        else:
-            network = self._read_cfg(path)
-            if cfg is None:
-                log.info("network: %s, found beside the weights", path)
-        choice = evidence.choose(network, self.source.head, self.source.size, wanted)
-        if choice.warning:
-            log.warning("%s", choice.warning)
-        return Header.decode(self.source.head, choice.dialect), network, choice.dialect
-
-    def _read_cfg(self, path: Path) -> Network:
-        self.inputs.append(path)
-        try:
-            return read_network(path)
-        except NetworkError as error:
-            # late: a cfg that fits together needs no explanation
-            from converter.diagnosis.explain import explain_heads
-
-            layers = read_layers(parse_cfg(read_cfg(path)))
-            raise explain_heads(error, *layers, self.source) from error
-
-    def _recognise(self, header: Header, dialect: DialectName) -> Network:
-        from converter.diagnosis.architectures import recognise  # late: only without a cfg
-
-        floats, rest = divmod(self.source.size - header.size, 4)
-        readings = [] if rest else recognise(floats)
-        if len(readings) > 1:
-            raise WeightsError(
-                f"can be {' or '.join(map(str, readings))} by its size",
-                remedy="give its cfg with --cfg",
-            )
-        if not readings:
-            # late: a file that is recognised needs no explanation
-            from converter.diagnosis.explain import explain_unknown
-
-            raise explain_unknown(header, dialect, self.source)
-        reading = readings[0]
-        self.assumed = reading.assumed
-        log.info(
-            "network: %s, recognised by the %s floats of the file; anchors and input size (%s) are"
-            " assumed to be as published",
-            reading,
-            f"{floats:,}",
-            reading.architecture.size,
-        )
-        return reading.network
 
     def _examine(self, survey: Survey) -> tuple[Oddity, ...]:
         """What the values have that no training gives: told, or refused.
@@ -287,11 +236,6 @@ class Job:
         end = start + plan.size - plan.header.size
         prefix = plan.header.encode()
         return Hashing(read_into, end, start=start, prefix=prefix, growing=True).begin()
-
-    def _require_hash(self, digest: str) -> None:
-        """Hash the source again, after it was compared."""
-        if sha256_of(self.source) != digest:
-            raise self.source.changed()
 
     def _require_equal(self, plan: Plan, written: Path, survey: Survey) -> None:
         found = self._compared(plan, written, survey)

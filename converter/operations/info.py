@@ -18,14 +18,12 @@ from converter.darknet.header import Header
 from converter.darknet.layers.heads import AnchorHead
 from converter.darknet.names import read_names
 from converter.darknet.network import Network, Node, read_network
-from converter.diagnosis.architectures import recognise
-from converter.diagnosis.explain import explain_unknown
 from converter.diagnosis.health import Oddity, Survey
 from converter.errors import DarknetError, WeightsError
 from converter.families import native_naming
 from converter.files.hashing import sha256_of
 from converter.files.source import Source, companion, opened
-from converter.identify import plan_source
+from converter.identify import identify, plan_source
 from converter.options import PathLike
 from converter.published import PUBLISHED
 
@@ -229,21 +227,17 @@ def _of_weights(source: Source, cfg: PathLike | None, wanted: DialectName | None
 def _find_network(
     info: Info, source: Source, cfg: PathLike | None, wanted: DialectName | None
 ) -> None:
-    path = Path(cfg) if cfg is not None else companion(source.path, ".cfg")
-    if path is not None:
-        network, info.how = read_network(path), f"the network of {path}"
-    else:
-        network, info.how = _recognised(source, wanted or DEFAULT)
-    info.dialect = evidence.choose(network, source.head, source.size, wanted).dialect
-    info.header = header = Header.decode(source.head, info.dialect)
+    known = identify(source, cfg, wanted)
+    network, info.how = known.network, known.how
     info.network, info.family = network, native_naming(network).family
-    info.rows = list(_rows(network, info.dialect, header.size))
+    info.header, info.dialect = known.header, known.dialect
+    info.rows = list(_rows(network, info.dialect, known.header.size))
     names = companion(source.path, ".names")
     if names:
         info.names = read_names(names, network.classes)
     plan = plan_source(
         source,
-        header=header,
+        header=known.header,
         network=network,
         naming=native_naming(network),
         dialect=info.dialect,
@@ -252,16 +246,6 @@ def _find_network(
     if plan.cutoff is not None:
         info.how += f", of which it holds the first {plan.cutoff} layers"
     info.oddities = Survey(plan).complete(source)
-
-
-def _recognised(source: Source, dialect: DialectName) -> tuple[Network, str]:
-    header = Header.decode(source.head, dialect)
-    floats, rest = divmod(source.size - header.size, 4)
-    readings = [] if rest else recognise(floats)
-    if not readings:
-        raise explain_unknown(header, dialect, source)
-    text = " or ".join(map(str, readings))
-    return readings[0].network, f"{text}, recognised by its size; anchors and input size assumed"
 
 
 def _of_checkpoint(path: Path) -> Info:

@@ -89,3 +89,11 @@ class TestRefusals:
         state = {**built().state_dict(), "more": torch.zeros(1)}
         with pytest.raises(CheckpointError, match="has 1 tensors that its network lacks"):
             save(state, tmp_path / "x.weights", cfg=sample.cfg)
+
+    def test_names_of_another_number(self, sample, tmp_path):
+        """load() would refuse what was written."""
+        model = load(convert(sample.weights).output)
+        model.names = ["circle", "square"]
+        with pytest.raises(CheckpointError, match="has 2 class names, the network has 3 classes"):
+            save(model, tmp_path / "x.safetensors")
+        assert not (tmp_path / "x.safetensors").exists()
