@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json, print_plan
 from converter.cli.parser import CommandParser
+from converter.darknet.dialects import DIALECTS
 from converter.errors import ExtraError, UsageError, printable
 from converter.operations.verify import Verification, verify
 
@@ -26,7 +27,9 @@ def make_parser(program: str) -> CommandParser:
     )
     parser.add_argument("weights", metavar="WEIGHTS", help=".weights file")
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors file")
-    parser.add_argument("--cfg", metavar="FILE", help="another network than the checkpoint says")
+    parser.add_argument("--cfg", metavar="FILE", help="the network that it should be")
+    parser.add_argument("--names", metavar="FILE", help="the class names that it should have")
+    parser.add_argument("--dialect", choices=tuple(DIALECTS), help="whose darknet it should be of")
     parser.add_argument(
         "--against",
         choices=("darknet", "opencv", "generic"),
@@ -46,13 +49,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.report:
         from converter.report import check_target
 
-        check_target(
-            arguments.report,
-            arguments.weights, arguments.checkpoint, arguments.cfg, arguments.image,
-        )  # fmt: skip
+        inputs = (arguments.weights, arguments.checkpoint, arguments.cfg, arguments.names)
+        check_target(arguments.report, *inputs, arguments.image)
     if arguments.image and not arguments.against:
         raise UsageError("--image is what --against runs on", remedy="add --against darknet")
-    result = verify(arguments.weights, arguments.checkpoint, cfg=arguments.cfg)
+    result = verify(
+        arguments.weights,
+        arguments.checkpoint,
+        cfg=arguments.cfg,
+        names=arguments.names,
+        dialect=arguments.dialect,
+    )
     parity = _against(arguments) if arguments.against else None
     if arguments.report:
         _report(result, parity, arguments)
@@ -117,8 +124,10 @@ def _print_verification(result: Verification) -> None:
     ):
         for name in names:
             print(printable(f"{what}: {name}"))
-    if not result.header_ok:
-        print("the recorded header is not the file's")
+    for claim in result.claims:
+        if claim.text:
+            mark = "not compared" if claim.ok is None else "NOT TRUE"
+            print(printable(f"{claim.name}: {mark}: {claim.text}"))
     same = sum(equal for _, equal in result.comparison.rows)
     verdict = "equal" if result.ok else "DIFFERENT"
     dtype = result.metadata.dtype

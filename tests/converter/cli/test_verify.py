@@ -15,9 +15,12 @@ def test_the_table(sample):
     script("convert", sample.weights)
     done = script("verify", sample.weights, sample.checkpoint)
     assert done.returncode == 0
-    heading, *rows, verdict = done.stdout.splitlines()
+    heading, *rows, network, names, dialect, verdict = done.stdout.splitlines()
     assert heading.split() == ["layer", "bytes", "tensor", "shape", "equal"]
     assert [row.split()[-1] for row in rows] == ["yes"] * 366
+    assert network == "network: not compared: its own cfg was believed: --cfg compares it"
+    assert names == "names: not compared: they were believed: --names compares them"
+    assert dialect == "dialect: not compared: pjreddie was believed: --dialect compares it"
     assert verdict == "equal: 366 of 366 tensors are bit for bit the same"
 
 
@@ -28,7 +31,13 @@ def test_a_difference_in_json(sample):
     sample.checkpoint.write_bytes(data)
     done = script("verify", sample.weights, sample.checkpoint, "--json")
     assert done.returncode == 1
-    assert json.loads(done.stdout) == {
+    facts = json.loads(done.stdout)
+    assert facts.pop("claims") == {
+        "header": True, "cutoff": True, "source_sha256": True,
+        "network": None, "names": None, "dialect": None,
+    }  # fmt: skip
+    assert facts.pop("remarks").keys() == {"network", "names", "dialect"}
+    assert facts == {
         "schema": 1, "ok": False, "tensors": 366, "mismatched": ["heads.0.conv.weight"],
         "missing": [], "unexpected": [], "header": True, "dtype": "float32",
     }  # fmt: skip
