@@ -17,8 +17,9 @@ from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
 from converter.errors import CheckpointError, UsageError
 from converter.families import FAMILIES, native_naming
+from converter.options import BATCH_NORM_RULES, BatchNormRule
 from converter.plan import Plan
-from yolov3.blocks import BATCH_NORM_RULES, BatchNormRule, set_batch_norm
+from yolov3.blocks import set_batch_norm
 
 
 class FromDarknet(nn.Module):

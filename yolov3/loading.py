@@ -8,10 +8,9 @@ from pathlib import Path
 import torch
 
 from converter.checkpoint.checkpoint import Checkpoint
-from converter.options import PathLike
+from converter.options import BatchNormRule, PathLike
 from yolov3.backbone import Darknet53
 from yolov3.base import native_plan
-from yolov3.blocks import BatchNormRule
 from yolov3.darknet import DarknetModel
 from yolov3.model import YOLOv3
 from yolov3.saving import FILE_NAME

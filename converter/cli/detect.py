@@ -8,17 +8,18 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converter.cli.detector import add_model_options, errors_name, make_detector, progress
 from converter.cli.output import StatusLine, print_error, print_json
 from converter.cli.parser import CommandParser
 from converter.errors import DarknetError, ImageError, OutputError, printable
 from yolov3.detection.dataset import pictures_in
-from yolov3.detection.detect import Detector
-from yolov3.detection.detections import Detections
-from yolov3.detection.image import Pixels
-from yolov3.detection.results import row, targets, write
+
+if TYPE_CHECKING:
+    from yolov3.detection.detect import Detector
+    from yolov3.detection.detections import Detections
+    from yolov3.detection.image import Pixels
 
 
 def make_parser(program: str) -> CommandParser:
@@ -57,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _detect(arguments: argparse.Namespace) -> int:
+    from yolov3.detection.results import row, targets, write
+
     paths, errors = _expand(arguments.image)
     where = targets(paths, Path(arguments.output), arguments.checkpoint, arguments.names)
     detector = make_detector(arguments)

@@ -7,17 +7,18 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING
 
 from converter.cli.parser import CommandParser, positive_int
 from converter.darknet.names import read_names
 from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError
-from yolov3.base import FromDarknet
-from yolov3.blocks import BATCH_NORM_RULES
-from yolov3.detection.detect import DETECTOR_RESIZES, Detector
-from yolov3.loading import load
+from converter.options import BATCH_NORM_RULES, DETECTOR_RESIZES
+
+if TYPE_CHECKING:
+    import torch
+
+    from yolov3.base import FromDarknet
+    from yolov3.detection.detect import Detector
 
 log = logging.getLogger("yolov3")
 
@@ -57,6 +58,11 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> None:
 
 def make_detector(arguments: argparse.Namespace) -> Detector:
     """The checkpoint, made ready to compute fast."""
+    import torch
+
+    from yolov3.detection.detect import Detector
+    from yolov3.loading import load
+
     # Not strict: the detector says better what is wrong with a model in part.
     model = load(arguments.checkpoint, arguments.bn, strict=False, device=_device(arguments.device))
     if arguments.names is not None:
@@ -88,6 +94,8 @@ def progress(done: int, total: int) -> str:
 
 
 def _device(name: str) -> torch.device:
+    import torch
+
     try:
         device = torch.device(name)
         torch.empty(1, device=device).cpu()
@@ -99,6 +107,8 @@ def _device(name: str) -> torch.device:
 
 def _compile(model: FromDarknet, detector: Detector, batch: int) -> None:
     """Compile now, where a failure can only be the compiler's."""
+    import numpy as np
+
     log.info("compiling")
     try:
         from torch._inductor import config  # late: its import takes a second

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from converter.cli.detector import add_model_options, errors_name, make_detector, progress
 from converter.cli.output import StatusLine, print_json
 from converter.cli.parser import CommandParser
 from converter.errors import printable
 from yolov3.detection.dataset import read_dataset
-from yolov3.detection.evaluate import COCO_POINTS, Evaluation, evaluate
+
+if TYPE_CHECKING:
+    from yolov3.detection.evaluate import Evaluation
+
+COCO_POINTS = 101
 
 
 def make_parser(program: str) -> CommandParser:
@@ -51,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> Evaluation:
+    from yolov3.detection.evaluate import evaluate
+
     detector = make_detector(arguments)
     names = detector.names
     samples = read_dataset(Path(arguments.dataset), len(names), names, arguments.images)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json
 from converter.cli.parser import CommandParser
 from converter.errors import printable
 from converter.files.target import require_other
-from yolov3.exporting.export import Exported, export
-from yolov3.exporting.writers import FORMATS, OPSET
-from yolov3.loading import load
-from yolov3.saving import FILE_NAME
+from converter.options import EXPORT_SUFFIXES, OPSET
+
+if TYPE_CHECKING:
+    from yolov3.exporting.export import Exported
 
 
 def make_parser(program: str) -> CommandParser:
@@ -30,7 +31,9 @@ def make_parser(program: str) -> CommandParser:
         "checkpoint", metavar="CHECKPOINT", help=".safetensors file, or folder of save_pretrained"
     )
     parser.add_argument("-o", "--output", metavar="OUT", help="file to write")
-    parser.add_argument("--format", choices=tuple(FORMATS), default="onnx", help="default: onnx")
+    parser.add_argument(
+        "--format", choices=tuple(EXPORT_SUFFIXES), default="onnx", help="default: onnx"
+    )
     parser.add_argument(
         "--boxes", action="store_true", help="decoded boxes and scores in place of raw maps"
     )
@@ -46,8 +49,12 @@ def make_parser(program: str) -> CommandParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the file; the exit code."""
+    from yolov3.exporting.export import export
+    from yolov3.loading import load
+    from yolov3.saving import FILE_NAME
+
     checkpoint = Path(arguments.checkpoint)
-    output = arguments.output or _default(checkpoint, FORMATS[arguments.format].suffix)
+    output = arguments.output or _default(checkpoint, EXPORT_SUFFIXES[arguments.format])
     require_other(output, checkpoint, checkpoint / FILE_NAME)
     result = export(
         load(checkpoint),

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import takewhile
-from types import ModuleType
 
 from converter.cli.output import print_error, print_json
 from converter.errors import DarknetError, ExtraError, OutputError, UsageError, install
@@ -51,7 +50,7 @@ def _run(command: str | None, program: str, argv: Sequence[str]) -> int:
             from converter.cli.guide import answer
 
             return answer(program, argv)
-        module = _import(command)
+        module = import_module(f"converter.cli.{command}")
         try:
             arguments = module.make_parser(program).parse_args(argv)
         except SystemExit:
@@ -61,19 +60,14 @@ def _run(command: str | None, program: str, argv: Sequence[str]) -> int:
             return code
     except DarknetError as error:
         return _refuse(error, as_json=as_json)
+    except ModuleNotFoundError as error:
+        text = f"yolov3 needs PyTorch: {install('torch')}" if error.name == "torch" else str(error)
+        return _refuse(ExtraError(text), as_json=as_json)
     except OSError as error:
         if error.filename is None:
             raise
         unusable = DarknetError(f"cannot be used: {error.strerror}", path=error.filename)
         return _refuse(unusable, as_json=as_json)
-
-
-def _import(command: str) -> ModuleType:
-    try:
-        return import_module(f"converter.cli.{command}")
-    except ModuleNotFoundError as error:
-        text = f"yolov3 needs PyTorch: {install('torch')}" if error.name == "torch" else str(error)
-        raise ExtraError(text) from error
 
 
 def _refuse(error: DarknetError, *, as_json: bool) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from converter.cli.output import print_json, print_plan
 from converter.cli.parser import CommandParser
 from converter.darknet.dialects import DIALECTS
-from converter.errors import ExtraError, UsageError, printable
+from converter.errors import UsageError, printable
 from converter.operations.verify import Verification, verify
 
 if TYPE_CHECKING:
@@ -74,10 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _against(arguments: argparse.Namespace) -> Parity:
     # Late: comparing files needs no PyTorch, running networks does.
-    try:
-        from yolov3.parity.compare import against
-    except ModuleNotFoundError as error:
-        raise ExtraError(str(error)) from error
+    from yolov3.parity.compare import against
+
     return against(
         arguments.weights,
         arguments.checkpoint,

@@ -13,17 +13,15 @@ from torch import nn
 from converter.darknet.dialects import DIALECTS
 from converter.darknet.layers.heads import Head, MaskedHead
 from converter.errors import CheckpointError, ImageError, NetworkError, UsageError
+from converter.options import DETECTOR_RESIZES, Resize
 from yolov3.backbone import Darknet53
 from yolov3.base import FromDarknet
 from yolov3.detection.decode import decode, require_boxes
 from yolov3.detection.detections import Classes, Detections
-from yolov3.detection.image import Picture, Pixels, Resize, inner_size, prepare, read
+from yolov3.detection.image import Picture, Pixels, inner_size, prepare, read
 from yolov3.detection.nms import Overlap, iou, measure, suppress
 from yolov3.model import YOLOv3
 from yolov3.neck import ArticleFPN
-
-# Of the ways to make an input, those from which a box finds back to its picture.
-DETECTOR_RESIZES: tuple[Resize, ...] = ("letterbox", "stretch")
 
 
 @typing.overload

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from converter.errors import ExtraError, ImageError, UsageError, install
 from converter.files.opening import open_regular
+from converter.options import Resize
 
 if typing.TYPE_CHECKING:
     from PIL import Image
@@ -25,7 +26,6 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float32]
 Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | Pixels"
 
-Resize = Literal["letterbox", "stretch", "crop"]
 
 GREY = 0.5  # around a letterboxed picture: pj image.c:825
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")

@@ -10,23 +10,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from converter.errors import ExtraError, UsageError, install
+from converter.options import ExportFormat
 from yolov3.exporting.modules import Boxes, Maps
 
-Format = Literal["onnx", "torchscript", "pt2"]
 Array = npt.NDArray[np.float32]
 Run = Callable[[torch.Tensor], list[Array]]
 
 INPUT = "images"
-
-# What PyTorch's exporter writes without converting it, and OpenCV 4.14 reads.
-OPSET = 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +47,8 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Writer:
-    """A file format: its suffix, from a model to bytes, and from a file to what runs it."""
+    """A file format: from a model to bytes, and from a file to what runs it."""
 
-    suffix: str
     write: Callable[[Job], bytes]
     read: Callable[[Path], Run]
 
@@ -168,8 +164,8 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-FORMATS: dict[Format, Writer] = {
-    "onnx": Writer(suffix=".onnx", write=_write_onnx, read=_read_onnx),
-    "torchscript": Writer(suffix=".torchscript", write=_write_torchscript, read=_read_torchscript),
-    "pt2": Writer(suffix=".pt2", write=_write_pt2, read=_read_pt2),
+FORMATS: dict[ExportFormat, Writer] = {
+    "onnx": Writer(write=_write_onnx, read=_read_onnx),
+    "torchscript": Writer(write=_write_torchscript, read=_read_torchscript),
+    "pt2": Writer(write=_write_pt2, read=_read_pt2),
 }

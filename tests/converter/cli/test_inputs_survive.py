@@ -105,8 +105,8 @@ def test_an_output_that_is_an_input(
     folder, monkeypatch, capsys, command, arguments, option, wanted, way
 ):
     # What a report or a .weights file is called decides its format, and is looked at first.
-    suffix = {"--report": ".html", "report-o": ".html"}.get(option) or Path(wanted).suffix
-    suffix = ".html" if command == "report" else suffix
+    page = command == "report" or option == "--report"
+    suffix = ".html" if page else Path(wanted).suffix
     output = way(folder / wanted, folder / f"renamed{suffix}")
     before = contents(folder)
     assert refused(command, *arguments, option, output, monkeypatch=monkeypatch, capsys=capsys) == 2

@@ -298,7 +298,7 @@ class TestRefusals:
                 job.graph.model.layers[2].conv.bias[0] += 1e-3
             return writer.write(job)
 
-        broken = formats.Writer(suffix=".pt2", write=faulty, read=writer.read)
+        broken = formats.Writer(write=faulty, read=writer.read)
         monkeypatch.setitem(formats.FORMATS, "pt2", broken)
         (tmp_path / "out.pt2").write_text("older")
         with pytest.raises(OutputError, match=r"computes map0 that differ by up to 0\.001"):
