@@ -260,6 +260,28 @@ def test_only_the_command_line_imports_the_command_line():
     require_none(found, "Imports the command line:")
 
 
+def mapped() -> set[str]:
+    """The files and folders that the map for contributors names."""
+    text = (ROOT / ".github/CONTRIBUTING.md").read_text(encoding="utf-8")
+    return set(re.findall(r"`((?:converter|yolov3|tests|scripts)/[^`\s]*)`", text))
+
+
+def test_the_map_has_every_room():
+    top = {
+        f"{module.path}"
+        for module in modules()
+        if str(module.path.parent) in PACKAGES and not module.path.name.startswith("__")
+    }
+    missing = top | {f"{room}/" for room in rooms() if str(room) not in PACKAGES}
+    require_none(sorted(missing - mapped()), "Not in .github/CONTRIBUTING.md:")
+
+
+def test_the_map_names_nothing_that_is_gone():
+    gone = sorted(name for name in mapped() if not (ROOT / name).exists())
+    gone = [name for name in gone if "NAME" not in name]  # a placeholder
+    require_none(gone, "In .github/CONTRIBUTING.md, and not here:")
+
+
 IMPORT_ALL = """
 import sys
 from importlib import import_module

@@ -151,6 +151,8 @@ def changed_lines(diff: str) -> dict[Path, set[int]]:
     for line in diff.splitlines():
         if line.startswith("+++ b/"):
             lines = found.setdefault(Path(line.removeprefix("+++ b/")), set())
+        elif line.startswith("+++ "):
+            lines = set()  # of a file that is gone
         elif match := re.match(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@", line):
             first, count = int(match[1]), int(match[2] or 1)
             lines.update(range(first, first + max(count, 1)))
@@ -187,9 +189,13 @@ def choose(found: list[Mutant], touched: dict[Path, set[str]]) -> tuple[list[Mut
 
     Which are in the sample follows from their names alone.
     """
-    first = [mutant for mutant in found if mutant.function in touched.get(mutant.path, ())]
-    rest = [m for m in found if m not in set(first) and crc32(m.name.encode()) % SAMPLE == 0]
-    first.sort(key=lambda mutant: crc32(mutant.name.encode()))
+    number = {mutant: crc32(mutant.name.encode()) for mutant in found}
+    first, rest = [], []
+    for mutant in sorted(found, key=number.__getitem__):
+        if mutant.function in touched.get(mutant.path, ()):
+            first.append(mutant)
+        elif number[mutant] % SAMPLE == 0:
+            rest.append(mutant)
     # If the branch changed much, half is left for the rest.
     room = max(MOST - len(rest), MOST // 2)
     return (first[:room] + rest)[:MOST], len(first)
