@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Self
 
 import torch
@@ -66,9 +67,17 @@ class FineTuning(FromDarknet):
         return self.train(self.training)
 
     def _become(self, text: str) -> None:
-        """Belong to another cfg, whose class names nobody has told yet."""
+        """Belong to another cfg, whose class names nobody has told yet, and start to train anew.
+
+        Darknet goes on with the batch that ``seen`` is at, and stops where that is beyond
+        max_batches; so it is 0, as ``darknet partial`` writes it (pj examples/darknet.c:187 loads
+        with ``clear``, network.c:59).
+        """
         self.network = parse_network(text)
         self.names = None
+        if self.metadata is not None:
+            header = replace(self.metadata.header, seen=0)
+            self.metadata = replace(self.metadata, header=header)
 
 
 def need_classes(classes: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def save(
     *,
     cfg: PathLike | None = None,
     dialect: DialectName = "pjreddie",
+    seen: int | None = None,
     force: bool = False,
 ) -> None:
     """Write a model, or a state dict, as a Darknet .weights file or as a checkpoint of ours.
@@ -69,10 +71,13 @@ def save(
         cfg: the network, for what does not come from a checkpoint. Its header is then what that
             engine writes today, with ``seen`` 0.
         dialect: whose darknet it is for; with ``cfg`` only.
+        seen: pictures that the header says the model was trained on, from which darknet goes on:
+            it stops at max_batches * batch * subdivisions. Default: as many as its checkpoint says,
+            and 0 after ``replace_heads``.
         force: replace an existing file.
 
     Raises:
-        UsageError: another suffix.
+        UsageError: another suffix, or a ``seen`` that no header holds.
         CheckpointError: a tensor is missing, surplus, or of another shape or type than Darknet's.
         OutputError: ``path`` is there already, or cannot be written.
     """
@@ -86,6 +91,8 @@ def save(
         plan = plan_of(model)
     else:
         raise UsageError("a model that load() did not return needs its cfg", remedy="pass cfg=...")
+    if seen is not None:
+        plan = _seen(plan, seen)
     if os.path.lexists(target) and not force:
         raise OutputError("exists already", path=path, remedy="replace it with force=True")
     if target.suffix == ".safetensors":
@@ -96,6 +103,14 @@ def save(
         file.write(plan.header.encode())
         for data in _in_file_order(tensors, plan):
             file.write(data)
+
+
+def _seen(plan: Plan, seen: int) -> Plan:
+    """``plan`` with another counter in its header, which has 4 or 8 bytes for it."""
+    bits = 8 * (plan.header.size - 12)  # after three int32
+    if not 0 <= seen < 2**bits:
+        raise UsageError(f"seen={seen} is outside 0 to 2^{bits} - 1")
+    return replace(plan, header=replace(plan.header, seen=seen))
 
 
 def write_checkpoint(model: FromDarknet, path: PathLike) -> Metadata:

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _detect(arguments: argparse.Namespace) -> int:
     paths, errors = _expand(arguments.image)
-    where = targets(paths, Path(arguments.output))
+    where = targets(paths, Path(arguments.output), arguments.checkpoint, arguments.names)
     detector = make_detector(arguments)
     failed = False
     rows: list[dict[str, Any]] = []

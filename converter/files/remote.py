@@ -39,6 +39,16 @@ def is_url(path: PathLike) -> bool:
     return bool(_URL.match(os.fspath(path)))
 
 
+def plain(path: PathLike) -> PathLike:
+    """The path of a ``file://`` URL of this machine; anything else as it is."""
+    text = os.fspath(path)
+    if not text.startswith("file:///"):
+        return path
+    from urllib.parse import unquote
+
+    return unquote(text.removeprefix("file://"))
+
+
 def name_of(url: PathLike) -> str:
     """The last part of a URL's path, without query and fragment.
 

@@ -210,20 +210,22 @@ def require_other(target: PathLike, *others: PathLike | None) -> None:
     Raises:
         UsageError: ``target`` is one of ``others``.
     """
-    if any(other is not None and _is_same(target, other) for other in others):
+    if not identities(target).isdisjoint(identities(*others)):
         raise UsageError(
             "is an input, or another output", path=target, remedy="choose another output"
         )
 
 
-def _is_same(path: PathLike, other: PathLike) -> bool:
-    """Whether both name one file, there or to come."""
-    try:
-        return os.path.realpath(path) == os.path.realpath(other) or (
-            os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
-        )
-    except ValueError:  # a zero byte: the name of no file
-        return False
+def identities(*paths: PathLike | None) -> set[object]:
+    """What tells files apart, by whatever name: where they are, and which they are if there."""
+    found: set[object] = set()
+    for path in paths:
+        with suppress(OSError, ValueError):  # ValueError: a zero byte, the name of no file
+            if path is not None:
+                found.add(os.path.realpath(path))
+                status = os.stat(path)
+                found.add((status.st_dev, status.st_ino))
+    return found
 
 
 def resolved(path: Path) -> Path:

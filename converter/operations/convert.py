@@ -58,7 +58,8 @@ def convert(
     Raises:
         DarknetError: the reason why it was refused; nothing was changed.
     """
-    target = default_output(source) if output is None else output
+    source = remote.plain(source)
+    target = default_output(source) if output is None else remote.plain(output)
     if _local_name(target).suffix in WEIGHTS_SUFFIXES:
         raise UsageError(
             "would hold safetensors under a Darknet file's name",

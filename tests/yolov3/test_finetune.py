@@ -1,7 +1,9 @@
 """Fine-tuning: fresh heads, frozen layers, folded batch norm, and back to Darknet."""
 
 import difflib
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import nets
@@ -15,7 +17,7 @@ from torch.nn import functional as F
 from converter import UsageError, convert, revert
 from converter.darknet.network import parse_network
 from converter.errors import NetworkError
-from yolov3 import FPN, Darknet53, DarknetModel, YOLOv3, load
+from yolov3 import FPN, Darknet53, DarknetModel, YOLOv3, load, save
 from yolov3.detection.image import prepare, read
 from yolov3.parity.engines import Darknet
 from yolov3.saving import write_checkpoint
@@ -110,6 +112,55 @@ class TestReplaceHeads:
         # One order of additions against another, with darknet's batch norm: relative L2 of 75
         # convolutions (measured: 1e-6).
         assert np.linalg.norm(coarse - layers[81]) <= 1e-5 * np.linalg.norm(layers[81])
+
+
+class TestSeen:
+    """Darknet trains while seen / (batch * subdivisions) < max_batches: pj detector.c:62."""
+
+    @pytest.fixture
+    def tuned(self, sample) -> YOLOv3:
+        """One with fresh heads, from a file that saw as many pictures as YOLOv3's own."""
+        data = bytearray(sample.weights.read_bytes())
+        data[12:20] = (32_013_312).to_bytes(8, "little")
+        sample.weights.write_bytes(data)
+        model = load(convert(sample.weights).output)
+        assert model.metadata.header.seen == 32_013_312
+        return model.replace_heads(3)
+
+    def test_fresh_heads_have_seen_no_picture(self, tuned, tmp_path):
+        save(tuned, tmp_path / "tuned.weights")
+        assert (tmp_path / "tuned.weights").read_bytes()[:20] == bytes([0, 0, 0, 0, 2] + 15 * [0])
+
+    def test_so_does_a_network_of_another_family(self, sample, tmp_path):
+        model = load(convert(sample.weights, family="generic").output)
+        assert model.metadata.header.seen == 2400
+        assert model.replace_heads(5).metadata.header.seen == 0
+
+    @pytest.mark.engine
+    def test_darknet_trains_what_was_saved(self, tuned, tmp_path):
+        text = tuned.network.text.replace("max_batches=4000", "max_batches=3")
+        # From the first batch on with the whole learning rate: burn_in would start with 0.
+        (tmp_path / "tuned.cfg").write_text(text.replace("burn_in=200", "burn_in=0"))
+        save(tuned, tmp_path / "tuned.weights")
+        labelled = tmp_path / "labelled"
+        labelled.mkdir()
+        for path in [*PICTURES.glob("*.png"), *PICTURES.glob("*.txt")]:
+            shutil.copyfile(path, labelled / path.name)
+        pictures = "".join(f"{path}\n" for path in labelled.glob("*.png"))
+        (tmp_path / "train.list").write_text(pictures)
+        (tmp_path / "tuned.data").write_text(f"classes=3\ntrain={tmp_path}/train.list\nbackup=.\n")
+        done = subprocess.run(
+            ["darknet", "detector", "train", "tuned.data", "tuned.cfg", "tuned.weights"],
+            cwd=tmp_path, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        before = np.fromfile(tmp_path / "tuned.weights", "<f4", offset=20)
+        trained = (tmp_path / "tuned_final.weights").read_bytes()
+        after = np.frombuffer(trained, "<f4", offset=20)
+        assert int.from_bytes(trained[12:20], "little") == 3, done.stdout  # three batches of one
+        assert after.shape == before.shape
+        assert np.isfinite(after).all()
+        assert (after != before).mean() > 0.9  # weight decay alone moves nearly all
 
 
 class TestReplaceHeadsOfAnyNetwork:

@@ -5,7 +5,7 @@ import pytest
 import reference
 import torch
 
-from converter import CheckpointError, OutputError, UsageError, convert
+from converter import CheckpointError, OutputError, UsageError, convert, revert
 from yolov3 import FPN, Darknet53, YOLOv3, load, save
 from yolov3.parity.engines import Darknet
 
@@ -65,7 +65,24 @@ def test_a_state_dict(sample, tmp_path):
     assert load(tmp_path / "x.safetensors").network.classes == 3
 
 
+@pytest.mark.parametrize("suffix", [".weights", ".safetensors"])
+def test_the_counter_can_be_set(sample, tmp_path, suffix):
+    model = load(convert(sample.weights).output)
+    save(model, tmp_path / f"x{suffix}", seen=64)
+    if suffix == ".safetensors":
+        revert(tmp_path / "x.safetensors")
+    data = sample.weights.read_bytes()
+    assert (tmp_path / "x.weights").read_bytes() == data[:12] + bytes([64] + 7 * [0]) + data[20:]
+
+
 class TestRefusals:
+    # A header of version 0.2 has 8 bytes for it: pj parser.c:1230.
+    @pytest.mark.parametrize("seen", [-1, 2**64])
+    def test_a_counter_that_no_header_holds(self, sample, tmp_path, seen):
+        with pytest.raises(UsageError, match=rf"seen={seen} is outside 0 to 2\^64 - 1"):
+            save(load(convert(sample.weights).output), tmp_path / "x.weights", seen=seen)
+        assert not (tmp_path / "x.weights").exists()
+
     def test_an_existing_file(self, sample, tmp_path):
         model = load(convert(sample.weights).output)
         (tmp_path / "x.weights").write_bytes(b"precious")
