@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,9 @@ from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network, read_cfg, read_layers, read_network
 from converter.errors import NetworkError, WeightsError
-from converter.families.base import Naming
 from converter.files.source import Source, companion
 from converter.options import PathLike
-from converter.plan import Plan, SizeMismatch, make_plan
+from converter.plan import SizeMismatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,29 +75,15 @@ def identify(
     )
 
 
-def plan_source(
-    source: Source,
-    *,
-    header: Header,
-    network: Network,
-    naming: Naming,
-    dialect: DialectName,
-    partial: bool,
-) -> Plan:
-    """The plan for ``source``, read as the rest says; see ``make_plan``.
+@contextmanager
+def explaining(source: Source) -> Iterator[None]:
+    """Say why ``source`` does not fit the plan that the block makes for it.
 
     Raises:
-        WeightsError: it does not fit, and why.
+        WeightsError: in place of a ``SizeMismatch``.
     """
     try:
-        return make_plan(
-            header=header,
-            size=source.size,
-            network=network,
-            naming=naming,
-            dialect=dialect,
-            partial=partial,
-        )
+        yield
     except SizeMismatch as mismatch:
         from converter.diagnosis.explain import explain  # late: rarely needed
 

@@ -7,7 +7,7 @@ verification, reports and error messages all read this one table, so they cannot
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import prod
 
@@ -116,27 +116,13 @@ class SizeMismatch(WeightsError):  # noqa: N818 - as Python says KeyboardInterru
     """A file that is not as long as its network asks for.
 
     Attributes:
-        header, network, dialect, size: what ``make_plan`` was given.
-        slots: of the whole network.
+        plan: of the whole network.
+        size: bytes of the file.
     """
 
-    def __init__(
-        self,
-        *,
-        header: Header,
-        network: Network,
-        dialect: DialectName,
-        slots: Sequence[Slot],
-        size: int,
-    ) -> None:
-        self.header, self.network, self.dialect = header, network, dialect
-        self.slots, self.size = slots, size
-        super().__init__(f"has {size:,} bytes, the network asks for {self.expected:,}")
-
-    @property
-    def expected(self) -> int:
-        """Bytes that the network asks for."""
-        return self.slots[-1].end if self.slots else self.header.size
+    def __init__(self, plan: Plan, size: int) -> None:
+        super().__init__(f"has {size:,} bytes, the network asks for {plan.size:,}")
+        self.plan, self.size = plan, size
 
 
 def make_plan(
@@ -158,31 +144,25 @@ def make_plan(
             number of its first layers with ``partial``.
         WeightsError: there is no such layer, or nothing to read.
     """
-    slots, unfilled = _lay_out(header, network, naming, dialect)
-    end = slots[-1].end if slots else header.size
-    if size is not None and size != end:
-        cutoff = cutoff_at(slots, size) if partial else None
+    whole = _lay_out(header, network, naming, dialect)
+    if size is not None and size != whole.size:
+        cutoff = cutoff_at(whole.slots, size) if partial else None
         if cutoff is None:
-            raise SizeMismatch(
-                header=header, network=network, dialect=dialect, slots=slots, size=size
-            )
-    if cutoff is not None and not 0 < cutoff < len(network.nodes):
-        raise WeightsError(f"cannot end before layer {cutoff} of {len(network.nodes)}")
-    if cutoff is not None:
-        gone = [slot for slot in slots if slot.node.index >= cutoff and slot.tensor]
-        unfilled.update({slot.tensor: slot.shape for slot in gone})
-        slots = [slot for slot in slots if slot.node.index < cutoff]
-    if not slots and unfilled:
+            raise SizeMismatch(whole, size)
+    plan = whole if cutoff is None else _first_layers(whole, cutoff)
+    if not plan.slots and plan.unfilled:
         raise WeightsError("holds no weights", remedy="check that the cfg is the right one")
-    return Plan(
-        header=header,
-        network=network,
-        naming=naming,
-        dialect=dialect,
-        slots=tuple(slots),
-        unfilled=unfilled,
-        cutoff=cutoff,
-    )
+    return plan
+
+
+def _first_layers(whole: Plan, cutoff: int) -> Plan:
+    """The part of a plan that ends before layer ``cutoff``."""
+    count = len(whole.network.nodes)
+    if not 0 < cutoff < count:
+        raise WeightsError(f"cannot end before layer {cutoff} of {count}")
+    slots = tuple(slot for slot in whole.slots if slot.node.index < cutoff)
+    gone = {slot.tensor: slot.shape for slot in whole.tensors if slot.node.index >= cutoff}
+    return replace(whole, slots=slots, unfilled={**whole.unfilled, **gone}, cutoff=cutoff)
 
 
 def cutoff_at(slots: Sequence[Slot], size: int) -> int | None:
@@ -193,9 +173,7 @@ def cutoff_at(slots: Sequence[Slot], size: int) -> int | None:
     return None
 
 
-def _lay_out(
-    header: Header, network: Network, naming: Naming, dialect: DialectName
-) -> tuple[list[Slot], dict[str, tuple[int, ...]]]:
+def _lay_out(header: Header, network: Network, naming: Naming, dialect: DialectName) -> Plan:
     slots: list[Slot] = []
     unfilled = dict(naming.unfilled)
     offset = header.size
@@ -218,7 +196,14 @@ def _lay_out(
         )
         slots.append(slot)
         offset = slot.end
-    return slots, unfilled
+    return Plan(
+        header=header,
+        network=network,
+        naming=naming,
+        dialect=dialect,
+        slots=tuple(slots),
+        unfilled=unfilled,
+    )
 
 
 def named_arrays(

@@ -98,7 +98,7 @@ class Checkpoint:
             NetworkUnknown: it says nothing.
         """
         if self.claims is None:
-            raise NetworkUnknown
+            raise NetworkUnknown(self.contents.path)
         return self.claims
 
     def tensors(self) -> Tensors:
@@ -248,7 +248,7 @@ def _names(plan: Plan, family: str) -> set[str] | None:
     """The tensors that there would be, if they were named by another scheme that fits."""
     try:
         return {slot.tensor for slot in plan.renamed(name_layers(plan.network, family)).tensors}
-    except FamilyError:
+    except (FamilyError, WeightsError):
         return None
 
 

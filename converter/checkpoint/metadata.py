@@ -32,7 +32,7 @@ from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
 from converter.errors import CheckpointError, WeightsError
 from converter.families import FAMILIES
-from converter.options import Dtype
+from converter.options import Dtype, PathLike
 from converter.plan import Plan
 
 SCHEMA = 1
@@ -44,8 +44,10 @@ T = TypeVar("T", bound=str)
 class NetworkUnknown(CheckpointError):  # noqa: N818 - as Python says KeyboardInterrupt
     """A safetensors file that does not say which network its tensors are of."""
 
-    def __init__(self) -> None:
-        super().__init__("does not say which network it is", remedy="convert the .weights again")
+    def __init__(self, path: PathLike | None = None) -> None:
+        super().__init__(
+            "does not say which network it is", path=path, remedy="convert the .weights again"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

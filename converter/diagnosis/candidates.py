@@ -53,8 +53,8 @@ class Candidate:
 
 def candidates(mismatch: SizeMismatch) -> Iterator[Candidate]:
     """All hypotheses whose size is the file's."""
-    network, header, dialect = mismatch.network, mismatch.header, mismatch.dialect
-    size = mismatch.size
+    plan, size = mismatch.plan, mismatch.size
+    network, header, dialect = plan.network, plan.header, plan.dialect
     for start, reads_as, claim, remedy in _starts(network, header, dialect):
         for reading in _at(network, reads_as, start, size):
             yield replace(
@@ -74,7 +74,7 @@ def candidates(mismatch: SizeMismatch) -> Iterator[Candidate]:
                 start=size,
                 changes=2,
             )
-    boundary = cutoff_at(mismatch.slots, size)
+    boundary = cutoff_at(plan.slots, size)
     if boundary is not None:
         yield Candidate(
             claim=f"ends after layer {boundary - 1} of {network.nodes[-1].index}: a backbone",

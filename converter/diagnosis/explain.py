@@ -32,7 +32,7 @@ SHOWN = 3  # hypotheses in one message
 
 def explain(mismatch: SizeMismatch, source: Source) -> WeightsError:
     """Why ``source`` does not fit its network."""
-    size, expected = mismatch.size, mismatch.expected
+    size, expected = mismatch.size, mismatch.plan.size
     tested = [(is_plausible(r, source), r) for r in candidates(mismatch)]
     # Sorting is stable: of two equally likely ones the first found stays first.
     tested.sort(key=lambda item: ({True: 0, None: 1, False: 2}[item[0]], item[1].changes))
@@ -125,8 +125,8 @@ def explain_heads(
 
 def _unexplained(mismatch: SizeMismatch, source: Source) -> WeightsError:
     """Where a file of the wrong size ends, or stops to make sense."""
-    header, slots = mismatch.header, mismatch.slots
-    size, expected = mismatch.size, mismatch.expected
+    header, slots = mismatch.plan.header, mismatch.plan.slots
+    size, expected = mismatch.size, mismatch.plan.size
     if not sniff.plausible_version(header.major, header.minor, header.revision):
         return WeightsError(
             f"its version reads {header.version}, which no darknet wrote"

@@ -25,9 +25,9 @@ from converter.families.base import Naming
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, companion
 from converter.files.target import remove_leftovers, replacing, require_other
-from converter.identify import identify, plan_source
+from converter.identify import explaining, identify
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
-from converter.plan import Plan
+from converter.plan import Plan, make_plan
 from converter.version import TOOL
 
 log = logging.getLogger("converter")
@@ -117,14 +117,15 @@ class Job:
         if known.warning:
             log.warning("%s", known.warning)
         self.assumed = dict(known.assumed)
-        plan = plan_source(
-            self.source,
-            header=known.header,
-            network=known.network,
-            naming=_choose_names(known.network, self.family),
-            dialect=known.dialect,
-            partial=self.partial,
-        )
+        with explaining(self.source):
+            plan = make_plan(
+                header=known.header,
+                size=self.source.size,
+                network=known.network,
+                naming=_choose_names(known.network, self.family),
+                dialect=known.dialect,
+                partial=self.partial,
+            )
         _tell_gaps(plan)
         meta = Metadata.of(
             plan,

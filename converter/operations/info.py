@@ -23,8 +23,9 @@ from converter.errors import DarknetError, WeightsError
 from converter.families import native_naming
 from converter.files.hashing import sha256_of
 from converter.files.source import Source, companion, opened
-from converter.identify import identify, plan_source
+from converter.identify import explaining, identify
 from converter.options import PathLike
+from converter.plan import make_plan
 from converter.published import PUBLISHED
 
 # What batch norm gathers rather than learns.
@@ -235,14 +236,15 @@ def _find_network(
     names = companion(source.path, ".names")
     if names:
         info.names = read_names(names, network.classes)
-    plan = plan_source(
-        source,
-        header=known.header,
-        network=network,
-        naming=native_naming(network),
-        dialect=info.dialect,
-        partial=True,
-    )
+    with explaining(source):
+        plan = make_plan(
+            header=known.header,
+            size=source.size,
+            network=network,
+            naming=native_naming(network),
+            dialect=info.dialect,
+            partial=True,
+        )
     if plan.cutoff is not None:
         info.how += f", of which it holds the first {plan.cutoff} layers"
     info.oddities = Survey(plan).complete(source)

@@ -21,9 +21,9 @@ from converter.darknet.network import Network, read_network
 from converter.errors import WeightsError
 from converter.files.hashing import Hashing
 from converter.files.source import Source, opened
-from converter.identify import plan_source
+from converter.identify import explaining
 from converter.options import PathLike
-from converter.plan import Plan
+from converter.plan import Plan, make_plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,14 +111,15 @@ def verify(
     ):
         header = Header.decode(weights.head, meta.dialect)
         try:
-            plan = plan_source(
-                weights,
-                header=header,
-                network=stored.network,
-                naming=stored.plan.naming,
-                dialect=meta.dialect,
-                partial=meta.cutoff is not None,
-            )
+            with explaining(weights):
+                plan = make_plan(
+                    header=header,
+                    size=weights.size,
+                    network=stored.network,
+                    naming=stored.plan.naming,
+                    dialect=meta.dialect,
+                    partial=meta.cutoff is not None,
+                )
         except WeightsError as error:
             error.path = os.fspath(source)
             raise

@@ -10,8 +10,9 @@ from converter import CfgError, NetworkError, WeightsError, convert
 from converter.darknet.header import Header
 from converter.diagnosis.architectures import Architecture
 from converter.files.source import opened
-from converter.identify import identify, plan_source
+from converter.identify import explaining, identify
 from converter.operations.info import describe
+from converter.plan import make_plan
 
 BATCHNORM = "[net]\nwidth=2\nheight=2\nchannels=1\n[batchnorm]\n"
 
@@ -152,9 +153,9 @@ def test_a_plan_that_does_not_fit_is_explained_by_the_values(make):
         with opened(files.weights) as source:
             found = identify(source)
             naming = convert(make(text.format(3), "whole").weights, dry_run=True).plan.naming
-            with pytest.raises(WeightsError) as caught:
-                plan_source(
-                    source, header=found.header, network=found.network, naming=naming,
-                    dialect=found.dialect, partial=False,
+            with pytest.raises(WeightsError) as caught, explaining(source):
+                make_plan(
+                    header=found.header, size=source.size, network=found.network, naming=naming,
+                    dialect=found.dialect,
                 )  # fmt: skip
         assert said in str(caught.value)
