@@ -90,9 +90,11 @@ class FromDarknet(nn.Module):
         return model.eval()
 
     def _describe(self, metadata: Metadata, plan: Plan) -> None:
-        network = plan.network
-        self.metadata, self.network, self.dialect = metadata, network, plan.dialect
-        self.names = metadata.names
+        self.metadata, self.dialect, self.names = metadata, plan.dialect, metadata.names
+        self._set_network(plan.network)
+
+    def _set_network(self, network: Network) -> None:
+        self.network = network
         self.input_size = (network.input.h, network.input.w)
         outputs = reversed(network.outputs) if self.fine_first else network.outputs
         heads = [(node, node.layer) for node in outputs if isinstance(node.layer, Yolo)]

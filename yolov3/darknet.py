@@ -1,6 +1,6 @@
 """Any Darknet network as a PyTorch module, layer by layer as its cfg says."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
 import torch
@@ -12,7 +12,7 @@ from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.network import Network, Node
 from converter.errors import NetworkError, UsageError
 from converter.plan import Plan
-from yolov3.finetune import FineTuning, initialise, need_classes, with_classes
+from yolov3.finetune import Anchors, FineTuning, initialise, require_classes, with_heads
 from yolov3.sharing.pretrained import Pretrained
 
 Schedule = list[tuple[Node, tuple[int, ...]]]
@@ -95,19 +95,33 @@ class DarknetModel(FineTuning, Pretrained):
             for index in expired:
                 kept.pop(index, None)
 
-    def replace_heads(self, num_classes: int) -> Self:
+    def replace_heads(
+        self,
+        num_classes: int,
+        *,
+        names: Sequence[str] | None = None,
+        anchors: Anchors | None = None,
+    ) -> Self:
         """Fresh convolutions before the heads, for other classes; all else stays as it is.
 
-        They are initialised as darknet does. The network and its cfg text change with them, and the
-        class names are gone.
+        They are initialised as darknet does. The network and its cfg text change with them, and
+        training starts anew (``seen`` 0).
+
+        Args:
+            num_classes: classes to tell apart.
+            names: their names, which are unknown otherwise.
+            anchors: (width, height) as the cfg has them, as many and in its order: in pixels of the
+                picture, for [region] in cells. Default: they stay.
 
         Raises:
-            UsageError: ``num_classes`` is less than 1.
+            UsageError: ``num_classes`` is less than 1, or names or anchors are not as many as there
+                must be.
             NetworkError: the network has no heads whose classes can be replaced.
         """
-        need_classes(num_classes)
-        text, changed = with_classes(self.network, num_classes)
+        require_classes(num_classes, names)
+        text, changed = with_heads(self.network, num_classes, anchors)
         self._become(text)
+        self.names = None if names is None else list(names)
         self._follow(self.network)
         for index in changed:
             like = next(self.layers[index].parameters())

@@ -94,6 +94,58 @@ class TestReplaceHeads:
         assert model.heads[0].conv.weight.dtype == torch.float64
         assert model.heads[0].conv.weight.requires_grad
 
+    def test_names_and_anchors_come_with_them(self, model, sample):
+        before = model.network.text
+        anchors = [(10 + i, 20.5 + i) for i in range(9)]
+        model.replace_heads(2, names=["cat", "dog"], anchors=anchors)
+        assert model.names == ["cat", "dog"]
+        # fine to coarse: shapes.cfg has mask 0, 1, 2 at its finest head
+        assert model.anchors == [anchors[:3], anchors[3:6], anchors[6:]]
+        changed = [
+            line for line in difflib.ndiff(before.split("\n"), model.network.text.split("\n"))
+            if line[:2] == "+ "
+        ]  # fmt: skip
+        pairs = ", ".join(f"{w},{w + 10.5}" for w in range(10, 19))
+        # 3 * (5 + 2) = 21
+        assert changed == 3 * ["+ filters=21", f"+ anchors={pairs}", "+ classes=2"]
+
+    def test_a_checkpoint_keeps_them(self, model, tmp_path):
+        anchors = [(10 + i, 20.5 + i) for i in range(9)]
+        model.replace_heads(2, names=["cat", "dog"], anchors=anchors)
+        save(model, tmp_path / "tuned.safetensors")
+        again = load(tmp_path / "tuned.safetensors")
+        assert again.names == ["cat", "dog"]
+        assert again.anchors == [anchors[:3], anchors[3:6], anchors[6:]]
+
+    @pytest.mark.parametrize(
+        ("options", "problem"),
+        [
+            ({"names": ["cat"]}, "names= has 1 names for num_classes=2"),
+            ({"names": []}, "names= has 0 names for num_classes=2"),
+            ({"names": "cd"}, "names='cd' is no list of names"),
+            (
+                {"anchors": [(1, 2)] * 3},
+                r"anchors= has 3 pairs, layer 82 \[yolo\], line \d+ has 9",
+            ),
+            ({"anchors": [(1, 2)] * 8 + [(0, 2)]}, r"anchors= has \(0, 2\), which is no width"),
+            ({"anchors": [(1, 2)] * 8 + [(1, float("nan"))]}, "which is no width and height"),
+            ({"anchors": [(1, 2, 3)] * 9}, "which is no width and height"),
+        ],
+    )
+    def test_names_and_anchors_that_do_not_fit(self, model, options, problem):
+        before = model.network
+        with pytest.raises(UsageError, match=problem):
+            model.replace_heads(2, **options)
+        assert model.network is before
+        assert model.names == ["circle", "square", "triangle"]
+
+    def test_anchors_without_a_cfg(self):
+        backbone = Darknet53(num_classes=None, width=2)
+        model = YOLOv3(backbone, FPN(backbone.channels), 3)
+        with pytest.raises(UsageError, match="anchors= belong to a cfg"):
+            model.replace_heads(2, anchors=[(1, 2)] * 9)
+        assert model.replace_heads(2, names=["cat", "dog"]).names == ["cat", "dog"]
+
     @pytest.mark.parametrize("classes", [0, -1])
     def test_too_few_classes(self, model, classes):
         with pytest.raises(UsageError, match="must be at least 1"):
@@ -184,6 +236,10 @@ class TestReplaceHeadsOfAnyNetwork:
         for one, other in zip(model.forward_layers(x), again.forward_layers(x), strict=True):
             assert torch.equal(one[1], other[1])
 
+    def test_anchors_of_a_region_are_in_cells(self, heads):
+        model = heads("region").replace_heads(7, anchors=[(1.5, 2), (3, 4)])
+        assert model.network.outputs[0].layer.sizes == ((1.5, 2), (3, 4))
+
     def test_an_option_that_the_cfg_left_to_its_default(self):
         """[yolo] without classes= has 20: pj parser.c:304."""
         text = network(conv(filters=25, activation="linear"), section("yolo", num=1, anchors="1,2"))
@@ -235,6 +291,11 @@ class TestClassifier:
         assert model.classify(torch.rand(1, 3, 64, 64)).shape == (1, 4)
         assert model.network.classes == 4
         assert not model.fc[2].bias.any()
+
+    def test_names_but_no_anchors(self, backbone):
+        assert backbone.replace_heads(2, names=["cat", "dog"]).names == ["cat", "dog"]
+        with pytest.raises(UsageError, match="a Darknet53 has none"):
+            backbone.replace_heads(2, anchors=[(1, 2)])
 
     def test_only_the_classifier_is_trained(self, backbone):
         backbone.replace_heads(7).freeze_backbone().train()
