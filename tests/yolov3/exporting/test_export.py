@@ -157,6 +157,15 @@ class TestBoxes:
         with pytest.raises(NetworkError, match="gives no boxes that can be exported"):
             export(load(heads(name)), tmp_path / "out.onnx", boxes=True)
 
+    @pytest.mark.parametrize("head", ["yolo", "region"])
+    def test_heads_without_classes(self, make, tmp_path, head):
+        files = make(
+            "[net]\nwidth=8\nheight=8\nchannels=3\n[convolutional]\nfilters=5\n"
+            f"activation=linear\n[{head}]\nclasses=0\nnum=1\nanchors=1,2\n"
+        )
+        with pytest.raises(NetworkError, match="gives no boxes that can be exported"):
+            export(load(convert(files.weights).output), tmp_path / "out.onnx", boxes=True)
+
     def test_a_classifier(self, toy, tmp_path):
         with pytest.raises(NetworkError, match="gives no boxes that can be exported"):
             export(load(convert(toy.weights).output), tmp_path / "out.onnx", boxes=True)
