@@ -204,7 +204,7 @@ def test_coco_yolov3_tiny_in_opencv(coco_tiny, tmp_path):
     off by nearly all (1.5e-5 and 5.9e-5 from float64); OpenCV 6e-5, and 2.3e-4 with its Winograd
     convolutions.
     """
-    made = convert(coco_tiny.weights, tmp_path / "tiny.safetensors", cfg=coco_tiny.cfg)
+    made = convert(coco_tiny.weights, tmp_path / "tiny.safetensors", cfg=coco_tiny.cfg, strict=True)
     model = load(made.output)
     x = tensor(prepare(read("/usr/share/darknet/data/dog.jpg"), 416, 416, "letterbox"))
     result = export(model, tmp_path / "maps.onnx")
