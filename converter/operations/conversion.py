@@ -19,7 +19,8 @@ from converter.darknet.cfg import parse_cfg
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network, read_cfg, read_layers, read_network
-from converter.diagnosis import health
+from converter.darknet.remark import Remark
+from converter.diagnosis import health, remarks
 from converter.diagnosis.health import Oddity, Survey
 from converter.errors import CheckpointError, NetworkError, OutputError, WeightsError
 from converter.families import name_layers, native_naming
@@ -45,7 +46,7 @@ class Conversion:
         metadata: what the checkpoint says of itself.
         verified: whether the written file was read back and found equal.
         max_error: largest absolute rounding error, for a smaller type than float32.
-        warnings: values that no training gives.
+        warnings: what is to be said of cfg and header, and values that no training gives.
     """
 
     status: Literal["converted", "up to date", "dry run"]
@@ -54,7 +55,7 @@ class Conversion:
     metadata: Metadata
     verified: bool
     max_error: float = 0.0
-    warnings: tuple[Oddity, ...] = ()
+    warnings: tuple[Remark | Oddity, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``convert --json`` prints."""
@@ -81,7 +82,7 @@ class Conversion:
             "cutoff": meta.cutoff,
             "left_out": [slot.label for slot in plan.left_out],
             "unfilled": list(plan.unfilled),
-            "warnings": [oddity.as_dict() for oddity in self.warnings],
+            "warnings": [warning.as_dict() for warning in self.warnings],
         }
 
 
@@ -103,6 +104,7 @@ class Job:
 
     def __post_init__(self) -> None:
         self.inputs = [self.source.path]
+        self.remarks: tuple[Remark, ...] = ()
 
     def run(self, cfg: PathLike | None, names: PathLike | None, *, dry_run: bool) -> Conversion:
         """Plan, write, check.
@@ -162,18 +164,24 @@ class Job:
         choice = evidence.choose(network, self.source.head, self.source.size, wanted)
         if choice.warning:
             log.warning("%s", choice.warning)
-        return Header.decode(self.source.head, choice.dialect), network, choice.dialect
+        header = Header.decode(self.source.head, choice.dialect)
+        of_header = remarks.header_remarks(header, network, choice.dialect)
+        remarks.report(of_header, strict=self.strict)
+        self.remarks = (*network.remarks, *of_header)
+        return header, network, choice.dialect
 
     def _read_cfg(self, path: Path) -> Network:
         self.inputs.append(path)
         try:
-            return read_network(path)
+            network = read_network(path)
         except NetworkError as error:
             # late: a cfg that fits together needs no explanation
             from converter.diagnosis.explain import explain_heads
 
             layers = read_layers(parse_cfg(read_cfg(path)))
             raise explain_heads(error, *layers, self.source) from error
+        remarks.report(network.remarks, strict=self.strict, path=path)
+        return network
 
     def _recognise(self, header: Header, dialect: DialectName) -> Network:
         from converter.diagnosis.architectures import recognise  # late: only without a cfg
@@ -287,7 +295,7 @@ class Job:
             metadata=meta,
             verified=verified,
             max_error=max_error,
-            warnings=oddities,
+            warnings=(*self.remarks, *oddities),
         )
 
 

@@ -18,9 +18,11 @@ from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers.heads import AnchorHead
 from converter.darknet.network import Network, Node, parse_network, read_network
+from converter.darknet.remark import Remark
 from converter.diagnosis.architectures import recognise
 from converter.diagnosis.explain import explain_unknown
 from converter.diagnosis.health import Oddity, Survey
+from converter.diagnosis.remarks import header_remarks
 from converter.errors import CheckpointError, DarknetError, WeightsError
 from converter.families import name_layers, native_naming
 from converter.files.hashing import sha256_of
@@ -112,6 +114,16 @@ class Info:
     problem: DarknetError | None = None
 
     @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What is to be said of the network's cfg, and of the header that the file has."""
+        if not self.network:
+            return ()
+        if self.kind == "cfg" or not self.header:
+            return self.network.remarks
+        of_header = header_remarks(self.header, self.network, self.dialect)
+        return (*self.network.remarks, *of_header)
+
+    @property
     def heads(self) -> list[tuple[Node, AnchorHead]]:
         """The detection heads that have anchors."""
         nodes = self.network.nodes if self.network else ()
@@ -167,8 +179,9 @@ class Info:
             "sha256": self.sha256,
             "published": self.published,
             "warnings": None
-            if self.oddities is None
-            else [oddity.as_dict() for oddity in self.oddities],
+            if self.oddities is None and not self.remarks
+            else [remark.as_dict() for remark in self.remarks]
+            + [oddity.as_dict() for oddity in self.oddities or ()],
             "problem": self.problem.as_dict() if self.problem else None,
         }
 

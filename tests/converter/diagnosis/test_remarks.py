@@ -5,16 +5,25 @@ import struct
 
 import pytest
 
+from converter import WeightsError, convert
 from converter.darknet.header import Header
 from converter.darknet.network import parse_network
 from converter.darknet.remark import Remark
 from converter.diagnosis.remarks import header_remarks, report
 from converter.errors import CfgError
+from converter.operations.info import describe
 
 CONV = "[net]\nwidth=8\nheight=8\nchannels=3\n[convolutional]\nfilters=2\n"
 MATRIX = "[connected]\noutput=3\n"
 ONLY_MATRICES = f"[net]\ninputs=4\n{MATRIX}{MATRIX}"
 ONE_INPUT = f"[net]\ninputs=1\n{MATRIX}"  # which is its own transpose
+
+
+def headed(files, *version):
+    """``files``, with another version in the header of 20 bytes."""
+    data = files.weights.read_bytes()
+    files.weights.write_bytes(struct.pack("<iii", *version) + data[12:])
+    return files
 
 
 def of(text, *version):
@@ -83,3 +92,64 @@ class TestReports:
         report([Remark(text="b", line=n) for n in range(1, 14)], strict=False)
         assert len(caplog.records) == 11
         assert caplog.records[-1].getMessage() == "and 3 more such remarks, which --json lists"
+
+
+class TestConversions:
+    def test_a_cfg_is_warned_of(self, make, caplog):
+        files = make(CONV)
+        files.cfg.write_text(CONV + "activation=\n")
+        result = convert(files.weights)
+        text = "activation= has no value: both engines skip the line"
+        assert result.as_dict()["warnings"] == [{"line": 7, "serious": True, "text": text}]
+        assert f"cfg line 7: {text}" in caplog.messages
+        (same,) = convert(files.weights).warnings  # it is there already
+        assert same.text == text
+
+    def test_and_refused_if_strict(self, make):
+        files = make(CONV)
+        files.cfg.write_text(CONV + "activation=\n")
+        with pytest.raises(CfgError) as caught:
+            convert(files.weights, strict=True)
+        assert str(caught.value).startswith(f"{files.cfg}: line 7: activation= has no value")
+        assert not files.checkpoint.exists()
+
+    def test_a_size_that_does_not_fit_comes_after_the_line_that_may_be_why(self, make, caplog):
+        files = make(CONV)
+        files.cfg.write_text(CONV.replace("filters=2", "filters="))
+        with pytest.raises(WeightsError, match="bytes"):
+            convert(files.weights)
+        assert "cfg line 6: filters= has no value: both engines skip the line" in caplog.messages
+
+    def test_a_header_of_zeros(self, make):
+        files = headed(make(CONV), 0, 0, 0)
+        data = files.weights.read_bytes()
+        files.weights.write_bytes(data[:16] + data[20:])  # which has a ``seen`` of 4 bytes
+        (warning,) = convert(files.weights).warnings
+        assert warning.text.startswith("version 0.0.0 in its header is of no darknet")
+        with pytest.raises(WeightsError) as caught:
+            convert(files.weights, strict=True)
+        assert str(caught.value).startswith(f"{files.weights}: byte 0: version 0.0.0 in its header")
+
+    def test_a_note_is_no_reason_to_refuse(self, make):
+        head = "activation=linear\nfilters=5\n[region]\nclasses=0\nanchors=1,2\n"
+        files = make(CONV.replace("filters=2\n", head))
+        (note,) = convert(files.weights, strict=True).warnings
+        assert (note.line, note.serious) == (9, False)
+        assert note.text.startswith("classes=0: ")
+
+
+class TestInfo:
+    def test_of_a_cfg(self, make):
+        files = make(CONV)
+        files.cfg.write_text(CONV + "activation=\n")
+        (warning,) = describe(files.cfg).as_dict()["warnings"]
+        assert warning["line"] == 7
+        files.cfg.write_text(CONV)
+        assert describe(files.cfg).as_dict()["warnings"] is None
+
+    def test_of_weights_and_of_their_checkpoint(self, make):
+        files = headed(make(CONV + "activation=\n"), 0, 2, 1)
+        convert(files.weights)
+        for path in (files.weights, files.checkpoint):
+            found = describe(path).as_dict()["warnings"]
+            assert [warning["line"] for warning in found] == [7, None]
