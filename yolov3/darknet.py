@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers import container
+from converter.darknet.layers import Misfit, container
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.network import Network, Node
 from converter.errors import NetworkError, UsageError
@@ -64,6 +64,9 @@ class DarknetModel(FineTuning, Pretrained):
 
         Returns:
             Tensors (N, c, h, w), or (N, outputs) where Darknet knows no height and width.
+
+        Raises:
+            NetworkError: a layer cannot work on so many pictures, or on their size.
         """
         kept = {-1: x}
         for node, expired in self._to_maps:
@@ -145,7 +148,15 @@ class DarknetModel(FineTuning, Pretrained):
 
     def _run(self, node: Node, kept: dict[int, torch.Tensor]) -> torch.Tensor:
         owner = self.layers[self._owners[node.index]]
-        return node.layer.forward(owner, *(kept[source] for source in node.sources))
+        try:
+            return node.layer.forward(owner, *(kept[source] for source in node.sources))
+        except Misfit as error:
+            raise NetworkError(
+                f"cannot compute: {error}",
+                place=node.place,
+                remedy=f"give it a multiple of {self.network.net.time_steps} inputs of"
+                f" {self.network.input}",
+            ) from error
 
 
 def _schedule(network: Network, wanted: Iterable[int], keep: Iterable[int]) -> Schedule:

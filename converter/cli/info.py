@@ -74,6 +74,7 @@ def _facts(info: Info) -> Iterator[str]:
         if key in info.metadata:
             yield f"{key}: {info.metadata[key]}"
     yield from _classes(info)
+    yield from (f"{'warning' if r.serious else 'note'}: {r}" for r in info.remarks)
     if info.oddities is not None:
         yield from (f"warning: {oddity.text}: no training gives that" for oddity in info.oddities)
         yield from () if info.oddities else ("health: every value is plausible",)
@@ -82,7 +83,7 @@ def _facts(info: Info) -> Iterator[str]:
 
 
 def _classes(info: Info) -> Iterator[str]:
-    if info.network and info.network.classes:
+    if info.network and info.network.classes is not None:
         yield f"classes: {info.network.classes}"
     if info.names:
         yield f"names: {', '.join(info.names)}"

@@ -10,6 +10,7 @@ from converter.darknet.cfg import MAX_CFG_BYTES, Section, decode_cfg, parse_cfg
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.layers import LAYERS, Layer, Misfit, Shape
 from converter.darknet.layers.base import MAX_VALUES
+from converter.darknet.remark import Remark
 from converter.errors import CfgError, NetworkError
 from converter.files.opening import read_small
 from converter.options import PathLike
@@ -69,6 +70,7 @@ class Network:
         nodes: the layers in cfg order.
         text: the cfg text it came from.
         sections: that text, parsed; empty for a network that was built otherwise.
+        remarks: what is to be said of that text, by its lines.
     """
 
     net: Net
@@ -76,6 +78,7 @@ class Network:
     nodes: tuple[Node, ...]
     text: str
     sections: tuple[Section, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def floats(self) -> int:
@@ -139,12 +142,22 @@ def parse_network(text: str) -> Network:
     sections = parse_cfg(text)
     net, layers = read_layers(sections)
     try:
-        return replace(build_network(net, layers, text), sections=sections)
+        network = build_network(net, layers, text)
     except NetworkError as error:
         half = len(layers) // 2
+        doubts = [remark for section in sections for remark in section.remarks]
         if half > 1 and layers == 2 * layers[:half]:
             error.remedy = f"from line {layers[half].line} on the layers repeat: delete those"
+        elif doubts:
+            error.remedy = f"{error.remedy}; {doubts[0]}"
         raise
+    remarks = [
+        remark
+        for section, layer in zip(sections, (net, *layers), strict=True)
+        for remark in (*section.remarks, *layer.remarks(section))
+    ]
+    remarks.sort(key=lambda remark: remark.line or 0)
+    return replace(network, sections=sections, remarks=tuple(remarks))
 
 
 def read_layers(sections: Sequence[Section]) -> tuple[Net, list[Layer]]:
@@ -173,24 +186,38 @@ def build_network(net: Net, layers: Sequence[Layer], text: str) -> Network:
     except Misfit as error:
         raise NetworkError(f"[net] {error}", place=f"line {net.line}") from error
     nodes: list[Node] = []
+    try:
+        resolve(nodes, net, layers)
+    except Misfit as error:
+        from converter.darknet.sizes import unequal_maps  # late: a cfg that fits needs none of it
+
+        layer = layers[len(nodes)]
+        place = f"line {layer.line}, layer {len(nodes)} [{layer.type}]"
+        refusal = NetworkError(str(error), place=place, remedy="correct the cfg")
+        raise unequal_maps(net, layers, nodes) or refusal from error
+    return Network(net=net, input=picture, nodes=tuple(nodes), text=text)
+
+
+def resolve(nodes: list[Node], net: Net, layers: Sequence[Layer]) -> None:
+    """Append each of ``layers`` in its place to ``nodes``, which is empty.
+
+    Raises:
+        Misfit: the first that is missing in ``nodes`` does not fit.
+    """
+    picture = net.infer()
     links = 0
     for index, layer in enumerate(layers):
         layer = layer.over(net.time_steps)
-        try:
-            sources = layer.sources(index)
-            layer.owner(index)  # refuses one that is not before it
-            links += len(sources)
-            if links > MAX_LINKS:
-                raise Misfit(f"is the one with which layers name more than {MAX_LINKS:,} others")
-            inputs = tuple(nodes[i].output if i >= 0 else picture for i in sources)
-            output = layer.infer(*inputs)
-            if output.outputs > MAX_VALUES:
-                raise Misfit(f"its output has more than {MAX_VALUES:,} values")
-        except Misfit as error:
-            place = f"line {layer.line}, layer {index} [{layer.type}]"
-            raise NetworkError(str(error), place=place, remedy="correct the cfg") from error
+        sources = layer.sources(index)
+        layer.owner(index)  # refuses one that is not before it
+        links += len(sources)
+        if links > MAX_LINKS:
+            raise Misfit(f"is the one with which layers name more than {MAX_LINKS:,} others")
+        inputs = tuple(nodes[i].output if i >= 0 else picture for i in sources)
+        output = layer.infer(*inputs)
+        if output.outputs > MAX_VALUES:
+            raise Misfit(f"its output has more than {MAX_VALUES:,} values")
         nodes.append(Node(index=index, layer=layer, sources=sources, inputs=inputs, output=output))
-    return Network(net=net, input=picture, nodes=tuple(nodes), text=text)
 
 
 def _second_net(sections: Sequence[Section], again: int) -> CfgError:

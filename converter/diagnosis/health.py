@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from converter.darknet.layers.heads import AnchorHead
+from converter.diagnosis.zeros import HOLE, Zeros
 from converter.errors import WeightsError
 from converter.files.source import Source
 from converter.plan import Plan, Slot
@@ -39,8 +40,6 @@ LARGEST_OBJECTNESS = 3.0
 
 # Scales begin as 1, and few of them ever change their sign.
 FEW_SCALES = 16
-
-TAIL = 4096  # bytes at the end that are not all zero in a file that arrived whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +77,13 @@ class Survey:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._ranges: dict[int, tuple[float, float]] = {}  # offset of the slot -> least, largest
+        self._zeros: dict[int, Zeros] = {}  # the same
         self._heads = {
             node.sources[0]: node.layer
             for node in plan.network.nodes
             if isinstance(node.layer, AnchorHead)
         }
         self._closer: dict[int, list[Oddity]] = {}  # offset of the slot -> what _look_closer found
-        self._tail: list[Oddity] = []
 
     def observe(self, slot: Slot, values: NDArray[np.float32]) -> None:
         """Look at some or all values of ``slot``: float32, of any shape."""
@@ -98,6 +97,8 @@ class Survey:
             low = float(np.minimum(low, before[0]))
             high = float(np.maximum(high, before[1]))
         self._ranges[slot.offset] = low, high
+        if not slot.transposed:  # whose values may come in any order
+            self._look_for_zeros(slot, values)
         if values.size == slot.floats:
             self._closer[slot.offset] = list(self._look_closer(slot, values))
 
@@ -107,21 +108,23 @@ class Survey:
 
         buffer = memoryview(bytearray(CHUNK))
         for slot in self.plan.slots:
-            if slot.offset in self._ranges:
-                continue
-            for start in range(slot.offset, slot.end, CHUNK):
+            looks = [self.observe] if slot.offset not in self._ranges else []
+            looks += [self._look_for_zeros] if slot.transposed else []
+            for start in range(slot.offset, slot.end, CHUNK) if looks else ():
                 view = buffer[: min(CHUNK, slot.end - start)]
                 source.read_into(view, start)
-                self.observe(slot, np.frombuffer(view, "<f4"))
-        self._tail = list(self._judge_tail(source))
+                for look in looks:
+                    look(slot, np.frombuffer(view, "<f4"))
         return self.findings()
 
     def findings(self) -> tuple[Oddity, ...]:
         """Everything that was noticed about what was observed, in file order."""
-        found = [oddity for noticed in self._closer.values() for oddity in noticed] + self._tail
+        found = [oddity for noticed in self._closer.values() for oddity in noticed]
         for slot in self.plan.slots:
             if slot.offset in self._ranges:
                 found += self._judge(slot, *self._ranges[slot.offset])
+            if slot.offset in self._zeros:
+                found += self._judge_zeros(slot, self._zeros[slot.offset])
         return tuple(sorted(found, key=lambda oddity: oddity.layer))
 
     def _judge(self, slot: Slot, low: float, high: float) -> Iterator[Oddity]:
@@ -154,16 +157,25 @@ class Survey:
         if objectness.min() > LARGEST_OBJECTNESS:
             yield _oddity(slot, "head", "would see an object in every cell")
 
-    def _judge_tail(self, source: Source) -> Iterator[Oddity]:
-        if not self.plan.slots:  # a network of pools alone
-            return
-        last = self.plan.slots[-1]
-        tail = bytearray(min(TAIL, last.end - last.offset))
-        if source.size != last.end or self._ranges[last.offset] == (0, 0):
-            return
-        source.read_into(memoryview(tail), last.end - len(tail))
-        if len(tail) == TAIL and not any(tail):
-            yield _oddity(last, "zero", "ends in zeros, as an interrupted download does")
+    def _look_for_zeros(self, slot: Slot, values: NDArray[np.float32]) -> None:
+        """Look at some or all values of ``slot``, in file order."""
+        if slot.offset not in self._zeros:
+            filters = slot.shape[0] if slot.transposed else slot.floats // slot.shape[0]
+            self._zeros[slot.offset] = Zeros(filters)
+        self._zeros[slot.offset].observe(values)
+
+    def _judge_zeros(self, slot: Slot, zeros: Zeros) -> Iterator[Oddity]:
+        last = zeros.finish()
+        if slot is self.plan.slots[-1] and HOLE <= last < slot.floats:
+            yield _oddity(slot, "zero", "ends in zeros, as an interrupted download does")
+        elif zeros.found:
+            first, end = zeros.found
+            yield _oddity(
+                slot,
+                "hole",
+                f"holds {end - first:,} zeros in a row, from its value {first:,} on, as a broken"
+                " transfer leaves",
+            )
 
 
 def _oddity(slot: Slot, problem: str, what: str) -> Oddity:

@@ -17,7 +17,8 @@ from converter.checkpoint.metadata import Metadata
 from converter.checkpoint.reader import Tensors
 from converter.darknet.names import read_names
 from converter.darknet.network import Network
-from converter.diagnosis import health
+from converter.darknet.remark import Remark
+from converter.diagnosis import health, remarks
 from converter.diagnosis.health import Oddity, Survey
 from converter.errors import CheckpointError, OutputError, WeightsError
 from converter.families import name_layers, native_naming
@@ -44,7 +45,7 @@ class Conversion:
         metadata: what the checkpoint says of itself.
         verified: whether the written file was read back and found equal.
         max_error: largest absolute rounding error, for a smaller type than float32.
-        warnings: values that no training gives.
+        warnings: what is to be said of cfg and header, and values that no training gives.
     """
 
     status: Literal["converted", "up to date", "dry run"]
@@ -53,7 +54,7 @@ class Conversion:
     metadata: Metadata
     verified: bool
     max_error: float = 0.0
-    warnings: tuple[Oddity, ...] = ()
+    warnings: tuple[Remark | Oddity, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``convert --json`` prints."""
@@ -80,7 +81,7 @@ class Conversion:
             "cutoff": meta.cutoff,
             "left_out": [slot.label for slot in plan.left_out],
             "unfilled": list(plan.unfilled),
-            "warnings": [oddity.as_dict() for oddity in self.warnings],
+            "warnings": [warning.as_dict() for warning in self.warnings],
         }
 
 
@@ -102,6 +103,7 @@ class Job:
 
     def __post_init__(self) -> None:
         self.inputs = [self.source.path]
+        self.remarks: tuple[Remark, ...] = ()
 
     def run(self, cfg: PathLike | None, names: PathLike | None, *, dry_run: bool) -> Conversion:
         """Plan, write, check.
@@ -116,6 +118,10 @@ class Job:
             log.info("network: %s", known.how)
         if known.warning:
             log.warning("%s", known.warning)
+        of_header = remarks.header_remarks(known.header, known.network, known.dialect)
+        remarks.report(known.network.remarks, strict=self.strict, path=known.cfg)
+        remarks.report(of_header, strict=self.strict, path=self.source.path)
+        self.remarks = (*known.network.remarks, *of_header)
         self.assumed = dict(known.assumed)
         with explaining(self.source):
             plan = make_plan(
@@ -265,7 +271,7 @@ class Job:
             metadata=meta,
             verified=verified,
             max_error=max_error,
-            warnings=oddities,
+            warnings=(*self.remarks, *oddities),
         )
 
 

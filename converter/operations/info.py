@@ -18,7 +18,9 @@ from converter.darknet.header import Header
 from converter.darknet.layers.heads import AnchorHead
 from converter.darknet.names import read_names
 from converter.darknet.network import Network, Node, read_network
+from converter.darknet.remark import Remark
 from converter.diagnosis.health import Oddity, Survey
+from converter.diagnosis.remarks import header_remarks
 from converter.errors import DarknetError, WeightsError
 from converter.families import native_naming
 from converter.files.hashing import sha256_of
@@ -110,6 +112,16 @@ class Info:
     problem: DarknetError | None = None
 
     @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What is to be said of the network's cfg, and of the header that the file has."""
+        if not self.network:
+            return ()
+        if self.kind == "cfg" or not self.header:
+            return self.network.remarks
+        of_header = header_remarks(self.header, self.network, self.dialect)
+        return (*self.network.remarks, *of_header)
+
+    @property
     def heads(self) -> list[tuple[Node, AnchorHead]]:
         """The detection heads that have anchors."""
         nodes = self.network.nodes if self.network else ()
@@ -165,8 +177,9 @@ class Info:
             "sha256": self.sha256,
             "published": self.published,
             "warnings": None
-            if self.oddities is None
-            else [oddity.as_dict() for oddity in self.oddities],
+            if self.oddities is None and not self.remarks
+            else [remark.as_dict() for remark in self.remarks]
+            + [oddity.as_dict() for oddity in self.oddities or ()],
             "problem": self.problem.as_dict() if self.problem else None,
         }
 

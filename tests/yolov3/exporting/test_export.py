@@ -156,6 +156,15 @@ class TestBoxes:
         with pytest.raises(NetworkError, match="gives no boxes that can be exported"):
             export(load(heads(name)), tmp_path / "out.onnx", boxes=True)
 
+    @pytest.mark.parametrize("head", ["yolo", "region"])
+    def test_heads_without_classes(self, make, tmp_path, head):
+        files = make(
+            "[net]\nwidth=8\nheight=8\nchannels=3\n[convolutional]\nfilters=5\n"
+            f"activation=linear\n[{head}]\nclasses=0\nnum=1\nanchors=1,2\n"
+        )
+        with pytest.raises(NetworkError, match="gives no boxes that can be exported"):
+            export(load(convert(files.weights).output), tmp_path / "out.onnx", boxes=True)
+
     def test_a_classifier(self, toy, tmp_path):
         with pytest.raises(NetworkError, match="gives no boxes that can be exported"):
             export(load(convert(toy.weights).output), tmp_path / "out.onnx", boxes=True)
@@ -194,7 +203,7 @@ def test_coco_yolov3_tiny_in_opencv(coco_tiny, tmp_path):
     off by nearly all (1.5e-5 and 5.9e-5 from float64); OpenCV 6e-5, and 2.3e-4 with its Winograd
     convolutions.
     """
-    made = convert(coco_tiny.weights, tmp_path / "tiny.safetensors", cfg=coco_tiny.cfg)
+    made = convert(coco_tiny.weights, tmp_path / "tiny.safetensors", cfg=coco_tiny.cfg, strict=True)
     model = load(made.output)
     x = tensor(prepare(read("/usr/share/darknet/data/dog.jpg"), 416, 416, "letterbox"))
     result = export(model, tmp_path / "maps.onnx")
