@@ -76,6 +76,10 @@ def make_parser(program: str) -> CommandParser:
         "--cfg-out", metavar="FILE", help="going back: also write the network's cfg there"
     )
     parser.add_argument(
+        "--max-download", metavar="BYTES", type=positive_int, default=remote.MAX_DOWNLOAD,
+        help="of a URL whose server does not say how large it is (default: 4 GiB)",
+    )  # fmt: skip
+    parser.add_argument(
         "--strict", action="store_true", help="refuse values that no training gives"
     )
     parser.add_argument(
@@ -132,6 +136,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         "dry_run": arguments.dry_run,
         "force": arguments.force,
         "strict": arguments.strict,
+        "max_download": arguments.max_download,
     }
 
 
