@@ -23,7 +23,7 @@ from converter.errors import (
 )
 from converter.options import PathLike
 from yolov3.base import FromDarknet
-from yolov3.saving import FILE_NAME, plan_of, weights_sha256, write_checkpoint
+from yolov3.saving import FILE_NAME, metadata_of, plan_of, write_checkpoint
 from yolov3.sharing.card import LIBRARY, card, facts
 
 try:
@@ -51,7 +51,8 @@ class Hosted(ModelHubMixin):
         self.licence = licence
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        self.written = write_checkpoint(self.model, save_directory / FILE_NAME)
+        self.written = metadata_of(self.model)
+        write_checkpoint(self.model, save_directory / FILE_NAME, metadata=self.written)
         if (save_directory / CARD_NAME).exists():
             log.warning("%s is kept as it was", save_directory / CARD_NAME)
 
@@ -86,7 +87,7 @@ def write(model: FromDarknet, folder: PathLike, licence: str | None) -> None:
 
 def push(model: FromDarknet, repo_id: str, licence: str | None, **options: Any) -> str:
     """Commit the folder of a model to a repository; see ``push_to_hub``."""
-    weights_sha256(model, plan_of(model))  # refuses before there is a repository
+    metadata_of(model)  # refuses before there is a repository
     with _errors(OutputError, f"{repo_id} cannot be pushed to the Hub"):
         return str(Hosted(model, licence).push_to_hub(repo_id, config=facts(model), **options))
 
