@@ -14,7 +14,8 @@ from math import prod
 from converter.darknet.dialects import DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers import Array
-from converter.darknet.network import Network, Node
+from converter.darknet.network import Network
+from converter.darknet.nodes import Node
 from converter.errors import WeightsError
 from converter.families.base import Naming
 

@@ -9,7 +9,8 @@ from torch import nn
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers import Misfit, container
 from converter.darknet.layers.convolutional import Convolutional
-from converter.darknet.network import Network, Node
+from converter.darknet.network import Network
+from converter.darknet.nodes import Node
 from converter.errors import NetworkError, UsageError
 from converter.plan import Plan
 from yolov3.finetune import Anchors, FineTuning, initialise, require_classes, with_heads

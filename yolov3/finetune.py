@@ -14,7 +14,8 @@ from torch import nn
 from converter.darknet.cfg import parse_cfg
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.heads import AnchorHead, MaskedHead
-from converter.darknet.network import Network, Node, parse_network
+from converter.darknet.network import Network, parse_network
+from converter.darknet.nodes import Node
 from converter.errors import NetworkError, UsageError
 from yolov3.base import FromDarknet
 from yolov3.blocks import PjreddieBatchNorm1d, PjreddieBatchNorm2d

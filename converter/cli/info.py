@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from converter.cli.output import print_json
 from converter.cli.parser import CommandParser
 from converter.darknet.dialects import DIALECTS
-from converter.darknet.network import Node
+from converter.darknet.nodes import Node
 from converter.errors import printable
 from converter.operations.info import Info, Row, describe
 

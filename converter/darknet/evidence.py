@@ -15,7 +15,8 @@ from dataclasses import dataclass, fields
 
 from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
 from converter.darknet.header import Header
-from converter.darknet.network import Network, Node
+from converter.darknet.network import Network
+from converter.darknet.nodes import Node
 from converter.errors import WeightsError
 
 

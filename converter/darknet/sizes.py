@@ -11,7 +11,7 @@ from typing import Literal
 
 from converter.darknet.layers import Layer, Misfit
 from converter.darknet.layers.routing import Route
-from converter.darknet.network import Net, Node, resolve
+from converter.darknet.nodes import Net, Node, resolve
 from converter.errors import NetworkError
 
 FARTHEST = 128  # pixels from the size that was asked for; the largest official stride is 128

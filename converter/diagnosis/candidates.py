@@ -19,7 +19,8 @@ from converter.plan import cutoff_at
 from converter.published import PUBLISHED
 
 if TYPE_CHECKING:
-    from converter.darknet.network import Network, Node
+    from converter.darknet.network import Network
+    from converter.darknet.nodes import Node
     from converter.files.source import Source
     from converter.plan import SizeMismatch
 

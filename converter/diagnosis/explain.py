@@ -23,7 +23,8 @@ from converter.files import sniff
 from converter.published import PUBLISHED, PublicFile
 
 if TYPE_CHECKING:
-    from converter.darknet.network import Net, Network, Node
+    from converter.darknet.network import Network
+    from converter.darknet.nodes import Net, Node
     from converter.files.source import Source
     from converter.plan import SizeMismatch, Slot
 

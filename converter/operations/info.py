@@ -17,7 +17,8 @@ from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers.heads import AnchorHead
 from converter.darknet.names import read_names
-from converter.darknet.network import Network, Node, read_network
+from converter.darknet.network import Network, read_network
+from converter.darknet.nodes import Node
 from converter.darknet.remark import Remark
 from converter.diagnosis.health import Oddity, Survey
 from converter.diagnosis.remarks import header_remarks

@@ -12,7 +12,7 @@ from converter.checkpoint.metadata import Metadata
 from converter.darknet.cfg import parse_cfg
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.routing import Route, Upsample
-from converter.darknet.network import Node
+from converter.darknet.nodes import Node
 from converter.diagnosis.health import Oddity
 from converter.plan import Plan, Slot
 from converter.report.statistics import Statistics

@@ -8,7 +8,8 @@ import reference
 
 from converter.darknet.cfg import MAX_CFG_BYTES, MAX_SECTIONS, decode_cfg, parse_cfg
 from converter.darknet.header import Header
-from converter.darknet.network import Net, build_network, parse_network
+from converter.darknet.network import build_network, parse_network
+from converter.darknet.nodes import Net
 from converter.errors import CfgError, FamilyError, WeightsError
 from converter.families import FAMILIES, article, generic, name_layers, yolov3
 from converter.families.template import Spec, template

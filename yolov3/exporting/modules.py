@@ -8,7 +8,8 @@ from torch import nn
 from converter.darknet.dialects import DEFAULT
 from converter.darknet.layers import container
 from converter.darknet.layers.heads import AnchorHead
-from converter.darknet.network import Network, Node
+from converter.darknet.network import Network
+from converter.darknet.nodes import Node
 from converter.errors import NetworkError
 from yolov3.backbone import Darknet53
 from yolov3.base import FromDarknet
