@@ -40,7 +40,7 @@ class DarknetModel(FineTuning, Pretrained):
         self.dialect = dialect
         self._follow(network)
         for node in network.nodes:
-            _need_runnable(network, node, dialect)
+            _require_runnable(network, node, dialect)
         self.layers = nn.ModuleList(_module(node, dialect) for node in network.nodes)
 
     @classmethod
@@ -186,8 +186,8 @@ def _owner(network: Network, node: Node) -> int:
     return index
 
 
-def _need_runnable(network: Network, node: Node, dialect: DialectName) -> None:
-    obstacle = node.layer.obstacle(node.inputs, dialect) or _odd_company(network, node)
+def _require_runnable(network: Network, node: Node, dialect: DialectName) -> None:
+    obstacle = node.layer.obstacle(node.inputs, dialect) or _reference_problem(network, node)
     if obstacle:
         raise NetworkError(
             f"does not run in PyTorch: {obstacle}",
@@ -196,7 +196,7 @@ def _need_runnable(network: Network, node: Node, dialect: DialectName) -> None:
         )
 
 
-def _odd_company(network: Network, node: Node) -> str | None:
+def _reference_problem(network: Network, node: Node) -> str | None:
     """Why a layer does not run because of the layers that it refers to."""
     silent = [i for i in node.sources if i >= 0 and not network.nodes[i].layer.has_output]
     if silent and node.layer.has_output:

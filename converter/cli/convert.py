@@ -181,7 +181,7 @@ def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
 
 
 def _print_result(result: Result, arguments: argparse.Namespace) -> None:
-    for text in () if arguments.quiet else result.talk:
+    for text in () if arguments.quiet else result.messages:
         print(printable(f"{result.source}: {text}"), file=sys.stderr)
     if not result.ok:
         error = DarknetError(**{k: v for k, v in result.facts["error"].items() if k != "type"})

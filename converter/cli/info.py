@@ -10,7 +10,7 @@ from converter.cli.parser import CommandParser
 from converter.darknet.dialects import DIALECTS
 from converter.darknet.nodes import Node
 from converter.errors import printable
-from converter.operations.info import Info, Row, describe
+from converter.operations.info import Info, LayerInfo, describe
 
 _COLUMNS = "{:>5}  {:18}{:>7}  {:22}{:>16} -> {:16}{:>12}{:>10}  {}"
 
@@ -75,9 +75,11 @@ def _facts(info: Info) -> Iterator[str]:
             yield f"{key}: {info.metadata[key]}"
     yield from _classes(info)
     yield from (f"{'warning' if r.serious else 'note'}: {r}" for r in info.remarks)
-    if info.oddities is not None:
-        yield from (f"warning: {oddity.text}: no training gives that" for oddity in info.oddities)
-        yield from () if info.oddities else ("health: every value is plausible",)
+    if info.anomalies is not None:
+        yield from (
+            f"warning: {anomaly.text}: no training gives that" for anomaly in info.anomalies
+        )
+        yield from () if info.anomalies else ("health: every value is plausible",)
     if info.problem:
         yield f"problem: {info.problem}"
 
@@ -108,7 +110,7 @@ def _table(info: Info) -> Iterator[str]:
     )
 
 
-def _row(row: Row) -> str:
+def _row(row: LayerInfo) -> str:
     node = row.node
     filters = getattr(node.layer, "filters", "")
     flops = f"{2e-9 * row.multiply_adds:.3f}" if row.multiply_adds else ""

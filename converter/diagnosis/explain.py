@@ -135,7 +135,7 @@ def _unexplained(mismatch: SizeMismatch, source: Source) -> WeightsError:
             place="byte 0",
             remedy="this is no .weights file, or a damaged one: download or copy it again",
         )
-    odd = _first_odd(slots, source)
+    odd = _first_implausible(slots, source)
     stray = f"; {odd.place} is the first whose values cannot be what the cfg says" if odd else ""
     if size > expected:
         return WeightsError(
@@ -155,7 +155,7 @@ def _unexplained(mismatch: SizeMismatch, source: Source) -> WeightsError:
     )
 
 
-def _first_odd(slots: Sequence[Slot], source: Source) -> Node | None:
+def _first_implausible(slots: Sequence[Slot], source: Source) -> Node | None:
     """The layer before whose variances the file ceases to be what the cfg says."""
     for slot in slots:
         whole = slot.end <= source.size and slot.kind.endswith("rolling_variance")

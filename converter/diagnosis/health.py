@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("converter")
 
 CHUNK = 256 << 10
-MAX_TOLD = 10  # warnings on a terminal
+MAX_SHOWN = 10  # warnings on a terminal
 
 # Largest magnitudes that pass. COCO's yolov3-tiny has 18 and, in variances, 401; bytes that are no
 # floats of a network give 1e30 within a few values.
@@ -43,7 +43,7 @@ FEW_SCALES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Oddity:
+class Anomaly:
     """Something about one array that no training gives.
 
     Attributes:
@@ -83,7 +83,7 @@ class Survey:
             for node in plan.network.nodes
             if isinstance(node.layer, AnchorHead)
         }
-        self._closer: dict[int, list[Oddity]] = {}  # offset of the slot -> what _look_closer found
+        self._closer: dict[int, list[Anomaly]] = {}  # offset of the slot -> what _look_closer found
 
     def observe(self, slot: Slot, values: NDArray[np.float32]) -> None:
         """Look at some or all values of ``slot``: float32, of any shape."""
@@ -102,7 +102,7 @@ class Survey:
         if values.size == slot.floats:
             self._closer[slot.offset] = list(self._look_closer(slot, values))
 
-    def complete(self, source: Source) -> tuple[Oddity, ...]:
+    def complete(self, source: Source) -> tuple[Anomaly, ...]:
         """Read what was not observed; everything that was noticed, in file order."""
         import numpy as np
 
@@ -117,45 +117,45 @@ class Survey:
                     look(slot, np.frombuffer(view, "<f4"))
         return self.findings()
 
-    def findings(self) -> tuple[Oddity, ...]:
+    def findings(self) -> tuple[Anomaly, ...]:
         """Everything that was noticed about what was observed, in file order."""
-        found = [oddity for noticed in self._closer.values() for oddity in noticed]
+        found = [anomaly for noticed in self._closer.values() for anomaly in noticed]
         for slot in self.plan.slots:
             if slot.offset in self._ranges:
                 found += self._judge(slot, *self._ranges[slot.offset])
             if slot.offset in self._zeros:
                 found += self._judge_zeros(slot, self._zeros[slot.offset])
-        return tuple(sorted(found, key=lambda oddity: oddity.layer))
+        return tuple(sorted(found, key=lambda anomaly: anomaly.layer))
 
-    def _judge(self, slot: Slot, low: float, high: float) -> Iterator[Oddity]:
+    def _judge(self, slot: Slot, low: float, high: float) -> Iterator[Anomaly]:
         variance = slot.kind.endswith("rolling_variance")
         largest = max(-low, high)
         if low != low or high != high:
-            yield _oddity(slot, "nan", "holds NaN")
+            yield _anomaly(slot, "nan", "holds NaN")
         elif largest == float("inf"):
-            yield _oddity(slot, "infinite", "holds infinite values")
+            yield _anomaly(slot, "infinite", "holds infinite values")
         elif variance and low < 0:
-            yield _oddity(slot, "negative", f"holds negative values, down to {low:.3g}")
+            yield _anomaly(slot, "negative", f"holds negative values, down to {low:.3g}")
         elif largest > (LARGEST_VARIANCE if variance else LARGEST):
-            yield _oddity(slot, "huge", f"holds values up to {largest:.3g}")
+            yield _anomaly(slot, "huge", f"holds values up to {largest:.3g}")
         elif low == high == 0 and not slot.kind.endswith(("biases", "rolling_mean")):
-            yield _oddity(slot, "zero", "is zero throughout")
+            yield _anomaly(slot, "zero", "is zero throughout")
 
-    def _look_closer(self, slot: Slot, values: NDArray[np.float32]) -> Iterator[Oddity]:
+    def _look_closer(self, slot: Slot, values: NDArray[np.float32]) -> Iterator[Anomaly]:
         """What takes more than the least and the largest value."""
         negative = int((values < 0).sum()) if slot.kind.endswith("scales") else 0
         if slot.floats >= FEW_SCALES and 2 * negative > slot.floats:
-            yield _oddity(slot, "negative", f"holds {negative} negative values of {slot.floats}")
+            yield _anomaly(slot, "negative", f"holds {negative} negative values of {slot.floats}")
         head = self._heads.get(slot.node.index)
         if head is None or slot.kind != "biases":
             return
         if abs(values).max() > LARGEST_HEAD_BIAS:
-            yield _oddity(slot, "head", f"holds logits up to {abs(values).max():.3g}")
+            yield _anomaly(slot, "head", f"holds logits up to {abs(values).max():.3g}")
             return
         box = head.objectness
         objectness = values.reshape(-1, box + 1 + head.classes)[:, box]
         if objectness.min() > LARGEST_OBJECTNESS:
-            yield _oddity(slot, "head", "would see an object in every cell")
+            yield _anomaly(slot, "head", "would see an object in every cell")
 
     def _look_for_zeros(self, slot: Slot, values: NDArray[np.float32]) -> None:
         """Look at some or all values of ``slot``, in file order."""
@@ -164,13 +164,13 @@ class Survey:
             self._zeros[slot.offset] = Zeros(filters)
         self._zeros[slot.offset].observe(values)
 
-    def _judge_zeros(self, slot: Slot, zeros: Zeros) -> Iterator[Oddity]:
+    def _judge_zeros(self, slot: Slot, zeros: Zeros) -> Iterator[Anomaly]:
         last = zeros.finish()
         if slot is self.plan.slots[-1] and HOLE <= last < slot.floats:
-            yield _oddity(slot, "zero", "ends in zeros, as an interrupted download does")
+            yield _anomaly(slot, "zero", "ends in zeros, as an interrupted download does")
         elif zeros.found:
             first, end = zeros.found
-            yield _oddity(
+            yield _anomaly(
                 slot,
                 "hole",
                 f"holds {end - first:,} zeros in a row, from its value {first:,} on, as a broken"
@@ -178,8 +178,8 @@ class Survey:
             )
 
 
-def _oddity(slot: Slot, problem: str, what: str) -> Oddity:
-    return Oddity(
+def _anomaly(slot: Slot, problem: str, what: str) -> Anomaly:
+    return Anomaly(
         layer=slot.node.index,
         array=slot.kind,
         offset=slot.offset,
@@ -204,19 +204,19 @@ def negative_variance(source: Source, plan: Plan) -> Slot | None:
     return None
 
 
-def report(oddities: tuple[Oddity, ...], *, strict: bool) -> None:
+def report(anomalies: tuple[Anomaly, ...], *, strict: bool) -> None:
     """Log what was noticed, or refuse it.
 
     Raises:
         WeightsError: something was noticed, and ``strict``.
     """
-    if oddities and strict:
-        more = f", and {len(oddities) - 1} more such arrays" if len(oddities) > 1 else ""
+    if anomalies and strict:
+        more = f", and {len(anomalies) - 1} more such arrays" if len(anomalies) > 1 else ""
         raise WeightsError(
-            f"{oddities[0].text}{more}: damaged, or read with the wrong cfg",
+            f"{anomalies[0].text}{more}: damaged, or read with the wrong cfg",
             remedy="without --strict it is converted all the same",
         )
-    for oddity in oddities[:MAX_TOLD]:
-        log.warning("%s: no training gives that", oddity.text)
-    if len(oddities) > MAX_TOLD:
-        log.warning("and %d more such arrays, which --json lists", len(oddities) - MAX_TOLD)
+    for anomaly in anomalies[:MAX_SHOWN]:
+        log.warning("%s: no training gives that", anomaly.text)
+    if len(anomalies) > MAX_SHOWN:
+        log.warning("and %d more such arrays, which --json lists", len(anomalies) - MAX_SHOWN)

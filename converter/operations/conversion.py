@@ -19,7 +19,7 @@ from converter.darknet.names import read_names
 from converter.darknet.network import Network
 from converter.darknet.remark import Remark
 from converter.diagnosis import health, remarks
-from converter.diagnosis.health import Oddity, Survey
+from converter.diagnosis.health import Anomaly, Survey
 from converter.errors import CheckpointError, OutputError, WeightsError
 from converter.families import name_layers, native_naming
 from converter.families.base import Naming
@@ -54,7 +54,7 @@ class Conversion:
     metadata: Metadata
     verified: bool
     max_error: float = 0.0
-    warnings: tuple[Remark | Oddity, ...] = ()
+    warnings: tuple[Remark | Anomaly, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``convert --json`` prints."""
@@ -132,7 +132,7 @@ class Job:
                 dialect=known.dialect,
                 partial=self.partial,
             )
-        _tell_gaps(plan)
+        _report_gaps(plan)
         meta = Metadata.of(
             plan,
             tool=TOOL,
@@ -148,9 +148,9 @@ class Job:
             require_other(self.target, *self.inputs)
             current = _with_hash(meta, self.hashing.result())
             if self._is_current(plan, current, survey):
-                oddities = self._examine(survey)
+                anomalies = self._examine(survey)
                 remove_leftovers(self.target)
-                return self._done("up to date", plan, current, oddities, verified=True)
+                return self._done("up to date", plan, current, anomalies, verified=True)
             if not self.force:
                 raise OutputError(
                     "exists already, and is not this conversion",
@@ -159,7 +159,7 @@ class Job:
                 )
         return self._write(plan, meta, survey)
 
-    def _examine(self, survey: Survey) -> tuple[Oddity, ...]:
+    def _examine(self, survey: Survey) -> tuple[Anomaly, ...]:
         """What the values have that no training gives: told, or refused.
 
         Without verification only what a recognised file must have is looked at.
@@ -174,9 +174,9 @@ class Job:
             )
         if not (self.verify or self.strict):
             return ()
-        oddities = survey.complete(self.source)
-        health.report(oddities, strict=self.strict)
-        return oddities
+        anomalies = survey.complete(self.source)
+        health.report(anomalies, strict=self.strict)
+        return anomalies
 
     def _names(self, names: PathLike | None, network: Network) -> list[str] | None:
         path = Path(names) if names is not None else companion(self.source.path, ".names")
@@ -225,8 +225,8 @@ class Job:
             if read_head(file.name) != _head(plan, meta):
                 raise _unlike(self.target, "its header")
             self.source.require_unchanged()
-            oddities = self._examine(survey)
-        return self._done("converted", plan, meta, oddities, verified=self.verify, max_error=error)
+            anomalies = self._examine(survey)
+        return self._done("converted", plan, meta, anomalies, verified=self.verify, max_error=error)
 
     def _hashing(self, file: IO[bytes], plan: Plan, start: int) -> Hashing:
         """The hash of the .weights file.
@@ -259,7 +259,7 @@ class Job:
         status: Literal["converted", "up to date", "dry run"],
         plan: Plan,
         meta: Metadata,
-        oddities: tuple[Oddity, ...],
+        anomalies: tuple[Anomaly, ...],
         *,
         verified: bool,
         max_error: float = 0.0,
@@ -271,7 +271,7 @@ class Job:
             metadata=meta,
             verified=verified,
             max_error=max_error,
-            warnings=(*self.remarks, *oddities),
+            warnings=(*self.remarks, *anomalies),
         )
 
 
@@ -290,7 +290,7 @@ def _choose_names(network: Network, choice: FamilyChoice) -> Naming:
     return naming
 
 
-def _tell_gaps(plan: Plan) -> None:
+def _report_gaps(plan: Plan) -> None:
     if plan.left_out:
         log.warning(
             "this is no working detector: %d arrays of the file have no place in the article's"

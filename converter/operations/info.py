@@ -20,7 +20,7 @@ from converter.darknet.names import read_names
 from converter.darknet.network import Network, read_network
 from converter.darknet.nodes import Node
 from converter.darknet.remark import Remark
-from converter.diagnosis.health import Oddity, Survey
+from converter.diagnosis.health import Anomaly, Survey
 from converter.diagnosis.remarks import header_remarks
 from converter.errors import DarknetError, WeightsError
 from converter.families import native_naming
@@ -36,7 +36,7 @@ STATISTICS = ("rolling_mean", "rolling_variance")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class LayerInfo:
     """One layer.
 
     Attributes:
@@ -91,7 +91,7 @@ class Info:
         names: the classes.
         sha256: of a .weights file.
         published: the published file that it is, by its hash.
-        oddities: values that no training gives; None if they were not looked at.
+        anomalies: values that no training gives; None if they were not looked at.
         problem: why it could not be read in full.
     """
 
@@ -103,13 +103,13 @@ class Info:
     dialect: DialectName = DEFAULT
     family: str | None = None
     header: Header | None = None
-    rows: list[Row] = field(default_factory=list)
+    rows: list[LayerInfo] = field(default_factory=list)
     tensors: dict[str, tuple[str, list[int]]] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
     names: list[str] | None = None
     sha256: str | None = None
     published: str | None = None
-    oddities: tuple[Oddity, ...] | None = None
+    anomalies: tuple[Anomaly, ...] | None = None
     problem: DarknetError | None = None
 
     @property
@@ -178,9 +178,9 @@ class Info:
             "sha256": self.sha256,
             "published": self.published,
             "warnings": None
-            if self.oddities is None and not self.remarks
+            if self.anomalies is None and not self.remarks
             else [remark.as_dict() for remark in self.remarks]
-            + [oddity.as_dict() for oddity in self.oddities or ()],
+            + [anomaly.as_dict() for anomaly in self.anomalies or ()],
             "problem": self.problem.as_dict() if self.problem else None,
         }
 
@@ -261,7 +261,7 @@ def _find_network(
         )
     if plan.cutoff is not None:
         info.how += f", of which it holds the first {plan.cutoff} layers"
-    info.oddities = Survey(plan).complete(source)
+    info.anomalies = Survey(plan).complete(source)
 
 
 def _of_checkpoint(path: Path) -> Info:
@@ -292,17 +292,17 @@ def _follow(info: Info, stored: Checkpoint) -> None:
             tensors.require(slot)
             for bits in tensors.in_file_order(slot):
                 survey.observe(slot, widen(bits, stored.dtype))
-    info.oddities = survey.findings()
+    info.anomalies = survey.findings()
 
 
-def _rows(network: Network, dialect: DialectName, start: int) -> Iterator[Row]:
+def _rows(network: Network, dialect: DialectName, start: int) -> Iterator[LayerInfo]:
     for node in network.nodes:
         counts = {True: 0, False: 0}
         for array in node.layer.arrays(node.inputs, dialect):
             if array.on_disk:
                 counts[array.kind.endswith(STATISTICS)] += prod(array.shape)
         end = start + 4 * sum(counts.values())
-        yield Row(
+        yield LayerInfo(
             node=node,
             parameters=counts[False],
             statistics=counts[True],

@@ -121,7 +121,7 @@ def revert(
         with stored.tensors() as tensors:
             written = payload.restore(tensors, plan, file)
         file.flush()
-        if verify and not _holds(Path(file.name), stored):
+        if verify and not _is_equal(Path(file.name), stored):
             raise OutputError("does not hold what was written to it", path=target)
         _write_cfg(cfg_out, plan.network, force=force)
     return _done("converted", target, stored, written, verified=verify)
@@ -155,7 +155,7 @@ def _open(path: Path, cfg: PathLike | None, dialect: DialectChoice, *, force: bo
 def _current(target: Path, stored: Checkpoint) -> str | None:
     """The hash of ``target`` if it is this conversion already."""
     try:
-        if not _holds(target, stored):
+        if not _is_equal(target, stored):
             return None
         with opened(target) as source:
             return sha256_of(source)
@@ -163,7 +163,7 @@ def _current(target: Path, stored: Checkpoint) -> str | None:
         return None
 
 
-def _holds(weights: Path, stored: Checkpoint) -> bool:
+def _is_equal(weights: Path, stored: Checkpoint) -> bool:
     plan = stored.plan
     with opened(weights) as source, stored.tensors() as tensors:
         return (

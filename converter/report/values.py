@@ -12,7 +12,7 @@ from converter.checkpoint import payload
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.checkpoint.dtypes import widen
 from converter.checkpoint.reader import CHUNK, Tensors
-from converter.diagnosis.health import Oddity, Survey
+from converter.diagnosis.health import Anomaly, Survey
 from converter.files.source import Source, opened
 from converter.options import Dtype, PathLike
 from converter.plan import Plan, Slot
@@ -34,7 +34,7 @@ def is_checkpoint(path: PathLike) -> bool:
 
 def survey(
     path: Path, plan: Plan, dtype: Dtype
-) -> tuple[dict[Slot, Statistics], tuple[Oddity, ...]]:
+) -> tuple[dict[Slot, Statistics], tuple[Anomaly, ...]]:
     """Every array of ``plan`` that the .weights file or checkpoint holds.
 
     Args:
@@ -75,7 +75,7 @@ def _look(
     plan: Plan,
     slots: Sequence[Slot],
     pieces: Callable[[Slot], Iterator[NDArray[np.float32]]],
-) -> tuple[dict[Slot, Statistics], tuple[Oddity, ...]]:
+) -> tuple[dict[Slot, Statistics], tuple[Anomaly, ...]]:
     found: dict[Slot, Statistics] = {}
     odd = Survey(plan)
     for slot in slots:

@@ -116,7 +116,7 @@ def classify(
         classifier.
     """
     loaded = _loaded(model)
-    _need_classifier(loaded)
+    _require_classifier(loaded)
     usual: Resize = DIALECTS[loaded.dialect].classifier_resize
     how = _resize(resize, usual, (*DETECTOR_RESIZES, "crop"))
     if top < 1:
@@ -284,7 +284,7 @@ def _input(loaded: FromDarknet, pictures: Sequence[Pixels], how: Resize) -> torc
     return x.to(device=like.device, dtype=like.dtype)
 
 
-def _need_classifier(loaded: FromDarknet) -> None:
+def _require_classifier(loaded: FromDarknet) -> None:
     problem = None
     if loaded.network.outputs[-1].layer.is_head:
         problem = "is a detector, not a classifier"

@@ -57,12 +57,12 @@ def read(picture: Picture, channels: int = 3) -> Pixels:
         return _file(picture, channels)
     if not (hasattr(picture, "convert") and hasattr(picture, "mode")):
         raise UsageError(f"a {type(picture).__name__} is no path, PIL image or NumPy array")
-    need_pillow()
-    with told_as_image_error(None):
+    require_pillow()
+    with image_errors(None):
         return _pixels(picture, channels)
 
 
-def need_pillow() -> None:
+def require_pillow() -> None:
     """Check that Pillow is there.
 
     Raises:
@@ -212,11 +212,11 @@ def _array(picture: npt.NDArray[np.generic], channels: int) -> Pixels:
 
 
 def _file(path: str | os.PathLike[str], channels: int) -> Pixels:
-    need_pillow()
+    require_pillow()
     from PIL import Image, ImageOps
 
     with (
-        told_as_image_error(path),
+        image_errors(path),
         open_regular(path, ImageError, "give a picture") as file,
         Image.open(io.BufferedReader(typing.cast("io.FileIO", file))) as image,
     ):
@@ -224,7 +224,7 @@ def _file(path: str | os.PathLike[str], channels: int) -> Pixels:
 
 
 @contextmanager
-def told_as_image_error(path: str | os.PathLike[str] | None) -> Iterator[None]:
+def image_errors(path: str | os.PathLike[str] | None) -> Iterator[None]:
     """Turn what a damaged picture raises, each format its own kinds, into one line.
 
     Pillow's warnings are about what it could read all the same, and large pictures: none is shown.

@@ -19,7 +19,7 @@ from converter.version import TOOL
 from yolov3.detection.dataset import labels_of
 from yolov3.detection.detections import Detections
 from yolov3.detection.draw import draw
-from yolov3.detection.image import Pixels, told_as_image_error
+from yolov3.detection.image import Pixels, image_errors
 
 _EXIF_SOFTWARE = 0x0131  # Exif 2.32 table 4
 MARK = "Software"  # the field of a drawn copy that tells it from other pictures
@@ -103,7 +103,7 @@ def _is_ours(target: Path) -> bool:
 
     try:
         with (
-            told_as_image_error(target),
+            image_errors(target),
             open_regular(target, ImageError) as file,
             Image.open(file) as image,
         ):

@@ -19,7 +19,7 @@ from converter.files.target import replacing
 from converter.options import OPSET, ExportFormat, PathLike
 from yolov3.base import FromDarknet
 from yolov3.exporting.modules import Boxes, Maps
-from yolov3.exporting.writers import FORMATS, Array, Job
+from yolov3.exporting.writers import FORMATS, Array, ExportJob
 from yolov3.sharing.card import facts
 
 log = logging.getLogger("yolov3")
@@ -109,7 +109,7 @@ def export(
     graph = (Boxes(model) if boxes else Maps(model)).eval()
     inputs = _inputs(model, dynamic=dynamic)
     wanted = [_outputs(graph, x) for x in inputs]
-    job = Job(
+    job = ExportJob(
         graph=graph,
         example=inputs[0],
         dimensions=_dimensions(model) if dynamic else {},

@@ -27,7 +27,7 @@ INPUT = "images"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class ExportJob:
     """What to write.
 
     Attributes:
@@ -49,13 +49,13 @@ class Job:
 class Writer:
     """A file format: from a model to bytes, and from a file to what runs it."""
 
-    write: Callable[[Job], bytes]
+    write: Callable[[ExportJob], bytes]
     read: Callable[[Path], Run]
 
 
-def _write_onnx(job: Job) -> bytes:
+def _write_onnx(job: ExportJob) -> bytes:
     """Through ``torch.export``: PyTorch has deprecated the older way, over TorchScript."""
-    _need_onnx()
+    _require_onnx()
     with _quiet():
         program = torch.onnx.export(
             job.graph,
@@ -92,7 +92,7 @@ def _read_onnx(path: Path) -> Run:
     return lambda x: session.run(None, {INPUT: x.numpy()})
 
 
-def _need_onnx() -> None:
+def _require_onnx() -> None:
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -104,7 +104,7 @@ def _need_onnx() -> None:
         ) from error
 
 
-def _write_torchscript(job: Job) -> bytes:
+def _write_torchscript(job: ExportJob) -> bytes:
     with _quiet():
         trace: Any = torch.jit.trace
         traced = trace(job.graph, job.example, check_trace=False)
@@ -120,7 +120,7 @@ def _read_torchscript(path: Path) -> Run:
     return lambda x: _arrays(module(x))
 
 
-def _write_pt2(job: Job) -> bytes:
+def _write_pt2(job: ExportJob) -> bytes:
     with _quiet():
         program = torch.export.export(
             job.graph, (job.example,), dynamic_shapes=(dict(job.dimensions),)

@@ -35,7 +35,7 @@ GENERIC_BOUND = 0.0  # the same operations in the same order
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class Difference:
     """One output of both.
 
     Attributes:
@@ -64,10 +64,10 @@ class Parity:
 
     engine: Engine
     bound: float
-    rows: tuple[Row, ...]
+    rows: tuple[Difference, ...]
 
     @property
-    def first(self) -> Row | None:
+    def first(self) -> Difference | None:
         """The first layer that diverges without an excuse."""
         return next((r for r in self.rows if not r.excuse and not r.relative <= self.bound), None)
 
@@ -133,7 +133,7 @@ def against(
 
 def _with_darknet(
     model: Model, x: Floats, cfg: Path, weights: str | os.PathLike[str]
-) -> tuple[float, list[Row]]:
+) -> tuple[float, list[Difference]]:
     whole, dialect = layerwise(model), DIALECTS[model.dialect]
     set_batch_norm(whole, dialect.batch_norm)
     rows = compare_layers(whole, x, Darknet(cfg, weights).run(x))
@@ -142,13 +142,13 @@ def _with_darknet(
 
 def _with_opencv(
     model: Model, x: Floats, cfg: Path, weights: str | os.PathLike[str]
-) -> tuple[float, list[Row]]:
+) -> tuple[float, list[Difference]]:
     return OPENCV_BOUND, list(_maps(model, x, OpenCV(cfg, weights).run(x)))
 
 
 def _with_generic(
     model: Model, x: Floats, _cfg: Path, _weights: str | os.PathLike[str]
-) -> tuple[float, list[Row]]:
+) -> tuple[float, list[Difference]]:
     if isinstance(model, DarknetModel):
         raise UsageError(
             "this checkpoint is of family generic already",
@@ -162,7 +162,7 @@ _RUNS = {"darknet": _with_darknet, "opencv": _with_opencv, "generic": _with_gene
 
 def compare_layers(
     model: DarknetModel, x: Floats, outputs: Sequence[Floats | None]
-) -> Iterator[Row]:
+) -> Iterator[Difference]:
     """Layer against layer. After a known bug of darknet, both go on with its values.
 
     Args:
@@ -220,7 +220,7 @@ def _run(model: Model, x: Floats) -> list[Floats]:
     return arrays[::-1] if model.fine_first else arrays
 
 
-def _maps(model: Model, x: Floats, expected: Iterable[Floats]) -> Iterator[Row]:
+def _maps(model: Model, x: Floats, expected: Iterable[Floats]) -> Iterator[Difference]:
     nodes = [
         model.network.nodes[n.sources[0]] if n.layer.is_head else n for n in model.network.outputs
     ]
@@ -228,7 +228,9 @@ def _maps(model: Model, x: Floats, expected: Iterable[Floats]) -> Iterator[Row]:
         yield _row(node.index, node.place, ours, theirs)
 
 
-def _row(index: int, place: str, found: Floats, expected: Floats, reason: str | None = None) -> Row:
+def _row(
+    index: int, place: str, found: Floats, expected: Floats, reason: str | None = None
+) -> Difference:
     ours, theirs = (a.astype(np.float64).ravel() for a in (found, expected))
     norm, finite = (
         float(np.linalg.norm(theirs)),
@@ -241,7 +243,7 @@ def _row(index: int, place: str, found: Floats, expected: Floats, reason: str | 
         distance = float(np.linalg.norm(difference)) / norm
     else:
         distance = float("inf") if difference.any() else 0.0
-    return Row(
+    return Difference(
         index=index,
         place=place,
         max_abs=float(np.abs(difference).max()) if finite else float("inf"),

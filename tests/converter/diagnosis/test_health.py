@@ -144,10 +144,10 @@ def test_a_second_look_finds_the_same(make):
     files.weights.write_bytes(data)
     survey = Survey(convert(files.weights, dry_run=True).plan)
     with opened(files.weights) as source:
-        found = [oddity.problem for oddity in survey.complete(source)]
+        found = [anomaly.problem for anomaly in survey.complete(source)]
         assert sorted(found) == ["huge", "negative", "zero"]
-        assert [oddity.problem for oddity in survey.complete(source)] == found
-    assert [oddity.problem for oddity in survey.findings()] == found
+        assert [anomaly.problem for anomaly in survey.complete(source)] == found
+    assert [anomaly.problem for anomaly in survey.findings()] == found
 
 
 class TestHeads:

@@ -193,7 +193,7 @@ def test_a_recognised_network_has_lines_too():
     )  # fmt: skip
     meta = Metadata.of(plan, tool="", sha256="", assumed={"architecture": "yolov3-tiny"})
     told = Report(
-        name="", plan=plan, metadata=meta, verified=None, statistics={}, oddities=(), parity=()
+        name="", plan=plan, metadata=meta, verified=None, statistics={}, anomalies=(), parity=()
     )
     lines = network.text.splitlines()
     for layer in told.layers:

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from converter import UsageError, convert
 from converter.checkpoint.header import read_contents
-from yolov3.parity.compare import Parity, Row, against
+from yolov3.parity.compare import Difference, Parity, against
 
 DOG = Path("/usr/share/darknet/data/dog.jpg")
 
@@ -20,8 +20,10 @@ def change(checkpoint: Path, tensor: str, factor: float) -> None:
     save_file(tensors, checkpoint, read_contents(checkpoint).metadata)
 
 
-def row(relative: float, *, varies: bool = True, excuse: str | None = None) -> Row:
-    return Row(index=0, place="", max_abs=0, relative=relative, rms=1, varies=varies, excuse=excuse)
+def row(relative: float, *, varies: bool = True, excuse: str | None = None) -> Difference:
+    return Difference(
+        index=0, place="", max_abs=0, relative=relative, rms=1, varies=varies, excuse=excuse
+    )
 
 
 class TestVerdict:
