@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from converter.errors import DatasetError
+from converter.files.opening import read_small
 
 # Of what a folder holds, these are taken for pictures.
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+MAX_LABEL_BYTES = 1 << 20  # of one picture: more than 20,000 objects
+MAX_COCO_BYTES = 1 << 29  # instances_train2017.json has 470 MB
+LARGEST = 1e6  # of a box's values: pictures of more pixels a side are not read
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII).fullmatch
 
 log = logging.getLogger("yolov3")
 
@@ -127,11 +133,13 @@ def _label_file(picture: Path) -> Path | None:
 def _read_labels(path: Path, classes: int) -> tuple[Truth, ...]:
     """Lines "class x y width height": the centre, in parts of the picture."""
     truths = []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(_text(path, MAX_LABEL_BYTES).splitlines(), start=1):
         words = line.split()
         if not words:
             continue
         try:
+            if not re.fullmatch(r"\d{1,9}", words[0], re.ASCII) or not all(map(_NUMBER, words[1:])):
+                raise ValueError("these are no numbers")
             label = int(words[0])
             x, y, w, h = map(float, words[1:])
             _require_box(x, y, w, h)
@@ -153,7 +161,7 @@ def _coco(
     path: Path, classes: int, names: Sequence[str] | None, images: Path | None
 ) -> list[Sample]:
     try:
-        content = json.loads(_text(path))
+        content = json.loads(_text(path, MAX_COCO_BYTES))
         used = {entry["category_id"] for entry in content["annotations"]}
         labels = _categories(content["categories"], used, classes, names)
         truths: dict[int, list[Truth]] = {entry["id"]: [] for entry in content["images"]}
@@ -190,9 +198,9 @@ def _require_box(x: float, y: float, width: float, height: float) -> None:
     """Refuse what is no box.
 
     Raises:
-        ValueError: a value is not finite, or a side negative.
+        ValueError: a value is not finite or larger than any picture, or a side negative.
     """
-    if not all(map(math.isfinite, (x, y, width, height))) or width < 0 or height < 0:
+    if not all(abs(v) <= LARGEST for v in (x, y, width, height)) or width < 0 or height < 0:
         raise ValueError(f"{x}, {y}, {width}, {height} is no box")
 
 
@@ -222,6 +230,11 @@ def _categories(
 
 
 def _picture(folder: Path, name: str, images: Path | None) -> Path:
+    if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
+        raise DatasetError(
+            f"the picture {name[:100]!r} is outside the pictures' folder",
+            remedy="give the pictures' folder with --images, and names in it in the file",
+        )
     folders = [images] if images else [folder, folder / "images"]
     found = next((f / name for f in folders if os.path.isfile(f / name)), None)
     if found is None:
@@ -231,12 +244,8 @@ def _picture(folder: Path, name: str, images: Path | None) -> Path:
     return found
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, limit: int) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DatasetError(
-            f"cannot be read: {error.strerror}", path=path, remedy="check the path"
-        ) from error
+        return read_small(path, limit, DatasetError).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DatasetError("is not text", path=path) from error

@@ -191,7 +191,9 @@ def test_a_recognised_network_has_lines_too():
         header=Header(major=0, minor=2, revision=0, seen=0, size=20), size=None, network=network,
         naming=generic.name_layers(network), dialect="pjreddie",
     )  # fmt: skip
-    meta = Metadata.of(plan, tool="", sha256="", names=None, assumed={"architecture": "yolov3-tiny"})
+    meta = Metadata.of(
+        plan, tool="", sha256="", names=None, assumed={"architecture": "yolov3-tiny"}
+    )
     told = Report(
         name="", plan=plan, metadata=meta, verified=None, statistics={}, anomalies=(), parity=()
     )
