@@ -15,7 +15,7 @@ from converter.darknet.nodes import Net, Node, resolve
 from converter.errors import NetworkError
 
 FARTHEST = 128  # pixels from the size that was asked for; the largest official stride is 128
-MOST_LAYERS = 400  # each size takes a pass over them; the official cfgs have up to 375
+MOST_LINKS = 500  # from layer to layer: each size is tried with all; official cfgs have up to 461
 
 Side = Literal["height", "width"]
 
@@ -56,7 +56,11 @@ def _fitting(net: Net, layers: Sequence[Layer], route: Node) -> str:
         unequal["height"] = net.height
     if len({shape.w for shape in route.inputs}) > 1:
         unequal["width"] = net.width
-    if len(layers) > MOST_LAYERS:
+    try:
+        links = sum(len(layer.sources(index)) for index, layer in enumerate(layers))
+    except Misfit:  # whatever the size
+        return ""
+    if links > MOST_LINKS:
         return ""
     # Of two sides, each is looked for with the other as long as itself.
     nearest = {size: _nearest(net, layers, tuple(unequal), size) for size in unequal.values()}

@@ -160,8 +160,8 @@ class Survey:
     def _look_for_zeros(self, slot: Slot, values: NDArray[np.float32]) -> None:
         """Look at some or all values of ``slot``, in file order."""
         if slot.offset not in self._zeros:
-            filters = slot.shape[0] if slot.transposed else slot.floats // slot.shape[0]
-            self._zeros[slot.offset] = Zeros(filters)
+            size = slot.shape[0] if slot.transposed else slot.floats // slot.shape[0]
+            self._zeros[slot.offset] = Zeros(size)
         self._zeros[slot.offset].observe(values)
 
     def _judge_zeros(self, slot: Slot, zeros: Zeros) -> Iterator[Anomaly]:

@@ -16,16 +16,16 @@ class Zeros:
     """Finds runs of zeros in an array of which the values go by, block after block.
 
     Args:
-        filters: values of one filter. A pruned one is zero as a whole, and so a run from the
+        filter_size: values of one filter. A pruned one is zero as a whole, and so a run from the
             beginning of one filter to the end of another is none.
 
     Attributes:
         found: (first, end) of the first run of at least ``HOLE`` values.
     """
 
-    def __init__(self, filters: int) -> None:
+    def __init__(self, filter_size: int) -> None:
         self.found: tuple[int, int] | None = None
-        self._filters = filters
+        self._filter_size = filter_size
         self._position = 0
         self._since = 0  # where the run began that reaches to the position, else the position
 
@@ -33,21 +33,22 @@ class Zeros:
         """Look at the next values, at least one."""
         import numpy as np
 
-        values, start = values.ravel(), self._position
-        self._position += values.size
+        # As integers: some NaN are signalling, and -0 is no byte of a hole.
+        bits, start = values.ravel().view(np.uint32), self._position
+        self._position += bits.size
         # A hole that neither begins nor ends outside has one of every HOLE values in it: as a rule
         # none of these is zero, and looking at more would cost as much as all the rest.
-        if values[0] and values[-1] and values[::HOLE].all():
+        if bits[0] and bits[-1] and bits[::HOLE].all():
             self._end(start)
             self._since = self._position
             return
         # And it fills one of the halves; some files have many zeros that are no hole.
-        halves = values[: values.size // HALF * HALF].reshape(-1, HALF)
+        halves = bits[: bits.size // HALF * HALF].reshape(-1, HALF)
         if halves.size and halves.any(1).all():
-            self._end(start + int(values[:HALF].astype(bool).argmax()))
-            self._since = self._position - int(values[: -HOLE - 1 : -1].astype(bool).argmax())
+            self._end(start + int(bits[:HALF].astype(bool).argmax()))
+            self._since = self._position - int(bits[: -HOLE - 1 : -1].astype(bool).argmax())
             return
-        filled = np.flatnonzero(values)
+        filled = np.flatnonzero(bits)
         if not filled.size:
             return
         self._end(start + int(filled[0]))
@@ -62,6 +63,6 @@ class Zeros:
         return self._position - self._since
 
     def _end(self, end: int) -> None:
-        pruned = self._since % self._filters == 0 == end % self._filters
+        pruned = self._since % self._filter_size == 0 == end % self._filter_size
         if end - self._since >= HOLE and not pruned and self.found is None:
             self.found = (self._since, end)

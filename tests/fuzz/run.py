@@ -41,7 +41,7 @@ def be(name: str) -> None:
         converter = importlib.import_module("converter")
         # All of it: what is imported later is not instrumented.
         for module in pkgutil.walk_packages(converter.__path__, "converter."):
-            if not module.name.startswith("converter.report"):
+            if not module.name.startswith(("converter.report", "converter.cli")):
                 importlib.import_module(module.name)
         function = importlib.import_module("targets").TARGETS[name]
     atheris.Setup(sys.argv, function)

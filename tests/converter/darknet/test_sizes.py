@@ -70,6 +70,21 @@ def test_the_step_is_the_networks():
     assert refusal(text).endswith("(the next sizes that fit are height=36 or height=42)")
 
 
+@pytest.mark.parametrize(
+    ("more", "remedy"),
+    [
+        (conv() * 494, "the next sizes that fit are height=10 or height=12"),  # 500 links in all
+        (conv() * 495, "correct the cfg"),
+        (section("route", layers=999), "correct the cfg"),  # of no size
+    ],
+)
+def test_sizes_are_looked_for_within_bounds(more, remedy):
+    # 11 / 2 is 6 if rounded up, upsampled 12
+    joined = section("route", layers="-1,0")
+    layers = [conv(), conv(stride=2), section("upsample"), joined, conv(), more]
+    assert refusal(network(*layers, height=11, width=12)).endswith(f"({remedy})")
+
+
 def test_layers_between_the_route_and_the_reader_are_looked_through():
     text = network(
         conv(stride=2),

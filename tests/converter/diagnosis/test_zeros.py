@@ -55,9 +55,12 @@ def test_every_run_is_found_however_the_blocks_lie(seed):
         assert zeros.found == expected
 
 
-def test_no_numbers_are_no_zeros():
+@pytest.mark.parametrize("bits", [0x7FA00000, 0x7FC00000, 0x80000000])  # NaN of both kinds, -0
+def test_what_has_a_bit_is_no_zero(bits):
     zeros = Zeros(7)
-    zeros.observe(np.full((20, 100), np.nan, "f4"))
+    values = np.full((20, 100), bits, "u4").view("f4")
+    values[3, 5] = 0
+    zeros.observe(values)
     assert (zeros.finish(), zeros.found) == (0, None)
 
 
