@@ -7,20 +7,17 @@ verification, reports and error messages all read this one table, so they cannot
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import prod
-from typing import TYPE_CHECKING
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers import Array
-from converter.darknet.network import Network, Node
+from converter.darknet.network import Network
+from converter.darknet.nodes import Node
 from converter.errors import WeightsError
 from converter.families.base import Naming
-
-if TYPE_CHECKING:
-    from converter.files.source import Source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +87,11 @@ class Plan:
         return tuple(slot for slot in self.slots if not slot.tensor)
 
     @property
+    def verbatim(self) -> bool:
+        """Whether all values go into the checkpoint, in the order of the file."""
+        return all(slot.tensor and not slot.transposed for slot in self.slots)
+
+    @property
     def complete(self) -> bool:
         """Whether the checkpoint fills the whole model."""
         return self.cutoff is None and not self.unfilled
@@ -98,6 +100,30 @@ class Plan:
     def size(self) -> int:
         """Bytes of the file."""
         return self.slots[-1].end if self.slots else self.header.size
+
+    def renamed(self, naming: Naming) -> Plan:
+        """The same bytes with other names; as many slots, in the same order."""
+        return make_plan(
+            header=self.header,
+            size=None,
+            network=self.network,
+            naming=naming,
+            dialect=self.dialect,
+            cutoff=self.cutoff,
+        )
+
+
+class SizeMismatch(WeightsError):  # noqa: N818 - as Python says KeyboardInterrupt
+    """A file that is not as long as its network asks for.
+
+    Attributes:
+        plan: of the whole network.
+        size: bytes of the file.
+    """
+
+    def __init__(self, plan: Plan, size: int) -> None:
+        super().__init__(f"has {size:,} bytes, the network asks for {plan.size:,}")
+        self.plan, self.size = plan, size
 
 
 def make_plan(
@@ -109,42 +135,35 @@ def make_plan(
     dialect: DialectName,
     partial: bool = False,
     cutoff: int | None = None,
-    source: Source | None = None,
 ) -> Plan:
     """The plan for a file of ``size`` bytes that starts with ``header``.
 
-    Without a size it is for the file that the network asks for, up to layer ``cutoff`` - 1. Only to
-    tell why a file does not fit is ``source`` looked into.
+    Without a size it is for the file that the network asks for, up to layer ``cutoff`` - 1.
 
     Raises:
-        WeightsError: the file is not exactly as long as the network asks for, and is not a whole
+        SizeMismatch: the file is not exactly as long as the network asks for, and is not a whole
             number of its first layers with ``partial``.
+        WeightsError: there is no such layer, or nothing to read.
     """
-    slots, unfilled = _lay_out(header, network, naming, dialect)
-    end = slots[-1].end if slots else header.size
-    if size is not None and size != end:
-        cutoff = cutoff_at(slots, size) if partial else None
+    whole = _lay_out(header, network, naming, dialect)
+    if size is not None and size != whole.size:
+        cutoff = cutoff_at(whole.slots, size) if partial else None
         if cutoff is None:
-            from converter.diagnosis.explain import explain_size  # late: rarely needed
-
-            raise explain_size(network, header, dialect, slots, size, source)
-    if cutoff is not None and not 0 < cutoff < len(network.nodes):
-        raise WeightsError(f"cannot end before layer {cutoff} of {len(network.nodes)}")
-    if cutoff is not None:
-        gone = [slot for slot in slots if slot.node.index >= cutoff and slot.tensor]
-        unfilled.update({slot.tensor: slot.shape for slot in gone})
-        slots = [slot for slot in slots if slot.node.index < cutoff]
-    if not slots and unfilled:
+            raise SizeMismatch(whole, size)
+    plan = whole if cutoff is None else _first_layers(whole, cutoff)
+    if not plan.slots and plan.unfilled:
         raise WeightsError("holds no weights", remedy="check that the cfg is the right one")
-    return Plan(
-        header=header,
-        network=network,
-        naming=naming,
-        dialect=dialect,
-        slots=tuple(slots),
-        unfilled=unfilled,
-        cutoff=cutoff,
-    )
+    return plan
+
+
+def _first_layers(whole: Plan, cutoff: int) -> Plan:
+    """The part of a plan that ends before layer ``cutoff``."""
+    count = len(whole.network.nodes)
+    if not 0 < cutoff < count:
+        raise WeightsError(f"cannot end before layer {cutoff} of {count}")
+    slots = tuple(slot for slot in whole.slots if slot.node.index < cutoff)
+    gone = {slot.tensor: slot.shape for slot in whole.tensors if slot.node.index >= cutoff}
+    return replace(whole, slots=slots, unfilled={**whole.unfilled, **gone}, cutoff=cutoff)
 
 
 def cutoff_at(slots: Sequence[Slot], size: int) -> int | None:
@@ -155,9 +174,7 @@ def cutoff_at(slots: Sequence[Slot], size: int) -> int | None:
     return None
 
 
-def _lay_out(
-    header: Header, network: Network, naming: Naming, dialect: DialectName
-) -> tuple[list[Slot], dict[str, tuple[int, ...]]]:
+def _lay_out(header: Header, network: Network, naming: Naming, dialect: DialectName) -> Plan:
     slots: list[Slot] = []
     unfilled = dict(naming.unfilled)
     offset = header.size
@@ -180,7 +197,14 @@ def _lay_out(
         )
         slots.append(slot)
         offset = slot.end
-    return slots, unfilled
+    return Plan(
+        header=header,
+        network=network,
+        naming=naming,
+        dialect=dialect,
+        slots=tuple(slots),
+        unfilled=unfilled,
+    )
 
 
 def named_arrays(

@@ -18,7 +18,6 @@ of yolov3-tiny.weights, and hank-ai's, were compared with the file of the SHA-25
 from __future__ import annotations
 
 import difflib
-import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from converter.errors import DownloadError, UsageError
+from converter.options import PathLike
 
 _PJREDDIE = "https://data.pjreddie.com/files/"
 _ALEXEYAB = "https://github.com/AlexeyAB/darknet/releases/download/"
@@ -181,13 +181,13 @@ def find_published(name: str) -> PublicFile:
     return found
 
 
-def suggest_download(path: str | os.PathLike[str]) -> str | None:
+def suggest_download(path: PathLike) -> str | None:
     """The command that brings the missing file ``path``, if it is a published one."""
     wanted = Path(path)
     found = next((file for file in PUBLISHED if file.file == wanted.name), None)
     if found is None:
         return None
-    command = ["python", "scripts/download.py", found.name]
+    command = ["python", "-m", "converter", "download", found.name]
     if wanted.parent != Path():
         command += ["-o", str(wanted.parent)]
     return shlex.join(command)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from converter.cli import launcher
+from converter.cli.main import run_script
 
 if __name__ == "__main__":
-    sys.exit(launcher.evaluate())
+    sys.exit(run_script("evaluate"))

@@ -25,7 +25,7 @@ from converter.families import generic
 from converter.plan import make_plan
 from yolov3.blocks import set_batch_norm
 from yolov3.darknet import DarknetModel
-from yolov3.parity.compare import Row, compare_layers
+from yolov3.parity.compare import Difference, compare_layers
 from yolov3.parity.engines import Darknet
 
 CFGS = Path("/usr/share/darknet/cfg")
@@ -36,7 +36,7 @@ class Parity:
     """A whole network: its layers, and whether darknet writes the same file that it read."""
 
     same_file: bool
-    layers: tuple[Row, ...]
+    layers: tuple[Difference, ...]
 
 
 def compare(text: str, seed: int = 0) -> Parity:
@@ -58,7 +58,7 @@ def compare(text: str, seed: int = 0) -> Parity:
     )
 
 
-def sound(row: Row) -> bool:
+def sound(row: Difference) -> bool:
     """Whether the two agree, on values that mean something."""
     # n probabilities have an RMS of about 1/n
     least = 0.0 if "[softmax]" in row.place else 1e-2

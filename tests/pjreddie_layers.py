@@ -191,6 +191,41 @@ CASES = {
         ),
         "b52 w52x390",
     ),
+    "yolo without classes": Case(
+        network(conv(filters=10), section("yolo", **{**YOLO, "classes": 0})), "b10 w10x3x3x3"
+    ),
+    "region without classes": Case(
+        network(conv(filters=10), section("region", softmax=1, **{**REGION, "classes": 0})),
+        "b10 w10x3x3x3",
+    ),
+    "detection without classes": Case(
+        network(
+            section("connected", output=40, activation="linear"),
+            section("detection", softmax=1, **{**DETECTION, "classes": 0}),
+        ),
+        "b40 w40x390",
+    ),
+    "an empty item is a 0": Case(
+        network(
+            conv(filters=2),
+            conv(filters=4),
+            section("route", layers="-1,,-1,"),  # 4 + 2 + 4 + 2 channels
+            conv(filters=14),
+            section("yolo", **{**YOLO, "mask": "2,"}),  # two anchors of 7
+        ),
+        "b2 w2x3x3x3 b4 w4x2x3x3 b14 w14x12x3x3",
+    ),
+    "lines without a value": Case(
+        # A second line is the first where that was skipped; after a line without "=" it is not.
+        network(
+            "[convolutional]\nfilters=\nfilters = 5\nsize\nsize=3\n=7\nactivation=leaky\nfinis\n"
+        ),
+        "b5 w5x3x1x1",
+    ),
+    "a section behind an option is none": Case(
+        network("[convolutional]\nfilters=5\nactivation=leaky\nsmooth=0 [maxpool]\nsize=3\n"),
+        "b5 w5x3x3x3",
+    ),
     "rnn": Case(
         # hidden= is not an option of pjreddie's: the state has the output's size.
         sequence(

@@ -1,5 +1,6 @@
 """The README's code runs as it stands."""
 
+import json
 import os
 import re
 import shutil
@@ -49,6 +50,25 @@ def test_python(folder, document, number):
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_types(tmp_path):
+    """Pyright, as many editors run it, has nothing to say about any block."""
+    for document, number in BLOCKS:
+        file = tmp_path / f"{document.replace('.', '_')}_{number}.py"
+        file.write_text(blocks("python", document)[number])
+    settings = {"typeCheckingMode": "basic", "extraPaths": [str(ROOT)]}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
+    done = subprocess.run(
+        [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--project", tmp_path],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_gate_is_one_command():
+    assert "scripts/check\n" in blocks("sh")
+    assert (ROOT / ".ci/run").read_text().endswith("exec scripts/check\n")
 
 
 @pytest.mark.slow

@@ -1,19 +1,29 @@
 """Darknet-53: YOLOv3 paper, table 1."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Self
 
 import torch
 from torch import nn
 
+from converter.errors import UsageError
 from converter.families import native_naming
 from converter.families.template import BLOCKS
+from converter.plan import Plan
 from yolov3.blocks import BasicConv2d, ResidualBlock
-from yolov3.finetune import CLASSIFIER, FineTuning, initialise, need_classes, rewritten
+from yolov3.finetune import (
+    CLASSIFIER,
+    Anchors,
+    FineTuning,
+    initialise,
+    require_classes,
+    rewritten,
+)
+from yolov3.sharing.pretrained import Pretrained
 
 
-class Darknet53(FineTuning):
+class Darknet53(FineTuning, Pretrained):
     """The backbone: 52 convolutions in five stages, and a classifier if ``num_classes`` is given.
 
     Args:
@@ -52,6 +62,13 @@ class Darknet53(FineTuning):
         if num_classes is not None:
             self.fc = _classifier(32 * width, num_classes)
 
+    @classmethod
+    def build(cls, plan: Plan) -> Self:
+        """The backbone alone, with the classifier that ``plan`` names."""
+        spec = plan.naming.require_spec()
+        classes = None if spec.backbone == "features" else spec.classes
+        return cls(spec.in_channels, classes, width=spec.width)
+
     @property
     def channels(self) -> list[int]:
         """Channels of the maps that ``forward`` returns, fine to coarse."""
@@ -83,22 +100,36 @@ class Darknet53(FineTuning):
         y: torch.Tensor = self.fc(next(islice(self.stages(x), len(BLOCKS) - 1, None)))
         return y
 
-    def replace_heads(self, num_classes: int) -> Self:
+    def replace_heads(
+        self,
+        num_classes: int,
+        *,
+        names: Sequence[str] | None = None,
+        anchors: Anchors | None = None,
+    ) -> Self:
         """A fresh classifier, as darknet initialises it; a bare backbone gets its first one.
 
-        The network and its cfg text change with it, and the class names are gone.
+        The network and its cfg text change with it, and training starts anew (``seen`` 0).
+
+        Args:
+            num_classes: classes to tell apart.
+            names: their names, which are unknown otherwise.
+            anchors: refused: a classifier has none.
 
         Raises:
-            UsageError: ``num_classes`` is less than 1.
+            UsageError: ``num_classes`` is less than 1, names are not as many, or there are anchors.
         """
-        need_classes(num_classes)
+        require_classes(num_classes, names)
+        if anchors is not None:
+            raise UsageError("anchors= are for [yolo] heads, and a Darknet53 has none")
         if hasattr(self, "network"):
             text, linear = self.network.text, native_naming(self.network).linear
             if linear is None:
                 text += CLASSIFIER.format(classes=num_classes)
             else:
-                text = rewritten(text, {linear: ("filters", num_classes)})
+                text = rewritten(text, {linear: {"filters": num_classes}})
             self._become(text)
+        self.names = None if names is None else list(names)
         like = self.conv_5_in.conv.weight
         self.fc = _classifier(like.shape[0], num_classes)
         initialise(self.fc, like)

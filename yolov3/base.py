@@ -1,21 +1,33 @@
-"""What a loaded model knows beside its tensors, and how it is shared with others."""
+"""What a loaded model knows beside its tensors, and how it gets both from a checkpoint."""
 
-import os
-from collections.abc import Sequence
-from typing import Any, Self
+from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar, Self
+
+import torch
 from torch import nn
 
+from converter.checkpoint.checkpoint import Checkpoint
+from converter.checkpoint.header import is_counter
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
+from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
+from converter.errors import CheckpointError, UsageError
+from converter.families import FAMILIES, native_naming
+from converter.options import BATCH_NORM_RULES, BatchNormRule
+from converter.plan import Plan
+from yolov3.blocks import set_batch_norm
 
 
 class FromDarknet(nn.Module):
     """A model, and what it knows of the checkpoint that it was loaded from.
 
     Attributes:
-        metadata: what that checkpoint says of itself; None if there was none.
+        metadata: what that checkpoint says of itself, but for the family, which is that of the
+            model's own names; None if there was none.
         network: the Darknet network, which ``replace_heads`` changes.
         dialect: whose darknet wrote the weights.
         names: class names, if known.
@@ -23,6 +35,7 @@ class FromDarknet(nn.Module):
         strides: pixels a cell, for each output map.
         anchors: (width, height) in pixels of the picture, for each output map.
         missing: tensors that the checkpoint did not have (``load(strict=False)`` only).
+        fine_first: whether the output maps run fine to coarse; those of a file run coarse to fine.
     """
 
     metadata: Metadata | None = None
@@ -33,60 +46,122 @@ class FromDarknet(nn.Module):
     strides: Sequence[int] = ()
     anchors: Sequence[Sequence[tuple[float, float]]] = ()
     missing: Sequence[str] = ()
+    fine_first: ClassVar[bool] = False
 
     @classmethod
-    def from_pretrained(cls, name: str | os.PathLike[str], **options: Any) -> Self:
-        """The model of a folder or of a repository on the Hugging Face Hub.
-
-        Args:
-            name: folder, or "owner/name".
-            options: those of ``load`` (bn, device, dtype, strict), and for a repository those of
-                ``huggingface_hub.hf_hub_download`` (revision, token, cache_dir, force_download,
-                local_files_only).
+    def build(cls, plan: Plan) -> Self:
+        """The model whose tensors ``plan`` names, freshly initialised.
 
         Raises:
-            DownloadError: the Hub does not give it.
-            CheckpointError: it is not a checkpoint of ours, or one of another class.
+            FamilyError: they are those of another class.
+            NetworkError: a layer does not run exactly in PyTorch.
         """
-        from yolov3.sharing import hub
+        raise NotImplementedError
 
-        return hub.fetch(cls, name, **options)
+    @classmethod
+    def from_checkpoint(
+        cls,
+        stored: Checkpoint,
+        bn: BatchNormRule = "torch",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        strict: bool = True,
+    ) -> Self:
+        """The model of ``stored``, in eval mode; arguments and errors are those of ``load``."""
+        if bn not in BATCH_NORM_RULES:
+            raise UsageError(f"bn={bn!r} is unknown", remedy=f"use one of {BATCH_NORM_RULES}")
+        plan = native_plan(stored.plan)
+        try:
+            tensors = _read(stored, plan)
+            with torch.device("meta"):
+                model = cls.build(plan)
+            missing = _check(model, tensors, stored, strict=strict)
+        except CheckpointError as error:
+            error.path = error.path or str(stored.contents.path)
+            raise
+        if missing:
+            model = cls.build(plan)
+            model.missing = missing
+        model.load_state_dict(tensors, strict=False, assign=True)
+        _fill_counters(model)
+        model._describe(replace(stored.metadata, family=plan.naming.family), plan)
+        set_batch_norm(model, bn)
+        model.to(device=device, dtype=dtype)
+        return model.eval()
 
-    def save_pretrained(
-        self, folder: str | os.PathLike[str], *, licence: str | None = None
-    ) -> None:
-        """Write ``model.safetensors``, ``config.json`` and a model card to ``folder``.
+    def _describe(self, metadata: Metadata, plan: Plan) -> None:
+        self.metadata, self.dialect, self.names = metadata, plan.dialect, metadata.names
+        self._set_network(plan.network)
 
-        A card that is there already is kept.
+    def _set_network(self, network: Network) -> None:
+        self.network = network
+        self.input_size = (network.input.h, network.input.w)
+        outputs = reversed(network.outputs) if self.fine_first else network.outputs
+        heads = [(node, node.layer) for node in outputs if isinstance(node.layer, Yolo)]
+        self.strides = [network.input.h // node.output.h for node, _ in heads]
+        self.anchors = [list(layer.sizes) for _, layer in heads]
 
-        Args:
-            folder: where to; it is made if it is not there.
-            licence: the Hub's name of the weights' licence, if you know it.
 
-        Raises:
-            CheckpointError: the model cannot go back to Darknet.
-            OutputError: the folder cannot be written.
-        """
-        from yolov3.sharing import hub
+def native_plan(plan: Plan) -> Plan:
+    """``plan`` with the names of the model that this package has for its network."""
+    native = FAMILIES[plan.naming.family].native
+    return plan if native else plan.renamed(native_naming(plan.network))
 
-        hub.write(self, folder, licence)
 
-    def push_to_hub(self, repo_id: str, *, licence: str | None = None, **options: Any) -> str:
-        """Make the repository ``repo_id`` if need be, and commit what ``save_pretrained`` writes.
+def _read(stored: Checkpoint, plan: Plan) -> dict[str, torch.Tensor]:
+    """The tensors of ``stored`` by the names of ``plan``; what is not in it keeps its name."""
+    from safetensors import SafetensorError, safe_open
 
-        Args:
-            repo_id: "owner/name".
-            licence: as for ``save_pretrained``.
-            options: those of ``huggingface_hub.ModelHubMixin.push_to_hub`` (commit_message,
-                private, token, branch, create_pr, ...).
+    try:
+        with safe_open(stored.contents.path, framework="pt") as file:
+            found = {name: file.get_tensor(name) for name in stored.contents.names}
+    except SafetensorError as error:
+        raise CheckpointError(f"is not a safetensors file: {error}") from error
+    if plan is not stored.plan:
+        for theirs, ours in zip(stored.plan.slots, plan.slots, strict=True):
+            tensor = found.pop(theirs.tensor, None)
+            if tensor is not None:
+                same = tuple(tensor.shape) == theirs.shape
+                found[ours.tensor] = tensor.reshape(ours.shape) if same else tensor
+    return found
 
-        Returns:
-            The address of the commit.
 
-        Raises:
-            CheckpointError: the model cannot go back to Darknet.
-            OutputError: the Hub does not take it.
-        """
-        from yolov3.sharing import hub
+def _check(
+    model: nn.Module, tensors: Mapping[str, torch.Tensor], stored: Checkpoint, *, strict: bool
+) -> tuple[str, ...]:
+    """Names that the checkpoint lacks; anything else that is wrong, or those if strict, raises."""
+    wanted = {
+        name: tuple(tensor.shape)
+        for name, tensor in model.state_dict().items()
+        if not is_counter(name)
+    }
+    surplus = sorted(tensors.keys() - wanted)
+    if surplus:
+        raise CheckpointError(f"has tensors that its model lacks: {_some(surplus)}")
+    wrong = [name for name, tensor in tensors.items() if tuple(tensor.shape) != wanted[name]]
+    if wrong:
+        raise CheckpointError(f"has tensors of another shape than its model: {_some(wrong)}")
+    dtype = getattr(torch, stored.dtype)
+    wrong = [name for name, tensor in tensors.items() if tensor.dtype != dtype]
+    if wrong:
+        raise CheckpointError(f"has tensors that are not {stored.dtype}: {_some(wrong)}")
+    missing = tuple(name for name in wanted if name not in tensors)
+    if missing and strict:
+        raise CheckpointError(
+            f"does not fill its model, missing are {_some(missing)}",
+            remedy="load(..., strict=False) initialises the rest freshly",
+        )
+    return missing
 
-        return hub.push(self, repo_id, licence, **options)
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:8])
+    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"
+
+
+def _fill_counters(model: nn.Module) -> None:
+    """``num_batches_tracked`` is in no Darknet file; it starts at zero."""
+    for module in model.modules():
+        counter = getattr(module, "num_batches_tracked", None)
+        if counter is not None and counter.is_meta:
+            module.num_batches_tracked = torch.zeros((), dtype=torch.long)

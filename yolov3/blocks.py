@@ -1,13 +1,12 @@
 """The two building blocks of Darknet-53 and its neck, and Darknet's batch-norm rules."""
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-BatchNormRule = Literal["torch", "pjreddie-cpu"]
-BATCH_NORM_RULES: tuple[BatchNormRule, ...] = ("torch", "pjreddie-cpu")
+from converter.options import BatchNormRule
 
 
 class BasicConv2d(nn.Module):

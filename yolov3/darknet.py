@@ -1,22 +1,25 @@
 """Any Darknet network as a PyTorch module, layer by layer as its cfg says."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
 import torch
 from torch import nn
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers import container
+from converter.darknet.layers import Misfit, container
 from converter.darknet.layers.convolutional import Convolutional
-from converter.darknet.network import Network, Node
+from converter.darknet.network import Network
+from converter.darknet.nodes import Node
 from converter.errors import NetworkError, UsageError
-from yolov3.finetune import FineTuning, initialise, need_classes, with_classes
+from converter.plan import Plan
+from yolov3.finetune import Anchors, FineTuning, initialise, require_classes, with_heads
+from yolov3.sharing.pretrained import Pretrained
 
 Schedule = list[tuple[Node, tuple[int, ...]]]
 
 
-class DarknetModel(FineTuning):
+class DarknetModel(FineTuning, Pretrained):
     """The network of a cfg, with family generic's tensor names: ``layers.{cfg index}.{suffix}``.
 
     Every layer computes as at inference, so [dropout] does nothing while training either. Pictures
@@ -37,8 +40,13 @@ class DarknetModel(FineTuning):
         self.dialect = dialect
         self._follow(network)
         for node in network.nodes:
-            _need_runnable(network, node, dialect)
+            _require_runnable(network, node, dialect)
         self.layers = nn.ModuleList(_module(node, dialect) for node in network.nodes)
+
+    @classmethod
+    def build(cls, plan: Plan) -> Self:
+        """The model of any plan's network, whose names should be those of family generic."""
+        return cls(plan.network, plan.dialect)
 
     def _follow(self, network: Network) -> None:
         self.network = network
@@ -57,6 +65,9 @@ class DarknetModel(FineTuning):
 
         Returns:
             Tensors (N, c, h, w), or (N, outputs) where Darknet knows no height and width.
+
+        Raises:
+            NetworkError: a layer cannot work on so many pictures, or on their size.
         """
         kept = {-1: x}
         for node, expired in self._to_maps:
@@ -88,19 +99,33 @@ class DarknetModel(FineTuning):
             for index in expired:
                 kept.pop(index, None)
 
-    def replace_heads(self, num_classes: int) -> Self:
+    def replace_heads(
+        self,
+        num_classes: int,
+        *,
+        names: Sequence[str] | None = None,
+        anchors: Anchors | None = None,
+    ) -> Self:
         """Fresh convolutions before the heads, for other classes; all else stays as it is.
 
-        They are initialised as darknet does. The network and its cfg text change with them, and the
-        class names are gone.
+        They are initialised as darknet does. The network and its cfg text change with them, and
+        training starts anew (``seen`` 0).
+
+        Args:
+            num_classes: classes to tell apart.
+            names: their names, which are unknown otherwise.
+            anchors: (width, height) as the cfg has them, as many and in its order: in pixels of the
+                picture, for [region] in cells. Default: they stay.
 
         Raises:
-            UsageError: ``num_classes`` is less than 1.
+            UsageError: ``num_classes`` is less than 1, or names or anchors are not as many as there
+                must be.
             NetworkError: the network has no heads whose classes can be replaced.
         """
-        need_classes(num_classes)
-        text, changed = with_classes(self.network, num_classes)
+        require_classes(num_classes, names)
+        text, changed = with_heads(self.network, num_classes, anchors)
         self._become(text)
+        self.names = None if names is None else list(names)
         self._follow(self.network)
         for index in changed:
             like = next(self.layers[index].parameters())
@@ -124,7 +149,15 @@ class DarknetModel(FineTuning):
 
     def _run(self, node: Node, kept: dict[int, torch.Tensor]) -> torch.Tensor:
         owner = self.layers[self._owners[node.index]]
-        return node.layer.forward(owner, *(kept[source] for source in node.sources))
+        try:
+            return node.layer.forward(owner, *(kept[source] for source in node.sources))
+        except Misfit as error:
+            raise NetworkError(
+                f"cannot compute: {error}",
+                place=node.place,
+                remedy=f"give it a multiple of {self.network.net.time_steps} inputs of"
+                f" {self.network.input}",
+            ) from error
 
 
 def _schedule(network: Network, wanted: Iterable[int], keep: Iterable[int]) -> Schedule:
@@ -153,8 +186,8 @@ def _owner(network: Network, node: Node) -> int:
     return index
 
 
-def _need_runnable(network: Network, node: Node, dialect: DialectName) -> None:
-    obstacle = node.layer.obstacle(node.inputs, dialect) or _odd_company(network, node)
+def _require_runnable(network: Network, node: Node, dialect: DialectName) -> None:
+    obstacle = node.layer.obstacle(node.inputs, dialect) or _reference_problem(network, node)
     if obstacle:
         raise NetworkError(
             f"does not run in PyTorch: {obstacle}",
@@ -163,7 +196,7 @@ def _need_runnable(network: Network, node: Node, dialect: DialectName) -> None:
         )
 
 
-def _odd_company(network: Network, node: Node) -> str | None:
+def _reference_problem(network: Network, node: Node) -> str | None:
     """Why a layer does not run because of the layers that it refers to."""
     silent = [i for i in node.sources if i >= 0 and not network.nodes[i].layer.has_output]
     if silent and node.layer.has_output:

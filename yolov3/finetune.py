@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import inf
 from typing import Self
 
 import torch
@@ -11,11 +13,15 @@ from torch import nn
 
 from converter.darknet.cfg import parse_cfg
 from converter.darknet.layers.convolutional import Convolutional
-from converter.darknet.layers.heads import Head
-from converter.darknet.network import Network, Node, parse_network
+from converter.darknet.layers.heads import AnchorHead, MaskedHead
+from converter.darknet.network import Network, parse_network
+from converter.darknet.nodes import Node
 from converter.errors import NetworkError, UsageError
 from yolov3.base import FromDarknet
 from yolov3.blocks import PjreddieBatchNorm1d, PjreddieBatchNorm2d
+
+# (width, height) of each, as the cfg has them.
+Anchors = Sequence[tuple[float, float]]
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
@@ -66,19 +72,30 @@ class FineTuning(FromDarknet):
         return self.train(self.training)
 
     def _become(self, text: str) -> None:
-        """Belong to another cfg, whose class names nobody has told yet."""
-        self.network = parse_network(text)
-        self.names = None
+        """Belong to another cfg, and start to train anew.
+
+        Darknet goes on with the batch that ``seen`` is at, and stops where that is beyond
+        max_batches; so it is 0, as ``darknet partial`` writes it (pj examples/darknet.c:187 loads
+        with ``clear``, network.c:59).
+        """
+        self._set_network(parse_network(text))
+        if self.metadata is not None:
+            header = replace(self.metadata.header, seen=0)
+            self.metadata = replace(self.metadata, header=header)
 
 
-def need_classes(classes: int) -> None:
-    """Refuse a number of classes that no head can have.
+def require_classes(classes: int, names: Sequence[str] | None) -> None:
+    """Refuse a number of classes that no head can have, and names that are not as many.
 
     Raises:
-        UsageError: it is less than 1.
+        UsageError: it is less than 1, or ``names`` are no list of so many.
     """
     if classes < 1:
         raise UsageError(f"num_classes={classes} must be at least 1")
+    if isinstance(names, str):
+        raise UsageError(f"names={names!r} is no list of names")
+    if names is not None and len(names) != classes:
+        raise UsageError(f"names= has {len(names)} names for num_classes={classes}")
 
 
 def initialise(module: nn.Module, like: torch.Tensor) -> nn.Module:
@@ -96,15 +113,17 @@ def initialise(module: nn.Module, like: torch.Tensor) -> nn.Module:
     return module.to(like)
 
 
-def with_classes(network: Network, classes: int) -> tuple[str, list[int]]:
+def with_heads(network: Network, classes: int, anchors: Anchors | None) -> tuple[str, list[int]]:
     """``network``'s cfg text for other classes, all else as it was, and the layers that change.
 
-    The ``classes`` of every head and the ``filters`` of the convolution before it are rewritten.
+    The ``classes`` of every head and the ``filters`` of the convolution before it are rewritten,
+    and the ``anchors``, if there are others.
 
     Raises:
+        UsageError: ``anchors`` are not as many as a head has, or no sizes.
         NetworkError: a head that is not that of an anchor-based detector on a convolution.
     """
-    options: dict[int, tuple[str, int]] = {}
+    options: dict[int, dict[str, int | str]] = {}
     for head in network.outputs:
         layer, conv = _replaceable(head), network.nodes[head.sources[0]]
         if not isinstance(conv.layer, Convolutional) or conv.layer.shares or conv.layer.has_norm:
@@ -113,16 +132,18 @@ def with_classes(network: Network, classes: int) -> tuple[str, list[int]]:
                 place=head.place,
                 remedy="change the cfg by hand and train from that",
             )
-        more = (layer.channels_per_class or 0) * (classes - layer.classes)
-        options[head.index] = ("classes", classes)
-        options[conv.index] = ("filters", conv.layer.filters + more)
+        options[conv.index] = {"filters": layer.channels(classes)}
+        options[head.index] = {"classes": classes}
+        if anchors is not None:
+            _require_anchors(anchors, layer, head)
+            options[head.index]["anchors"] = ", ".join(f"{w:.9g},{h:.9g}" for w, h in anchors)
     changed = [i for i in options if isinstance(network.nodes[i].layer, Convolutional)]
     return rewritten(network.text, options), changed
 
 
-def _replaceable(head: Node) -> Head:
+def _replaceable(head: Node) -> AnchorHead:
     """The layer of a head whose classes can be changed."""
-    if isinstance(head.layer, Head) and head.layer.channels_per_class:
+    if isinstance(head.layer, AnchorHead) and head.layer.channels_per_class:
         return head.layer
     raise NetworkError(
         "is no head whose classes can be replaced",
@@ -131,16 +152,29 @@ def _replaceable(head: Node) -> Head:
     )
 
 
-def rewritten(text: str, options: dict[int, tuple[str, int]]) -> str:
-    """Cfg text with one option of some layers set: layer index -> (key, value)."""
+def _require_anchors(anchors: Anchors, layer: AnchorHead, head: Node) -> None:
+    """Refuse anchors that are not as many as the cfg of a head has, or no sizes."""
+    count = layer.anchor_count
+    if isinstance(layer, MaskedHead):  # of a list that several heads share
+        count = max(layer.num, *(index + 1 for index in layer.used_mask))
+    if len(anchors) != count:
+        raise UsageError(f"anchors= has {len(anchors)} pairs, {head.place} has {count}")
+    for pair in anchors:
+        if len(pair) != 2 or not all(0 < side < inf for side in pair):
+            raise UsageError(f"anchors= has {tuple(pair)}, which is no width and height")
+
+
+def rewritten(text: str, options: Mapping[int, Mapping[str, int | str]]) -> str:
+    """Cfg text with options of some layers set: layer index -> key -> value."""
     lines = text.split("\n")
     _, *sections = parse_cfg(text)
-    for index, (key, value) in options.items():
-        option = sections[index].find(key)
-        if option is not None:
-            lines[option.line - 1] = f"{key}={value}"
-        else:
-            lines[sections[index].line - 1] += f"\n{key}={value}"
+    for index, settings in options.items():
+        for key, value in settings.items():
+            option = sections[index].find(key)
+            if option is not None:
+                lines[option.line - 1] = f"{key}={value}"
+            else:
+                lines[sections[index].line - 1] += f"\n{key}={value}"
     return "\n".join(lines)
 
 

@@ -1,17 +1,21 @@
 """YOLOv3 from its parts, as in the article."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import torch
 from torch import nn
 
+from converter.errors import UsageError
+from converter.plan import Plan
 from yolov3.backbone import Darknet53
-from yolov3.finetune import FineTuning, initialise, need_classes, with_classes
+from yolov3.finetune import Anchors, FineTuning, initialise, require_classes, with_heads
 from yolov3.head import YOLOHead
 from yolov3.neck import FPN, ArticleFPN
+from yolov3.sharing.pretrained import Pretrained
 
 
-class YOLOv3(FineTuning):
+class YOLOv3(FineTuning, Pretrained):
     """Backbone, neck, and a head for each level.
 
     Args:
@@ -20,6 +24,8 @@ class YOLOv3(FineTuning):
         num_classes: classes to tell apart.
     """
 
+    fine_first = True
+
     def __init__(self, backbone: Darknet53, fpn: FPN | ArticleFPN, num_classes: int) -> None:
         super().__init__()
         self.backbone = backbone
@@ -27,23 +33,53 @@ class YOLOv3(FineTuning):
         self.num_classes = num_classes
         self.heads = nn.ModuleList(YOLOHead(c, num_classes) for c in fpn.channels)
 
+    @classmethod
+    def build(cls, plan: Plan) -> Self:
+        """The detector, with Darknet's neck or the article's, whichever ``plan`` names."""
+        spec = plan.naming.require_spec()
+        darknet = spec.wiring == "darknet"
+        backbone = Darknet53(
+            spec.in_channels, None if darknet else 1000, width=spec.width, levels=spec.levels
+        )
+        if darknet:
+            merged = spec.merge_channels
+            fpn = FPN(spec.channels, spec.num_repeats, merge_channels=merged, spp=spec.spp)
+            return cls(backbone, fpn, spec.classes)
+        return cls(backbone, ArticleFPN(spec.channels, spec.num_repeats), spec.classes)
+
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Raw maps (N, 3 * (5 + num_classes), H_i, W_i), fine to coarse, of pictures in 0..1."""
         maps = self.fpn(*self.backbone(x))
         return [head(m) for head, m in zip(self.heads, maps, strict=True)]
 
-    def replace_heads(self, num_classes: int) -> Self:
+    def replace_heads(
+        self,
+        num_classes: int,
+        *,
+        names: Sequence[str] | None = None,
+        anchors: Anchors | None = None,
+    ) -> Self:
         """Fresh heads for other classes, as darknet initialises them; all else stays as it is.
 
-        The network and its cfg text change with them, and the class names are gone.
+        The network and its cfg text change with them, and training starts anew (``seen`` 0).
+
+        Args:
+            num_classes: classes to tell apart.
+            names: their names, which are unknown otherwise.
+            anchors: (width, height) in pixels of the picture, as many as the cfg has, in its order:
+                fine to coarse. Default: they stay.
 
         Raises:
-            UsageError: ``num_classes`` is less than 1.
+            UsageError: ``num_classes`` is less than 1, names or anchors are not as many as there
+                must be, or the model has no cfg that says which anchors it has.
         """
-        need_classes(num_classes)
+        require_classes(num_classes, names)
         if hasattr(self, "network"):
-            text, _ = with_classes(self.network, num_classes)
+            text, _ = with_heads(self.network, num_classes, anchors)
             self._become(text)
+        elif anchors is not None:
+            raise UsageError("anchors= belong to a cfg, and this model comes from no checkpoint")
+        self.names = None if names is None else list(names)
         like = next(self.heads.parameters())
         self.num_classes = num_classes
         self.heads = nn.ModuleList(YOLOHead(c, num_classes) for c in self.fpn.channels)

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from converter.checkpoint.checkpoint import plan_for, require_way_back
 from converter.checkpoint.header import make_head
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
 from converter.darknet.network import read_network
 from converter.errors import CheckpointError, OutputError, UsageError
 from converter.families import name_layers
-from converter.files.target import replacing
-from converter.operations.revert import plan_for, require_way_back
+from converter.files.target import replacing, require_other
+from converter.options import PathLike
 from converter.plan import Plan, Slot, make_plan
 from converter.version import TOOL
 from yolov3.base import FromDarknet
 
-PathLike = str | os.PathLike[str]
 Tensors = Mapping[str, torch.Tensor]
+
+FILE_NAME = "model.safetensors"  # in a folder that save_pretrained writes
 
 
 def plan_of(model: FromDarknet) -> Plan:
@@ -40,7 +45,7 @@ def plan_of(model: FromDarknet) -> Plan:
             "this model comes from no checkpoint, so its cfg and header are not known",
             remedy="take one that load() returned",
         )
-    require_way_back(meta)
+    require_way_back(meta.family)
     return make_plan(
         header=meta.header,
         size=None,
@@ -56,6 +61,9 @@ def save(
     *,
     cfg: PathLike | None = None,
     dialect: DialectName = "pjreddie",
+    seen: int | None = None,
+    cfg_out: PathLike | None = None,
+    names_out: PathLike | None = None,
     force: bool = False,
 ) -> None:
     """Write a model, or a state dict, as a Darknet .weights file or as a checkpoint of ours.
@@ -67,12 +75,18 @@ def save(
         cfg: the network, for what does not come from a checkpoint. Its header is then what that
             engine writes today, with ``seen`` 0.
         dialect: whose darknet it is for; with ``cfg`` only.
-        force: replace an existing file.
+        seen: pictures that the header says the model was trained on, from which darknet goes on:
+            it stops at max_batches * batch * subdivisions. Default: as many as its checkpoint says,
+            and 0 after ``replace_heads``.
+        cfg_out: also write the network's cfg there, so that darknet has what belongs to the file.
+        names_out: also write the class names there, one a line.
+        force: replace existing files.
 
     Raises:
-        UsageError: another suffix.
+        UsageError: another suffix, a ``seen`` that no header holds, a model without class names for
+            ``names_out``, or two of the files are one.
         CheckpointError: a tensor is missing, surplus, or of another shape or type than Darknet's.
-        OutputError: ``path`` is there already, or cannot be written.
+        OutputError: a file is there already, or cannot be written.
     """
     target = Path(path)
     if target.suffix not in (".weights", ".safetensors"):
@@ -84,65 +98,124 @@ def save(
         plan = plan_of(model)
     else:
         raise UsageError("a model that load() did not return needs its cfg", remedy="pass cfg=...")
-    if os.path.lexists(target) and not force:
-        raise OutputError("exists already", path=path, remedy="replace it with force=True")
+    if seen is not None:
+        plan = _seen(plan, seen)
+    names = model.names if isinstance(model, FromDarknet) else None
+    beside: dict[Path, bytes] = {}
+    if cfg_out is not None:
+        beside[Path(cfg_out)] = plan.network.text.encode()
+    if names_out is not None:
+        beside[Path(names_out)] = _names_text(names, plan.network.classes).encode()
+    others = [Path(other) for other in (cfg_out, names_out) if other is not None]
+    _require_free([target, *others], cfg, force=force)
     if target.suffix == ".safetensors":
-        names = model.names if isinstance(model, FromDarknet) else None
-        _write_safetensors(tensors, plan, target, names)
-        return
-    with replacing(target, plan.size) as file:
-        file.write(plan.header.encode())
-        for data in _in_file_order(tensors, plan):
-            file.write(data)
+        _write_safetensors(tensors, plan, target, _metadata(tensors, plan, names), beside)
+    else:
+        header: list[bytes | memoryview] = [plan.header.encode()]
+        _write(target, plan.size, chain(header, _in_file_order(tensors, plan)), beside)
 
 
-def write_checkpoint(model: FromDarknet, path: PathLike) -> Metadata:
-    """Write a model as ``convert`` would have written it; an existing file is replaced.
+def _require_free(targets: Sequence[Path], cfg: PathLike | None, *, force: bool) -> None:
+    """Refuse targets that are the input, each other, or there already."""
+    for i, target in enumerate(targets):
+        require_other(target, cfg, *targets[:i])
+        if os.path.lexists(target) and not force:
+            raise OutputError("exists already", path=target, remedy="replace it with force=True")
 
-    Returns:
-        What the checkpoint says of itself.
+
+def _names_text(names: Sequence[str] | None, classes: int | None) -> str:
+    """A .names file, which darknet reads line by line."""
+    if not names:
+        raise UsageError(
+            "names_out= of a model whose class names are not known", remedy="set model.names"
+        )
+    if len(names) != classes:
+        raise UsageError(f"the model has {len(names)} names, its network {classes} classes")
+    unfit = next((name for name in names if name.strip() != name or not name or "\n" in name), None)
+    if unfit is not None:
+        raise UsageError(f"the class name {unfit!r} cannot be one line of a .names file")
+    return "".join(f"{name}\n" for name in names)
+
+
+def _seen(plan: Plan, seen: int) -> Plan:
+    """``plan`` with another counter in its header, which has 4 or 8 bytes for it."""
+    bits = 8 * (plan.header.size - 12)  # after three int32
+    if not 0 <= seen < 2**bits:
+        raise UsageError(f"seen={seen} is outside 0 to 2^{bits} - 1")
+    return replace(plan, header=replace(plan.header, seen=seen))
+
+
+def metadata_of(model: FromDarknet) -> Metadata:
+    """What the checkpoint that ``model`` becomes says of itself.
+
+    ``source_sha256`` is that of the .weights file that it goes back to. So it is the one that the
+    model came from, if no bit of a tensor has changed.
 
     Raises:
         CheckpointError: the model cannot go back to Darknet.
-        OutputError: ``path`` cannot be written.
     """
     assumed = model.metadata.assumed if model.metadata else {}
-    return _write_safetensors(
-        model.state_dict(), plan_of(model), Path(path), model.names, assumed=assumed
+    return _metadata(model.state_dict(), plan_of(model), model.names, assumed)
+
+
+def write_checkpoint(
+    model: FromDarknet,
+    path: PathLike,
+    *,
+    metadata: Metadata | None = None,
+    beside: Mapping[Path, bytes] | None = None,
+) -> None:
+    """Write a model as ``convert`` would have written it; an existing file is replaced.
+
+    Args:
+        model: a model from a checkpoint.
+        path: the .safetensors file.
+        metadata: what ``metadata_of`` gave.
+        beside: what other files shall hold; all get their names when all are written, ``path`` as
+            the last.
+
+    Raises:
+        CheckpointError: the model cannot go back to Darknet.
+        OutputError: a file cannot be written.
+    """
+    _write_safetensors(
+        model.state_dict(), plan_of(model), Path(path), metadata or metadata_of(model), beside or {}
     )
 
 
-def weights_sha256(model: FromDarknet, plan: Plan) -> str:
-    """The SHA-256 of the .weights file that ``model`` goes back to, in hexadecimal."""
-    return _sha256(model.state_dict(), plan)
-
-
-def _write_safetensors(
-    tensors: Tensors,
-    plan: Plan,
-    path: Path,
-    names: list[str] | None,
-    *,
-    assumed: dict[str, Any] | None = None,
+def _metadata(
+    tensors: Tensors, plan: Plan, names: list[str] | None, assumed: dict[str, Any] | None = None
 ) -> Metadata:
-    """``source_sha256`` is that of the .weights file that it goes back to.
-
-    So it is the one that the model came from, if no bit of a tensor has changed.
-    """
-    meta = Metadata.of(
+    return Metadata.of(
         plan,
         tool=TOOL,
         sha256=_sha256(tensors, plan),
-        classes=plan.network.classes,
         names=names,
-        assumed=assumed or {},
+        assumed=assumed,
     )
-    head = make_head(((slot.tensor, slot.shape) for slot in plan.tensors), meta.encode())
-    with replacing(path, len(head) + plan.size - plan.header.size) as file:
-        file.write(head)
-        for _, tensor in _values(tensors, plan):
-            file.write(tensor.numpy().data)
-    return meta
+
+
+def _write_safetensors(
+    tensors: Tensors, plan: Plan, path: Path, metadata: Metadata, beside: Mapping[Path, bytes]
+) -> None:
+    head = make_head(((slot.tensor, slot.shape) for slot in plan.tensors), metadata.encode())
+    values = (tensor.numpy().data for _, tensor in _values(tensors, plan))
+    _write(path, len(head) + plan.size - plan.header.size, chain([head], values), beside)
+
+
+def _write(
+    path: Path, size: int, parts: Iterable[bytes | memoryview], beside: Mapping[Path, bytes]
+) -> None:
+    """Write a file of ``size`` bytes, and others that belong to it: all or, if one fails, none."""
+    with ExitStack() as unfinished:  # the first is renamed last
+        file = unfinished.enter_context(replacing(path, size))
+        for other, data in beside.items():
+            small = unfinished.enter_context(replacing(other, len(data)))
+            small.write(data)
+            small.flush()
+        for part in parts:
+            file.write(part)
+        file.flush()
 
 
 def _sha256(tensors: Tensors, plan: Plan) -> str:

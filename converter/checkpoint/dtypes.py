@@ -5,15 +5,15 @@ NumPy has no bfloat16, so that is done on the bits.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from converter.errors import OutputError
+from converter.options import Dtype
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Dtype = Literal["float32", "float16", "bfloat16"]
 DTYPES: tuple[Dtype, ...] = ("float32", "float16", "bfloat16")
 
 # How safetensors calls them, and the bytes of one value.

@@ -11,17 +11,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from converter.checkpoint.dtypes import CODES, WIDTHS, Dtype
+from converter.checkpoint.dtypes import CODES, WIDTHS
 from converter.errors import CheckpointError, OutputError
 from converter.files import sniff
 from converter.files.opening import open_regular
 from converter.files.source import WEIGHTS_SUFFIXES
-
-PathLike = str | os.PathLike[str]
+from converter.options import Dtype, PathLike
 
 # The library takes 100 MB (safetensors tensor.rs MAX_HEADER_SIZE), of which Python makes gigabytes
 # of objects. A network of 10,000 layers with a cfg of 4 MB needs 10 MB.
@@ -71,33 +71,72 @@ def read_head(path: PathLike) -> bytes:
         ) from error
 
 
-def read_entries(path: PathLike) -> dict[str, Any]:
-    """The header of a safetensors file as an object, tensors and ``__metadata__``.
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A tensor as the header describes it: ``offsets`` are from the first value on, end excluded.
+
+    ``dtype`` is safetensors' name of the type, such as "F32".
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    offsets: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What the header of a safetensors file says.
+
+    Attributes:
+        path: the file.
+        start: the byte at which the values begin.
+        entries: tensor name -> what it is.
+        metadata: key -> value; empty if there is none.
+    """
+
+    path: Path
+    start: int
+    entries: Mapping[str, Entry]
+    metadata: Mapping[str, str]
+
+    @property
+    def names(self) -> set[str]:
+        """The tensors, but for those that Darknet does not know."""
+        return {name for name in self.entries if not is_counter(name)}
+
+
+def is_counter(name: str) -> bool:
+    """Whether a tensor is one in which PyTorch counts batches: Darknet knows none."""
+    return name.endswith("num_batches_tracked")
+
+
+def read_contents(path: PathLike) -> Contents:
+    """The header of a safetensors file.
 
     Only its form is checked: opening the file with the safetensors library checks the rest.
 
     Raises:
         CheckpointError: it is not a safetensors file, or cannot be read.
     """
+    head = read_head(path)
     try:
-        entries = json.loads(read_head(path)[8:], object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
+        found = json.loads(head[8:], object_pairs_hook=_unique)
+        metadata = found.pop("__metadata__", {})
+        if not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError
+        entries = {name: _entry(described) for name, described in found.items()}
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError("is not a safetensors file: bad header", path=path) from error
-    if not isinstance(entries, dict) or not all(
-        _is_entry(entry) for name, entry in entries.items() if name != "__metadata__"
-    ):
-        raise CheckpointError("is not a safetensors file: bad header", path=path)
-    return entries
+    return Contents(path=Path(path), start=len(head), entries=entries, metadata=metadata)
 
 
-def _is_entry(entry: Any) -> bool:
-    """Whether it describes a tensor: {"dtype": str, "shape": [...], "data_offsets": [a, b]}."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("dtype"), str):
-        return False
-    shape, offsets = entry.get("shape"), entry.get("data_offsets")
-    if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
-        return False
-    return all(type(number) is int and number >= 0 for number in (*shape, *offsets))
+def _entry(described: Any) -> Entry:
+    dtype, shape, (start, end) = (described[key] for key in ("dtype", "shape", "data_offsets"))
+    if not isinstance(dtype, str) or not isinstance(shape, list):
+        raise TypeError
+    if not all(type(number) is int and number >= 0 for number in (*shape, start, end)):
+        raise ValueError
+    return Entry(dtype=dtype, shape=tuple(shape), offsets=(start, end))
 
 
 def _not_safetensors(start: bytes, path: PathLike) -> CheckpointError:
@@ -120,15 +159,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(entries) != len(pairs):
         raise ValueError
     return entries
-
-
-def read_metadata(path: PathLike) -> dict[str, str]:
-    """The metadata of a safetensors file; empty if it has none.
-
-    Raises:
-        CheckpointError: it is not a safetensors file, or cannot be read.
-    """
-    found = read_entries(path).get("__metadata__", {})
-    if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
-        raise CheckpointError("is not a safetensors file: bad metadata", path=path)
-    return found

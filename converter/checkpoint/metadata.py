@@ -21,27 +21,33 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
 
-from converter.checkpoint.dtypes import DTYPES, Dtype
-from converter.darknet.dialects import DialectName, known_dialect
+from converter.checkpoint.dtypes import DTYPES
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
 from converter.errors import CheckpointError, WeightsError
 from converter.families import FAMILIES
+from converter.options import Dtype, PathLike
 from converter.plan import Plan
 
 SCHEMA = 1
+SHOWN = 100  # characters of a claim in a refusal
 
-_JSON = {
-    "classes": int,
-    "names": list,
-    "assumed": dict,
-    "complete": bool,
-    "cutoff": int,
-    "lossless": bool,
-}
+T = TypeVar("T", bound=str)
+
+
+class NetworkUnknown(CheckpointError):  # noqa: N818 - as Python says KeyboardInterrupt
+    """A safetensors file that does not say which network its tensors are of."""
+
+    def __init__(self, path: PathLike | None = None) -> None:
+        super().__init__(
+            "does not say which network it is", path=path, remedy="convert the .weights again"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +70,26 @@ class Metadata:
 
     @classmethod
     def of(
-        cls, plan: Plan, *, tool: str, sha256: str, dtype: Dtype = "float32", **more: Any
+        cls,
+        plan: Plan,
+        *,
+        tool: str,
+        sha256: str,
+        names: list[str] | None,
+        dtype: Dtype = "float32",
+        assumed: dict[str, Any] | None = None,
     ) -> Metadata:
-        """The metadata of a checkpoint made by ``plan``."""
+        """The metadata of a checkpoint made by ``plan``.
+
+        Raises:
+            CheckpointError: the network has another number of classes than ``names``.
+        """
+        classes = plan.network.classes
+        if names is not None and classes is not None and len(names) != classes:
+            raise CheckpointError(
+                f"has {len(names)} class names, the network has {classes} classes",
+                remedy="name each of its classes, or none",
+            )
         return cls(
             tool=tool,
             source_sha256=sha256,
@@ -74,11 +97,13 @@ class Metadata:
             cfg=plan.network.text,
             family=plan.naming.family,
             dialect=plan.dialect,
+            classes=classes,
+            names=names,
+            assumed=assumed or {},
             complete=plan.complete,
             cutoff=plan.cutoff,
             dtype=dtype,
             lossless=dtype == "float32" and not plan.left_out,
-            **more,
         )
 
     def encode(self) -> dict[str, str]:
@@ -92,51 +117,142 @@ class Metadata:
         return entries
 
     @classmethod
-    def decode(cls, entries: dict[str, str]) -> Metadata:
-        """From safetensors metadata.
+    def decode(cls, entries: Mapping[str, str]) -> Metadata:
+        """From safetensors metadata, each claim checked by itself.
 
         Raises:
-            CheckpointError: not ours, of a newer schema, or damaged.
+            NetworkUnknown: there is none of ours.
+            CheckpointError: of a newer schema, or a claim that nothing could be, by its name.
         """
-        if "schema" not in entries or "cfg" not in entries:
-            raise CheckpointError(
-                "does not say which network it is", remedy="convert the .weights again"
-            )
+        if "schema" not in entries:
+            raise NetworkUnknown
         if entries["schema"] != str(SCHEMA):
             raise CheckpointError(
                 f"has metadata of schema {entries['schema']}, this version reads {SCHEMA}",
                 remedy="update this package",
             )
-        try:
-            values: dict[str, Any] = {
-                key: json.loads(entries[key]) for key in _JSON if key in entries
-            }
-            if not all(isinstance(value, _JSON[key]) for key, value in values.items()):
-                raise ValueError
-            if not all(isinstance(name, str) for name in values.get("names", ())):
-                raise ValueError
-            entries["cfg"].encode()  # a lone surrogate cannot be written anywhere
-            header = Header(**json.loads(entries["header"]))
-            if header.size not in (16, 20):
-                raise ValueError
-            family, dialect = entries["family"], known_dialect(entries["dialect"])
-            dtype = entries.get("dtype", "float32")
-            if family not in FAMILIES or dtype not in DTYPES:
-                raise ValueError
-            if Header.decode(header.encode(), dialect) != header:
-                raise ValueError
-            return cls(
-                tool=entries["tool"],
-                source_sha256=entries["source_sha256"],
-                header=header,
-                cfg=entries["cfg"],
-                family=family,
-                dialect=dialect,
-                dtype=dtype,
-                **values,
-            )
-        except (
-            KeyError, TypeError, ValueError, OverflowError, RecursionError, struct.error,
-            WeightsError,
-        ) as error:  # fmt: skip
-            raise CheckpointError("has damaged metadata", remedy="convert it again") from error
+        dialect = _one_of(DIALECTS, entries, "dialect")
+        return cls(
+            tool=_text(entries, "tool"),
+            source_sha256=_text(entries, "source_sha256", "[0-9a-f]{64}", "64 hexadecimal digits"),
+            header=_header(entries, dialect),
+            cfg=_text(entries, "cfg"),
+            family=_one_of(FAMILIES, entries, "family"),
+            dialect=dialect,
+            dtype=_one_of(DTYPES, {"dtype": "float32", **entries}, "dtype"),
+            **{claim: _value(entries, claim, *_JSON[claim]) for claim in _JSON if claim in entries},
+        )
+
+
+def false_claim(claim: str, what: str) -> CheckpointError:
+    """The refusal of one key of the metadata: what it says, and what is true instead."""
+    return CheckpointError(what, place=f"metadata {claim}", remedy="convert the .weights again")
+
+
+def _text(
+    entries: Mapping[str, str], claim: str, pattern: str = "(?s:.*)", what: str = "text"
+) -> str:
+    """A claim that is text as it stands, and can be written as such: no half characters."""
+    if claim not in entries:
+        raise false_claim(claim, "is missing")
+    text = entries[claim]
+    if not re.fullmatch(pattern, text) or not _can_be_written(text):
+        raise _unlike(entries, claim, what)
+    return text
+
+
+def _one_of(known: Iterable[T], entries: Mapping[str, str], claim: str) -> T:
+    text = _text(entries, claim)
+    found = next((name for name in known if name == text), None)
+    if found is None:
+        raise _unlike(entries, claim, f"one of {', '.join(map(str, known))}")
+    return found
+
+
+def _value(
+    entries: Mapping[str, str], claim: str, is_such: Callable[[Any], bool], what: str
+) -> Any:
+    """A claim that is JSON."""
+    text = _text(entries, claim)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = ...
+    if not is_such(value):
+        raise _unlike(entries, claim, what)
+    return value
+
+
+def _header(entries: Mapping[str, str], dialect: DialectName) -> Header:
+    """One that ``dialect`` would read again as it is."""
+    numbers = _value(entries, "header", _is_header, "major, minor, revision, seen and size")
+    try:
+        header = Header(**numbers)
+        if Header.decode(header.encode(), dialect) == header:
+            return header
+    except (OverflowError, struct.error, WeightsError):
+        pass
+    raise _unlike(entries, "header", f"one that {DIALECTS[dialect].engine} could have read")
+
+
+def _unlike(entries: Mapping[str, str], claim: str, what: str) -> CheckpointError:
+    text = entries[claim]
+    return false_claim(
+        claim, f"is {text if len(text) <= SHOWN else text[:SHOWN] + '...'}, not {what}"
+    )
+
+
+def _can_be_written(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a surrogate without its other half
+        return False
+    return True
+
+
+def _is_header(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {number.name for number in fields(Header)}
+        and all(type(number) is int for number in value.values())
+        and value["size"] in (16, 20)
+    )
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**31
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(name, str) and _can_be_written(name) for name in value
+    )
+
+
+def _is_assumed(value: Any) -> bool:
+    """The name of an architecture, and numbers."""
+    if not isinstance(value, dict) or not {"architecture", "width", "height"} <= value.keys():
+        return False
+    name, anchors = value["architecture"], value.get("anchors", [])
+    return (
+        isinstance(name, str)
+        and bool(re.fullmatch(r"[\w.-]+", name, re.ASCII))
+        and _is_count(value["width"])
+        and _is_count(value["height"])
+        and isinstance(anchors, list)
+        and all(type(side) in (int, float) and 0 <= side < 2**31 for side in anchors)
+    )
+
+
+_JSON: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "classes": (_is_count, "a number of classes"),
+    "names": (_is_names, "a list of class names"),
+    "assumed": (_is_assumed, "an architecture with its picture's size and anchors"),
+    "complete": (_is_bool, "true or false"),
+    "cutoff": (_is_count, "a number of layers"),
+    "lossless": (_is_bool, "true or false"),
+}

@@ -10,13 +10,13 @@ import mmap
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from converter.checkpoint.dtypes import Dtype, narrow, widen
+from converter.checkpoint.dtypes import narrow, widen
 from converter.checkpoint.reader import CHUNK, Tensors
 from converter.errors import OutputError
 from converter.files.source import Source
+from converter.options import Dtype
 from converter.plan import Plan, Slot
 
 if TYPE_CHECKING:
@@ -50,8 +50,13 @@ class Comparison:
         return not (self.mismatched or self.missing or self.unexpected)
 
 
-def write(source: Source, plan: Plan, target: IO[bytes], start: int) -> None:
-    """Write all tensors from byte ``start`` of ``target`` on."""
+def write(
+    source: Source, plan: Plan, target: IO[bytes], start: int, reached: Callable[[int], None]
+) -> None:
+    """Write all tensors from byte ``start`` of ``target`` on.
+
+    ``reached`` is called with the byte up to which those that lie as in the source are written.
+    """
     descriptor = target.fileno()
     verbatim, transposed = _targets(plan, start)
     for view, offset in _chunks(source, CHUNK):
@@ -59,6 +64,7 @@ def write(source: Source, plan: Plan, target: IO[bytes], start: int) -> None:
             low, high = max(begin, offset), min(end, offset + len(view))
             if low < high:
                 _write_at(descriptor, view[low - offset : high - offset], low + shift)
+                reached(high + shift)
     for slot, position in transposed:
         for rows in _stored_rows(source, slot):
             position += _write_at(descriptor, rows.data.cast("B"), position)
@@ -87,18 +93,17 @@ def write_rounded(source: Source, plan: Plan, target: IO[bytes], start: int, dty
     return error
 
 
-def need_all(checkpoint: Path, plan: Plan, dtype: Dtype) -> None:
+def require_all(tensors: Tensors, plan: Plan) -> None:
     """Refuse a checkpoint that ``restore`` could not restore from.
 
     Raises:
-        CheckpointError: it is damaged, or a tensor is missing, or of another shape or type.
+        CheckpointError: a tensor is missing, or of another shape or type.
     """
-    with Tensors(checkpoint, dtype) as tensors:
-        for slot in plan.slots:
-            tensors.need(slot)
+    for slot in plan.slots:
+        tensors.require(slot)
 
 
-def restore(checkpoint: Path, plan: Plan, target: IO[bytes], dtype: Dtype) -> str:
+def restore(tensors: Tensors, plan: Plan, target: IO[bytes]) -> str:
     """Write the .weights file that ``plan`` describes; return its SHA-256.
 
     Raises:
@@ -107,13 +112,12 @@ def restore(checkpoint: Path, plan: Plan, target: IO[bytes], dtype: Dtype) -> st
     head = plan.header.encode()
     digest = hashlib.sha256(head)
     target.write(head)
-    with Tensors(checkpoint, dtype) as tensors:
-        for slot in plan.slots:
-            tensors.need(slot)
-            for bits in tensors.in_file_order(slot):
-                data = widen(bits, dtype).data.cast("B")
-                digest.update(data)
-                target.write(data)
+    for slot in plan.slots:
+        tensors.require(slot)
+        for bits in tensors.in_file_order(slot):
+            data = widen(bits, tensors.dtype).data.cast("B")
+            digest.update(data)
+            target.write(data)
     return digest.hexdigest()
 
 
@@ -121,25 +125,17 @@ Observer = Callable[[Slot, "NDArray[np.float32]"], None]
 
 
 def compare(
-    source: Source,
-    plan: Plan,
-    checkpoint: Path,
-    dtype: Dtype = "float32",
-    observe: Observer | None = None,
+    source: Source, plan: Plan, tensors: Tensors, observe: Observer | None = None
 ) -> Comparison:
-    """Read ``checkpoint`` through the safetensors library, bit by bit against ``source``.
+    """Compare ``tensors``, bit by bit, with ``source``.
 
     ``observe`` is shown the values of ``source`` as they go by.
-
-    Raises:
-        CheckpointError: it is not a valid safetensors file.
     """
-    with Tensors(checkpoint, dtype) as tensors:
-        present = tensors.names
-        rows = tuple(
-            (slot, slot.tensor in present and _equal(source, slot, tensors, dtype, observe))
-            for slot in plan.tensors
-        )
+    present = tensors.names
+    rows = tuple(
+        (slot, slot.tensor in present and _equal(source, slot, tensors, observe))
+        for slot in plan.tensors
+    )
     names = [slot.tensor for slot, _ in rows]
     return Comparison(
         rows=rows,
@@ -148,9 +144,7 @@ def compare(
     )
 
 
-def _equal(
-    source: Source, slot: Slot, tensors: Tensors, dtype: Dtype, observe: Observer | None
-) -> bool:
+def _equal(source: Source, slot: Slot, tensors: Tensors, observe: Observer | None) -> bool:
     import numpy as np
 
     if not tensors.fits(slot):
@@ -160,7 +154,7 @@ def _equal(
         if observe:
             observe(slot, values)
         # As integers: NaN equals NaN, and 0 does not equal -0.
-        if not np.array_equal(rows(row, len(values)), narrow(values, dtype)):
+        if not np.array_equal(rows(row, len(values)), narrow(values, tensors.dtype)):
             return False
         row += len(values)
     return row == slot.shape[0]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from converter.checkpoint.dtypes import CODES, WIDTHS, Dtype
-from converter.checkpoint.header import read_entries, read_head
+from converter.checkpoint.dtypes import CODES, WIDTHS
+from converter.checkpoint.header import Contents, is_counter, read_contents
 from converter.errors import CheckpointError
+from converter.options import Dtype
 from converter.plan import Slot
 
 if TYPE_CHECKING:
@@ -25,17 +27,18 @@ CHUNK = 256 << 10
 class Tensors:
     """The tensors of a safetensors file, which should all be of one type.
 
-    ``num_batches_tracked``, which PyTorch counts and Darknet does not know, is passed over.
+    Those in which PyTorch counts batches are passed over.
 
     Args:
         path: the file.
         dtype: the type that its tensors should have.
+        contents: its header, if that was read already.
 
     Raises:
         CheckpointError: it is not a valid safetensors file.
     """
 
-    def __init__(self, path: Path, dtype: Dtype) -> None:
+    def __init__(self, path: Path, dtype: Dtype, contents: Contents | None = None) -> None:
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -47,7 +50,8 @@ class Tensors:
         self._file, self.path = file, path
         self.dtype: Dtype = dtype
         names: list[str] = self._file.offset_keys()
-        self.names = {name for name in names if not name.endswith("num_batches_tracked")}
+        self.names = {name for name in names if not is_counter(name)}
+        self._known_contents = contents
 
     def __enter__(self) -> Self:
         self._file.__enter__()
@@ -60,7 +64,7 @@ class Tensors:
         """Whether the tensor has the slot's shape and the file's type."""
         return self._facts(slot) == (CODES[self.dtype], slot.shape)
 
-    def need(self, slot: Slot) -> None:
+    def require(self, slot: Slot) -> None:
         """Refuse a tensor that is missing or does not fit.
 
         Raises:
@@ -114,12 +118,19 @@ class Tensors:
 
     def _bfloat16(self, slot: Slot) -> Bits:
         """NumPy has no such type, so the library cannot return it: read where it says they are."""
+        start, end = self._contents.entries[slot.tensor].offsets
+        bits: Bits = self._values[start:end].view("<u2").reshape(slot.shape[0], -1)
+        return bits
+
+    @cached_property
+    def _contents(self) -> Contents:
+        return self._known_contents or read_contents(self.path)
+
+    @cached_property
+    def _values(self) -> NDArray[np.uint8]:
         import numpy as np
 
-        offsets = read_entries(self.path)[slot.tensor]["data_offsets"]
-        start = len(read_head(self.path)) + offsets[0]
-        shape = (slot.shape[0], slot.floats // slot.shape[0])
-        return np.memmap(self.path, "<u2", "r", offset=start, shape=shape)
+        return np.memmap(self.path, np.uint8, "r", offset=self._contents.start)
 
     def _facts(self, slot: Slot) -> tuple[str, tuple[int, ...]]:
         tensor = self._file.get_slice(slot.tensor)

@@ -1,4 +1,4 @@
-"""The command line of conversion, both ways.
+"""``convert``: .weights to .safetensors, and back.
 
 What only some calls need is imported when they need it: a conversion should start in a blink.
 """
@@ -8,84 +8,91 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from converter.checkpoint.dtypes import DTYPES
-from converter.cli.mapping import mapping_lines
-from converter.cli.program import StatusLine, parser, print_json, run
+from converter.cli.output import StatusLine, print_error, print_json, print_plan
+from converter.cli.parser import CommandParser, positive_int
 from converter.errors import DarknetError, OutputError, UsageError, printable
 from converter.families import FAMILIES
 from converter.files import remote
-from converter.operations.convert import DialectChoice, convert, default_output
+from converter.operations.convert import convert, default_output
+from converter.options import DialectChoice
 
 if TYPE_CHECKING:
     from converter.operations.batch import Result
     from converter.operations.conversion import Conversion
-    from converter.plan import Plan
 
 
-def convert_main(argv: Sequence[str] | None = None) -> int:
-    """``convert.py``: .weights to .safetensors."""
-    made = parser(
-        "convert.py",
+def make_parser(program: str) -> CommandParser:
+    """The parser of ``convert``, called by the name ``program``."""
+    parser = CommandParser(
+        program,
         "Convert Darknet .weights to safetensors for PyTorch, or back, and check every float.",
         (
-            "convert.py yolov3.weights",
-            "convert.py yolov4.weights --cfg yolov4.cfg -o v4.safetensors",
-            "convert.py darknet53.conv.74 --dry-run",
-            "convert.py yolov3.safetensors -o back.weights",
-            "convert.py weights/ 'more/*.weights' -o converted",
+            "yolov3.weights",
+            "yolov4.weights --cfg yolov4.cfg -o v4.safetensors",
+            "darknet53.conv.74 --dry-run",
+            "yolov3.safetensors -o back.weights",
+            "weights/ 'more/*.weights' -o converted",
         ),
     )
-    made.add_argument(
+    parser.add_argument(
         "sources",
         metavar="SOURCE",
         nargs="+",
         help=".weights or .backup files, folders, patterns, URLs; one .safetensors to go back",
     )
-    made.add_argument(
+    parser.add_argument(
         "-o", "--output", metavar="OUT", help="file to write, or folder (default: beside SOURCE)"
     )
-    made.add_argument(
-        "-j", "--jobs", metavar="N", type=positive_number, default=os.cpu_count() or 1,
+    parser.add_argument(
+        "-j", "--jobs", metavar="N", type=positive_int, default=os.cpu_count() or 1,
         help="processes for several files (default: one a core)",
     )  # fmt: skip
-    made.add_argument("--cfg", metavar="FILE", help="the network (default: beside SOURCE)")
-    made.add_argument("--names", metavar="FILE", help="class names (default: beside SOURCE)")
-    made.add_argument(
+    parser.add_argument("--cfg", metavar="FILE", help="the network (default: beside SOURCE)")
+    parser.add_argument("--names", metavar="FILE", help="class names (default: beside SOURCE)")
+    parser.add_argument(
         "--family",
         choices=("auto", *FAMILIES),
         default="auto",
         help="tensor names: of the modular YOLOv3, of the article's own wiring, or layers.N",
     )
-    made.add_argument(
+    parser.add_argument(
         "--dialect",
         choices=get_args(DialectChoice),
         default="auto",
         help="whose darknet wrote the file",
     )
-    made.add_argument(
+    parser.add_argument(
         "--partial", action="store_true", help="accept a file that ends after some layer"
     )
-    made.add_argument(
+    parser.add_argument(
         "--dtype", choices=DTYPES, default="float32", help="round to a smaller type (lossy)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--cfg-out", metavar="FILE", help="going back: also write the network's cfg there"
     )
-    made.add_argument("--strict", action="store_true", help="refuse values that no training gives")
-    made.add_argument(
+    parser.add_argument(
+        "--max-download", metavar="BYTES", type=positive_int, default=remote.MAX_DOWNLOAD,
+        help="of a URL whose server does not say how large it is (default: 4 GiB)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--strict", action="store_true", help="refuse values that no training gives"
+    )
+    parser.add_argument(
         "--report", metavar="FILE", help="also show the mapping as a page (.html, .md, .json)"
     )
-    made.add_argument("--no-verify", action="store_true", help="do not read the output back")
-    made.add_argument("--dry-run", action="store_true", help="print the plan, write nothing")
-    made.add_argument("--force", action="store_true", help="replace an existing output")
-    return run(_convert, made, argv)
+    parser.add_argument("--no-verify", action="store_true", help="do not read the output back")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan, write nothing")
+    parser.add_argument("--force", action="store_true", help="replace an existing output")
+    return parser
 
 
-def _convert(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Convert what the arguments name; the exit code."""
     from converter.operations.batch import find_sources
 
     sources = find_sources(arguments.sources)
@@ -112,7 +119,7 @@ def _convert(arguments: argparse.Namespace) -> int:
         print_json(result.as_dict())
         return 0
     if arguments.dry_run:
-        _print_plan(result.plan)
+        print_plan(result.plan.slots)
     print(printable(_summary(result.as_dict())))
     return 0
 
@@ -129,6 +136,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         "dry_run": arguments.dry_run,
         "force": arguments.force,
         "strict": arguments.strict,
+        "max_download": arguments.max_download,
     }
 
 
@@ -160,7 +168,7 @@ def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
         for result in convert_many(sources, arguments.output, _options(arguments), arguments.jobs):
             results[result.source] = result
             line.clear()
-            _say(result, arguments)
+            _print_result(result, arguments)
             line.show(f"{len(results)} of {len(sources)} files")
     finally:
         line.clear()
@@ -172,12 +180,12 @@ def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
     return 1 if refused else 0
 
 
-def _say(result: Result, arguments: argparse.Namespace) -> None:
-    for text in () if arguments.quiet else result.talk:
+def _print_result(result: Result, arguments: argparse.Namespace) -> None:
+    for text in () if arguments.quiet else result.messages:
         print(printable(f"{result.source}: {text}"), file=sys.stderr)
     if not result.ok:
         error = DarknetError(**{k: v for k, v in result.facts["error"].items() if k != "type"})
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
     elif not arguments.json:
         print(printable(_summary(result.facts)))
 
@@ -212,7 +220,7 @@ def _revert(source: str, arguments: argparse.Namespace) -> int:
         print_json(result.as_dict())
         return 0
     if arguments.dry_run:
-        _print_plan(result.plan)
+        print_plan(result.plan.slots)
     facts = result.as_dict()
     counts = f"{facts['tensors']} tensors, {facts['floats']:,} floats"
     same = ", the file that the checkpoint was made from" if result.identical else ""
@@ -233,19 +241,3 @@ def _checked(facts: Mapping[str, Any]) -> str:
     return {"dry run": "not written", "up to date": "up to date, verified"}.get(
         facts["status"], "verified" if facts["verified"] else "not verified"
     )
-
-
-def positive_number(text: str) -> int:
-    """A count, for argparse.
-
-    Raises:
-        ArgumentTypeError: it is none.
-    """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
-    return int(text)
-
-
-def _print_plan(plan: Plan) -> None:
-    for line in mapping_lines(plan.slots):
-        print(printable(line))

@@ -1,42 +1,43 @@
-"""The command line of downloads. Apart from ``cli``, which has no use for requests."""
+"""``download``: published weights, checked."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import time
-from collections.abc import Sequence
 
-from converter.cli.program import StatusLine, parser, print_json, run
+from converter import published
+from converter.cli.output import StatusLine, print_json
+from converter.cli.parser import CommandParser
 from converter.errors import UsageError, printable
 from converter.operations.download import Download, fetch
-from converter.published import CFG_ONLY, PUBLISHED, find_published
 
 log = logging.getLogger("converter")
 
 
-def download_main(argv: Sequence[str] | None = None) -> int:
-    """``download.py``: published weights, checked."""
-    made = parser(
-        "download.py",
+def make_parser(program: str) -> CommandParser:
+    """The parser of ``download``, called by the name ``program``."""
+    parser = CommandParser(
+        program,
         "Download published Darknet weights, and check that they are the published ones.",
-        ("download.py --list", "download.py yolov3", "download.py yolov4-tiny -o weights"),
+        ("--list", "yolov3", "yolov4-tiny -o weights"),
     )
-    made.add_argument("name", metavar="NAME", nargs="?", help="which weights: see --list")
-    made.add_argument("-o", "--output", metavar="DIR", default=".", help="where to put them")
-    made.add_argument("--list", action="store_true", help="list what there is")
-    made.add_argument("--force", action="store_true", help="replace a file that is another one")
-    return run(_download, made, argv)
+    parser.add_argument("name", metavar="NAME", nargs="?", help="which weights: see --list")
+    parser.add_argument("-o", "--output", metavar="DIR", default=".", help="where to put them")
+    parser.add_argument("--list", action="store_true", help="list what there is")
+    parser.add_argument("--force", action="store_true", help="replace a file that is another one")
+    return parser
 
 
-def _download(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Download one file, or list what there is; the exit code."""
     if arguments.list:
         _list(as_json=arguments.json)
         return 0
     if arguments.name is None:
         raise UsageError("which weights?", remedy="give a NAME, or --list")
-    file = find_published(arguments.name)
-    bar = _Bar(file.file, StatusLine(quiet=arguments.quiet))
+    file = published.find_published(arguments.name)
+    bar = _ProgressBar(file.file, StatusLine(quiet=arguments.quiet))
     try:
         result = fetch(file, arguments.output, force=arguments.force, progress=bar)
     finally:
@@ -59,15 +60,15 @@ def _summary(result: Download) -> str:
 
 def _list(*, as_json: bool) -> None:
     if as_json:
-        files = [file.as_dict() for file in PUBLISHED]
-        print_json({"schema": 1, "files": files, "cfg_only": list(CFG_ONLY)})
+        files = [file.as_dict() for file in published.PUBLISHED]
+        print_json({"schema": 1, "files": files, "cfg_only": list(published.CFG_ONLY)})
         return
-    for file in PUBLISHED:
+    for file in published.PUBLISHED:
         hashes = ", ".join(
             f"{digest[:15]}... ({_sources(count)})" for digest, count in file.hashes.items()
         )
         print(f"{file.name:18} {file.size:>11,} bytes  {file.trained_on:11}  {hashes}")
-    for name in CFG_ONLY:
+    for name in published.CFG_ONLY:
         print(f"{name:18} cfg only: weights were never published")
 
 
@@ -75,7 +76,7 @@ def _sources(count: int) -> str:
     return "hash from one source" if count == 1 else f"hash from {count} sources"
 
 
-class _Bar:
+class _ProgressBar:
     """One line on a terminal: how much is there, and how fast it comes."""
 
     PAUSE = 0.1  # seconds between two drawings

@@ -1,51 +1,60 @@
-"""The command line of ``export``."""
+"""``export``: .safetensors to ONNX, TorchScript or pt2."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from converter.cli.program import parser, print_json, run
+from converter.cli.output import print_json
+from converter.cli.parser import CommandParser
 from converter.errors import printable
 from converter.files.target import require_other
-from yolov3.exporting.export import Exported, export
-from yolov3.exporting.writers import FORMATS, OPSET
-from yolov3.loading import FILE_NAME, load
+from converter.options import EXPORT_SUFFIXES, OPSET
+
+if TYPE_CHECKING:
+    from yolov3.exporting.export import Exported
 
 
-def export_main(argv: Sequence[str] | None = None) -> int:
-    """``export.py``: .safetensors to ONNX, TorchScript or pt2."""
-    made = parser(
-        "export.py",
+def make_parser(program: str) -> CommandParser:
+    """The parser of ``export``, called by the name ``program``."""
+    parser = CommandParser(
+        program,
         "Write a model for other runtimes, and check that they compute what PyTorch does.",
         (
-            "export.py yolov3.safetensors",
-            "export.py yolov3-tiny.safetensors --boxes -o tiny-boxes.onnx",
-            "export.py yolov3.safetensors --format pt2 --dynamic",
+            "yolov3.safetensors",
+            "yolov3-tiny.safetensors --boxes -o tiny-boxes.onnx",
+            "yolov3.safetensors --format pt2 --dynamic",
         ),
     )
-    made.add_argument(
+    parser.add_argument(
         "checkpoint", metavar="CHECKPOINT", help=".safetensors file, or folder of save_pretrained"
     )
-    made.add_argument("-o", "--output", metavar="OUT", help="file to write")
-    made.add_argument("--format", choices=tuple(FORMATS), default="onnx", help="default: onnx")
-    made.add_argument(
+    parser.add_argument("-o", "--output", metavar="OUT", help="file to write")
+    parser.add_argument(
+        "--format", choices=tuple(EXPORT_SUFFIXES), default="onnx", help="default: onnx"
+    )
+    parser.add_argument(
         "--boxes", action="store_true", help="decoded boxes and scores in place of raw maps"
     )
-    made.add_argument(
+    parser.add_argument(
         "--opset", type=int, metavar="N", help=f"ONNX operator set (default: {OPSET})"
     )
-    made.add_argument(
+    parser.add_argument(
         "--dynamic", action="store_true", help="any number of pictures, and sizes of a detector"
     )
-    made.add_argument("--force", action="store_true", help="replace an existing output")
-    return run(_export, made, argv)
+    parser.add_argument("--force", action="store_true", help="replace an existing output")
+    return parser
 
 
-def _export(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Write the file; the exit code."""
+    from yolov3.exporting.export import export
+    from yolov3.loading import load
+    from yolov3.saving import FILE_NAME
+
     checkpoint = Path(arguments.checkpoint)
-    output = arguments.output or _default(checkpoint, FORMATS[arguments.format].suffix)
+    output = arguments.output or _default(checkpoint, EXPORT_SUFFIXES[arguments.format])
     require_other(output, checkpoint, checkpoint / FILE_NAME)
     result = export(
         load(checkpoint),

@@ -1,35 +1,39 @@
-"""``info.py``: what is in a file, as a table."""
+"""``info``: what is in a file, as a table."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from converter.cli.program import parser, print_json, run
+from converter.cli.output import print_json
+from converter.cli.parser import CommandParser
 from converter.darknet.dialects import DIALECTS
-from converter.darknet.network import Node
+from converter.darknet.nodes import Node
 from converter.errors import printable
-from converter.operations.info import Info, Row, describe
+from converter.operations.info import Info, LayerInfo, describe
 
 _COLUMNS = "{:>5}  {:18}{:>7}  {:22}{:>16} -> {:16}{:>12}{:>10}  {}"
 
 
-def info_main(argv: Sequence[str] | None = None) -> int:
-    """``info.py``: .cfg, .weights or .safetensors."""
-    made = parser(
-        "info.py",
-        "Tell what a .cfg, .weights or .safetensors file is, layer by layer.",
-        ("info.py yolov3.cfg", "info.py yolov3.weights", "info.py yolov3.safetensors --json"),
+def make_parser(program: str) -> CommandParser:
+    """The parser of ``info``, called by the name ``program``."""
+    parser = CommandParser(
+        program,
+        "Show what a .cfg, .weights or .safetensors file is, layer by layer.",
+        ("yolov3.cfg", "yolov3.weights", "yolov3.safetensors --json"),
     )
-    made.add_argument("file", metavar="FILE", help=".cfg, .weights or .safetensors file")
-    made.add_argument("--cfg", metavar="FILE", help="the network of .weights (default: beside it)")
-    made.add_argument(
-        "--dialect", choices=tuple(DIALECTS), help="whose darknet it is of (default: told)"
+    parser.add_argument("file", metavar="FILE", help=".cfg, .weights or .safetensors file")
+    parser.add_argument(
+        "--cfg", metavar="FILE", help="the network of .weights (default: beside it)"
     )
-    return run(_info, made, argv)
+    parser.add_argument(
+        "--dialect", choices=tuple(DIALECTS), help="whose darknet it is for (default: detected)"
+    )
+    return parser
 
 
-def _info(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Print what is in the file; the exit code."""
     info = describe(arguments.file, cfg=arguments.cfg, dialect=arguments.dialect)
     if arguments.json:
         print_json(info.as_dict())
@@ -70,15 +74,18 @@ def _facts(info: Info) -> Iterator[str]:
         if key in info.metadata:
             yield f"{key}: {info.metadata[key]}"
     yield from _classes(info)
-    if info.oddities is not None:
-        yield from (f"warning: {oddity.text}: no training gives that" for oddity in info.oddities)
-        yield from () if info.oddities else ("health: every value is plausible",)
+    yield from (f"{'warning' if r.serious else 'note'}: {r}" for r in info.remarks)
+    if info.anomalies is not None:
+        yield from (
+            f"warning: {anomaly.text}: no training gives that" for anomaly in info.anomalies
+        )
+        yield from () if info.anomalies else ("health: every value is plausible",)
     if info.problem:
         yield f"problem: {info.problem}"
 
 
 def _classes(info: Info) -> Iterator[str]:
-    if info.network and info.network.classes:
+    if info.network and info.network.classes is not None:
         yield f"classes: {info.network.classes}"
     if info.names:
         yield f"names: {', '.join(info.names)}"
@@ -103,7 +110,7 @@ def _table(info: Info) -> Iterator[str]:
     )
 
 
-def _row(row: Row) -> str:
+def _row(row: LayerInfo) -> str:
     node = row.node
     filters = getattr(node.layer, "filters", "")
     flops = f"{2e-9 * row.multiply_adds:.3f}" if row.multiply_adds else ""

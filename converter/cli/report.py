@@ -1,53 +1,51 @@
-"""The command line of the report."""
+"""``report``: a page about a checkpoint or a .weights file."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from converter.checkpoint.header import read_metadata
-from converter.checkpoint.metadata import Metadata
-from converter.cli.program import parser, print_json, run
-from converter.darknet.network import parse_network, read_network
+from converter.checkpoint.checkpoint import Checkpoint
+from converter.cli.output import print_json
+from converter.cli.parser import CommandParser
+from converter.darknet.network import read_network
 from converter.errors import UsageError, printable
-from converter.families import name_layers
 from converter.operations.convert import convert
-from converter.plan import Plan, make_plan
 from converter.report import check_target, write_report
 from converter.report.summary import verdict
 from converter.report.values import is_checkpoint, restores
 
 
-def report_main(argv: Sequence[str] | None = None) -> int:
-    """``report.py``: a page about a checkpoint or a .weights file."""
-    made = parser(
-        "report.py",
+def make_parser(program: str) -> CommandParser:
+    """The parser of ``report``, called by the name ``program``."""
+    parser = CommandParser(
+        program,
         "Show which bytes of a .weights file became which tensors, and what they hold.",
         (
-            "report.py yolov3.safetensors",
-            "report.py yolov3.weights --cfg yolov3.cfg -o yolov3.md",
+            "yolov3.safetensors",
+            "yolov3.weights --cfg yolov3.cfg -o yolov3.md",
         ),
     )
-    made.add_argument("source", metavar="SOURCE", help="checkpoint, or .weights file")
-    made.add_argument("--cfg", metavar="FILE", help="the network (default: SOURCE's own)")
-    made.add_argument(
+    parser.add_argument("source", metavar="SOURCE", help="checkpoint, or .weights file")
+    parser.add_argument("--cfg", metavar="FILE", help="the network (default: SOURCE's own)")
+    parser.add_argument(
         "-o", "--output", metavar="OUT", help=".html, .md or .json (default: SOURCE as .html)"
     )
-    made.add_argument("--force", action="store_true", help="replace an existing output")
-    return run(_report, made, argv)
+    parser.add_argument("--force", action="store_true", help="replace an existing output")
+    return parser
 
 
-def _report(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page; the exit code."""
     source = Path(arguments.source)
     if not source.name:
         raise UsageError("SOURCE names no file")
     output = Path(arguments.output) if arguments.output else source.with_suffix(".html")
     check_target(output, source, arguments.cfg)
     if is_checkpoint(source):
-        meta = Metadata.decode(read_metadata(source))
-        plan = _plan(meta, arguments.cfg)
-        verified = restores(source, plan, meta)
+        network = read_network(arguments.cfg) if arguments.cfg else None
+        stored = Checkpoint.open(source, network)
+        plan, meta, verified = stored.plan, stored.metadata, restores(stored)
     else:
         result = convert(source, cfg=arguments.cfg, dry_run=True)
         plan, meta, verified = result.plan, result.metadata, None
@@ -58,16 +56,3 @@ def _report(arguments: argparse.Namespace) -> int:
         counts = f"{len(report.rows)} arrays of {len(report.layers)} layers"
         print(printable(f"{output}: {counts}, {verdict(report).title.lower()}"))
     return 0 if verified is not False else 1
-
-
-def _plan(meta: Metadata, cfg: str | None) -> Plan:
-    """The plan that a checkpoint was made by."""
-    network = read_network(cfg) if cfg else parse_network(meta.cfg)
-    return make_plan(
-        header=meta.header,
-        size=None,
-        network=network,
-        naming=name_layers(network, meta.family),
-        dialect=meta.dialect,
-        cutoff=meta.cutoff,
-    )

@@ -1,58 +1,65 @@
-"""The command line of verification."""
+"""``verify``: .weights against .safetensors."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from converter.cli.mapping import mapping_lines
-from converter.cli.program import parser, print_json, run
-from converter.errors import ExtraError, UsageError, printable
+from converter.cli.output import print_json, print_plan
+from converter.cli.parser import CommandParser
+from converter.darknet.dialects import DIALECTS
+from converter.errors import UsageError, printable
 from converter.operations.verify import Verification, verify
 
 if TYPE_CHECKING:
     from yolov3.parity.compare import Parity
 
 
-def verify_main(argv: Sequence[str] | None = None) -> int:
-    """``verify.py``: .weights against .safetensors."""
-    made = parser(
-        "verify.py",
+def make_parser(program: str) -> CommandParser:
+    """The parser of ``verify``, called by the name ``program``."""
+    parser = CommandParser(
+        program,
         "Compare a checkpoint with the .weights file it was made from, float by float.",
         (
-            "verify.py yolov3.weights yolov3.safetensors",
-            "verify.py yolov3.weights yolov3.safetensors --against darknet --image dog.jpg",
+            "yolov3.weights yolov3.safetensors",
+            "yolov3.weights yolov3.safetensors --against darknet --image dog.jpg",
         ),
     )
-    made.add_argument("weights", metavar="WEIGHTS", help=".weights file")
-    made.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors file")
-    made.add_argument("--cfg", metavar="FILE", help="another network than the checkpoint says")
-    made.add_argument(
+    parser.add_argument("weights", metavar="WEIGHTS", help=".weights file")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors file")
+    parser.add_argument("--cfg", metavar="FILE", help="the network that it should be")
+    parser.add_argument("--names", metavar="FILE", help="the class names that it should have")
+    parser.add_argument("--dialect", choices=tuple(DIALECTS), help="whose darknet it should be of")
+    parser.add_argument(
         "--against",
         choices=("darknet", "opencv", "generic"),
         help="also run both and compare: with an installed engine, or the layer-by-layer model",
     )
-    made.add_argument("--image", metavar="FILE", help="what to run on (default: noise)")
-    made.add_argument(
+    parser.add_argument("--image", metavar="FILE", help="what to run on (default: noise)")
+    parser.add_argument(
         "--report", metavar="FILE", help="also show the mapping as a page (.html, .md, .json)"
     )
-    made.add_argument("--force", action="store_true", help="replace an existing report")
-    made.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise")
-    return run(_verify, made, argv)
+    parser.add_argument("--force", action="store_true", help="replace an existing report")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise")
+    return parser
 
 
-def _verify(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Compare the two files; the exit code."""
     if arguments.report:
         from converter.report import check_target
 
-        check_target(
-            arguments.report,
-            arguments.weights, arguments.checkpoint, arguments.cfg, arguments.image,
-        )  # fmt: skip
+        inputs = (arguments.weights, arguments.checkpoint, arguments.cfg, arguments.names)
+        check_target(arguments.report, *inputs, arguments.image)
     if arguments.image and not arguments.against:
         raise UsageError("--image is what --against runs on", remedy="add --against darknet")
-    result = verify(arguments.weights, arguments.checkpoint, cfg=arguments.cfg)
+    result = verify(
+        arguments.weights,
+        arguments.checkpoint,
+        cfg=arguments.cfg,
+        names=arguments.names,
+        dialect=arguments.dialect,
+    )
     parity = _against(arguments) if arguments.against else None
     if arguments.report:
         _report(result, parity, arguments)
@@ -67,10 +74,8 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _against(arguments: argparse.Namespace) -> Parity:
     # Late: comparing files needs no PyTorch, running networks does.
-    try:
-        from yolov3.parity.compare import against
-    except ModuleNotFoundError as error:
-        raise ExtraError(str(error)) from error
+    from yolov3.parity.compare import against
+
     return against(
         arguments.weights,
         arguments.checkpoint,
@@ -110,17 +115,17 @@ def _print_parity(parity: Parity) -> None:
 
 def _print_verification(result: Verification) -> None:
     rows = result.comparison.rows
-    slots, equal = [slot for slot, _ in rows], ["yes" if equal else "NO" for _, equal in rows]
-    for line in mapping_lines(slots, equal=equal):
-        print(printable(line))
+    print_plan([slot for slot, _ in rows], equal=["yes" if equal else "NO" for _, equal in rows])
     for what, names in (
         ("missing from the checkpoint", result.comparison.missing),
         ("unexpected in the checkpoint", result.comparison.unexpected),
     ):
         for name in names:
             print(printable(f"{what}: {name}"))
-    if not result.header_ok:
-        print("the recorded header is not the file's")
+    for claim in result.claims:
+        if claim.text:
+            mark = "not compared" if claim.ok is None else "NOT TRUE"
+            print(printable(f"{claim.name}: {mark}: {claim.text}"))
     same = sum(equal for _, equal in result.comparison.rows)
     verdict = "equal" if result.ok else "DIFFERENT"
     dtype = result.metadata.dtype

@@ -5,21 +5,25 @@ The rules (pjreddie/darknet@f6afaab ``pj``, AlexeyAB/darknet@59596d7 ``AB``):
 * spaces and tabs inside a line do not count (pj utils.c:302, AB utils.c:424);
 * a line that is empty or starts with ``#`` or ``;`` is skipped, ``[`` opens a section, anything
   else is split at its first ``=`` (pj parser.c:893, option_list.c:52);
-* the first of several equal keys wins (``option_find``: pj option_list.c:91, AB option_list.c:96).
+* the first of several equal keys wins (``option_find``: pj option_list.c:91, AB option_list.c:96);
+* ``key=`` is skipped (pj option_list.c:64, AB :69), and a line without ``=`` is an option without a
+  value, which hides later ones of its name, so that the default holds (pj :104, AB :109).
 
-Where C would go on with something the author cannot have meant (an option without a value, a number
-with a gap in it, an integer that overflows), this reader stops and names the line.
+What nobody means is read like that, too, and remarked upon. Where C would make up a number (of one
+with a gap in it, of an integer that overflows), this reader stops and names the line.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isinf
 
+from converter.darknet.remark import Remark
 from converter.errors import CfgError
 from converter.files import sniff
+from converter.files.source import COMPANION_BYTES
 
 # Second names of section types: pj parser.c:50-86, AB parser.c:56-107.
 ALIASES = {
@@ -35,20 +39,24 @@ ALIASES = {
     "silence": "empty",
 }
 
-# The largest official cfg (AB cfg/cspx-p7-mish_hp.cfg) has 2,600 lines and 50 kB.
-MAX_CFG_BYTES = 4 << 20
+MAX_CFG_BYTES = COMPANION_BYTES[".cfg"]
 MAX_SECTIONS = 10_000
 MAX_ITEMS = 1_000  # in one list; the official cfgs have up to 42
+MAX_REMARKS = 100  # upon its lines; the official cfgs give rise to none
 _INT32 = 2**31
 
 _INTEGER = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _COMMENT = re.compile(r"[#;].*")
+_SECOND = re.compile(r"[=\[]")  # what begins another option or section
 
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One ``key=value`` line. ``value`` keeps its inner spaces; line numbers count from 1."""
+    """One ``key=value`` line. ``value`` keeps its inner spaces; line numbers count from 1.
+
+    A line without ``=`` has the value "".
+    """
 
     key: str
     value: str
@@ -82,14 +90,14 @@ class Option:
         return float(text)
 
     def integers(self) -> tuple[int, ...]:
-        """The value as a comma-separated list of 32-bit integers."""
+        """The value as a comma-separated list of 32-bit integers; an empty item is 0."""
         matches = [_INTEGER.fullmatch(item) for item in self._items()]
         if not all(matches):
             raise self.error("is not a list of integers")
         return tuple(self._int32(match[1]) for match in matches if match)
 
     def numbers(self) -> tuple[float, ...]:
-        """The value as a comma-separated list of floats.
+        """The value as a comma-separated list of floats; an empty item is 0.
 
         A forgotten comma glues two numbers together, as in Darknet: three official cfgs
         (cspx-p7-mish_hp.cfg and its kin) were trained with such an anchor.
@@ -99,11 +107,21 @@ class Option:
             raise self.error("is not a list of numbers")
         return tuple(float(item) for item in items)
 
+    @property
+    def has_gap(self) -> bool:
+        """Whether an item of this list is empty."""
+        items = _squeeze(_COMMENT.sub("", self.value)).split(",") if "," in self.value else ()
+        return "" in items
+
     def _items(self) -> list[str]:
+        """The items; atoi and atof make 0 of one between two commas or behind the last.
+
+        A comma more is an item more: pj parser.c:292, 332, 608, AB :406, 541, 943, 1076.
+        """
         items = _squeeze(_COMMENT.sub("", self.value)).split(",")
         if len(items) > MAX_ITEMS:
             raise self.error(f"has more than {MAX_ITEMS:,} items")
-        return items[:-1] if len(items) > 1 and not items[-1] else items
+        return [item or "0" for item in items] if len(items) > 1 else items
 
     def _int32(self, digits: str) -> int:
         # int() of a very long digit string is quadratic; ten digits already overflow.
@@ -111,10 +129,14 @@ class Option:
             raise self.error("does not fit into 32 bits")
         return int(digits)
 
+    def remark(self, problem: str) -> Remark:
+        """What is to be said of this option, which is read all the same."""
+        return Remark(text=f"{self.key}={_shown(self.value)} {problem}", line=self.line)
+
     def error(self, problem: str, remedy: str | None = None) -> CfgError:
         """The refusal of this option."""
-        shown = self.value if len(self.value) <= 60 else self.value[:57] + "..."
-        return CfgError(f"{self.key}={shown} {problem}", place=f"line {self.line}", remedy=remedy)
+        text = f"{self.key}={_shown(self.value)} {problem}"
+        return CfgError(text, place=f"line {self.line}", remedy=remedy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,10 +146,15 @@ class Section:
     type: str
     line: int
     options: tuple[Option, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     def find(self, key: str) -> Option | None:
-        """The option named ``key``: the first one, as ``option_find`` returns."""
-        return next((option for option in self.options if option.key == key), None)
+        """The option named ``key``: the first one, as ``option_find`` returns; its value decides.
+
+        None without one, or if that has no value: pj option_list.c:104.
+        """
+        found = next((option for option in self.options if option.key == key), None)
+        return found if found and found.value else None
 
 
 def parse_cfg(text: str) -> tuple[Section, ...]:
@@ -175,9 +202,10 @@ def decode_cfg(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def _sections(text: str) -> Iterable[Section]:
-    name, start, options = "", 0, list[Option]()
-    count = 0
+def _sections(text: str) -> Iterator[Section]:
+    name, start = "", 0
+    options, remarks = list[Option](), list[Remark]()
+    count = doubts = 0
     for number, raw in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         line = raw.strip(" \t\r")
         if not line or line[0] in "#;":
@@ -185,35 +213,63 @@ def _sections(text: str) -> Iterable[Section]:
         if line[0] != "[":
             if not name:
                 raise CfgError("an option before the first section", place=f"line {number}")
-            options.append(_option(line, number))
-            continue
-        if name:
-            yield Section(type=name, line=start, options=tuple(options))
-        name, start, options = _section_type(line, number), number, []
-        count += 1
-        if count > MAX_SECTIONS:
-            raise CfgError(f"has more than {MAX_SECTIONS:,} sections", place=f"line {number}")
+            option, doubt = _option(line, number)
+            options += [option] if option else []
+        else:
+            if name:
+                yield Section(type=name, line=start, options=tuple(options), remarks=tuple(remarks))
+            name, doubt = _section_type(line, number)
+            start, options, remarks = number, [], []
+            count += 1
+            if count > MAX_SECTIONS:
+                raise CfgError(f"has more than {MAX_SECTIONS:,} sections", place=f"line {number}")
+        if doubt:
+            remarks.append(Remark(text=doubt, line=number))
+            doubts += 1
+            if doubts > MAX_REMARKS:
+                raise CfgError(
+                    f"has more than {MAX_REMARKS} lines that are no options",
+                    place=f"line {number}",
+                    remedy="give the .cfg that darknet reads",
+                )
     if name:
-        yield Section(type=name, line=start, options=tuple(options))
+        yield Section(type=name, line=start, options=tuple(options), remarks=tuple(remarks))
 
 
-def _section_type(line: str, number: int) -> str:
+def _section_type(line: str, number: int) -> tuple[str, str | None]:
+    """Its canonical name, and what is to be said of the line."""
     name = _squeeze(_COMMENT.sub("", line))
     if not name.endswith("]") or len(name) < 3:
-        shown = line if len(line) <= 60 else line[:57] + "..."
-        raise CfgError(f"{shown} is not a section", place=f"line {number}", remedy="write [type]")
-    return ALIASES.get(name[1:-1], name[1:-1])
+        # The whole line would be its name: pj parser.c:907, AB :1816.
+        raise CfgError(
+            f"{_shown(line)} is not a section",
+            place=f"line {number}",
+            remedy="write [type], and each option on a line of its own",
+        )
+    doubt = None
+    if "#" in line or ";" in line:
+        doubt = f"{_shown(line)} is a section that no engine knows: the comment is part of its name"
+    return ALIASES.get(name[1:-1], name[1:-1]), doubt
 
 
-def _option(line: str, number: int) -> Option:
+def _option(line: str, number: int) -> tuple[Option | None, str | None]:
+    """The option, None if it is skipped, and what is to be said of the line."""
     key, equals, value = line.partition("=")
-    key = _squeeze(key)
-    shown = key if len(key) <= 60 else key[:57] + "..."
+    key, value = _squeeze(key), value.strip()
+    if equals and not value:
+        return None, f"{_shown(key)}= has no value: both engines skip the line"
+    if not key:
+        return None, f"{_shown(line)} has no key: both engines ignore it"
+    doubt = None
     if not equals:
-        raise CfgError(f"{shown} has no '='", place=f"line {number}", remedy="write key=value")
-    if not key or not value.strip():
-        raise CfgError(f"{shown}= has no {'value' if key else 'key'}", place=f"line {number}")
-    return Option(key=key, value=value.strip(), line=number)
+        doubt = f"{_shown(key)} has no '=', and so no value: both engines take the default"
+    elif ("=" in value or "[" in value) and _SECOND.search(_COMMENT.sub("", value)):
+        doubt = f"{_shown(line)} holds more than one option: both engines read the first alone"
+    return Option(key=key, value=value, line=number), doubt
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _squeeze(text: str) -> str:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, fields
 
 from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
 from converter.darknet.header import Header
-from converter.darknet.network import Network, Node
+from converter.darknet.network import Network
+from converter.darknet.nodes import Node
 from converter.errors import WeightsError
 
 
@@ -92,7 +93,7 @@ def evidence(network: Network) -> Iterator[tuple[DialectName, str]]:
             [name for name, d in DIALECTS.items() if node.layer.type not in d.unknown_sections],
             node.place,
         )
-        for option in _telling_options(node):
+        for option in _written_options(node):
             key = option.rstrip("_")
             readers = [name for name in DIALECTS if _reads(name, node, key)]
             yield from _only_one(readers, f"{key}= of {node.place}")
@@ -108,7 +109,7 @@ def _only_one(readers: list[DialectName], text: str) -> Iterator[tuple[DialectNa
         yield readers[0], text
 
 
-def _telling_options(node: Node) -> Iterator[str]:
+def _written_options(node: Node) -> Iterator[str]:
     """Options that are written otherwise than by default."""
     layer = node.layer
     for option in fields(layer):

@@ -23,7 +23,6 @@ from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
 from converter.errors import WeightsError
 
 _VERSION = struct.Struct("<iii")
-MAX_HEADER_SIZE = 20
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,58 +4,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from math import prod
-from typing import ClassVar
 
 from converter.darknet.cfg import MAX_CFG_BYTES, Section, decode_cfg, parse_cfg
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.layers import LAYERS, Layer, Misfit, Shape
-from converter.darknet.layers.base import MAX_VALUES
+from converter.darknet.nodes import Net, Node, resolve
+from converter.darknet.remark import Remark
 from converter.errors import CfgError, NetworkError
 from converter.files.opening import read_small
-
-MAX_LINKS = 100_000  # from layers to those that feed them; official cfgs have hundreds
-
-
-@dataclass(frozen=True, kw_only=True)
-class Net(Layer):
-    """The [net] section: the picture's size. Darknet's defaults are in pj parser.c:700-721."""
-
-    type: ClassVar[str] = "net"
-
-    height: int = 0
-    width: int = 0
-    channels: int = 0
-    inputs: int = 0
-    time_steps: int = 1
-    letter_box: int = 0
-
-    def infer(self, *_: Shape) -> Shape:
-        """The network's input: an image, or ``inputs`` values."""
-        if self.height or self.width or self.channels:
-            return Shape.image(self.channels, self.height, self.width)
-        if self.inputs < 1:
-            raise Misfit("has no width=, height= and channels=")
-        return Shape(self.inputs)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Node:
-    """A layer in its place: ``index`` counts from the first section after [net].
-
-    ``sources`` are indices of the layers that feed it (-1 is the picture), ``inputs`` their shapes.
-    """
-
-    index: int
-    layer: Layer
-    sources: tuple[int, ...]
-    inputs: tuple[Shape, ...]
-    output: Shape
-
-    @property
-    def place(self) -> str:
-        """Where it stands, for messages."""
-        line = f", line {self.layer.line}" if self.layer.line else ""
-        return f"layer {self.index} [{self.layer.type}]{line}"
+from converter.options import PathLike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +25,7 @@ class Network:
         nodes: the layers in cfg order.
         text: the cfg text it came from.
         sections: that text, parsed; empty for a network that was built otherwise.
+        remarks: what is to be said of that text, by its lines.
     """
 
     net: Net
@@ -75,6 +33,7 @@ class Network:
     nodes: tuple[Node, ...]
     text: str
     sections: tuple[Section, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def floats(self) -> int:
@@ -107,7 +66,7 @@ class Network:
         return heads or (last,)
 
 
-def read_network(path: str | os.PathLike[str]) -> Network:
+def read_network(path: PathLike) -> Network:
     """The network of a cfg file.
 
     Raises:
@@ -120,7 +79,7 @@ def read_network(path: str | os.PathLike[str]) -> Network:
         raise
 
 
-def read_cfg(path: str | os.PathLike[str]) -> str:
+def read_cfg(path: PathLike) -> str:
     """The text of a cfg file.
 
     Raises:
@@ -138,12 +97,22 @@ def parse_network(text: str) -> Network:
     sections = parse_cfg(text)
     net, layers = read_layers(sections)
     try:
-        return replace(build_network(net, layers, text), sections=sections)
+        network = build_network(net, layers, text)
     except NetworkError as error:
         half = len(layers) // 2
+        doubts = [remark for section in sections for remark in section.remarks]
         if half > 1 and layers == 2 * layers[:half]:
             error.remedy = f"from line {layers[half].line} on the layers repeat: delete those"
+        elif doubts:
+            error.remedy = f"{error.remedy}; {doubts[0]}"
         raise
+    remarks = [
+        remark
+        for section, layer in zip(sections, (net, *layers), strict=True)
+        for remark in (*section.remarks, *layer.remarks(section))
+    ]
+    remarks.sort(key=lambda remark: remark.line or 0)
+    return replace(network, sections=sections, remarks=tuple(remarks))
 
 
 def read_layers(sections: Sequence[Section]) -> tuple[Net, list[Layer]]:
@@ -172,23 +141,15 @@ def build_network(net: Net, layers: Sequence[Layer], text: str) -> Network:
     except Misfit as error:
         raise NetworkError(f"[net] {error}", place=f"line {net.line}") from error
     nodes: list[Node] = []
-    links = 0
-    for index, layer in enumerate(layers):
-        layer = layer.over(net.time_steps)
-        try:
-            sources = layer.sources(index)
-            layer.owner(index)  # refuses one that is not before it
-            links += len(sources)
-            if links > MAX_LINKS:
-                raise Misfit(f"is the one with which layers name more than {MAX_LINKS:,} others")
-            inputs = tuple(nodes[i].output if i >= 0 else picture for i in sources)
-            output = layer.infer(*inputs)
-            if output.outputs > MAX_VALUES:
-                raise Misfit(f"its output has more than {MAX_VALUES:,} values")
-        except Misfit as error:
-            place = f"line {layer.line}, layer {index} [{layer.type}]"
-            raise NetworkError(str(error), place=place, remedy="correct the cfg") from error
-        nodes.append(Node(index=index, layer=layer, sources=sources, inputs=inputs, output=output))
+    try:
+        resolve(nodes, net, layers)
+    except Misfit as error:
+        from converter.darknet.sizes import unequal_maps  # late: a cfg that fits needs none
+
+        layer = layers[len(nodes)]
+        place = f"line {layer.line}, layer {len(nodes)} [{layer.type}]"
+        refusal = NetworkError(str(error), place=place, remedy="correct the cfg")
+        raise unequal_maps(net, layers, nodes) or refusal from error
     return Network(net=net, input=picture, nodes=tuple(nodes), text=text)
 
 

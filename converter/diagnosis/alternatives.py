@@ -9,7 +9,8 @@ from converter.darknet.layers import Layer
 from converter.darknet.layers.connected import Connected
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.heads import AnchorHead
-from converter.darknet.network import Net, Network, build_network
+from converter.darknet.network import Network, build_network
+from converter.darknet.nodes import Net
 from converter.errors import DarknetError
 
 

@@ -14,7 +14,8 @@ from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.routing import Route, Upsample
 from converter.darknet.layers.yolo import Yolo
-from converter.darknet.network import Net, Network, build_network, render_cfg
+from converter.darknet.network import Network, build_network, render_cfg
+from converter.darknet.nodes import Net
 from converter.families.template import Spec, template
 
 # More classes than any published detector has (YOLO9000: 9,418). The bound keeps one architecture's

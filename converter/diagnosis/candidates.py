@@ -6,7 +6,7 @@ negative.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
@@ -19,9 +19,10 @@ from converter.plan import cutoff_at
 from converter.published import PUBLISHED
 
 if TYPE_CHECKING:
-    from converter.darknet.network import Network, Node
+    from converter.darknet.network import Network
+    from converter.darknet.nodes import Node
     from converter.files.source import Source
-    from converter.plan import Slot
+    from converter.plan import SizeMismatch
 
 MAX_CHANNELS = 64  # of a picture: more than any camera has
 WIDTHS = {2: "float16", 8: "float64"}  # bytes of a value, for types that Darknet does not have
@@ -51,10 +52,10 @@ class Candidate:
     width: int = 4
 
 
-def candidates(
-    network: Network, header: Header, dialect: DialectName, slots: Sequence[Slot], size: int
-) -> Iterator[Candidate]:
+def candidates(mismatch: SizeMismatch) -> Iterator[Candidate]:
     """All hypotheses whose size is the file's."""
+    plan, size = mismatch.plan, mismatch.size
+    network, header, dialect = plan.network, plan.header, plan.dialect
     for start, reads_as, claim, remedy in _starts(network, header, dialect):
         for reading in _at(network, reads_as, start, size):
             yield replace(
@@ -74,7 +75,7 @@ def candidates(
                 start=size,
                 changes=2,
             )
-    boundary = cutoff_at(slots, size)
+    boundary = cutoff_at(plan.slots, size)
     if boundary is not None:
         yield Candidate(
             claim=f"ends after layer {boundary - 1} of {network.nodes[-1].index}: a backbone",
@@ -192,13 +193,11 @@ def _first_difference(network: Network, other: Network, dialect: DialectName) ->
     return None
 
 
-def is_plausible(reading: Candidate, source: Source | None, size: int) -> bool | None:
+def is_plausible(reading: Candidate, source: Source) -> bool | None:
     """Whether the values that ``reading`` takes for variances can be; None if it takes none."""
-    if source is None:
-        return None
     spans = list(_variances(reading.network, reading.dialect, reading.start, reading.width))
     tested = [are_variances(source, at, n, reading.width) for _, at, n in spans
-              if at + n * reading.width <= size]  # fmt: skip
+              if at + n * reading.width <= source.size]  # fmt: skip
     return all(tested) if tested else None
 
 

@@ -23,32 +23,23 @@ from converter.files import sniff
 from converter.published import PUBLISHED, PublicFile
 
 if TYPE_CHECKING:
-    from converter.darknet.network import Net, Network, Node
+    from converter.darknet.network import Network
+    from converter.darknet.nodes import Net, Node
     from converter.files.source import Source
-    from converter.plan import Slot
+    from converter.plan import SizeMismatch, Slot
 
 SHOWN = 3  # hypotheses in one message
 
 
-def explain_size(
-    network: Network,
-    header: Header,
-    dialect: DialectName,
-    slots: Sequence[Slot],
-    size: int,
-    source: Source | None = None,
-) -> WeightsError:
-    """Why a file of ``size`` bytes, perhaps ``source``, does not fit ``slots``."""
-    expected = slots[-1].end if slots else header.size
-    tested = [
-        (is_plausible(r, source, size), r)
-        for r in candidates(network, header, dialect, slots, size)
-    ]
+def explain(mismatch: SizeMismatch, source: Source) -> WeightsError:
+    """Why ``source`` does not fit its network."""
+    size, expected = mismatch.size, mismatch.plan.size
+    tested = [(is_plausible(r, source), r) for r in candidates(mismatch)]
     # Sorting is stable: of two equally likely ones the first found stays first.
     tested.sort(key=lambda item: ({True: 0, None: 1, False: 2}[item[0]], item[1].changes))
     likely = [reading for held, reading in tested if held is not False]
     if not likely:
-        error = _unexplained(header, slots, size, expected, source)
+        error = _unexplained(mismatch, source)
         if tested:
             error.message += (
                 f"; by its size alone, {tested[0][1].claim}, but then variances would be negative"
@@ -133,10 +124,10 @@ def explain_heads(
     return error
 
 
-def _unexplained(
-    header: Header, slots: Sequence[Slot], size: int, expected: int, source: Source | None
-) -> WeightsError:
+def _unexplained(mismatch: SizeMismatch, source: Source) -> WeightsError:
     """Where a file of the wrong size ends, or stops to make sense."""
+    header, slots = mismatch.plan.header, mismatch.plan.slots
+    size, expected = mismatch.size, mismatch.plan.size
     if not sniff.plausible_version(header.major, header.minor, header.revision):
         return WeightsError(
             f"its version reads {header.version}, which no darknet wrote"
@@ -144,7 +135,7 @@ def _unexplained(
             place="byte 0",
             remedy="this is no .weights file, or a damaged one: download or copy it again",
         )
-    odd = _first_odd(slots, size, source)
+    odd = _first_implausible(slots, source)
     stray = f"; {odd.place} is the first whose values cannot be what the cfg says" if odd else ""
     if size > expected:
         return WeightsError(
@@ -154,23 +145,20 @@ def _unexplained(
             remedy="this is not the cfg it was trained with",
         )
     torn = next(slot for slot in slots if slot.end > size)
-    published = _published(source) if source else None
-    download = published is not None and published.size == expected
+    published = _published(source)
     return WeightsError(
         f"ends inside {torn.kind} of {torn.node.place}: {size:,} bytes of {expected:,}{stray}",
         place=f"byte {size}",
         remedy=f"an interrupted download of {published.file}: download it again"
-        if published and download
+        if published and published.size == expected
         else "download or copy it again, or use the cfg it was trained with",
     )
 
 
-def _first_odd(slots: Sequence[Slot], size: int, source: Source | None) -> Node | None:
+def _first_implausible(slots: Sequence[Slot], source: Source) -> Node | None:
     """The layer before whose variances the file ceases to be what the cfg says."""
-    if source is None:
-        return None
     for slot in slots:
-        whole = slot.end <= size and slot.kind.endswith("rolling_variance")
+        whole = slot.end <= source.size and slot.kind.endswith("rolling_variance")
         if whole and not are_variances(source, slot.offset, slot.floats):
             return slot.node
     return None

@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import sys
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from converter.darknet.layers.heads import AnchorHead
+from converter.diagnosis.zeros import HOLE, Zeros
 from converter.errors import WeightsError
 from converter.files.source import Source
 from converter.plan import Plan, Slot
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("converter")
 
 CHUNK = 256 << 10
-MAX_TOLD = 10  # warnings on a terminal
+MAX_SHOWN = 10  # warnings on a terminal
 
 # Largest magnitudes that pass. COCO's yolov3-tiny has 18 and, in variances, 401; bytes that are no
 # floats of a network give 1e30 within a few values.
@@ -39,11 +41,9 @@ LARGEST_OBJECTNESS = 3.0
 # Scales begin as 1, and few of them ever change their sign.
 FEW_SCALES = 16
 
-TAIL = 4096  # bytes at the end that are not all zero in a file that arrived whole
-
 
 @dataclass(frozen=True, kw_only=True)
-class Oddity:
+class Anomaly:
     """Something about one array that no training gives.
 
     Attributes:
@@ -77,12 +77,13 @@ class Survey:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._ranges: dict[int, tuple[float, float]] = {}  # offset of the slot -> least, largest
+        self._zeros: dict[int, Zeros] = {}  # the same
         self._heads = {
             node.sources[0]: node.layer
             for node in plan.network.nodes
             if isinstance(node.layer, AnchorHead)
         }
-        self._found: list[Oddity] = []
+        self._closer: dict[int, list[Anomaly]] = {}  # offset of the slot -> what _look_closer found
 
     def observe(self, slot: Slot, values: NDArray[np.float32]) -> None:
         """Look at some or all values of ``slot``: float32, of any shape."""
@@ -96,83 +97,95 @@ class Survey:
             low = float(np.minimum(low, before[0]))
             high = float(np.maximum(high, before[1]))
         self._ranges[slot.offset] = low, high
+        if not slot.transposed:  # whose values may come in any order
+            self._look_for_zeros(slot, values)
         if values.size == slot.floats:
-            self._look_closer(slot, values)
+            self._closer[slot.offset] = list(self._look_closer(slot, values))
 
-    def complete(self, source: Source) -> tuple[Oddity, ...]:
+    def complete(self, source: Source) -> tuple[Anomaly, ...]:
         """Read what was not observed; everything that was noticed, in file order."""
         import numpy as np
 
         buffer = memoryview(bytearray(CHUNK))
         for slot in self.plan.slots:
-            if slot.offset in self._ranges:
-                continue
-            for start in range(slot.offset, slot.end, CHUNK):
+            looks = [self.observe] if slot.offset not in self._ranges else []
+            looks += [self._look_for_zeros] if slot.transposed else []
+            for start in range(slot.offset, slot.end, CHUNK) if looks else ():
                 view = buffer[: min(CHUNK, slot.end - start)]
                 source.read_into(view, start)
-                self.observe(slot, np.frombuffer(view, "<f4"))
-        self._judge_tail(source)
+                for look in looks:
+                    look(slot, np.frombuffer(view, "<f4"))
         return self.findings()
 
-    def findings(self) -> tuple[Oddity, ...]:
+    def findings(self) -> tuple[Anomaly, ...]:
         """Everything that was noticed about what was observed, in file order."""
+        found = [anomaly for noticed in self._closer.values() for anomaly in noticed]
         for slot in self.plan.slots:
             if slot.offset in self._ranges:
-                self._judge(slot, *self._ranges[slot.offset])
-        return tuple(sorted(self._found, key=lambda oddity: oddity.layer))
+                found += self._judge(slot, *self._ranges[slot.offset])
+            if slot.offset in self._zeros:
+                found += self._judge_zeros(slot, self._zeros[slot.offset])
+        return tuple(sorted(found, key=lambda anomaly: anomaly.layer))
 
-    def _judge(self, slot: Slot, low: float, high: float) -> None:
+    def _judge(self, slot: Slot, low: float, high: float) -> Iterator[Anomaly]:
         variance = slot.kind.endswith("rolling_variance")
         largest = max(-low, high)
         if low != low or high != high:
-            self._warn(slot, "nan", "holds NaN")
+            yield _anomaly(slot, "nan", "holds NaN")
         elif largest == float("inf"):
-            self._warn(slot, "infinite", "holds infinite values")
+            yield _anomaly(slot, "infinite", "holds infinite values")
         elif variance and low < 0:
-            self._warn(slot, "negative", f"holds negative values, down to {low:.3g}")
+            yield _anomaly(slot, "negative", f"holds negative values, down to {low:.3g}")
         elif largest > (LARGEST_VARIANCE if variance else LARGEST):
-            self._warn(slot, "huge", f"holds values up to {largest:.3g}")
+            yield _anomaly(slot, "huge", f"holds values up to {largest:.3g}")
         elif low == high == 0 and not slot.kind.endswith(("biases", "rolling_mean")):
-            self._warn(slot, "zero", "is zero throughout")
+            yield _anomaly(slot, "zero", "is zero throughout")
 
-    def _look_closer(self, slot: Slot, values: NDArray[np.float32]) -> None:
+    def _look_closer(self, slot: Slot, values: NDArray[np.float32]) -> Iterator[Anomaly]:
         """What takes more than the least and the largest value."""
         negative = int((values < 0).sum()) if slot.kind.endswith("scales") else 0
         if slot.floats >= FEW_SCALES and 2 * negative > slot.floats:
-            self._warn(slot, "negative", f"holds {negative} negative values of {slot.floats}")
+            yield _anomaly(slot, "negative", f"holds {negative} negative values of {slot.floats}")
         head = self._heads.get(slot.node.index)
         if head is None or slot.kind != "biases":
             return
         if abs(values).max() > LARGEST_HEAD_BIAS:
-            self._warn(slot, "head", f"holds logits up to {abs(values).max():.3g}")
+            yield _anomaly(slot, "head", f"holds logits up to {abs(values).max():.3g}")
             return
         box = head.objectness
         objectness = values.reshape(-1, box + 1 + head.classes)[:, box]
         if objectness.min() > LARGEST_OBJECTNESS:
-            self._warn(slot, "head", "would see an object in every cell")
+            yield _anomaly(slot, "head", "would see an object in every cell")
 
-    def _judge_tail(self, source: Source) -> None:
-        if not self.plan.slots:  # a network of pools alone
-            return
-        last = self.plan.slots[-1]
-        tail = bytearray(min(TAIL, last.end - last.offset))
-        if source.size != last.end or self._ranges[last.offset] == (0, 0):
-            return
-        source.read_into(memoryview(tail), last.end - len(tail))
-        if len(tail) == TAIL and not any(tail):
-            self._warn(last, "zero", "ends in zeros, as an interrupted download does")
+    def _look_for_zeros(self, slot: Slot, values: NDArray[np.float32]) -> None:
+        """Look at some or all values of ``slot``, in file order."""
+        if slot.offset not in self._zeros:
+            filters = slot.shape[0] if slot.transposed else slot.floats // slot.shape[0]
+            self._zeros[slot.offset] = Zeros(filters)
+        self._zeros[slot.offset].observe(values)
 
-    def _warn(self, slot: Slot, problem: str, what: str) -> None:
-        text = f"{slot.kind} of {slot.node.place} {what}"
-        self._found.append(
-            Oddity(
-                layer=slot.node.index,
-                array=slot.kind,
-                offset=slot.offset,
-                problem=problem,
-                text=text,
+    def _judge_zeros(self, slot: Slot, zeros: Zeros) -> Iterator[Anomaly]:
+        last = zeros.finish()
+        if slot is self.plan.slots[-1] and HOLE <= last < slot.floats:
+            yield _anomaly(slot, "zero", "ends in zeros, as an interrupted download does")
+        elif zeros.found:
+            first, end = zeros.found
+            yield _anomaly(
+                slot,
+                "hole",
+                f"holds {end - first:,} zeros in a row, from its value {first:,} on, as a broken"
+                " transfer leaves",
             )
-        )
+
+
+def _anomaly(slot: Slot, problem: str, what: str) -> Anomaly:
+    return Anomaly(
+        layer=slot.node.index,
+        array=slot.kind,
+        offset=slot.offset,
+        problem=problem,
+        text=f"{slot.kind} of {slot.node.place} {what}",
+    )
 
 
 def negative_variance(source: Source, plan: Plan) -> Slot | None:
@@ -191,19 +204,19 @@ def negative_variance(source: Source, plan: Plan) -> Slot | None:
     return None
 
 
-def report(oddities: tuple[Oddity, ...], *, strict: bool) -> None:
+def report(anomalies: tuple[Anomaly, ...], *, strict: bool) -> None:
     """Log what was noticed, or refuse it.
 
     Raises:
         WeightsError: something was noticed, and ``strict``.
     """
-    if oddities and strict:
-        more = f", and {len(oddities) - 1} more such arrays" if len(oddities) > 1 else ""
+    if anomalies and strict:
+        more = f", and {len(anomalies) - 1} more such arrays" if len(anomalies) > 1 else ""
         raise WeightsError(
-            f"{oddities[0].text}{more}: damaged, or read with the wrong cfg",
+            f"{anomalies[0].text}{more}: damaged, or read with the wrong cfg",
             remedy="without --strict it is converted all the same",
         )
-    for oddity in oddities[:MAX_TOLD]:
-        log.warning("%s: no training gives that", oddity.text)
-    if len(oddities) > MAX_TOLD:
-        log.warning("and %d more such arrays, which --json lists", len(oddities) - MAX_TOLD)
+    for anomaly in anomalies[:MAX_SHOWN]:
+        log.warning("%s: no training gives that", anomaly.text)
+    if len(anomalies) > MAX_SHOWN:
+        log.warning("and %d more such arrays, which --json lists", len(anomalies) - MAX_SHOWN)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from converter.darknet.network import Network
+from converter.errors import FamilyError
 from converter.families.template import Spec
 
 
@@ -30,6 +31,23 @@ class Naming:
     unfilled: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     spec: Spec | None = None
     reason: str = ""
+
+    @property
+    def model(self) -> str:
+        """The class in ``yolov3`` that a native scheme's names are of."""
+        if self.spec is None:
+            return "DarknetModel"
+        return "YOLOv3" if self.spec.levels else "Darknet53"
+
+    def require_spec(self) -> Spec:
+        """What to build the modular model from.
+
+        Raises:
+            FamilyError: the names are not of one.
+        """
+        if self.spec is None:
+            raise FamilyError(f"names of family {self.family} are those of no modular YOLOv3")
+        return self.spec
 
     def tensor(self, layer: int, suffix: str) -> str:
         """The name of a layer's array, given its name in the layer's own module; "" if left out."""

@@ -9,7 +9,8 @@ from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.routing import Upsample
 from converter.darknet.layers.yolo import Yolo
-from converter.darknet.network import Network, Node
+from converter.darknet.network import Network
+from converter.darknet.nodes import Node
 from converter.errors import FamilyError
 from converter.families.base import Family, Naming
 from converter.families.template import BACKBONE_LAYERS, BLOCKS, Spec, template

@@ -1,10 +1,11 @@
-"""A file's SHA-256, beside everything else: it takes as long as all the rest of a conversion."""
+"""SHA-256 in a thread, beside everything else: it takes as long as all the rest of a conversion."""
 
 from __future__ import annotations
 
 import hashlib
 import mmap
-from threading import Thread
+from collections.abc import Callable
+from threading import Condition, Thread
 from types import TracebackType
 from typing import Self
 
@@ -20,22 +21,39 @@ def sha256_of(source: Source) -> str:
     Raises:
         WeightsError: the file is shorter than it was, or cannot be read.
     """
-    with Hashing(source) as hashing:
+    with Hashing(source.read_into, source.size) as hashing:
         return hashing.result()
 
 
 class Hashing:
-    """The hash of ``source``, computed in a thread; leaving the block abandons it."""
+    """The hash of a file's bytes, computed in a thread; leaving the block abandons it.
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._digest = hashlib.sha256()
+    Args:
+        read_into: fills a buffer from some byte of the file on.
+        end: the byte after the last.
+        start: the first byte.
+        prefix: bytes that are hashed before them.
+        growing: whether the file is being written, and ``reached`` says how far it is.
+    """
+
+    def __init__(
+        self,
+        read_into: Callable[[memoryview, int], None],
+        end: int,
+        *,
+        start: int = 0,
+        prefix: bytes = b"",
+        growing: bool = False,
+    ) -> None:
+        self._read_into, self._start, self._end = read_into, start, end
+        self._there = start if growing else end  # bytes that can be read
+        self._digest = hashlib.sha256(prefix)
         self._error: Exception | None = None
         self._abandoned = False
-        self._thread = Thread(target=self._run, daemon=True)
+        self._changed = Condition()
+        self._thread: Thread | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
     def __exit__(
@@ -44,8 +62,24 @@ class Hashing:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._abandoned = True
-        self._thread.join()
+        with self._changed:
+            self._abandoned = True
+            self._changed.notify()
+        if self._thread:
+            self._thread.join()
+
+    def begin(self) -> Self:
+        """Begin, unless it has begun."""
+        if self._thread is None:
+            self._thread = Thread(target=self._run, daemon=True)
+            self._thread.start()
+        return self
+
+    def reached(self, end: int) -> None:
+        """All bytes before ``end`` are written."""
+        with self._changed:
+            self._there = end
+            self._changed.notify()
 
     def result(self) -> str:
         """The hash in hexadecimal, when it is there.
@@ -53,7 +87,9 @@ class Hashing:
         Raises:
             WeightsError: the file is shorter than it was, or cannot be read.
         """
-        self._thread.join()
+        self.begin()
+        if self._thread:
+            self._thread.join()
         if self._error:
             raise self._error
         return self._digest.hexdigest()
@@ -61,11 +97,17 @@ class Hashing:
     def _run(self) -> None:
         buffer = memoryview(mmap.mmap(-1, PIECE))
         try:
-            for offset in range(0, self._source.size, PIECE):
-                if self._abandoned:
+            for offset in range(self._start, self._end, PIECE):
+                view = buffer[: self._end - offset]
+                if not self._wait_until(offset + len(view)):
                     return
-                view = buffer[: self._source.size - offset]
-                self._source.read_into(view, offset)
+                self._read_into(view, offset)
                 self._digest.update(view)
         except Exception as error:  # for result() to raise, in the thread that asks
             self._error = error
+
+    def _wait_until(self, end: int) -> bool:
+        """Wait until all before ``end`` can be read; False if nobody wants it any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._abandoned or self._there >= end)
+        return not self._abandoned

@@ -10,11 +10,10 @@ import stat
 from typing import IO
 
 from converter.errors import DarknetError
+from converter.options import PathLike
 
 
-def open_regular(
-    path: str | os.PathLike[str], error: type[DarknetError], remedy: str | None = None
-) -> IO[bytes]:
+def open_regular(path: PathLike, error: type[DarknetError], remedy: str | None = None) -> IO[bytes]:
     """Open a regular file for reading, unbuffered.
 
     Raises:
@@ -38,7 +37,7 @@ def open_regular(
     return open(descriptor, "rb", buffering=0)
 
 
-def read_small(path: str | os.PathLike[str], limit: int, error: type[DarknetError]) -> bytes:
+def read_small(path: PathLike, limit: int, error: type[DarknetError]) -> bytes:
     """The contents of a regular file of at most ``limit`` bytes.
 
     Raises:

@@ -105,7 +105,7 @@ def not_cfg(head: bytes) -> Finding | None:
 def plausible_version(major: int, minor: int, revision: int) -> bool:
     """Whether darknet, or a port that imitates it, could have written this version.
 
-    Those that were are 0.0.x to 0.2.5; adding more than 1000 flags transposed matrices.
+    Those that were are 0.1.0 to 0.2.5; adding more than 1000 flags transposed matrices.
     """
     return 0 <= major < 10_000 and 0 <= minor < 10_000 and 0 <= revision < 10_000
 

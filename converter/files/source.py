@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from converter.darknet.header import MAX_HEADER_SIZE
-from converter.errors import CfgError, WeightsError
+from converter.errors import WeightsError
 from converter.files import sniff
-from converter.files.opening import open_regular, read_small
+from converter.files.opening import open_regular
 
 # What trainers append to a net's name: yolov3_final.weights, yolov3_10000.weights, ...
 _TRAINED = re.compile(r"_(?:final|best|last|\d+)$")
 WEIGHTS_SUFFIXES = (".weights", ".backup")
-COMPANIONS = (".cfg", ".names")
-MAX_NAMES_BYTES = 1 << 20  # YOLO9000's 9,418 names take 150 kB
+# The largest official cfg (AB cfg/cspx-p7-mish_hp.cfg) has 50 kB, YOLO9000's 9,418 names 150 kB.
+COMPANION_BYTES = {".cfg": 4 << 20, ".names": 1 << 20}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +29,7 @@ class Source:
         path: where it is.
         file: the file itself.
         size: its length in bytes when it was opened.
-        head: its beginning.
+        head: its beginning, ``sniff.HEAD`` bytes or all.
         changed_at: when it was last changed before it was opened, in nanoseconds.
     """
 
@@ -56,7 +55,7 @@ class Source:
                 raise WeightsError("became shorter while it was read", path=self.path)
             done += count
 
-    def need_unchanged(self) -> None:
+    def require_unchanged(self) -> None:
         """Refuse a file that somebody wrote to since it was opened.
 
         Raises:
@@ -64,11 +63,15 @@ class Source:
         """
         status = os.fstat(self.file.fileno())
         if (status.st_size, status.st_mtime_ns) != (self.size, self.changed_at):
-            raise WeightsError(
-                "changed while it was read",
-                path=self.path,
-                remedy="wait until it is completely written, then convert it again",
-            )
+            raise self.changed()
+
+    def changed(self) -> WeightsError:
+        """The refusal of a file that somebody wrote to."""
+        return WeightsError(
+            "changed while it was read",
+            path=self.path,
+            remedy="wait until it is completely written, then convert it again",
+        )
 
 
 @contextmanager
@@ -88,7 +91,7 @@ def opened(path: Path) -> Iterator[Source]:
         raise WeightsError("no such file", path=path, remedy=remedy) from None
     with file:
         status = os.fstat(file.fileno())
-        head = file.read(max(sniff.HEAD, MAX_HEADER_SIZE))
+        head = file.read(sniff.HEAD)
         found = sniff.not_weights(head)
         if found:
             raise WeightsError(f"is {found.name}", path=path, remedy=found.remedy)
@@ -110,32 +113,3 @@ def companion_names(path: Path, suffix: str) -> list[str]:
     """What such a file may be called, the most particular name first."""
     stem = path.stem if path.suffix in WEIGHTS_SUFFIXES else path.name
     return [name + suffix for name in dict.fromkeys((stem, _TRAINED.sub("", stem)))]
-
-
-def read_names(path: Path, classes: int | None) -> list[str]:
-    """The class names in a .names file, one a line.
-
-    Raises:
-        CfgError: it cannot be read, or has another number of names than ``classes``.
-    """
-    data = read_small(path, MAX_NAMES_BYTES, CfgError)
-    found = sniff.foreign(data[: sniff.HEAD])
-    if found or b"\0" in data:
-        raise CfgError(
-            f"is {found.name if found else 'not text'}",
-            path=path,
-            remedy="give a text file with one class name a line",
-        )
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    # Not splitlines(): a name may hold characters that it takes for line ends, Darknet does not.
-    names = [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []
-    if classes is not None and len(names) != classes:
-        raise CfgError(
-            f"has {len(names)} names, the network has {classes} classes",
-            path=path,
-            remedy="give the right file with --names",
-        )
-    return names

@@ -21,18 +21,17 @@ from typing import IO, Self
 from converter.errors import OutputError, UsageError
 from converter.files.lock import try_lock
 from converter.files.opening import open_regular
-
-PathLike = str | os.PathLike[str]
+from converter.options import PathLike
 
 _MARK = "unfinished output of darknet-safetensors {}\n"
 
 
 class Unfinished:
-    """The folder in which a file grows, locked by this process.
+    """The folder in which a file, or a folder of files, grows; locked by this process.
 
     Attributes:
         folder: that folder.
-        path: the growing file in it, which may not be there yet.
+        path: what grows in it, which may not be there yet.
     """
 
     def __init__(self, folder: Path, lock: IO[bytes]) -> None:
@@ -56,24 +55,31 @@ class Unfinished:
                     return cls(folder, lock)
 
     @classmethod
-    def left_behind(cls, target: Path) -> Iterator[Self]:
+    def left_behind(cls, target: Path, *, alone: bool = True) -> Iterator[Self]:
         """Those of runs that ended before they were done.
 
         Raises:
-            OutputError: another run is at work on ``target``.
+            OutputError: another run is at work on ``target``, which should be ``alone`` at it.
         """
         pattern = re.compile(rf"\.{re.escape(target.name)}\.([0-9a-f]{{16}})\.part")
         with os.scandir(target.parent) as entries:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         for match in filter(None, map(pattern.fullmatch, names)):
             folder = target.with_name(match[0])
-            lock = _old_lock(folder, match[1], target)
+            try:
+                lock = _old_lock(folder, match[1])
+            except BlockingIOError:
+                if alone:
+                    raise OutputError("is being written by another run", path=target) from None
+                continue
             if lock is not None:
                 yield cls(folder, lock)
 
     def remove(self) -> None:
-        """Remove it, with the file if that is still in it, and let go of the lock."""
+        """Remove it with what is still in it, and let go of the lock."""
         with suppress(OSError):
+            if self.path.is_dir():
+                shutil.rmtree(self.path)
             self.path.unlink(missing_ok=True)
             (self.folder / "lock").unlink(missing_ok=True)
             self.folder.rmdir()
@@ -102,8 +108,12 @@ def _new_lock(folder: Path, token: str) -> IO[bytes] | None:
     return None
 
 
-def _old_lock(folder: Path, token: str, target: Path) -> IO[bytes] | None:
-    """The lock of a folder that a run left behind; None if it is gone, or no run made it."""
+def _old_lock(folder: Path, token: str) -> IO[bytes] | None:
+    """The lock of a folder that a run left behind; None if it is gone, or no run made it.
+
+    Raises:
+        BlockingIOError: a run is at work in it.
+    """
     mark = _MARK.format(token).encode()
     try:
         names = set(os.listdir(folder))
@@ -118,7 +128,7 @@ def _old_lock(folder: Path, token: str, target: Path) -> IO[bytes] | None:
         return None
     if not try_lock(lock.fileno()):
         lock.close()
-        raise OutputError("is being written by another run", path=target)
+        raise BlockingIOError
     written = lock.read(len(mark) + 1)
     # One that was killed while it wrote the mark had made nothing else yet.
     if written == mark or (mark.startswith(written) and names == {"lock"}):
@@ -149,6 +159,7 @@ def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
         work = Unfinished.make(target)
         try:
             with open(work.path, "x+b") as file:
+                _be_like(target, file.fileno())
                 yield file
                 file.flush()
                 os.replace(work.path, target)
@@ -160,6 +171,16 @@ def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
             path=path,
             remedy="choose another output",
         ) from error
+
+
+def _be_like(old: Path, descriptor: int) -> None:
+    """Give an open file the mode and owner of the file that it will replace, if there is one."""
+    with suppress(FileNotFoundError):
+        status = old.stat()
+        # Before the mode: who gives a file away loses its set-user-ID bits. Only root can.
+        with suppress(PermissionError):
+            os.chown(descriptor, status.st_uid, status.st_gid)
+        os.chmod(descriptor, stat.S_IMODE(status.st_mode))
 
 
 def write_whole(path: Path, data: bytes, *, force: bool) -> None:
@@ -189,20 +210,22 @@ def require_other(target: PathLike, *others: PathLike | None) -> None:
     Raises:
         UsageError: ``target`` is one of ``others``.
     """
-    if any(other is not None and _is_same(target, other) for other in others):
+    if not identities(target).isdisjoint(identities(*others)):
         raise UsageError(
             "is an input, or another output", path=target, remedy="choose another output"
         )
 
 
-def _is_same(path: PathLike, other: PathLike) -> bool:
-    """Whether both name one file, there or to come."""
-    try:
-        return os.path.realpath(path) == os.path.realpath(other) or (
-            os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
-        )
-    except ValueError:  # a zero byte: the name of no file
-        return False
+def identities(*paths: PathLike | None) -> set[object]:
+    """What tells files apart, by whatever name: where they are, and which they are if there."""
+    found: set[object] = set()
+    for path in paths:
+        with suppress(OSError, ValueError):  # ValueError: a zero byte, the name of no file
+            if path is not None:
+                found.add(os.path.realpath(path))
+                status = os.stat(path)
+                found.add((status.st_dev, status.st_ino))
+    return found
 
 
 def resolved(path: Path) -> Path:

@@ -17,8 +17,7 @@ from converter.files import remote
 from converter.files.source import WEIGHTS_SUFFIXES
 from converter.logs import OneLine
 from converter.operations.convert import convert, default_output
-
-PathLike = str | os.PathLike[str]
+from converter.options import PathLike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +27,12 @@ class Result:
     Attributes:
         source: as it was found.
         facts: the object that ``convert --json`` prints for it alone; with "error" if refused.
-        talk: what was said meanwhile, line by line.
+        messages: what was said meanwhile, line by line.
     """
 
     source: str
     facts: Mapping[str, Any]
-    talk: tuple[str, ...]
+    messages: tuple[str, ...]
 
     @property
     def ok(self) -> bool:
@@ -92,7 +91,8 @@ def convert_many(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
         try:
-            with _deaf():  # what starts now inherits it, and so is never interrupted half-way up
+            # What starts now inherits it, and so is never interrupted half-way up.
+            with _ignoring_interrupts():
                 submitted = [pool.submit(_convert, *job) for job in jobs]
             for done in as_completed(submitted):
                 yield done.result()
@@ -127,7 +127,7 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
+def _ignoring_interrupts() -> Iterator[None]:
     """Ignore Ctrl-C while the block runs: between jobs it is for the parent alone to handle."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -139,9 +139,9 @@ def _deaf() -> Iterator[None]:
 def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
     from converter.files import target as targets  # late: finding one file needs none of it
 
-    talk = _Talk()
+    messages = _Messages()
     logger = logging.getLogger("converter")
-    logger.handlers, logger.propagate = [talk], False
+    logger.handlers, logger.propagate = [messages], False
     logger.setLevel(logging.INFO)
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -157,10 +157,10 @@ def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
         # One that came just before there was a cleanup. Only now: until here the exception kept
         # its lock open.
         targets.remove_leftovers(Path(target))
-    return Result(source=source, facts={"source": source, **facts}, talk=tuple(talk.lines))
+    return Result(source=source, facts={"source": source, **facts}, messages=tuple(messages.lines))
 
 
-class _Talk(logging.Handler):
+class _Messages(logging.Handler):
     """Keeps what is said, for the parent to say."""
 
     def __init__(self) -> None:

@@ -8,26 +8,26 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from converter.checkpoint import payload
-from converter.checkpoint.dtypes import WIDTHS, Dtype
+from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
-from converter.darknet import evidence
-from converter.darknet.cfg import parse_cfg
-from converter.darknet.dialects import DEFAULT, DialectName
-from converter.darknet.header import Header
-from converter.darknet.network import Network, read_cfg, read_layers, read_network
-from converter.diagnosis import health
-from converter.diagnosis.health import Oddity, Survey
-from converter.errors import CheckpointError, NetworkError, OutputError, WeightsError
+from converter.checkpoint.reader import Tensors
+from converter.darknet.names import read_names
+from converter.darknet.network import Network
+from converter.darknet.remark import Remark
+from converter.diagnosis import health, remarks
+from converter.diagnosis.health import Anomaly, Survey
+from converter.errors import CheckpointError, OutputError, WeightsError
 from converter.families import name_layers, native_naming
 from converter.families.base import Naming
-from converter.files.hashing import Hashing
-from converter.files.source import Source, companion, read_names
+from converter.files.hashing import Hashing, sha256_of
+from converter.files.source import Source, companion
 from converter.files.target import remove_leftovers, replacing, require_other
-from converter.operations.convert import DialectChoice, FamilyChoice, PathLike
+from converter.identify import explaining, identify
+from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 from converter.version import TOOL
 
@@ -45,7 +45,7 @@ class Conversion:
         metadata: what the checkpoint says of itself.
         verified: whether the written file was read back and found equal.
         max_error: largest absolute rounding error, for a smaller type than float32.
-        warnings: values that no training gives.
+        warnings: what is to be said of cfg and header, and values that no training gives.
     """
 
     status: Literal["converted", "up to date", "dry run"]
@@ -54,7 +54,7 @@ class Conversion:
     metadata: Metadata
     verified: bool
     max_error: float = 0.0
-    warnings: tuple[Oddity, ...] = ()
+    warnings: tuple[Remark | Anomaly, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``convert --json`` prints."""
@@ -81,7 +81,7 @@ class Conversion:
             "cutoff": meta.cutoff,
             "left_out": [slot.label for slot in plan.left_out],
             "unfilled": list(plan.unfilled),
-            "warnings": [oddity.as_dict() for oddity in self.warnings],
+            "warnings": [warning.as_dict() for warning in self.warnings],
         }
 
 
@@ -103,6 +103,7 @@ class Job:
 
     def __post_init__(self) -> None:
         self.inputs = [self.source.path]
+        self.remarks: tuple[Remark, ...] = ()
 
     def run(self, cfg: PathLike | None, names: PathLike | None, *, dry_run: bool) -> Conversion:
         """Plan, write, check.
@@ -110,24 +111,34 @@ class Job:
         Raises:
             DarknetError: the reason why it was refused; nothing was changed.
         """
-        header, network, dialect = self._read_as(cfg)
-        plan = make_plan(
-            header=header,
-            size=self.source.size,
-            network=network,
-            naming=_choose_names(network, self.family),
-            dialect=dialect,
-            partial=self.partial,
-            source=self.source,
-        )
-        _tell_gaps(plan)
+        known = identify(self.source, cfg, None if self.dialect == "auto" else self.dialect)
+        if known.cfg is not None:
+            self.inputs.append(known.cfg)
+        if cfg is None:
+            log.info("network: %s", known.how)
+        if known.warning:
+            log.warning("%s", known.warning)
+        of_header = remarks.header_remarks(known.header, known.network, known.dialect)
+        remarks.report(known.network.remarks, strict=self.strict, path=known.cfg)
+        remarks.report(of_header, strict=self.strict, path=self.source.path)
+        self.remarks = (*known.network.remarks, *of_header)
+        self.assumed = dict(known.assumed)
+        with explaining(self.source):
+            plan = make_plan(
+                header=known.header,
+                size=self.source.size,
+                network=known.network,
+                naming=_choose_names(known.network, self.family),
+                dialect=known.dialect,
+                partial=self.partial,
+            )
+        _report_gaps(plan)
         meta = Metadata.of(
             plan,
             tool=TOOL,
             sha256="",
             dtype=self.dtype,
-            classes=network.classes,
-            names=self._names(names, network),
+            names=self._names(names, known.network),
             assumed=self.assumed,
         )
         survey = Survey(plan)
@@ -137,9 +148,9 @@ class Job:
             require_other(self.target, *self.inputs)
             current = _with_hash(meta, self.hashing.result())
             if self._is_current(plan, current, survey):
-                oddities = self._examine(survey)
+                anomalies = self._examine(survey)
                 remove_leftovers(self.target)
-                return self._done("up to date", plan, current, oddities, verified=True)
+                return self._done("up to date", plan, current, anomalies, verified=True)
             if not self.force:
                 raise OutputError(
                     "exists already, and is not this conversion",
@@ -148,60 +159,7 @@ class Job:
                 )
         return self._write(plan, meta, survey)
 
-    def _read_as(self, cfg: PathLike | None) -> tuple[Header, Network, DialectName]:
-        """Which network this file is, by its cfg, else by its size; and whose darknet's."""
-        path = Path(cfg) if cfg is not None else companion(self.source.path, ".cfg")
-        wanted = None if self.dialect == "auto" else self.dialect
-        if path is None:
-            first = wanted or DEFAULT
-            network = self._recognise(Header.decode(self.source.head, first), first)
-        else:
-            network = self._read_cfg(path)
-            if cfg is None:
-                log.info("network: %s, found beside the weights", path)
-        choice = evidence.choose(network, self.source.head, self.source.size, wanted)
-        if choice.warning:
-            log.warning("%s", choice.warning)
-        return Header.decode(self.source.head, choice.dialect), network, choice.dialect
-
-    def _read_cfg(self, path: Path) -> Network:
-        self.inputs.append(path)
-        try:
-            return read_network(path)
-        except NetworkError as error:
-            # late: a cfg that fits together needs no explanation
-            from converter.diagnosis.explain import explain_heads
-
-            layers = read_layers(parse_cfg(read_cfg(path)))
-            raise explain_heads(error, *layers, self.source) from error
-
-    def _recognise(self, header: Header, dialect: DialectName) -> Network:
-        from converter.diagnosis.architectures import recognise  # late: only without a cfg
-
-        floats, rest = divmod(self.source.size - header.size, 4)
-        readings = [] if rest else recognise(floats)
-        if len(readings) > 1:
-            raise WeightsError(
-                f"can be {' or '.join(map(str, readings))} by its size",
-                remedy="give its cfg with --cfg",
-            )
-        if not readings:
-            # late: a file that is recognised needs no explanation
-            from converter.diagnosis.explain import explain_unknown
-
-            raise explain_unknown(header, dialect, self.source)
-        reading = readings[0]
-        self.assumed = reading.assumed
-        log.info(
-            "network: %s, recognised by the %s floats of the file; anchors and input size (%s) are"
-            " assumed to be as published",
-            reading,
-            f"{floats:,}",
-            reading.architecture.size,
-        )
-        return reading.network
-
-    def _examine(self, survey: Survey) -> tuple[Oddity, ...]:
+    def _examine(self, survey: Survey) -> tuple[Anomaly, ...]:
         """What the values have that no training gives: told, or refused.
 
         Without verification only what a recognised file must have is looked at.
@@ -216,9 +174,9 @@ class Job:
             )
         if not (self.verify or self.strict):
             return ()
-        oddities = survey.complete(self.source)
-        health.report(oddities, strict=self.strict)
-        return oddities
+        anomalies = survey.complete(self.source)
+        health.report(anomalies, strict=self.strict)
+        return anomalies
 
     def _names(self, names: PathLike | None, network: Network) -> list[str] | None:
         path = Path(names) if names is not None else companion(self.source.path, ".names")
@@ -233,7 +191,7 @@ class Job:
         try:
             if read_head(self.target) != _head(plan, meta):
                 return False
-            return payload.compare(self.source, plan, self.target, self.dtype, survey.observe).ok
+            return self._compared(plan, self.target, survey).ok
         except CheckpointError:
             return False
 
@@ -245,37 +203,63 @@ class Job:
         blank = _head(plan, _with_hash(meta, "0" * 64))
         size = len(blank) + WIDTHS[self.dtype] * sum(slot.floats for slot in plan.tensors)
         error = 0.0
-        with replacing(self.target, size) as file:
+        with replacing(self.target, size) as file, self._hashing(file, plan, len(blank)) as hashing:
             file.write(blank)
             file.flush()
             if self.dtype == "float32":
-                payload.write(self.source, plan, file, len(blank))
+                payload.write(self.source, plan, file, len(blank), hashing.reached)
             else:
                 error = payload.write_rounded(self.source, plan, file, len(blank), self.dtype)
             if self.verify:
-                self._need_equal(plan, Path(file.name), survey)
-            meta = _with_hash(meta, self.hashing.result())
+                self._require_equal(plan, Path(file.name), survey)
+            meta = _with_hash(meta, hashing.result())
+            if (
+                self.verify
+                and hashing is self.hashing
+                and sha256_of(self.source) != meta.source_sha256
+            ):
+                raise self.source.changed()
             file.seek(0)
             file.write(_head(plan, meta))
             file.flush()
             if read_head(file.name) != _head(plan, meta):
                 raise _unlike(self.target, "its header")
-            self.source.need_unchanged()
-            oddities = self._examine(survey)
-        return self._done("converted", plan, meta, oddities, verified=self.verify, max_error=error)
+            self.source.require_unchanged()
+            anomalies = self._examine(survey)
+        return self._done("converted", plan, meta, anomalies, verified=self.verify, max_error=error)
 
-    def _need_equal(self, plan: Plan, written: Path, survey: Survey) -> None:
-        found = payload.compare(self.source, plan, written, self.dtype, survey.observe)
-        self.source.need_unchanged()
+    def _hashing(self, file: IO[bytes], plan: Plan, start: int) -> Hashing:
+        """The hash of the .weights file.
+
+        If the checkpoint holds all its bytes as they are, it is that of what is written, so that it
+        is true whatever becomes of the source meanwhile; they are compared anyway.
+        """
+        if not (self.verify and plan.verbatim and self.dtype == "float32"):
+            return self.hashing.begin()
+
+        def read_into(view: memoryview, offset: int) -> None:
+            os.preadv(file.fileno(), [view], offset)
+
+        end = start + plan.size - plan.header.size
+        prefix = plan.header.encode()
+        return Hashing(read_into, end, start=start, prefix=prefix, growing=True).begin()
+
+    def _require_equal(self, plan: Plan, written: Path, survey: Survey) -> None:
+        found = self._compared(plan, written, survey)
+        self.source.require_unchanged()
         if not found.ok:
             raise _unlike(self.target, ", ".join(found.mismatched[:3]))
+
+    def _compared(self, plan: Plan, written: Path, survey: Survey) -> payload.Comparison:
+        with Tensors(written, self.dtype) as tensors:
+            return payload.compare(self.source, plan, tensors, survey.observe)
 
     def _done(
         self,
         status: Literal["converted", "up to date", "dry run"],
         plan: Plan,
         meta: Metadata,
-        oddities: tuple[Oddity, ...],
+        anomalies: tuple[Anomaly, ...],
         *,
         verified: bool,
         max_error: float = 0.0,
@@ -287,7 +271,7 @@ class Job:
             metadata=meta,
             verified=verified,
             max_error=max_error,
-            warnings=oddities,
+            warnings=(*self.remarks, *anomalies),
         )
 
 
@@ -306,7 +290,7 @@ def _choose_names(network: Network, choice: FamilyChoice) -> Naming:
     return naming
 
 
-def _tell_gaps(plan: Plan) -> None:
+def _report_gaps(plan: Plan) -> None:
     if plan.left_out:
         log.warning(
             "this is no working detector: %d arrays of the file have no place in the article's"

@@ -9,20 +9,16 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from converter.checkpoint.dtypes import Dtype
 from converter.errors import UsageError, WeightsError
 from converter.files import remote
 from converter.files.hashing import Hashing
 from converter.files.source import WEIGHTS_SUFFIXES, opened
+from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 
 if TYPE_CHECKING:
     from converter.operations.conversion import Conversion
-
-PathLike = str | os.PathLike[str]
-FamilyChoice = str  # "auto", or a name in families.FAMILIES
-DialectChoice = Literal["auto", "pjreddie", "alexeyab"]
 
 
 def convert(
@@ -39,6 +35,7 @@ def convert(
     dry_run: bool = False,
     force: bool = False,
     strict: bool = False,
+    max_download: int = remote.MAX_DOWNLOAD,
 ) -> Conversion:
     """Convert a Darknet .weights file to a safetensors checkpoint, and check it.
 
@@ -56,11 +53,13 @@ def convert(
         dry_run: plan only.
         force: replace an output that is another file.
         strict: refuse values that no training gives, instead of warning.
+        max_download: bytes that a URL may have whose server does not say how many it has.
 
     Raises:
         DarknetError: the reason why it was refused; nothing was changed.
     """
-    target = default_output(source) if output is None else output
+    source = remote.plain(source)
+    target = default_output(source) if output is None else remote.plain(output)
     if _local_name(target).suffix in WEIGHTS_SUFFIXES:
         raise UsageError(
             "would hold safetensors under a Darknet file's name",
@@ -68,11 +67,13 @@ def convert(
             remedy="end it with .safetensors",
         )
     with (
-        remote.local_source(source) as local,
+        remote.local_source(source, max_download) as local,
         opened(local) as opened_source,
-        Hashing(opened_source) as hashing,
+        Hashing(opened_source.read_into, opened_source.size) as hashing,
         remote.local_target(target, force=force, dry_run=dry_run) as local_target,
     ):
+        if not verify or dtype != "float32" or os.path.lexists(local_target):
+            hashing.begin()  # else what is written is hashed
         from converter.operations.conversion import Job  # late: see above
 
         try:

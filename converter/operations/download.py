@@ -25,10 +25,10 @@ import requests
 from converter.errors import DownloadError, OutputError
 from converter.files import sniff
 from converter.files.target import Unfinished, require_space
+from converter.options import PathLike
 from converter.published import PublicFile, find_published
 from converter.version import TOOL
 
-PathLike = str | os.PathLike[str]
 Content = BufferedRandom | BufferedReader
 Progress = Callable[[int, int], None]  # (bytes that are there, bytes of the whole)
 
@@ -126,7 +126,7 @@ def fetch(
         with _growing(target) as part:
             require_space(target, file.size - _size(part))
             with _session() as session:
-                job = _Job(
+                job = _Transfer(
                     file=file, part=part, session=session, timeout=timeout, progress=progress
                 )
                 digest = job.run(waits)
@@ -215,7 +215,7 @@ class _ServerError(Exception):
 
 
 @dataclass(kw_only=True)
-class _Job:
+class _Transfer:
     """Filling one part from the servers of one file.
 
     Attributes:

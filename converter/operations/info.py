@@ -9,33 +9,34 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
+from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus
 from converter.checkpoint.dtypes import widen
-from converter.checkpoint.header import read_entries, read_metadata
-from converter.checkpoint.metadata import Metadata
-from converter.checkpoint.reader import Tensors
+from converter.checkpoint.header import read_contents
 from converter.darknet import evidence
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers.heads import AnchorHead
-from converter.darknet.network import Network, Node, parse_network, read_network
-from converter.diagnosis.architectures import recognise
-from converter.diagnosis.explain import explain_unknown
-from converter.diagnosis.health import Oddity, Survey
-from converter.errors import CheckpointError, DarknetError, WeightsError
-from converter.families import name_layers, native_naming
+from converter.darknet.names import read_names
+from converter.darknet.network import Network, read_network
+from converter.darknet.nodes import Node
+from converter.darknet.remark import Remark
+from converter.diagnosis.health import Anomaly, Survey
+from converter.diagnosis.remarks import header_remarks
+from converter.errors import DarknetError, WeightsError
+from converter.families import native_naming
 from converter.files.hashing import sha256_of
-from converter.files.source import Source, companion, opened, read_names
-from converter.plan import Plan, make_plan
+from converter.files.source import Source, companion, opened
+from converter.identify import explaining, identify
+from converter.options import PathLike
+from converter.plan import make_plan
 from converter.published import PUBLISHED
-
-PathLike = str | os.PathLike[str]
 
 # What batch norm gathers rather than learns.
 STATISTICS = ("rolling_mean", "rolling_variance")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class LayerInfo:
     """One layer.
 
     Attributes:
@@ -90,7 +91,7 @@ class Info:
         names: the classes.
         sha256: of a .weights file.
         published: the published file that it is, by its hash.
-        oddities: values that no training gives; None if they were not looked at.
+        anomalies: values that no training gives; None if they were not looked at.
         problem: why it could not be read in full.
     """
 
@@ -102,14 +103,24 @@ class Info:
     dialect: DialectName = DEFAULT
     family: str | None = None
     header: Header | None = None
-    rows: list[Row] = field(default_factory=list)
+    rows: list[LayerInfo] = field(default_factory=list)
     tensors: dict[str, tuple[str, list[int]]] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
     names: list[str] | None = None
     sha256: str | None = None
     published: str | None = None
-    oddities: tuple[Oddity, ...] | None = None
+    anomalies: tuple[Anomaly, ...] | None = None
     problem: DarknetError | None = None
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What is to be said of the network's cfg, and of the header that the file has."""
+        if not self.network:
+            return ()
+        if self.kind == "cfg" or not self.header:
+            return self.network.remarks
+        of_header = header_remarks(self.header, self.network, self.dialect)
+        return (*self.network.remarks, *of_header)
 
     @property
     def heads(self) -> list[tuple[Node, AnchorHead]]:
@@ -167,8 +178,9 @@ class Info:
             "sha256": self.sha256,
             "published": self.published,
             "warnings": None
-            if self.oddities is None
-            else [oddity.as_dict() for oddity in self.oddities],
+            if self.anomalies is None and not self.remarks
+            else [remark.as_dict() for remark in self.remarks]
+            + [anomaly.as_dict() for anomaly in self.anomalies or ()],
             "problem": self.problem.as_dict() if self.problem else None,
         }
 
@@ -230,97 +242,67 @@ def _of_weights(source: Source, cfg: PathLike | None, wanted: DialectName | None
 def _find_network(
     info: Info, source: Source, cfg: PathLike | None, wanted: DialectName | None
 ) -> None:
-    path = Path(cfg) if cfg is not None else companion(source.path, ".cfg")
-    if path is not None:
-        network, info.how = read_network(path), f"the network of {path}"
-    else:
-        network, info.how = _recognised(source, wanted or DEFAULT)
-    info.dialect = evidence.choose(network, source.head, source.size, wanted).dialect
-    info.header = header = Header.decode(source.head, info.dialect)
+    known = identify(source, cfg, wanted)
+    network, info.how = known.network, known.how
     info.network, info.family = network, native_naming(network).family
-    info.rows = list(_rows(network, info.dialect, header.size))
+    info.header, info.dialect = known.header, known.dialect
+    info.rows = list(_rows(network, info.dialect, known.header.size))
     names = companion(source.path, ".names")
     if names:
         info.names = read_names(names, network.classes)
-    plan = make_plan(
-        header=header,
-        size=source.size,
-        network=network,
-        naming=native_naming(network),
-        dialect=info.dialect,
-        partial=True,
-        source=source,
-    )
+    with explaining(source):
+        plan = make_plan(
+            header=known.header,
+            size=source.size,
+            network=network,
+            naming=native_naming(network),
+            dialect=info.dialect,
+            partial=True,
+        )
     if plan.cutoff is not None:
         info.how += f", of which it holds the first {plan.cutoff} layers"
-    info.oddities = Survey(plan).complete(source)
-
-
-def _recognised(source: Source, dialect: DialectName) -> tuple[Network, str]:
-    header = Header.decode(source.head, dialect)
-    floats, rest = divmod(source.size - header.size, 4)
-    readings = [] if rest else recognise(floats)
-    if not readings:
-        raise explain_unknown(header, dialect, source)
-    text = " or ".join(map(str, readings))
-    return readings[0].network, f"{text}, recognised by its size; anchors and input size assumed"
+    info.anomalies = Survey(plan).complete(source)
 
 
 def _of_checkpoint(path: Path) -> Info:
-    entries = read_entries(path)
+    contents = read_contents(path)
     info = Info(kind="safetensors", path=path, size=path.stat().st_size)
-    info.metadata = read_metadata(path)
+    info.metadata = dict(contents.metadata)
     info.tensors = {
-        name: (entry["dtype"], entry["shape"])
-        for name, entry in entries.items()
-        if name != "__metadata__"
+        name: (entry.dtype, list(entry.shape)) for name, entry in contents.entries.items()
     }
     try:
-        _follow_metadata(info, Metadata.decode(info.metadata))
+        _follow(info, Checkpoint.of(contents))
     except DarknetError as error:
         error.path = error.path or os.fspath(path)
         info.problem = error
     return info
 
 
-def _follow_metadata(info: Info, meta: Metadata) -> None:
-    network = parse_network(meta.cfg)
-    info.network, info.header, info.dialect = network, meta.header, meta.dialect
-    info.family, info.names = meta.family, meta.names
-    info.how = f"the network that {meta.tool} wrote into it"
-    info.rows = list(_rows(network, meta.dialect, meta.header.size))
-    plan = make_plan(
-        header=meta.header,
-        size=None,
-        network=network,
-        naming=name_layers(network, meta.family),
-        dialect=meta.dialect,
-        cutoff=meta.cutoff,
-    )
-    info.oddities = _examined(info.path, plan, meta)
-
-
-def _examined(path: Path, plan: Plan, meta: Metadata) -> tuple[Oddity, ...]:
+def _follow(info: Info, stored: Checkpoint) -> None:
+    plan, claims = stored.plan, stored.metadata
+    info.network, info.header, info.dialect = plan.network, plan.header, plan.dialect
+    info.family, info.names = plan.naming.family, claims.names
+    info.how = f"the network that {claims.tool} wrote into it"
+    info.rows = list(_rows(plan.network, plan.dialect, plan.header.size))
     survey = Survey(plan)
-    with Tensors(path, meta.dtype) as tensors:
-        surplus = tensors.names.difference(slot.tensor for slot in plan.tensors)
-        if surplus:
-            raise CheckpointError("has a tensor that its network lacks", place=min(surplus))
+    with stored.tensors() as tensors:
+        require_no_surplus(stored.contents.names, plan)
         for slot in plan.tensors:
-            tensors.need(slot)
+            tensors.require(slot)
             for bits in tensors.in_file_order(slot):
-                survey.observe(slot, widen(bits, meta.dtype))
-    return survey.findings()
+                survey.observe(slot, widen(bits, stored.dtype))
+    info.anomalies = survey.findings()
 
 
-def _rows(network: Network, dialect: DialectName, start: int) -> Iterator[Row]:
+def _rows(network: Network, dialect: DialectName, start: int) -> Iterator[LayerInfo]:
     for node in network.nodes:
         counts = {True: 0, False: 0}
         for array in node.layer.arrays(node.inputs, dialect):
             if array.on_disk:
                 counts[array.kind.endswith(STATISTICS)] += prod(array.shape)
         end = start + 4 * sum(counts.values())
-        yield Row(
+        yield LayerInfo(
             node=node,
             parameters=counts[False],
             statistics=counts[True],

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from converter.checkpoint import payload
-from converter.checkpoint.dtypes import CODES, DTYPES, Dtype
-from converter.checkpoint.header import read_entries, read_metadata
-from converter.checkpoint.metadata import Metadata
-from converter.darknet.dialects import DEFAULT, DialectName
-from converter.darknet.header import Header
-from converter.darknet.network import Network, parse_network, read_network, render_cfg
-from converter.errors import CheckpointError, DarknetError, FamilyError, OutputError, UsageError
-from converter.families import FAMILIES, name_layers
+from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus, require_way_back
+from converter.checkpoint.metadata import NetworkUnknown
+from converter.darknet.dialects import DEFAULT
+from converter.darknet.network import Network, read_network, render_cfg
+from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.hashing import sha256_of
 from converter.files.source import opened
 from converter.files.target import remove_leftovers, replacing, require_other, write_whole
-from converter.operations.convert import DialectChoice, PathLike
-from converter.plan import Plan, make_plan
+from converter.options import DialectChoice, PathLike
+from converter.plan import Plan
 
 log = logging.getLogger("converter")
 
@@ -100,24 +96,17 @@ def revert(
             path=target,
             remedy="end it with .weights",
         )
-    try:
-        plan, dtype, digest = _plan(source, cfg, dialect)
-        if dtype != "float32" and not force:
-            raise CheckpointError(
-                f"holds {dtype} values: the float32 values that they once were are lost",
-                remedy="--force writes them as they are now",
-            )
-    except DarknetError as error:
-        error.path = error.path or os.fspath(checkpoint)
-        raise
+    stored = _open(source, cfg, dialect, force=force)
+    plan = stored.plan
     if dry_run:
-        payload.need_all(source, plan, dtype)
-        return _done("dry run", target, plan, "", digest, verified=False)
+        with stored.tensors() as tensors:
+            payload.require_all(tensors, plan)
+        return _done("dry run", target, stored, "", verified=False)
     require_other(target, checkpoint, cfg)
     if cfg_out is not None:
         require_other(cfg_out, checkpoint, cfg, target)
     there = os.path.lexists(target)
-    current = _current(target, plan, source, dtype) if there else None
+    current = _current(target, stored) if there else None
     if there and current is None and not force:
         raise OutputError(
             "exists already, and is not this conversion",
@@ -127,128 +116,46 @@ def revert(
     if current is not None:
         remove_leftovers(target)
         _write_cfg(cfg_out, plan.network, force=force)
-        return _done("up to date", target, plan, current, digest, verified=True)
+        return _done("up to date", target, stored, current, verified=True)
     with replacing(target, plan.size) as file:
-        written = payload.restore(source, plan, file, dtype)
+        with stored.tensors() as tensors:
+            written = payload.restore(tensors, plan, file)
         file.flush()
-        if verify and not _holds(Path(file.name), plan, source, dtype):
+        if verify and not _is_equal(Path(file.name), stored):
             raise OutputError("does not hold what was written to it", path=target)
         _write_cfg(cfg_out, plan.network, force=force)
-    return _done("converted", target, plan, written, digest, verified=verify)
+    return _done("converted", target, stored, written, verified=verify)
 
 
-def _plan(
-    checkpoint: Path, cfg: PathLike | None, dialect: DialectChoice
-) -> tuple[Plan, Dtype, str | None]:
-    """The plan of the .weights file, the checkpoint's type, and the hash of its source."""
-    entries = read_metadata(checkpoint)
-    if "schema" not in entries:
-        if cfg is None:
-            raise CheckpointError(
-                "does not say which network it is", remedy="give its cfg with --cfg"
+def _open(path: Path, cfg: PathLike | None, dialect: DialectChoice, *, force: bool) -> Checkpoint:
+    """The checkpoint, if it can go back."""
+    network = None if cfg is None else read_network(cfg)
+    try:
+        stored = Checkpoint.open(path, network, DEFAULT if dialect == "auto" else dialect)
+        if dialect not in ("auto", stored.plan.dialect):
+            raise UsageError(
+                f"--dialect {dialect} contradicts the checkpoint, which is {stored.plan.dialect}"
             )
-        wanted = DEFAULT if dialect == "auto" else dialect
-        return plan_for(_names(checkpoint), read_network(cfg), wanted), _dtype(checkpoint), None
-    if dialect != "auto" and dialect != entries.get("dialect"):
-        raise UsageError(
-            f"--dialect {dialect} contradicts the checkpoint, which is {entries.get('dialect')}"
-        )
-    meta = Metadata.decode(entries)
-    require_way_back(meta)
-    network = read_network(cfg) if cfg is not None else parse_network(meta.cfg)
-    plan = make_plan(
-        header=meta.header,
-        size=None,
-        network=network,
-        naming=name_layers(network, meta.family),
-        dialect=meta.dialect,
-        cutoff=meta.cutoff,
-    )
-    _refuse_surplus(_names(checkpoint), plan)
-    return plan, meta.dtype, meta.source_sha256
+        require_way_back(stored.plan.naming.family)
+        require_no_surplus(stored.contents.names, stored.plan)
+        if stored.dtype != "float32" and not force:
+            raise CheckpointError(
+                f"holds {stored.dtype} values: the float32 values that they once were are lost",
+                remedy="--force writes them as they are now",
+            )
+    except NetworkUnknown as error:
+        error.remedy = "give its cfg with --cfg"
+        raise
+    except DarknetError as error:
+        error.path = error.path or os.fspath(path)
+        raise
+    return stored
 
 
-def _names(checkpoint: Path) -> set[str]:
-    return {name for name in read_entries(checkpoint) if name != "__metadata__"}
-
-
-def plan_for(names: Collection[str], network: Network, dialect: DialectName) -> Plan:
-    """The plan of the .weights file that tensors with these ``names`` make: they tell the family.
-
-    Raises:
-        CheckpointError: they are no network of any family.
-    """
-    lacking: dict[str, list[str]] = {}
-    for family in FAMILIES.values():
-        if family.one_way:
-            continue
-        try:
-            naming = family.name_layers(network)
-        except FamilyError:
-            continue
-        plan = make_plan(
-            header=Header.written_by(dialect),
-            size=None,
-            network=network,
-            naming=naming,
-            dialect=dialect,
-        )
-        lacking[family.name] = [slot.tensor for slot in plan.slots if slot.tensor not in names]
-        if not lacking[family.name]:
-            _refuse_surplus(names, plan)
-            return plan
-    name, missing = min(lacking.items(), key=lambda item: len(item[1]))
-    raise CheckpointError(
-        f"lacks {len(missing)} tensors of family {name}",
-        place=missing[0],
-        remedy="rename its tensors as `convert --dry-run` prints them",
-    )
-
-
-def require_way_back(meta: Metadata) -> None:
-    """Refuse a checkpoint that does not hold all that its .weights file did.
-
-    Raises:
-        CheckpointError: with the reason.
-    """
-    reason = FAMILIES[meta.family].one_way
-    if reason:
-        raise CheckpointError(
-            reason, remedy=f"convert the .weights again without --family {meta.family}"
-        )
-
-
-def _refuse_surplus(names: Collection[str], plan: Plan) -> None:
-    """Refuse tensors that the .weights file has no place for."""
-    surplus = sorted(
-        name
-        for name in set(names).difference(slot.tensor for slot in plan.slots)
-        if not name.endswith("num_batches_tracked")
-    )
-    if surplus:
-        raise CheckpointError(
-            f"has {len(surplus)} tensors that its network lacks",
-            place=surplus[0],
-            remedy="give the cfg that it belongs to with --cfg",
-        )
-
-
-def _dtype(checkpoint: Path) -> Dtype:
-    codes = {
-        entry.get("dtype")
-        for name, entry in read_entries(checkpoint).items()
-        if name != "__metadata__" and not name.endswith("num_batches_tracked")
-    }
-    found = next((dtype for dtype in DTYPES if codes == {CODES[dtype]}), None)
-    if found is None:
-        raise CheckpointError(f"holds {', '.join(map(str, codes))}, Darknet knows float32 only")
-    return found
-
-
-def _current(target: Path, plan: Plan, checkpoint: Path, dtype: Dtype) -> str | None:
+def _current(target: Path, stored: Checkpoint) -> str | None:
     """The hash of ``target`` if it is this conversion already."""
     try:
-        if not _holds(target, plan, checkpoint, dtype):
+        if not _is_equal(target, stored):
             return None
         with opened(target) as source:
             return sha256_of(source)
@@ -256,13 +163,13 @@ def _current(target: Path, plan: Plan, checkpoint: Path, dtype: Dtype) -> str | 
         return None
 
 
-def _holds(weights: Path, plan: Plan, checkpoint: Path, dtype: Dtype) -> bool:
-    with opened(weights) as source:
-        head = plan.header.encode()
+def _is_equal(weights: Path, stored: Checkpoint) -> bool:
+    plan = stored.plan
+    with opened(weights) as source, stored.tensors() as tensors:
         return (
             source.size == plan.size
-            and source.head.startswith(head)
-            and payload.compare(source, plan, checkpoint, dtype).ok
+            and source.head.startswith(plan.header.encode())
+            and payload.compare(source, plan, tensors).ok
         )
 
 
@@ -275,18 +182,17 @@ def _write_cfg(path: PathLike | None, network: Network, *, force: bool) -> None:
 def _done(
     status: Literal["converted", "up to date", "dry run"],
     output: Path,
-    plan: Plan,
+    stored: Checkpoint,
     sha256: str,
-    source_sha256: str | None,
     *,
     verified: bool,
 ) -> Reversion:
-    known = source_sha256 if sha256 else None
+    claims = stored.claims
     return Reversion(
         status=status,
         output=output,
-        plan=plan,
+        plan=stored.plan,
         sha256=sha256,
-        identical=None if known is None else known == sha256,
+        identical=claims.source_sha256 == sha256 if claims and sha256 else None,
         verified=verified,
     )

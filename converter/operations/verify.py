@@ -1,24 +1,44 @@
-"""verify(): a checkpoint against the .weights file it was made from."""
+"""verify(): a checkpoint, and all that it says of itself, against the files it was made from."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from converter.checkpoint import payload
-from converter.checkpoint.header import read_metadata
+from converter.checkpoint.checkpoint import Checkpoint
 from converter.checkpoint.metadata import Metadata
 from converter.checkpoint.payload import Comparison
+from converter.darknet.dialects import DialectName
 from converter.darknet.header import Header
-from converter.darknet.network import parse_network, read_network
-from converter.errors import CheckpointError, WeightsError
-from converter.families import name_layers
-from converter.files.source import opened
+from converter.darknet.layers import Layer
+from converter.darknet.names import read_names
+from converter.darknet.network import Network, read_network
+from converter.errors import WeightsError
+from converter.files.hashing import Hashing
+from converter.files.source import Source, opened
+from converter.identify import explaining
+from converter.options import PathLike
 from converter.plan import Plan, make_plan
 
-PathLike = str | os.PathLike[str]
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One thing that the checkpoint says of itself.
+
+    Attributes:
+        name: its key in the metadata; "network" for ``cfg``, which is compared as it is parsed.
+        ok: whether it is true; None if there was nothing to compare it with.
+        text: why not, or what it could have been compared with.
+    """
+
+    name: str
+    ok: bool | None
+    text: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,18 +49,18 @@ class Verification:
         plan: which bytes should be where.
         metadata: what the checkpoint says of itself.
         comparison: what is.
-        header_ok: whether the recorded header is the file's, and the recorded end.
+        claims: what it says of itself, compared.
     """
 
     plan: Plan
     metadata: Metadata
     comparison: Comparison
-    header_ok: bool
+    claims: tuple[Claim, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether the checkpoint holds exactly this file."""
-        return self.comparison.ok and self.header_ok
+        """Whether the checkpoint holds exactly this file, and says nothing that is not true."""
+        return self.comparison.ok and not any(claim.ok is False for claim in self.claims)
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``verify --json`` prints."""
@@ -51,47 +71,132 @@ class Verification:
             "mismatched": list(self.comparison.mismatched),
             "missing": list(self.comparison.missing),
             "unexpected": list(self.comparison.unexpected),
-            "header": self.header_ok,
+            "header": next(claim.ok for claim in self.claims if claim.name == "header"),
+            "claims": {claim.name: claim.ok for claim in self.claims},
+            "remarks": {claim.name: claim.text for claim in self.claims if claim.text},
             "dtype": self.metadata.dtype,
         }
 
 
-def verify(source: PathLike, checkpoint: PathLike, *, cfg: PathLike | None = None) -> Verification:
+def verify(
+    source: PathLike,
+    checkpoint: PathLike,
+    *,
+    cfg: PathLike | None = None,
+    names: PathLike | None = None,
+    dialect: DialectName | None = None,
+) -> Verification:
     """Compare ``checkpoint`` with the .weights file it was made from, value by value.
+
+    What it says of itself is compared, too: the header, the end and the hash with the .weights
+    file, and with what else is given.
 
     Args:
         source: the .weights file.
         checkpoint: the safetensors file.
-        cfg: the network, if the checkpoint should not be believed about it.
+        cfg: the network that it should be.
+        names: the class names that it should have, one a line.
+        dialect: whose darknet it should be of.
 
     Raises:
         DarknetError: they cannot be compared.
     """
-    try:
-        meta = Metadata.decode(read_metadata(checkpoint))
-    except CheckpointError as error:
-        error.path = os.fspath(checkpoint)
-        raise
-    with opened(Path(source)) as opened_source:
-        header = Header.decode(opened_source.head, meta.dialect)
-        network = read_network(cfg) if cfg else parse_network(meta.cfg)
+    stored = Checkpoint.open(checkpoint)
+    meta = stored.metadata
+    network = read_network(cfg) if cfg else stored.network
+    with (
+        opened(Path(source)) as weights,
+        Hashing(weights.read_into, weights.size) as hashing,
+        stored.tensors() as tensors,
+    ):
+        header = Header.decode(weights.head, meta.dialect)
         try:
-            plan = make_plan(
-                header=header,
-                size=opened_source.size,
-                network=network,
-                naming=name_layers(network, meta.family),
-                dialect=meta.dialect,
-                partial=meta.cutoff is not None,
-                source=opened_source,
-            )
+            with explaining(weights):
+                plan = make_plan(
+                    header=header,
+                    size=weights.size,
+                    network=stored.network,
+                    naming=stored.plan.naming,
+                    dialect=meta.dialect,
+                    partial=meta.cutoff is not None,
+                )
         except WeightsError as error:
             error.path = os.fspath(source)
             raise
-        comparison = payload.compare(opened_source, plan, Path(checkpoint), meta.dtype)
-        return Verification(
-            plan=plan,
-            metadata=meta,
-            comparison=comparison,
-            header_ok=(header, plan.cutoff) == (meta.header, meta.cutoff),
+        hashing.begin()
+        comparison = payload.compare(weights, plan, tensors)
+        claims = (
+            _compared("header", meta.header, header, weights),
+            _compared("cutoff", meta.cutoff, plan.cutoff, weights),
+            _compared("source_sha256", meta.source_sha256, hashing.result(), weights),
+            _network(stored.network, network, cfg),
+            _names(meta.names, names, network.classes),
+            _dialect(meta.dialect, dialect),
         )
+    return Verification(plan=plan, metadata=meta, comparison=comparison, claims=claims)
+
+
+def _compared(name: str, said: object, true: object, weights: Source) -> Claim:
+    text = "" if said == true else f"{_shown(said)}, but {weights.path} has {_shown(true)}"
+    return Claim(name=name, ok=said == true, text=text)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Header):
+        return f"version {value.version}, {value.seen:,} pictures seen"
+    return str(value)
+
+
+def _network(said: Network, true: Network, cfg: PathLike | None) -> Claim:
+    if cfg is None:
+        return Claim(name="network", ok=None, text="its own cfg was believed: --cfg compares it")
+    difference = next(_differences(said, true), None)
+    text = f"differs from {os.fspath(cfg)}: {difference}" if difference else ""
+    return Claim(name="network", ok=difference is None, text=text)
+
+
+def _differences(said: Network, true: Network) -> Iterator[str]:
+    """Where two networks differ, as they are parsed: what only training reads does not count."""
+    for option, ours, theirs in _unequal(said.net, true.net):
+        yield f"{option} of [net] is {ours}, there {theirs}"
+    if len(said.nodes) != len(true.nodes):
+        yield f"it has {len(said.nodes)} layers, there are {len(true.nodes)}"
+    for node, other in zip(said.nodes, true.nodes, strict=False):
+        if type(node.layer) is not type(other.layer):
+            yield f"{node.place} is [{other.layer.type}] there"
+            return
+        for option, ours, theirs in _unequal(node.layer, other.layer):
+            yield f"{option} of {node.place} is {ours}, there {theirs}"
+
+
+def _unequal(ours: Layer, theirs: Layer) -> Iterator[tuple[str, str, str]]:
+    """Options of two layers of one type that differ: (name, the one, the other)."""
+    for option in fields(ours):
+        pair = getattr(ours, option.name), getattr(theirs, option.name)
+        if option.compare and pair[0] != pair[1]:
+            yield option.name.rstrip("_"), _option(pair[0]), _option(pair[1])
+
+
+def _option(value: object) -> str:
+    text = ",".join(f"{v:g}" for v in value) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _names(said: Sequence[str] | None, path: PathLike | None, classes: int | None) -> Claim:
+    if path is None:
+        return Claim(name="names", ok=None, text="they were believed: --names compares them")
+    true = read_names(Path(path), classes)
+    pairs = enumerate(zip_longest(said or (), true, fillvalue="nothing"))
+    wrong = next((item for item in pairs if item[1][0] != item[1][1]), None)
+    if wrong is None:
+        return Claim(name="names", ok=True)
+    label, (ours, theirs) = wrong
+    text = f"class {label} is {ours}, but {theirs} in {os.fspath(path)}"
+    return Claim(name="names", ok=False, text=text)
+
+
+def _dialect(said: DialectName, true: DialectName | None) -> Claim:
+    if true is None:
+        return Claim(name="dialect", ok=None, text=f"{said} was believed: --dialect compares it")
+    text = "" if said == true else f"{said}, not {true}"
+    return Claim(name="dialect", ok=said == true, text=text)

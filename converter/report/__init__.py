@@ -12,13 +12,12 @@ from pathlib import Path
 from converter.checkpoint.metadata import Metadata
 from converter.errors import OutputError, UsageError, printable
 from converter.files.target import require_other, write_whole
+from converter.options import PathLike
 from converter.plan import Plan
-from converter.report.model import Parity, Report
-from converter.report.pages import WRITERS, need_jinja
+from converter.report.model import LayerError, Report
+from converter.report.pages import WRITERS, require_jinja
 from converter.report.statistics import Statistics, measure
 from converter.report.values import survey
-
-PathLike = str | os.PathLike[str]
 
 
 def write_report(
@@ -54,15 +53,15 @@ def write_report(
     """
     target = Path(path)
     check_target(target, source)
-    statistics, oddities = survey(Path(source), plan, metadata.dtype)
+    statistics, anomalies = survey(Path(source), plan, metadata.dtype)
     report = Report(
         name=printable(Path(source).name),
         plan=plan,
         metadata=metadata,
         verified=verified,
         statistics=statistics,
-        oddities=oddities,
-        parity=[Parity(*row) for row in parity or ()],
+        anomalies=anomalies,
+        parity=[LayerError(*row) for row in parity or ()],
         agrees=agrees,
     )
     # Names and cfg are a stranger's: what is no Unicode is shown as escapes.
@@ -86,11 +85,11 @@ def check_target(path: PathLike, *files: PathLike | None) -> None:
             "is no format of a report", path=path, remedy=f"end it with {', '.join(WRITERS)}"
         )
     if target.suffix != ".json":
-        need_jinja()
+        require_jinja()
     if not os.path.isdir(target.parent):
         raise OutputError("cannot be written: there is no such folder", path=path,
                           remedy="make it first")  # fmt: skip
     require_other(target, *files)
 
 
-__all__ = ["Parity", "Report", "Statistics", "check_target", "measure", "write_report"]
+__all__ = ["LayerError", "Report", "Statistics", "check_target", "measure", "write_report"]

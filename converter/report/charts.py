@@ -9,7 +9,7 @@ from math import ceil, floor, isfinite, log10
 
 from converter.plan import Plan
 from converter.report.drawing import number
-from converter.report.model import Parity
+from converter.report.model import LayerError
 
 HISTOGRAM_HEIGHT = 16
 
@@ -90,7 +90,7 @@ def _exact(value: float) -> str:
 class Mark:
     """A layer's two errors; ``y_*`` from the top, None for a value that is not finite."""
 
-    parity: Parity
+    parity: LayerError
     x: float
     y_absolute: float | None
     y_relative: float | None
@@ -112,7 +112,7 @@ class ErrorPlot:
     height: float
 
 
-def error_plot(rows: Sequence[Parity], layers: int) -> ErrorPlot:
+def error_plot(rows: Sequence[LayerError], layers: int) -> ErrorPlot:
     """The plot of ``rows`` for a network of so many layers."""
     width, height = 1000.0, 200.0
     values = [abs(v) for row in rows for v in row[1:] if isfinite(v) and v]

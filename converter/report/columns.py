@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from math import ceil
 
-from converter.darknet.network import Node
+from converter.darknet.nodes import Node
 from converter.report.drawing import Box, Chip, Drawing, Panel, Point, Wire, curve, line
 from converter.report.text import shape, span
 

@@ -12,15 +12,15 @@ from converter.checkpoint.metadata import Metadata
 from converter.darknet.cfg import parse_cfg
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.routing import Route, Upsample
-from converter.darknet.network import Node
-from converter.diagnosis.health import Oddity
+from converter.darknet.nodes import Node
+from converter.diagnosis.health import Anomaly
 from converter.plan import Plan, Slot
 from converter.report.statistics import Statistics
 
 State = Literal["converted", "left out", "not in the file", "without weights"]
 
 
-class Parity(NamedTuple):
+class LayerError(NamedTuple):
     """How far a layer's output is from an engine's.
 
     ``max_abs`` is the largest difference of two values, ``relative`` that of the whole output.
@@ -32,7 +32,7 @@ class Parity(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ArrayView:
     """One array of the file; ``statistics`` is None if its values are not at hand."""
 
     slot: Slot
@@ -56,8 +56,8 @@ class LayerView:
     line: int
     module: str
     state: State
-    rows: Sequence[Row]
-    parity: Parity | None
+    rows: Sequence[ArrayView]
+    parity: LayerError | None
 
     @property
     def kind(self) -> str:
@@ -74,7 +74,7 @@ class LayerView:
         return next((name for name, fits in groups if fits), "other")
 
     @property
-    def largest(self) -> Row | None:
+    def largest(self) -> ArrayView | None:
         """The array with the most values, if any of them can be shown."""
         measured = [row for row in self.rows if row.statistics and row.statistics.mean is not None]
         return max(measured, key=lambda row: row.slot.floats, default=None)
@@ -95,7 +95,7 @@ class Report:
         verified: whether the checkpoint was compared with its .weights file and found equal; None
             if it was not compared.
         statistics: of the arrays whose values are at hand.
-        oddities: what in those values no training gives.
+        anomalies: what in those values no training gives.
         parity: a row for each layer that was run and compared with an engine's.
         agrees: whether they are close enough; None if nothing was run.
     """
@@ -105,8 +105,8 @@ class Report:
     metadata: Metadata
     verified: bool | None
     statistics: Mapping[Slot, Statistics]
-    oddities: Sequence[Oddity]
-    parity: Sequence[Parity]
+    anomalies: Sequence[Anomaly]
+    parity: Sequence[LayerError]
     agrees: bool | None = None
 
     @cached_property
@@ -115,7 +115,7 @@ class Report:
         plan = self.plan
         # A recognised network was not read from its text: its layers do not know their lines.
         lines = [section.line for section in parse_cfg(plan.network.text)[1:]]
-        rows: dict[int, list[Row]] = {node.index: [] for node in plan.network.nodes}
+        rows: dict[int, list[ArrayView]] = {node.index: [] for node in plan.network.nodes}
         for row in self.rows:
             rows[row.slot.node.index].append(row)
         parity = {row.layer: row for row in self.parity}
@@ -132,14 +132,14 @@ class Report:
         )
 
     @cached_property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[ArrayView, ...]:
         """Every array of the file, in its order."""
         return tuple(
-            Row(slot=slot, statistics=self.statistics.get(slot)) for slot in self.plan.slots
+            ArrayView(slot=slot, statistics=self.statistics.get(slot)) for slot in self.plan.slots
         )
 
     @property
-    def flawed(self) -> tuple[Row, ...]:
+    def flawed(self) -> tuple[ArrayView, ...]:
         """Arrays with values that are not finite."""
         return tuple(
             row
@@ -153,7 +153,7 @@ class Report:
         return sum(slot.floats for slot in self.plan.tensors)
 
     @property
-    def worst(self) -> Parity | None:
+    def worst(self) -> LayerError | None:
         """The layer that is farthest from the engine's; one that is not finite before others."""
         return max(
             self.parity,
@@ -183,7 +183,7 @@ class Report:
             "lossless": meta.lossless,
             "verified": self.verified,
             "agrees": self.agrees,
-            "warnings": [oddity.as_dict() for oddity in self.oddities],
+            "warnings": [anomaly.as_dict() for anomaly in self.anomalies],
             "complete": meta.complete,
             "cutoff": meta.cutoff,
             "tensors": len(plan.tensors),
@@ -193,7 +193,7 @@ class Report:
         }
 
 
-def _state(plan: Plan, node: Node, rows: Sequence[Row]) -> State:
+def _state(plan: Plan, node: Node, rows: Sequence[ArrayView]) -> State:
     if rows:
         return "converted" if all(row.slot.tensor for row in rows) else "left out"
     owned = any(True for _ in node.layer.arrays(node.inputs, plan.dialect))
@@ -218,7 +218,7 @@ def _layer_dict(layer: LayerView) -> dict[str, Any]:
     }
 
 
-def _row_dict(row: Row) -> dict[str, Any]:
+def _row_dict(row: ArrayView) -> dict[str, Any]:
     slot = row.slot
     return {
         "kind": slot.kind,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from converter.darknet.layers.combining import Shortcut
-from converter.darknet.network import Node
+from converter.darknet.nodes import Node
 from converter.report.drawing import Box, Caption, Chip, Drawing, Panel, Point, Wire, line
 from converter.report.places import Place
 from converter.report.text import shape

@@ -84,7 +84,7 @@ def _cfg_lines(text: str) -> list[str]:
     return [printable(line.expandtabs()) for line in lines]
 
 
-def need_jinja() -> None:
+def require_jinja() -> None:
     """Check that jinja2 is there.
 
     Raises:

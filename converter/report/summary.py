@@ -21,7 +21,7 @@ class Verdict:
 
 def verdict(report: Report) -> Verdict:
     """The report's first sentence."""
-    text = _compared(report) + _parity(report)
+    text = _compared(report) + _errors_text(report)
     if report.verified is False:
         return Verdict(level="bad", title="Different", text=text)
     if report.agrees is False:
@@ -84,7 +84,7 @@ def _compared(report: Report) -> str:
     return f"All {report.floats:,} floats of the checkpoint are {bits}."
 
 
-def _parity(report: Report) -> str:
+def _errors_text(report: Report) -> str:
     worst = report.worst
     if worst is None:
         return ""
@@ -116,5 +116,5 @@ def _notices(report: Report) -> Iterator[str]:
             f"There was no cfg: {meta.assumed.get('architecture', 'the network')} was recognised by"
             " the number of floats. Anchors and picture size are assumed to be as published."
         )
-    for oddity in report.oddities:
-        yield f"{oddity.text}: no training gives that."
+    for anomaly in report.anomalies:
+        yield f"{anomaly.text}: no training gives that."

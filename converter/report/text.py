@@ -7,7 +7,7 @@ from converter.darknet.layers.combining import Shortcut
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.routing import Route, Upsample
-from converter.darknet.network import Node
+from converter.darknet.nodes import Node
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 DASH = "\N{EN DASH}"

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.checkpoint import payload
-from converter.checkpoint.dtypes import Dtype, widen
-from converter.checkpoint.metadata import Metadata
+from converter.checkpoint.checkpoint import Checkpoint
+from converter.checkpoint.dtypes import widen
 from converter.checkpoint.reader import CHUNK, Tensors
-from converter.diagnosis.health import Oddity, Survey
+from converter.diagnosis.health import Anomaly, Survey
 from converter.files.source import Source, opened
+from converter.options import Dtype, PathLike
 from converter.plan import Plan, Slot
 from converter.report.statistics import Statistics, measure
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def is_checkpoint(path: str | os.PathLike[str]) -> bool:
+def is_checkpoint(path: PathLike) -> bool:
     """Whether a file looks like safetensors: JSON after eight bytes of length."""
     try:
         with open(path, "rb") as file:
@@ -33,7 +34,7 @@ def is_checkpoint(path: str | os.PathLike[str]) -> bool:
 
 def survey(
     path: Path, plan: Plan, dtype: Dtype
-) -> tuple[dict[Slot, Statistics], tuple[Oddity, ...]]:
+) -> tuple[dict[Slot, Statistics], tuple[Anomaly, ...]]:
     """Every array of ``plan`` that the .weights file or checkpoint holds.
 
     Args:
@@ -50,32 +51,31 @@ def survey(
     if is_checkpoint(path):
         with Tensors(path, dtype) as tensors:
             for slot in plan.tensors:
-                tensors.need(slot)
+                tensors.require(slot)
             return _look(plan, plan.tensors, partial(_from_tensor, tensors))
     with opened(path) as source:
         return _look(plan, plan.slots, partial(_from_weights, source))
 
 
-def restores(checkpoint: Path, plan: Plan, metadata: Metadata) -> bool | None:
+def restores(stored: Checkpoint) -> bool | None:
     """Whether a checkpoint goes back to the .weights file that it says it was made from.
 
-    Its SHA-256 tells. None if it does not claim to, or does not say which file that was.
+    Its SHA-256 tells. None if values of that file are not in it.
 
     Raises:
-        CheckpointError: the checkpoint cannot be read, or is not what ``plan`` is about.
+        CheckpointError: a tensor is missing, or of another shape or type.
     """
-    if not (metadata.lossless and metadata.source_sha256):
+    if not stored.metadata.lossless:
         return None
-    with open(os.devnull, "wb") as nothing:
-        digest = payload.restore(checkpoint, plan, nothing, metadata.dtype)
-    return digest == metadata.source_sha256
+    with open(os.devnull, "wb") as nothing, stored.tensors() as tensors:
+        return payload.restore(tensors, stored.plan, nothing) == stored.metadata.source_sha256
 
 
 def _look(
     plan: Plan,
     slots: Sequence[Slot],
     pieces: Callable[[Slot], Iterator[NDArray[np.float32]]],
-) -> tuple[dict[Slot, Statistics], tuple[Oddity, ...]]:
+) -> tuple[dict[Slot, Statistics], tuple[Anomaly, ...]]:
     found: dict[Slot, Statistics] = {}
     odd = Survey(plan)
     for slot in slots:

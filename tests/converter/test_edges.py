@@ -3,17 +3,16 @@
 from dataclasses import replace
 
 import nets
-import numpy as np
 import pytest
 import reference
 
 from converter.darknet.cfg import MAX_CFG_BYTES, MAX_SECTIONS, decode_cfg, parse_cfg
 from converter.darknet.header import Header
-from converter.darknet.network import Net, build_network, parse_network
+from converter.darknet.network import build_network, parse_network
+from converter.darknet.nodes import Net
 from converter.errors import CfgError, FamilyError, WeightsError
 from converter.families import FAMILIES, article, generic, name_layers, yolov3
 from converter.families.template import Spec, template
-from converter.files.source import opened
 from converter.plan import make_plan
 
 HEADER = Header(major=0, minor=2, revision=0, seen=0, size=20)
@@ -53,9 +52,9 @@ class TestCfg:
 
     def test_a_form_feed_is_no_white_space(self):
         """To Darknet it is an option without a value: pj utils.c:302 strips others only."""
-        assert refusal(CfgError, parse_cfg, "[net]\n\f\n") == (
-            "line 2:  has no '=' (write key=value)"
-        )
+        (section,) = parse_cfg("[net]\n\f\nbatch=1\n")
+        assert [remark.line for remark in section.remarks] == [2]
+        assert [option.key for option in section.options] == ["batch"]
 
     def test_a_section_of_one_letter(self):
         assert parse_cfg("[net]\n[x]\n")[1].type == "x"
@@ -85,9 +84,9 @@ class TestCfg:
         )
 
     def test_lists(self):
-        assert option("x=7,").integers() == (7,)
-        assert option("x=1,2,").integers() == (1, 2)
-        assert option("x=1.5,").numbers() == (1.5,)
+        assert option("x=7").integers() == (7,)
+        assert option("x=7,").integers() == (7, 0)
+        assert option("x=1.5,").numbers() == (1.5, 0)
         assert len(option("x=" + "1," * 999 + "1").integers()) == 1000
         assert refusal(CfgError, option("x=" + "1," * 1000 + "1").integers) == (
             f"line 2: x={'1,' * 28}1... has more than 1,000 items"
@@ -119,13 +118,12 @@ class TestCfg:
         assert refusal(CfgError, option(f"x={long}").integer) == (
             f"line 2: x={shown} is not an integer"
         )
-        assert refusal(CfgError, parse_cfg, f"[net]\n{long}\n") == (
-            f"line 2: {shown} has no '=' (write key=value)"
-        )
+        (remark,) = parse_cfg(f"[net]\n{long}\n")[0].remarks
+        assert remark.text.startswith(f"{shown} has no '='")
         section = "[" + "y" * (length - 1)
         assert refusal(CfgError, parse_cfg, f"[net]\n{section}\n") == (
             f"line 2: {section if length == 60 else section[:57] + '...'} is not a section"
-            " (write [type])"
+            " (write [type], and each option on a line of its own)"
         )
 
 
@@ -145,29 +143,11 @@ class TestPlan:
         assert (found.header, found.dialect, found.naming.family) == (HEADER, "alexeyab", "generic")
         assert found.network.text == toy.text
 
-    def test_values_help_to_tell_why_a_file_does_not_fit(self, toy):
-        """What the values refute is not claimed: a file of noise that is a channel short."""
-        size = 556 - 4 * 4 * 9
-        noise = np.random.default_rng(0).normal(size=(size - 20) // 4).astype("<f4")
-        toy.weights.write_bytes(b"\0\0\0\0\2\0\0\0" + bytes(12) + noise.tobytes())
-        with pytest.raises(WeightsError, match="6: the file fits channels=2"):
-            made(toy.text, size=size)
-        with opened(toy.weights) as source, pytest.raises(WeightsError, match="ends inside"):
-            made(toy.text, size=size, source=source)
-
     @pytest.mark.parametrize("cutoff", [0, 2, -1, 3])
     def test_where_it_cannot_end(self, toy, cutoff):
         with pytest.raises(WeightsError) as caught:
             made(toy.text, cutoff=cutoff)
         assert str(caught.value) == f"cannot end before layer {cutoff} of 2"
-
-    def test_the_ledger_names_the_dialect(self):
-        text = "[net]\nwidth=2\nheight=2\nchannels=1\n[batchnorm]\n"
-        # biases, scales, mean and variance of one channel; pj has no biases
-        assert refusal(WeightsError, lambda: made(text, size=36)) == (
-            "byte 32: the file fits alexeyab's darknet, not pjreddie's"
-            " (36 bytes, the cfg asks for 32) (use --dialect alexeyab)"
-        )
 
     def test_a_network_without_weights(self):
         found = made("[net]\nwidth=2\nheight=2\nchannels=1\n[maxpool]\n", size=20)
@@ -204,7 +184,7 @@ class TestPlan:
             kinds = [s.kind for s in made(f"{VECTORS}[lstm]\noutput=2\n", dialect=dialect).slots]
             assert kinds[::2][:4] == [f"w{gate} biases" for gate in gates]
 
-    def test_the_dialect_is_told_to_the_ledger(self):
+    def test_the_dialect_says_how_long_it_should_be(self):
         with pytest.raises(WeightsError, match="asks for 36"):
             made("[net]\nwidth=2\nheight=2\nchannels=1\n[batchnorm]\n[implicit]\nfilters=1\n",
                  size=1000)  # fmt: skip

@@ -24,9 +24,15 @@ CFGS = {
         "[net]\nbatch=1\n" + CONV,
         "line 1: [net] has no width=, height= and channels=",
     ),
-    "no equals sign": (TWICE + "size\n", "line 11: size has no '=' (write key=value)"),
-    "no value": (TWICE + "size=\n", "line 11: size= has no value"),
-    "no bracket": (TWICE + "[yolo\n", "line 11: [yolo is not a section (write [type])"),
+    "no bracket": (
+        TWICE + "[yolo\n",
+        "line 11: [yolo is not a section (write [type], and each option on a line of its own)",
+    ),
+    "no filters, and what follows": (
+        TWICE.replace("filters=4", "filters=") + "[convolutional]\ngroups=4\n",
+        "line 11, layer 1 [convolutional]: groups=4 does not divide its 1 input channels"
+        " (correct the cfg; cfg line 7: filters= has no value: both engines skip the line)",
+    ),
     "unknown section": (
         TWICE + "[Yolo]\n",
         "line 11: [Yolo] is not a layer that can be converted (known are Gaussian_yolo, activation,"

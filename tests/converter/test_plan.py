@@ -10,7 +10,7 @@ from converter.darknet.header import Header
 from converter.darknet.network import parse_network
 from converter.errors import WeightsError
 from converter.families import generic, yolov3
-from converter.plan import make_plan
+from converter.plan import SizeMismatch, make_plan
 
 HEADER = Header(major=0, minor=2, revision=0, seen=0, size=20)
 
@@ -94,29 +94,16 @@ class TestPartial:
                 with pytest.raises(WeightsError):
                     made(toy.text, size=size, partial=True)
 
-    def test_without_partial_the_remedy_is_named(self, toy):
-        with pytest.raises(WeightsError, match="ends after layer 0 of 1: a backbone") as caught:
-            made(toy.text, size=516)
-        assert "--partial" in caught.value.remedy
 
+class TestSizeMismatch:
+    @pytest.mark.parametrize("size", [20, 100, 516, 552, 555, 557, 560])
+    def test_it_says_what_was_asked_for(self, toy, size):
+        with pytest.raises(SizeMismatch) as caught:
+            made(toy.text, size=size)
+        error = caught.value
+        assert str(error) == f"has {size} bytes, the network asks for 556"
+        assert (error.size, error.plan) == (size, made(toy.text))
 
-class TestLedger:
-    def test_another_class_count(self):
-        size = 20 + 4 * reference.floats(nets.yolov3(2, 80))
-        with pytest.raises(WeightsError, match="the file fits 80 classes, the cfg says 3"):
-            made(nets.yolov3(2, 3), size=size)
-
-    def test_cut_inside_a_layer(self, toy):
-        with pytest.raises(
-            WeightsError, match=r"ends inside weights of layer 0 .*line 6"
-        ) as caught:
-            made(toy.text, size=100)
-        assert caught.value.place == "byte 100"
-
-    def test_surplus(self, toy):
-        with pytest.raises(WeightsError, match="has 4 bytes more than the cfg asks for"):
-            made(toy.text, size=560)
-
-    def test_nothing_but_a_header(self, toy):
-        with pytest.raises(WeightsError, match="ends inside biases of layer 0"):
-            made(toy.text, size=20)
+    def test_a_network_without_weights(self):
+        with pytest.raises(SizeMismatch, match="has 24 bytes, the network asks for 20"):
+            made("[net]\nwidth=2\nheight=2\nchannels=1\n[maxpool]\n", size=24)

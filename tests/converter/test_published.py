@@ -80,16 +80,16 @@ def test_what_was_never_published_is_told(name):
 @pytest.mark.parametrize(
     ("missing", "command"),
     [
-        ("yolov3.weights", "python scripts/download.py yolov3"),
-        ("darknet53.conv.74", "python scripts/download.py darknet53.conv.74"),
-        ("nets/yolov4.weights", "python scripts/download.py yolov4 -o nets"),
-        ("my nets/yolov4.weights", "python scripts/download.py yolov4 -o 'my nets'"),
-        ("/yolov3.weights", "python scripts/download.py yolov3 -o /"),
+        ("yolov3.weights", "python -m converter download yolov3"),
+        ("darknet53.conv.74", "python -m converter download darknet53.conv.74"),
+        ("nets/yolov4.weights", "python -m converter download yolov4 -o nets"),
+        ("my nets/yolov4.weights", "python -m converter download yolov4 -o 'my nets'"),
+        ("/yolov3.weights", "python -m converter download yolov3 -o /"),
     ],
 )
 def test_a_missing_file_has_its_command(missing, command):
     assert suggest_download(missing) == command
-    assert find_published(shlex.split(command)[2]).file == missing.rpartition("/")[2]
+    assert find_published(shlex.split(command)[4]).file == missing.rpartition("/")[2]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from converter import convert, revert
+from converter.checkpoint.checkpoint import Checkpoint
 from converter.darknet.cfg import decode_cfg
 from converter.darknet.network import parse_network, render_cfg
 from converter.errors import DarknetError
@@ -60,6 +61,8 @@ def fuzz_weights(data: bytes) -> None:
 def fuzz_checkpoint(data: bytes) -> None:
     """Reading a .safetensors file; what is accepted goes back to a whole .weights file.
 
+    What is opened says nothing of itself that is not true.
+
     The input is the JSON header, a zero byte, and the values, so that a longer or shorter header
     stays one; with a zero byte in front it is the file itself.
     """
@@ -76,6 +79,13 @@ def fuzz_checkpoint(data: bytes) -> None:
             assert os.path.getsize(path.with_suffix(".weights")) == plan.size
         with suppress(DarknetError):
             describe(path)
+        with suppress(DarknetError):
+            stored = Checkpoint.open(path)
+            said, classes = stored.metadata, stored.network.classes
+            assert said.classes == classes
+            assert said.names is None or classes in (None, len(said.names))
+            assert said.header == stored.plan.header
+            assert said.complete == stored.plan.complete
 
 
 TARGETS = {"cfg": fuzz_cfg, "weights": fuzz_weights, "checkpoint": fuzz_checkpoint}

@@ -1,7 +1,9 @@
 """Fine-tuning: fresh heads, frozen layers, folded batch norm, and back to Darknet."""
 
 import difflib
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import nets
@@ -15,7 +17,7 @@ from torch.nn import functional as F
 from converter import UsageError, convert, revert
 from converter.darknet.network import parse_network
 from converter.errors import NetworkError
-from yolov3 import FPN, Darknet53, DarknetModel, YOLOv3, load
+from yolov3 import FPN, Darknet53, DarknetModel, YOLOv3, load, save
 from yolov3.detection.image import prepare, read
 from yolov3.parity.engines import Darknet
 from yolov3.saving import write_checkpoint
@@ -92,6 +94,58 @@ class TestReplaceHeads:
         assert model.heads[0].conv.weight.dtype == torch.float64
         assert model.heads[0].conv.weight.requires_grad
 
+    def test_names_and_anchors_come_with_them(self, model, sample):
+        before = model.network.text
+        anchors = [(10 + i, 20.5 + i) for i in range(9)]
+        model.replace_heads(2, names=["cat", "dog"], anchors=anchors)
+        assert model.names == ["cat", "dog"]
+        # fine to coarse: shapes.cfg has mask 0, 1, 2 at its finest head
+        assert model.anchors == [anchors[:3], anchors[3:6], anchors[6:]]
+        changed = [
+            line for line in difflib.ndiff(before.split("\n"), model.network.text.split("\n"))
+            if line[:2] == "+ "
+        ]  # fmt: skip
+        pairs = ", ".join(f"{w},{w + 10.5}" for w in range(10, 19))
+        # 3 * (5 + 2) = 21
+        assert changed == 3 * ["+ filters=21", f"+ anchors={pairs}", "+ classes=2"]
+
+    def test_a_checkpoint_keeps_them(self, model, tmp_path):
+        anchors = [(10 + i, 20.5 + i) for i in range(9)]
+        model.replace_heads(2, names=["cat", "dog"], anchors=anchors)
+        save(model, tmp_path / "tuned.safetensors")
+        again = load(tmp_path / "tuned.safetensors")
+        assert again.names == ["cat", "dog"]
+        assert again.anchors == [anchors[:3], anchors[3:6], anchors[6:]]
+
+    @pytest.mark.parametrize(
+        ("options", "problem"),
+        [
+            ({"names": ["cat"]}, "names= has 1 names for num_classes=2"),
+            ({"names": []}, "names= has 0 names for num_classes=2"),
+            ({"names": "cd"}, "names='cd' is no list of names"),
+            (
+                {"anchors": [(1, 2)] * 3},
+                r"anchors= has 3 pairs, layer 82 \[yolo\], line \d+ has 9",
+            ),
+            ({"anchors": [(1, 2)] * 8 + [(0, 2)]}, r"anchors= has \(0, 2\), which is no width"),
+            ({"anchors": [(1, 2)] * 8 + [(1, float("nan"))]}, "which is no width and height"),
+            ({"anchors": [(1, 2, 3)] * 9}, "which is no width and height"),
+        ],
+    )
+    def test_names_and_anchors_that_do_not_fit(self, model, options, problem):
+        before = model.network
+        with pytest.raises(UsageError, match=problem):
+            model.replace_heads(2, **options)
+        assert model.network is before
+        assert model.names == ["circle", "square", "triangle"]
+
+    def test_anchors_without_a_cfg(self):
+        backbone = Darknet53(num_classes=None, width=2)
+        model = YOLOv3(backbone, FPN(backbone.channels), 3)
+        with pytest.raises(UsageError, match="anchors= belong to a cfg"):
+            model.replace_heads(2, anchors=[(1, 2)] * 9)
+        assert model.replace_heads(2, names=["cat", "dog"]).names == ["cat", "dog"]
+
     @pytest.mark.parametrize("classes", [0, -1])
     def test_too_few_classes(self, model, classes):
         with pytest.raises(UsageError, match="must be at least 1"):
@@ -110,6 +164,55 @@ class TestReplaceHeads:
         # One order of additions against another, with darknet's batch norm: relative L2 of 75
         # convolutions (measured: 1e-6).
         assert np.linalg.norm(coarse - layers[81]) <= 1e-5 * np.linalg.norm(layers[81])
+
+
+class TestSeen:
+    """Darknet trains while seen / (batch * subdivisions) < max_batches: pj detector.c:62."""
+
+    @pytest.fixture
+    def tuned(self, sample) -> YOLOv3:
+        """One with fresh heads, from a file that saw as many pictures as YOLOv3's own."""
+        data = bytearray(sample.weights.read_bytes())
+        data[12:20] = (32_013_312).to_bytes(8, "little")
+        sample.weights.write_bytes(data)
+        model = load(convert(sample.weights).output)
+        assert model.metadata.header.seen == 32_013_312
+        return model.replace_heads(3)
+
+    def test_fresh_heads_have_seen_no_picture(self, tuned, tmp_path):
+        save(tuned, tmp_path / "tuned.weights")
+        assert (tmp_path / "tuned.weights").read_bytes()[:20] == bytes([0, 0, 0, 0, 2] + 15 * [0])
+
+    def test_so_does_a_network_of_another_family(self, sample, tmp_path):
+        model = load(convert(sample.weights, family="generic").output)
+        assert model.metadata.header.seen == 2400
+        assert model.replace_heads(5).metadata.header.seen == 0
+
+    @pytest.mark.engine
+    def test_darknet_trains_what_was_saved(self, tuned, tmp_path):
+        text = tuned.network.text.replace("max_batches=4000", "max_batches=3")
+        # From the first batch on with the whole learning rate: burn_in would start with 0.
+        (tmp_path / "tuned.cfg").write_text(text.replace("burn_in=200", "burn_in=0"))
+        save(tuned, tmp_path / "tuned.weights")
+        labelled = tmp_path / "labelled"
+        labelled.mkdir()
+        for path in [*PICTURES.glob("*.png"), *PICTURES.glob("*.txt")]:
+            shutil.copyfile(path, labelled / path.name)
+        pictures = "".join(f"{path}\n" for path in labelled.glob("*.png"))
+        (tmp_path / "train.list").write_text(pictures)
+        (tmp_path / "tuned.data").write_text(f"classes=3\ntrain={tmp_path}/train.list\nbackup=.\n")
+        done = subprocess.run(
+            ["darknet", "detector", "train", "tuned.data", "tuned.cfg", "tuned.weights"],
+            cwd=tmp_path, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        before = np.fromfile(tmp_path / "tuned.weights", "<f4", offset=20)
+        trained = (tmp_path / "tuned_final.weights").read_bytes()
+        after = np.frombuffer(trained, "<f4", offset=20)
+        assert int.from_bytes(trained[12:20], "little") == 3, done.stdout  # three batches of one
+        assert after.shape == before.shape
+        assert np.isfinite(after).all()
+        assert (after != before).mean() > 0.9  # weight decay alone moves nearly all
 
 
 class TestReplaceHeadsOfAnyNetwork:
@@ -132,6 +235,10 @@ class TestReplaceHeadsOfAnyNetwork:
         x = torch.rand(1, 3, 64, 96)
         for one, other in zip(model.forward_layers(x), again.forward_layers(x), strict=True):
             assert torch.equal(one[1], other[1])
+
+    def test_anchors_of_a_region_are_in_cells(self, heads):
+        model = heads("region").replace_heads(7, anchors=[(1.5, 2), (3, 4)])
+        assert model.network.outputs[0].layer.sizes == ((1.5, 2), (3, 4))
 
     def test_an_option_that_the_cfg_left_to_its_default(self):
         """[yolo] without classes= has 20: pj parser.c:304."""
@@ -184,6 +291,11 @@ class TestClassifier:
         assert model.classify(torch.rand(1, 3, 64, 64)).shape == (1, 4)
         assert model.network.classes == 4
         assert not model.fc[2].bias.any()
+
+    def test_names_but_no_anchors(self, backbone):
+        assert backbone.replace_heads(2, names=["cat", "dog"]).names == ["cat", "dog"]
+        with pytest.raises(UsageError, match="a Darknet53 has none"):
+            backbone.replace_heads(2, anchors=[(1, 2)])
 
     def test_only_the_classifier_is_trained(self, backbone):
         backbone.replace_heads(7).freeze_backbone().train()

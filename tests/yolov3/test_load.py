@@ -12,7 +12,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from converter import CheckpointError, UsageError, convert
-from converter.checkpoint.header import read_metadata
+from converter.checkpoint.header import read_contents
 from yolov3 import Darknet53, YOLOv3, load
 
 
@@ -163,7 +163,7 @@ class TestRefusals:
     def test_a_tensor_is_missing_surplus_or_misshapen(self, sample, change, message):
         path = converted(sample)
         tensors = dict(load_file(path))
-        metadata = read_metadata(path)
+        metadata = read_contents(path).metadata
         change(tensors)
         save_file(tensors, path, metadata)
         with pytest.raises(CheckpointError, match=message):

@@ -134,7 +134,7 @@ def _read_labels(path: Path, classes: int) -> tuple[Truth, ...]:
         try:
             label = int(words[0])
             x, y, w, h = map(float, words[1:])
-            _need_box(x, y, w, h)
+            _require_box(x, y, w, h)
         except ValueError:
             raise DatasetError(
                 "is not 'class x y width height'", path=path, place=f"line {number}"
@@ -161,7 +161,7 @@ def _coco(
             raise ValueError("no images, or two with the same id")
         for entry in content["annotations"]:
             left, top, width, height = map(float, entry["bbox"])
-            _need_box(left, top, width, height)
+            _require_box(left, top, width, height)
             truths[entry["image_id"]].append(
                 Truth(
                     label=labels[entry["category_id"]],
@@ -186,7 +186,7 @@ def _coco(
         ) from error
 
 
-def _need_box(x: float, y: float, width: float, height: float) -> None:
+def _require_box(x: float, y: float, width: float, height: float) -> None:
     """Refuse what is no box.
 
     Raises:

@@ -9,7 +9,7 @@ import torch
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.layers import container
 from converter.darknet.layers.heads import Boxes, Head
-from converter.darknet.network import Node
+from converter.darknet.nodes import Node
 from converter.errors import NetworkError
 
 

@@ -13,17 +13,15 @@ from torch import nn
 from converter.darknet.dialects import DIALECTS
 from converter.darknet.layers.heads import Head, MaskedHead
 from converter.errors import CheckpointError, ImageError, NetworkError, UsageError
+from converter.options import DETECTOR_RESIZES, Resize
 from yolov3.backbone import Darknet53
 from yolov3.base import FromDarknet
 from yolov3.detection.decode import decode, require_boxes
 from yolov3.detection.detections import Classes, Detections
-from yolov3.detection.image import Picture, Pixels, Resize, inner_size, prepare, read
+from yolov3.detection.image import Picture, Pixels, inner_size, prepare, read
 from yolov3.detection.nms import Overlap, iou, measure, suppress
 from yolov3.model import YOLOv3
 from yolov3.neck import ArticleFPN
-
-# Of the ways to make an input, those from which a box finds back to its picture.
-DETECTOR_RESIZES: tuple[Resize, ...] = ("letterbox", "stretch")
 
 
 @typing.overload
@@ -118,7 +116,7 @@ def classify(
         classifier.
     """
     loaded = _loaded(model)
-    _need_classifier(loaded)
+    _require_classifier(loaded)
     usual: Resize = DIALECTS[loaded.dialect].classifier_resize
     how = _resize(resize, usual, (*DETECTOR_RESIZES, "crop"))
     if top < 1:
@@ -129,7 +127,11 @@ def classify(
     for part in _parts(pictures, batch):
         x = _input(loaded, [read(picture, channels) for picture in part], how)
         scores = _class_scores(model, loaded, x).flatten(1).float().cpu()
-        names = loaded.names or [str(label) for label in range(scores.shape[1])]
+        names = loaded.names or ()
+        if (
+            len(names) != scores.shape[1]
+        ):  # a cfg that ends without [softmax] has no classes to count
+            names = [str(label) for label in range(scores.shape[1])]
         best, labels = scores.topk(min(top, scores.shape[1]))
         found += [
             Classes(
@@ -189,8 +191,8 @@ class Detector:
         """What is on each of ``pictures``, (H, W, channels) of any size, computed at once."""
         x = _input(self._loaded, pictures, self._how)
         maps = self._model(x)
-        if isinstance(self._loaded, YOLOv3):
-            maps = maps[::-1]  # they run fine to coarse, the file's coarse to fine
+        if self._loaded.fine_first:
+            maps = maps[::-1]
         for head, raw in zip(self._heads, maps, strict=True):
             if raw[0].numel() != head.output.outputs:
                 raise NetworkError("gets a map of another size than its cfg says", place=head.place)
@@ -282,7 +284,7 @@ def _input(loaded: FromDarknet, pictures: Sequence[Pixels], how: Resize) -> torc
     return x.to(device=like.device, dtype=like.dtype)
 
 
-def _need_classifier(loaded: FromDarknet) -> None:
+def _require_classifier(loaded: FromDarknet) -> None:
     problem = None
     if loaded.network.outputs[-1].layer.is_head:
         problem = "is a detector, not a classifier"

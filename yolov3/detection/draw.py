@@ -7,7 +7,7 @@ import math
 import typing
 
 from yolov3.detection.detections import Detections
-from yolov3.detection.image import Pixels, Raster, need_pillow
+from yolov3.detection.image import Pixels, Raster, require_pillow
 
 if typing.TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
@@ -29,7 +29,7 @@ def draw(pixels: Pixels, detections: Detections) -> Image.Image:
         pixels: (H, W, 3) or (H, W, 1). A ``Raster`` in colour is itself drawn on, not copied.
         detections: what was found on it.
     """
-    need_pillow()
+    require_pillow()
     from PIL import Image, ImageDraw, ImageFont
 
     if isinstance(pixels, Raster):

@@ -9,13 +9,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from converter.errors import ExtraError, ImageError, UsageError, install
 from converter.files.opening import open_regular
+from converter.options import Resize
 
 if typing.TYPE_CHECKING:
     from PIL import Image
@@ -25,8 +26,6 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 Indices: TypeAlias = npt.NDArray[np.intp]
 Pixels: TypeAlias = "Array | Raster"
 Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | Array"
-
-Resize = Literal["letterbox", "stretch", "crop"]
 
 GREY = 0.5  # around a letterboxed picture: pj image.c:825
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -116,12 +115,12 @@ def read(picture: Picture, channels: int = 3) -> Pixels:
         return _file(picture, channels)
     if not (hasattr(picture, "convert") and hasattr(picture, "mode")):
         raise UsageError(f"a {type(picture).__name__} is no path, PIL image or NumPy array")
-    need_pillow()
-    with told_as_image_error(None):
+    require_pillow()
+    with image_errors(None):
         return Raster(picture, channels)
 
 
-def need_pillow() -> None:
+def require_pillow() -> None:
     """Check that Pillow is there.
 
     Raises:
@@ -296,11 +295,11 @@ def _array(picture: npt.NDArray[np.generic], channels: int) -> Array:
 
 
 def _file(path: str | os.PathLike[str], channels: int) -> Raster:
-    need_pillow()
+    require_pillow()
     from PIL import Image, ImageOps
 
     with (
-        told_as_image_error(path),
+        image_errors(path),
         open_regular(path, ImageError, "give a picture") as file,
         Image.open(io.BufferedReader(typing.cast("io.FileIO", file))) as image,
     ):
@@ -309,7 +308,7 @@ def _file(path: str | os.PathLike[str], channels: int) -> Raster:
 
 
 @contextmanager
-def told_as_image_error(path: str | os.PathLike[str] | None) -> Iterator[None]:
+def image_errors(path: str | os.PathLike[str] | None) -> Iterator[None]:
     """Turn what a damaged picture raises, each format its own kinds, into one line.
 
     Pillow's warnings are about what it could read all the same, and large pictures: none is shown.

@@ -13,29 +13,31 @@ import torch
 
 from converter.errors import ImageError, OutputError, UsageError
 from converter.files.opening import open_regular
-from converter.files.target import write_whole
+from converter.files.target import identities, write_whole
+from converter.options import PathLike
 from converter.version import TOOL
 from yolov3.detection.dataset import labels_of
 from yolov3.detection.detections import Detections
 from yolov3.detection.draw import draw
-from yolov3.detection.image import Pixels, told_as_image_error
+from yolov3.detection.image import Pixels, image_errors
 
 _EXIF_SOFTWARE = 0x0131  # Exif 2.32 table 4
 MARK = "Software"  # the field of a drawn copy that tells it from other pictures
 
 
-def targets(paths: Sequence[str], folder: Path) -> dict[str, Path]:
+def targets(paths: Sequence[str], folder: Path, *inputs: PathLike | None) -> dict[str, Path]:
     """Where to draw what is on each of ``paths``, each under a name of its own.
 
     Raises:
-        UsageError: a picture, or the labels beside it, would be overwritten; or one has no name.
+        UsageError: a picture, the labels beside it, or one of ``inputs`` would be overwritten; or a
+            picture has no name.
         OutputError: ``folder`` is none.
     """
     if any(not path or "\0" in path for path in paths):
         raise UsageError("an empty name, or one with a zero byte, is no picture")
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise OutputError("is no folder", path=folder, remedy="choose another with -o")
-    precious = {os.path.realpath(p) for path in paths for p in (path, labels_of(Path(path)))}
+    precious = identities(*(p for path in paths for p in (path, labels_of(Path(path)))), *inputs)
     found: dict[str, Path] = {}
     taken: set[str] = set()
     for path in paths:
@@ -44,7 +46,7 @@ def targets(paths: Sequence[str], folder: Path) -> dict[str, Path]:
         stem = next(stem for stem in numbered if stem not in taken)
         taken.add(stem)
         target = folder / (stem + (suffix if suffix.lower() in (".jpg", ".jpeg") else ".png"))
-        if not precious.isdisjoint(map(os.path.realpath, (target, labels_of(target)))):
+        if not precious.isdisjoint(identities(target, labels_of(target))):
             raise UsageError(
                 f"{target} would replace what was given", remedy="choose another folder with -o"
             )
@@ -101,7 +103,7 @@ def _is_ours(target: Path) -> bool:
 
     try:
         with (
-            told_as_image_error(target),
+            image_errors(target),
             open_regular(target, ImageError) as file,
             Image.open(file) as image,
         ):

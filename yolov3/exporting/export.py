@@ -16,9 +16,10 @@ from torch.export import Dim
 
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.target import replacing
+from converter.options import OPSET, ExportFormat, PathLike
 from yolov3.base import FromDarknet
 from yolov3.exporting.modules import Boxes, Maps
-from yolov3.exporting.writers import FORMATS, OPSET, Array, Format, Job
+from yolov3.exporting.writers import FORMATS, Array, ExportJob
 from yolov3.sharing.card import facts
 
 log = logging.getLogger("yolov3")
@@ -42,7 +43,7 @@ class Exported:
     """
 
     output: Path
-    format: Format
+    format: ExportFormat
     opset: int | None
     outputs: dict[str, tuple[int, ...]]
     errors: dict[str, float]
@@ -62,9 +63,9 @@ class Exported:
 
 def export(
     model: FromDarknet,
-    output: str | os.PathLike[str],
+    output: PathLike,
     *,
-    format: Format = "onnx",  # noqa: A002 - as everybody calls it
+    format: ExportFormat = "onnx",  # noqa: A002 - as everybody calls it
     boxes: bool = False,
     opset: int | None = None,
     dynamic: bool = False,
@@ -108,7 +109,7 @@ def export(
     graph = (Boxes(model) if boxes else Maps(model)).eval()
     inputs = _inputs(model, dynamic=dynamic)
     wanted = [_outputs(graph, x) for x in inputs]
-    job = Job(
+    job = ExportJob(
         graph=graph,
         example=inputs[0],
         dimensions=_dimensions(model) if dynamic else {},

@@ -8,11 +8,11 @@ from torch import nn
 from converter.darknet.dialects import DEFAULT
 from converter.darknet.layers import container
 from converter.darknet.layers.heads import AnchorHead
-from converter.darknet.network import Network, Node
+from converter.darknet.network import Network
+from converter.darknet.nodes import Node
 from converter.errors import NetworkError
 from yolov3.backbone import Darknet53
 from yolov3.base import FromDarknet
-from yolov3.model import YOLOv3
 
 
 class Maps(nn.Module):
@@ -52,7 +52,7 @@ class Boxes(nn.Module):
         self.model = model
         outputs = model.network.outputs
         # The modular model's maps run fine to coarse, those of the file coarse to fine.
-        ordered = outputs[::-1] if isinstance(model, YOLOv3) else outputs
+        ordered = outputs[::-1] if model.fine_first else outputs
         self.heads = nn.ModuleList(_Head(model.network, node) for node in ordered)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

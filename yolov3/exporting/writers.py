@@ -10,27 +10,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from converter.errors import ExtraError, UsageError, install
+from converter.options import ExportFormat
 from yolov3.exporting.modules import Boxes, Maps
 
-Format = Literal["onnx", "torchscript", "pt2"]
 Array = npt.NDArray[np.float32]
 Run = Callable[[torch.Tensor], list[Array]]
 
 INPUT = "images"
 
-# What PyTorch's exporter writes without converting it, and OpenCV 4.14 reads.
-OPSET = 18
-
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class ExportJob:
     """What to write.
 
     Attributes:
@@ -50,16 +47,15 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Writer:
-    """A file format: its suffix, from a model to bytes, and from a file to what runs it."""
+    """A file format: from a model to bytes, and from a file to what runs it."""
 
-    suffix: str
-    write: Callable[[Job], bytes]
+    write: Callable[[ExportJob], bytes]
     read: Callable[[Path], Run]
 
 
-def _write_onnx(job: Job) -> bytes:
+def _write_onnx(job: ExportJob) -> bytes:
     """Through ``torch.export``: PyTorch has deprecated the older way, over TorchScript."""
-    _need_onnx()
+    _require_onnx()
     with _quiet():
         program = torch.onnx.export(
             job.graph,
@@ -96,7 +92,7 @@ def _read_onnx(path: Path) -> Run:
     return lambda x: session.run(None, {INPUT: x.numpy()})
 
 
-def _need_onnx() -> None:
+def _require_onnx() -> None:
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -108,7 +104,7 @@ def _need_onnx() -> None:
         ) from error
 
 
-def _write_torchscript(job: Job) -> bytes:
+def _write_torchscript(job: ExportJob) -> bytes:
     with _quiet():
         trace: Any = torch.jit.trace
         traced = trace(job.graph, job.example, check_trace=False)
@@ -124,7 +120,7 @@ def _read_torchscript(path: Path) -> Run:
     return lambda x: _arrays(module(x))
 
 
-def _write_pt2(job: Job) -> bytes:
+def _write_pt2(job: ExportJob) -> bytes:
     with _quiet():
         program = torch.export.export(
             job.graph, (job.example,), dynamic_shapes=(dict(job.dimensions),)
@@ -168,8 +164,8 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-FORMATS: dict[Format, Writer] = {
-    "onnx": Writer(suffix=".onnx", write=_write_onnx, read=_read_onnx),
-    "torchscript": Writer(suffix=".torchscript", write=_write_torchscript, read=_read_torchscript),
-    "pt2": Writer(suffix=".pt2", write=_write_pt2, read=_read_pt2),
+FORMATS: dict[ExportFormat, Writer] = {
+    "onnx": Writer(write=_write_onnx, read=_read_onnx),
+    "torchscript": Writer(write=_write_torchscript, read=_read_torchscript),
+    "pt2": Writer(write=_write_pt2, read=_read_pt2),
 }

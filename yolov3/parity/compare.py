@@ -23,7 +23,6 @@ from yolov3.darknet import DarknetModel
 from yolov3.detection.detect import usual_resize
 from yolov3.detection.image import Picture, prepare, read
 from yolov3.loading import Model, load
-from yolov3.model import YOLOv3
 from yolov3.parity.engine_bugs import excuse
 from yolov3.parity.engines import Darknet, OpenCV
 
@@ -36,7 +35,7 @@ GENERIC_BOUND = 0.0  # the same operations in the same order
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class Difference:
     """One output of both.
 
     Attributes:
@@ -65,10 +64,10 @@ class Parity:
 
     engine: Engine
     bound: float
-    rows: tuple[Row, ...]
+    rows: tuple[Difference, ...]
 
     @property
-    def first(self) -> Row | None:
+    def first(self) -> Difference | None:
         """The first layer that diverges without an excuse."""
         return next((r for r in self.rows if not r.excuse and not r.relative <= self.bound), None)
 
@@ -134,7 +133,7 @@ def against(
 
 def _with_darknet(
     model: Model, x: Floats, cfg: Path, weights: str | os.PathLike[str]
-) -> tuple[float, list[Row]]:
+) -> tuple[float, list[Difference]]:
     whole, dialect = layerwise(model), DIALECTS[model.dialect]
     set_batch_norm(whole, dialect.batch_norm)
     rows = compare_layers(whole, x, Darknet(cfg, weights).run(x))
@@ -143,13 +142,13 @@ def _with_darknet(
 
 def _with_opencv(
     model: Model, x: Floats, cfg: Path, weights: str | os.PathLike[str]
-) -> tuple[float, list[Row]]:
+) -> tuple[float, list[Difference]]:
     return OPENCV_BOUND, list(_maps(model, x, OpenCV(cfg, weights).run(x)))
 
 
 def _with_generic(
     model: Model, x: Floats, _cfg: Path, _weights: str | os.PathLike[str]
-) -> tuple[float, list[Row]]:
+) -> tuple[float, list[Difference]]:
     if isinstance(model, DarknetModel):
         raise UsageError(
             "this checkpoint is of family generic already",
@@ -163,7 +162,7 @@ _RUNS = {"darknet": _with_darknet, "opencv": _with_opencv, "generic": _with_gene
 
 def compare_layers(
     model: DarknetModel, x: Floats, outputs: Sequence[Floats | None]
-) -> Iterator[Row]:
+) -> Iterator[Difference]:
     """Layer against layer. After a known bug of darknet, both go on with its values.
 
     Args:
@@ -218,10 +217,10 @@ def _run(model: Model, x: Floats) -> list[Floats]:
     with torch.no_grad():
         maps = model(torch.from_numpy(x)[None])
     arrays = [m[0].numpy() for m in maps]
-    return arrays[::-1] if isinstance(model, YOLOv3) else arrays
+    return arrays[::-1] if model.fine_first else arrays
 
 
-def _maps(model: Model, x: Floats, expected: Iterable[Floats]) -> Iterator[Row]:
+def _maps(model: Model, x: Floats, expected: Iterable[Floats]) -> Iterator[Difference]:
     nodes = [
         model.network.nodes[n.sources[0]] if n.layer.is_head else n for n in model.network.outputs
     ]
@@ -229,7 +228,9 @@ def _maps(model: Model, x: Floats, expected: Iterable[Floats]) -> Iterator[Row]:
         yield _row(node.index, node.place, ours, theirs)
 
 
-def _row(index: int, place: str, found: Floats, expected: Floats, reason: str | None = None) -> Row:
+def _row(
+    index: int, place: str, found: Floats, expected: Floats, reason: str | None = None
+) -> Difference:
     ours, theirs = (a.astype(np.float64).ravel() for a in (found, expected))
     norm, finite = (
         float(np.linalg.norm(theirs)),
@@ -242,7 +243,7 @@ def _row(index: int, place: str, found: Floats, expected: Floats, reason: str | 
         distance = float(np.linalg.norm(difference)) / norm
     else:
         distance = float("inf") if difference.any() else 0.0
-    return Row(
+    return Difference(
         index=index,
         place=place,
         max_abs=float(np.abs(difference).max()) if finite else float("inf"),

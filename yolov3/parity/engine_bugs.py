@@ -12,7 +12,8 @@ from converter.darknet.layers.combining import Shortcut
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.recurrent import Crnn
 from converter.darknet.layers.region import Region
-from converter.darknet.network import Network, Node
+from converter.darknet.network import Network
+from converter.darknet.nodes import Node
 
 
 def excuse(network: Network, index: int, dialect: DialectName) -> str | None:

@@ -57,8 +57,8 @@ model, or to write the .weights file again.
 
 _SAME = """\
 When this card was written, header and values, in Darknet's order, had the SHA-256 of the .weights
-file that they were converted from: not one bit differs. `darknet-verify FILE.weights
-model.safetensors` repeats that comparison, float by float."""
+file that they were converted from: not one bit differs. `darknet-safetensors verify
+FILE.weights model.safetensors` repeats that comparison, float by float."""
 
 _CHANGED = """\
 These are not the values of the .weights file that the model comes from (SHA-256 `{origin}`):

@@ -12,19 +12,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from converter.errors import (
-    CheckpointError,
     DarknetError,
     DownloadError,
     ExtraError,
     OutputError,
     install,
 )
+from converter.options import PathLike
 from yolov3.base import FromDarknet
-from yolov3.loading import FILE_NAME, load
-from yolov3.saving import plan_of, weights_sha256, write_checkpoint
+from yolov3.saving import FILE_NAME, metadata_of, plan_of, write_checkpoint
 from yolov3.sharing.card import LIBRARY, card, facts
 
 try:
@@ -41,7 +40,6 @@ except ModuleNotFoundError as error:
 CARD_NAME = "README.md"
 FETCHING = {"revision", "token", "cache_dir", "force_download", "local_files_only"}
 
-M = TypeVar("M", bound=FromDarknet)
 log = logging.getLogger("yolov3")
 
 
@@ -53,7 +51,8 @@ class Hosted(ModelHubMixin):
         self.licence = licence
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        self.written = write_checkpoint(self.model, save_directory / FILE_NAME)
+        self.written = metadata_of(self.model)
+        write_checkpoint(self.model, save_directory / FILE_NAME, metadata=self.written)
         if (save_directory / CARD_NAME).exists():
             log.warning("%s is kept as it was", save_directory / CARD_NAME)
 
@@ -70,24 +69,16 @@ class Hosted(ModelHubMixin):
         return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")
 
 
-def fetch(cls: type[M], name: str | os.PathLike[str], **options: Any) -> M:
-    """The model of a folder or repository, which must be a ``cls``; see ``from_pretrained``."""
-    fetching = {key: options.pop(key) for key in FETCHING & options.keys()}
-    path = name
-    if not os.path.isdir(name):
-        with _errors(DownloadError, f"{name} cannot be had from the Hub"):
-            path = hf_hub_download(os.fspath(name), FILE_NAME, **fetching)
-    model = load(path, **options)
-    if not isinstance(model, cls):
-        raise CheckpointError(
-            f"holds a {type(model).__name__}, not a {cls.__name__}",
-            path=name,
-            remedy=f"use {type(model).__name__}.from_pretrained",
-        )
-    return model
+def fetch(name: PathLike, **options: Any) -> PathLike:
+    """The checkpoint of a folder or repository, as a file here; see ``from_pretrained``."""
+    if os.path.isdir(name):
+        return Path(name, FILE_NAME)
+    with _errors(DownloadError, f"{os.fspath(name)} cannot be had from the Hub"):
+        path: str = hf_hub_download(os.fspath(name), FILE_NAME, **options)
+    return path
 
 
-def write(model: FromDarknet, folder: str | os.PathLike[str], licence: str | None) -> None:
+def write(model: FromDarknet, folder: PathLike, licence: str | None) -> None:
     """Write the folder of a model; see ``save_pretrained``."""
     plan_of(model)  # refuses before there is a folder
     with _errors(OutputError, f"{os.fspath(folder)} cannot be written"):
@@ -96,7 +87,7 @@ def write(model: FromDarknet, folder: str | os.PathLike[str], licence: str | Non
 
 def push(model: FromDarknet, repo_id: str, licence: str | None, **options: Any) -> str:
     """Commit the folder of a model to a repository; see ``push_to_hub``."""
-    weights_sha256(model, plan_of(model))  # refuses before there is a repository
+    metadata_of(model)  # refuses before there is a repository
     with _errors(OutputError, f"{repo_id} cannot be pushed to the Hub"):
         return str(Hosted(model, licence).push_to_hub(repo_id, config=facts(model), **options))
 

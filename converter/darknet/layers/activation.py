@@ -18,6 +18,9 @@ ACTIVATIONS = (
     "ramp", "relie", "relu", "relu6", "revleaky", "selu", "stair", "swish", "tanh",
 )  # fmt: skip
 
+# What other frameworks call those that Darknet has under another name: torch.nn.
+_ELSEWHERE = {"hardtanh": "hardtan", "identity": "linear", "sigmoid": "logistic", "silu": "swish"}
+
 _OUTSIDE = (
     "hard_mish", "mish", "normalize_channels", "normalize_channels_softmax",
     "normalize_channels_softmax_maxval", "swish",
@@ -30,8 +33,15 @@ def require_activation(name: str) -> None:
     Raises:
         Misfit: naming the activation.
     """
-    if name not in ACTIVATIONS:
-        raise Misfit(f"activation={name} is unknown: Darknet would silently use relu")
+    if name in ACTIVATIONS:
+        return
+    problem = f"activation={name} is unknown: Darknet would silently use relu"
+    if name in _ELSEWHERE:
+        problem += (
+            f"; the same function is {_ELSEWHERE[name]} there, but a network that darknet trained"
+            " with this cfg has learned with relu"
+        )
+    raise Misfit(problem)
 
 
 def zeroed(name: str, known: tuple[str, ...] = ()) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from converter.darknet.cfg import Option, Section
 from converter.darknet.dialects import DialectName
+from converter.darknet.remark import Remark
 
 if typing.TYPE_CHECKING:
     import torch
@@ -105,6 +106,14 @@ class Layer:
             if option is not None:
                 values[name] = convert(option)
         return cls(**values)
+
+    def remarks(self, section: Section) -> Iterator[Remark]:
+        """What is to be said of its options, which ``section`` holds and the engines take."""
+        for option in section.options:
+            if option.has_gap and section.find(option.key) is option:
+                value = getattr(self, option.key, None) or getattr(self, option.key + "_", None)
+                if isinstance(value, tuple):
+                    yield option.remark("has an empty item, which both engines read as 0")
 
     def sources(self, index: int) -> tuple[int, ...]:
         """Indices of the layers that feed layer ``index``; -1 is the picture."""

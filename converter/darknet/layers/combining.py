@@ -58,7 +58,7 @@ class Shortcut(Layer):
     def infer(self, *shapes: Shape) -> Shape:
         """The previous layer's shape."""
         require_activation(self.activation)
-        self._need_known_weights()
+        self._require_known_weights()
         shape = require_image(shapes[0])
         for other in map(require_image, shapes[1:]):
             if len(shapes) > 2 and (other.h, other.w) != (shape.h, shape.w):
@@ -68,7 +68,7 @@ class Shortcut(Layer):
                 raise Misfit(f"adds {other} to {shape}: the ratios of height and width differ")
         return shape
 
-    def _need_known_weights(self) -> None:
+    def _require_known_weights(self) -> None:
         if self.weights_type not in WEIGHTS_TYPES:
             raise Misfit(f"weights_type={self.weights_type} is unknown to Darknet")
         if self.weighted and NORMALIZATIONS.get(self.weights_normalization, "none") == "none":

@@ -31,8 +31,9 @@ class Detection(Head):
     sqrt: int = 0
 
     def infer(self, *shapes: Shape) -> Shape:
-        """Only the count survives: pj detection_layer.c:28, with its assert."""
-        at_least(1, classes=self.classes, coords=self.coords, num=self.num, side=self.side)
+        """Only the count survives: pj detection_layer.c:28, AB :27, with their assert."""
+        at_least(0, classes=self.classes)
+        at_least(1, coords=self.coords, num=self.num, side=self.side)
         wanted = self.side**2 * ((1 + self.coords) * self.num + self.classes)
         if shapes[0].outputs != wanted:
             raise Misfit(f"needs {wanted} values, the layer before it has {shapes[0].outputs}")
@@ -43,7 +44,7 @@ class Detection(Head):
         import torch
 
         x = inputs[0].flatten(1)
-        if not self.softmax:
+        if not (self.softmax and self.classes):
             return x
         scores = x[:, : self.side**2 * self.classes].reshape(x.shape[0], -1, self.classes)
         return torch.cat([scores.softmax(2).flatten(1), x[:, self.side**2 * self.classes :]], 1)
@@ -52,7 +53,7 @@ class Detection(Head):
         """Boxes that are none."""
         if self.coords != 4:
             return f"has coords={self.coords}, but Darknet reads four values a box"
-        return None
+        return super().boxes_problem(dialect)
 
     def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
         """Objectness alone bars no box: pj detection_layer.c:225."""
@@ -82,8 +83,7 @@ class Iseg(Head):
     def infer(self, *shapes: Shape) -> Shape:
         """(classes + ids, h, w), unchanged: the assert of pj parser.c:349."""
         shape = require_image(shapes[0])
-        at_least(1, classes=self.classes)
-        at_least(0, ids=self.ids)
+        at_least(0, classes=self.classes, ids=self.ids)
         if shape.c != self.classes + self.ids:
             raise Misfit(
                 f"classes={self.classes} and ids={self.ids} are {self.classes + self.ids}"
@@ -97,3 +97,7 @@ class Iseg(Head):
 
         classes, ids = inputs[0].split_with_sizes((self.classes, self.ids), 1)
         return torch.cat([classes.sigmoid(), ids], 1)
+
+    def boxes_problem(self, dialect: DialectName) -> str | None:
+        """It has masks."""
+        return "gives no boxes"

@@ -5,11 +5,14 @@ boxes, and its part of an exported graph are its own business, in its class.
 """
 
 import typing
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
+from converter.darknet.cfg import Section
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
+from converter.darknet.remark import Remark
 
 if typing.TYPE_CHECKING:
     import torch
@@ -31,6 +34,15 @@ class Head(Layer):
 
     classes: int = 20
 
+    def remarks(self, section: Section) -> Iterator[Remark]:
+        """That it has no classes, which both engines allow: they draw a box for each of its."""
+        yield from super().remarks(section)
+        if not self.classes:
+            option = section.find("classes")
+            line = option.line if option else section.line
+            text = "classes=0: what it finds has no class, and so Darknet shows nothing"
+            yield Remark(text=text, line=line, serious=False)
+
     @property
     def channels_per_class(self) -> int | None:
         """Channels of its map that each class takes; None if its classes cannot be changed."""
@@ -38,7 +50,7 @@ class Head(Layer):
 
     def boxes_problem(self, dialect: DialectName) -> str | None:
         """Why it gives no boxes, or none that could be trusted; None if it does."""
-        return "gives no boxes"
+        return None if self.classes else "has classes=0, so that none of its boxes has a class"
 
     @property
     def exports_boxes(self) -> bool:
@@ -138,6 +150,11 @@ class MaskedHead(AnchorHead):
     nms_kind: str = "default"
     beta_nms: float = 0.6
 
+    def remarks(self, section: Section) -> Iterator[Remark]:
+        """And what does not fit of ``num``, ``mask`` and ``anchors``."""
+        yield from super().remarks(section)
+        yield from anchor_remarks(section, self.used_mask, self.num, self.anchors)
+
     @property
     def used_mask(self) -> tuple[int, ...]:
         """Indices of this head's anchors."""
@@ -162,12 +179,19 @@ class MaskedHead(AnchorHead):
     def infer(self, *shapes: Shape) -> Shape:
         """(anchors * (box + 1 + classes), h, w), as it comes: pj yolo_layer.c:24."""
         shape = require_image(shapes[0])
-        at_least(1, classes=self.classes, num=self.num)
+        at_least(0, classes=self.classes)
+        at_least(1, num=self.num)
         if max((self.num, *self.mask)) > MAX_ANCHORS:
             raise Misfit(f"num= or mask= names more than {MAX_ANCHORS} anchors")
-        # Not checked against num: in AB's cspx-p7-mish.cfg, mask=16,17,18,19 exceeds num=16.
         if min(self.used_mask) < 0:
             raise Misfit(f"mask={','.join(map(str, self.mask))} has a negative index")
+        # In AB's cspx-p7-mish.cfg, mask=16,17,18,19 exceeds num=16, but there are 20 pairs.
+        pairs = len(self.anchors) // 2
+        nowhere = [index for index in self.mask if index >= max(self.num, pairs)]
+        if nowhere:
+            raise Misfit(
+                f"mask= names anchor {nowhere[0]}: num={self.num}, and anchors= has {pairs} pairs"
+            )
         wanted = self.channels(self.classes)
         if shape.c != wanted:
             raise Misfit(
@@ -183,9 +207,37 @@ class MaskedHead(AnchorHead):
             del facts[name]
         return {**facts, "anchors": self.anchor_count}
 
-    def boxes_problem(self, dialect: DialectName) -> str | None:
-        """None."""
-        return None
+
+def anchor_remarks(
+    section: Section, used: Sequence[int], num: int, anchors: Sequence[float]
+) -> Iterator[Remark]:
+    """What does not fit of the anchors of a head that uses those of indices ``used``.
+
+    An engine has room for ``num`` pairs, which it fills with 0.5 (pj yolo_layer.c:44,
+    region_layer.c:37, AB yolo_layer.c:53, gaussian_yolo_layer.c:56, region_layer.c:40). What
+    ``anchors`` has beyond them, AB leaves out (parser.c:543, 714); pj (:335, 396), and AB for
+    [Gaussian_yolo] (:657), write and read it beyond their array.
+    """
+    given = section.find("anchors")
+    named = section.find("mask") or section.find("num") or given
+    line = named.line if named else section.line
+    pairs = len(anchors) // 2
+    absent = [index for index in used if pairs <= index < num]
+    if absent:
+        text = f"anchors= has no pair for anchor {_listed(absent)}: both engines fill in 0.5"
+        yield Remark(text=text, line=line)
+    beyond = [index for index in used if index >= num]
+    if beyond:
+        text = f"num={num} has no anchor {_listed(beyond)}: what anchors= has there is taken for it"
+        yield Remark(text=text, line=line)
+    elif given and len(anchors) > 2 * num:
+        yield given.remark(f"has {len(anchors)} values, but num={num} makes {2 * num}")
+
+
+def _listed(indices: Sequence[int]) -> str:
+    """At most three of them."""
+    shown = ", ".join(map(str, indices[:3]))
+    return f"{shown}, ..." if len(indices) > 3 else shown
 
 
 class Cells(NamedTuple):

@@ -1,13 +1,24 @@
 """YOLOv2's head: [region]."""
 
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from converter.darknet.cfg import Section
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers import tree
 from converter.darknet.layers.base import Misfit, Shape, at_least, require_image
-from converter.darknet.layers.heads import AnchorHead, Boxes, Cells, as_stored, by_anchor
+from converter.darknet.layers.heads import (
+    MAX_ANCHORS,
+    AnchorHead,
+    Boxes,
+    Cells,
+    anchor_remarks,
+    as_stored,
+    by_anchor,
+)
+from converter.darknet.remark import Remark
 
 if typing.TYPE_CHECKING:
     import torch
@@ -30,11 +41,19 @@ class Region(AnchorHead):
     anchors: tuple[float, ...] = ()
     tree: str = ""
 
+    def remarks(self, section: Section) -> Iterator[Remark]:
+        """And what does not fit of ``num`` and ``anchors``."""
+        yield from super().remarks(section)
+        yield from anchor_remarks(section, range(self.num), self.num, self.anchors)
+
     def infer(self, *shapes: Shape) -> Shape:
         """(num * (coords + 1 + classes), h, w), unchanged: the assert of pj parser.c:360."""
         shape = require_image(shapes[0])
-        at_least(1, classes=self.classes, num=self.num)
+        at_least(0, classes=self.classes)
+        at_least(1, num=self.num)
         at_least(2, coords=self.coords)
+        if self.num > MAX_ANCHORS:
+            raise Misfit(f"num={self.num} is more than {MAX_ANCHORS} anchors")
         wanted = self.channels(self.classes)
         if shape.c != wanted:
             raise Misfit(
@@ -118,12 +137,12 @@ class Region(AnchorHead):
             return f"sorts its classes by a word tree ({self.tree}), which is not done here"
         if self.classfix == -1 and DIALECTS[dialect].region_classfix:
             return "has classfix=-1, which is not done here"
-        return None
+        return super().boxes_problem(dialect)
 
     @property
     def exports_boxes(self) -> bool:
-        """Unless it reads its values in another way."""
-        return not (self.tree or self.background or self.coords != 4)
+        """If they have classes, unless it reads its values in another way."""
+        return self.classes > 0 and not (self.tree or self.background or self.coords != 4)
 
     def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
         """Anchors are in cells: pj region_layer.c:80, :364, AB region_layer.c:99, :374."""

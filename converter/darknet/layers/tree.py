@@ -5,7 +5,6 @@ starts a new group: pj tree.c:83, AB tree.c:85.
 """
 
 import typing
-from functools import cache
 
 from converter.errors import NetworkError
 from converter.files.opening import read_small
@@ -16,7 +15,6 @@ if typing.TYPE_CHECKING:
 MAX_BYTES = 4 << 20  # 9k.tree of YOLO9000 has 140 kB
 
 
-@cache
 def group_sizes(path: str) -> tuple[int, ...]:
     """Classes in each group of the tree at ``path``; relative to where one is, as in Darknet."""
     sizes: list[int] = []

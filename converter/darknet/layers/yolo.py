@@ -37,8 +37,8 @@ class Yolo(MaskedHead):
 
     @property
     def exports_boxes(self) -> bool:
-        """Yes."""
-        return True
+        """If they have classes."""
+        return self.classes > 0
 
     def sides(self, wh: "torch.Tensor") -> "torch.Tensor":
         """With ``new_coords`` the square of twice the value: AB yolo_layer.c:138."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from converter.checkpoint.header import make_head, read_metadata
+from converter.checkpoint.header import make_head, read_contents
 from converter.errors import CheckpointError
 
 
@@ -30,10 +30,10 @@ class TestReading:
         path = tmp_path / "x.safetensors"
         path.write_bytes(data)
         with pytest.raises(CheckpointError, match="is not a safetensors file"):
-            read_metadata(path)
+            read_contents(path)
 
     def test_a_deep_header(self, tmp_path):
         path = tmp_path / "x.safetensors"
         path.write_bytes((100_000).to_bytes(8, "little") + b"[" * 100_000)
         with pytest.raises(CheckpointError):
-            read_metadata(path)
+            read_contents(path)

@@ -1,21 +1,13 @@
-"""The command lines as users meet them: processes, streams, exit codes."""
+"""convert as a command: what it prints and what it refuses."""
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
+import shutil
 from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[3] / "scripts"
-
-
-def script(name: str, *arguments, **options) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, SCRIPTS / f"{name}.py", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+from tests.converter.cli.processes import script
 
 
 def test_the_main_job(sample):
@@ -25,10 +17,6 @@ def test_the_main_job(sample):
         f"{sample.checkpoint}: 366 tensors, 249,382 floats, yolov3, 3 classes, verified\n"
     )
     assert "found beside the weights" in done.stderr
-
-
-def test_quiet_says_nothing_on_stderr(sample):
-    assert script("convert", sample.weights, "-q").stderr == ""
 
 
 def test_json_is_one_object(sample):
@@ -50,41 +38,10 @@ def test_dry_run_prints_the_plan(sample):
     assert not sample.checkpoint.exists()
 
 
-def test_verify_prints_the_table(sample):
-    script("convert", sample.weights)
-    done = script("verify", sample.weights, sample.checkpoint)
-    assert done.returncode == 0
-    assert done.stdout.count(" yes\n") == 366 or done.stdout.count("yes\n") == 366
-    assert done.stdout.splitlines()[-1] == "equal: 366 of 366 tensors are bit for bit the same"
-
-
-def test_verify_fails_on_a_difference(sample):
-    script("convert", sample.weights)
-    data = bytearray(sample.checkpoint.read_bytes())
-    data[-1] ^= 1
-    sample.checkpoint.write_bytes(data)
-    done = script("verify", sample.weights, sample.checkpoint, "--json")
-    assert done.returncode == 1
-    assert json.loads(done.stdout) == {
-        "schema": 1, "ok": False, "tensors": 366, "mismatched": ["heads.0.conv.weight"],
-        "missing": [], "unexpected": [], "header": True, "dtype": "float32",
-    }  # fmt: skip
-
-
 class TestRefusals:
-    def test_in_one_line_and_in_json(self, tmp_path):
-        missing = tmp_path / "no.weights"
-        done = script("convert", missing, "--json")
-        assert done.returncode == 1
-        assert json.loads(done.stdout)["schema"] == 1
-        error = json.loads(done.stdout)["error"]
-        assert error.keys() == {"type", "message", "path", "place", "remedy"}
-        assert (error["type"], error["path"]) == ("WeightsError", str(missing))
-        assert done.stderr.count("\n") == 1
-
     def test_a_known_file_that_is_missing(self, tmp_path):
         done = script("convert", tmp_path / "yolov3.weights")
-        assert f"(download it: python scripts/download.py yolov3 -o {tmp_path})" in done.stderr
+        assert f"(download it: python -m converter download yolov3 -o {tmp_path})" in done.stderr
 
     @pytest.mark.parametrize(
         ("content", "message"),
@@ -130,46 +87,11 @@ class TestRefusals:
         assert "\x1b" not in done.stdout + done.stderr
         assert r"\x1b[31mred" in done.stderr
 
-    def test_usage(self):
-        assert script("convert").returncode == 2
-        assert script("convert", "x", "--family", "nonsense").returncode == 2
-
-    def test_usage_in_json(self):
-        done = script("convert", "--json", "a.weights", "--jobs", "0")
-        assert done.returncode == 2
-        assert json.loads(done.stdout)["error"]["type"] == "UsageError"
-        assert done.stderr == (
-            "error: argument -j/--jobs: '0' is no number from 1 on (see convert.py --help)\n"
-        )
-
-    def test_a_report_never_replaces_what_it_is_about(self, sample, tmp_path):
-        checkpoint = tmp_path / "c.json"  # any name may be a checkpoint's
-        assert script("convert", sample.weights, "-o", checkpoint).returncode == 0
-        before = checkpoint.read_bytes()
-        for command in (("verify", sample.weights, checkpoint, "--report"),
-                        ("report", checkpoint, "-o")):  # fmt: skip
-            done = script(*command, checkpoint, "--force")
-            assert done.returncode == 2
-            assert "is an input" in done.stderr
-        assert checkpoint.read_bytes() == before
-
-    def test_options_are_written_out(self):
-        """An abbreviated --json would be found too late to tell what is wrong in JSON."""
-        assert "unrecognized arguments: --jso" in script("verify", "--jso", "a", "b").stderr
-
     def test_a_report_that_would_have_nothing_to_read(self):
         urls = ("memory://a.weights", "-o", "memory://b.safetensors")
         done = script("convert", *urls, "--report", "r.json")
         assert done.returncode == 2
         assert done.stderr.startswith("error: --report needs a local file")
-
-    def test_a_report_of_nothing(self):
-        assert script("report", "").stderr == "error: SOURCE names no file\n"
-
-    def test_a_picture_that_nothing_runs_on(self, sample):
-        done = script("verify", sample.weights, "x.safetensors", "--image", "dog.jpg")
-        assert done.returncode == 2
-        assert "add --against" in done.stderr
 
     @pytest.mark.parametrize("target", ["x.json", "n.json", "there/x.json"])
     def test_a_report_in_the_wrong_place_stops_the_conversion(self, sample, tmp_path, target):
@@ -182,57 +104,48 @@ class TestRefusals:
         assert not (tmp_path / "x.json").exists()
         assert (tmp_path / "n.json").read_text().startswith("circle")
 
-    @pytest.mark.parametrize("script_name", ["convert", "verify", "info"])
-    def test_interrupted_before_anything_is_imported(self, tmp_path, script_name):
-        (tmp_path / "argparse.py").write_text("raise KeyboardInterrupt")
-        done = script(script_name, env={**os.environ, "PYTHONPATH": str(tmp_path)})
-        assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+@pytest.fixture
+def folder(sample, tmp_path) -> Path:
+    """Four copies of the sample that share a cfg, and one that is truncated."""
+    made = tmp_path / "weights"
+    made.mkdir()
+    shutil.copyfile(sample.cfg, made / "s.cfg")
+    for i in range(4):
+        shutil.copyfile(sample.weights, made / f"s_{i}.weights")
+    (made / "s_9.weights").write_bytes(sample.weights.read_bytes()[:5000])
+    return made
 
 
-def test_help_has_examples():
-    for name in ("convert", "verify"):
-        assert "examples:\n" in script(name, "--help").stdout
+def test_one_bad_file_does_not_stop_the_rest(folder, tmp_path):
+    done = script("convert", folder, "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "4 of 5 files converted, 1 refused"
+    assert sorted(os.listdir(tmp_path / "out")) == [f"s_{i}.safetensors" for i in range(4)]
+    (error,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert str(folder / "s_9.weights") in error
 
 
-def test_a_closed_pipe_is_no_traceback(sample):
-    command = f"{sys.executable} {SCRIPTS}/convert.py {sample.weights} --dry-run | head -1"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr
-    assert done.stdout.startswith("layer ")
+def test_json_lists_results_in_the_order_of_the_sources(folder):
+    done = script("convert", folder, "--json")
+    facts = json.loads(done.stdout)
+    assert facts.keys() == {"schema", "results"}
+    assert [Path(r["source"]).name for r in facts["results"]] == [
+        f"s_{i}.weights" for i in (0, 1, 2, 3, 9)
+    ]
+    assert [r.get("verified", False) for r in facts["results"]] == [True] * 4 + [False]
+    assert facts["results"][4]["error"]["type"] == "WeightsError"
 
 
-def test_interrupted(sample, tmp_path):
-    """Ctrl-C while the target is being written: exit code 130, and nothing left behind."""
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[2])\n"
-        "from converter.checkpoint import payload\n"
-        "import time\n"
-        "payload.write = lambda *a, **k: (print('writing', flush=True), time.sleep(60))\n"
-        "from converter.cli.convert import convert_main\n"
-        "sys.exit(convert_main([sys.argv[1]]))\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(sample.weights), str(SCRIPTS.parent)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout.readline() == "writing\n"
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert "Traceback" not in errors
-    assert sorted(os.listdir(tmp_path)) == ["shapes.cfg", "shapes.names", "shapes.weights"]
+def test_an_output_that_is_no_folder(folder, tmp_path):
+    (tmp_path / "file").write_bytes(b"precious")
+    done = script("convert", folder, "-o", tmp_path / "file")
+    assert done.returncode == 1
+    assert "cannot be made a folder" in done.stderr
+    assert (tmp_path / "file").read_bytes() == b"precious"
 
 
-def test_converting_never_imports_torch(sample):
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[2])\n"
-        "from converter.cli.convert import convert_main\n"
-        "from converter.cli.verify import verify_main\n"
-        "out = sys.argv[1].replace('.weights', '.safetensors')\n"
-        "assert convert_main([sys.argv[1], '-q']) == 0\n"
-        "assert verify_main([sys.argv[1], out, '-q']) == 0\n"
-        "sys.exit('torch' in sys.modules)\n"
-    )
-    command = [sys.executable, "-c", code, str(sample.weights), str(SCRIPTS.parent)]
-    assert subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode == 0
+def test_one_source_into_a_folder(sample, tmp_path):
+    (tmp_path / "out").mkdir()
+    assert script("convert", sample.weights, "-o", tmp_path / "out").returncode == 0
+    assert (tmp_path / "out/shapes.safetensors").exists()

@@ -1,19 +1,16 @@
-"""detect.py and evaluate.py as commands."""
+"""detect as a command."""
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
-import nets
 import pytest
 from PIL import Image
 
 from converter import convert
-from converter.cli.detect import detect_main, evaluate_main
+from converter.cli.main import main
 
-ROOT = Path(__file__).parents[3]
 SHAPES = Path(__file__).parents[2] / "data" / "shapes"
 PICTURE = SHAPES / "images" / "0003.png"
 
@@ -38,11 +35,8 @@ def files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-# detect.py
-
-
 def test_a_line_for_every_object(checkpoint, here, capsys):
-    assert detect_main([checkpoint, "photos/0003.png", "--threshold", "0.5"]) == 0
+    assert main(["detect", checkpoint, "photos/0003.png", "--threshold", "0.5"]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
     # 0003.expected.json: six objects above 0.5; the likeliest is a circle, 0.99994
@@ -54,7 +48,7 @@ def test_a_line_for_every_object(checkpoint, here, capsys):
 
 def test_the_copy_is_drawn_on(checkpoint, here):
     before = (here / "photos" / "0003.png").read_bytes()
-    assert detect_main([checkpoint, "photos/0003.png", "-o", "out/put"]) == 0
+    assert main(["detect", checkpoint, "photos/0003.png", "-o", "out/put"]) == 0
     assert (here / "photos" / "0003.png").read_bytes() == before
     with Image.open(PICTURE) as plain, Image.open(here / "out" / "put" / "0003.png") as drawn:
         assert drawn.size == plain.size
@@ -63,7 +57,7 @@ def test_the_copy_is_drawn_on(checkpoint, here):
 
 def test_json(checkpoint, here, capsys):
     arguments = [checkpoint, "photos/0003.png", "--threshold", "0.5", "--json"]
-    assert detect_main([*arguments, "--bn", "pjreddie-cpu"]) == 0
+    assert main(["detect", *arguments, "--bn", "pjreddie-cpu"]) == 0
     out, _ = capsys.readouterr()
     answer = json.loads(out)
     assert answer.keys() == {"schema", "images"}
@@ -88,7 +82,7 @@ def test_json(checkpoint, here, capsys):
 
 def test_nothing_found(checkpoint, here, capsys):
     Image.new("RGB", (40, 30)).save("black.png")
-    assert detect_main([checkpoint, "black.png"]) == 0
+    assert main(["detect", checkpoint, "black.png"]) == 0
     assert capsys.readouterr().out == "black.png: nothing above 0.25\n"
 
 
@@ -97,7 +91,7 @@ def test_folders_patterns_and_batches(checkpoint, here, capsys):
     asked = ["photos", "photos/*3.png", "photos/0010.png"]
     answers = []
     for batch in ("1", "2", "8"):
-        assert detect_main([checkpoint, *asked, "--json", "--batch", batch]) == 0
+        assert main(["detect", checkpoint, *asked, "--json", "--batch", batch]) == 0
         images = json.loads(capsys.readouterr().out)["images"]
         answers.append([(image["path"], len(image["detections"])) for image in images])
     # each once, in the order asked for
@@ -107,7 +101,7 @@ def test_folders_patterns_and_batches(checkpoint, here, capsys):
 
 def test_a_name_with_brackets_is_no_pattern(checkpoint, here):
     Path("photos/0003.png").rename("photos/[1].png")
-    assert detect_main([checkpoint, "photos/[1].png"]) == 0
+    assert main(["detect", checkpoint, "photos/[1].png"]) == 0
     assert files(here / "detections") == {"[1].png"}
 
 
@@ -115,13 +109,13 @@ def test_pictures_of_the_same_name(checkpoint, here):
     Path("more").mkdir()
     Image.open("photos/0003.png").convert("RGB").save("more/0003.jpg")
     Image.open("photos/0003.png").save("more/0003.bmp")
-    assert detect_main([checkpoint, "photos/0003.png", "more"]) == 0
+    assert main(["detect", checkpoint, "photos/0003.png", "more"]) == 0
     assert files(here / "detections") == {"0003.png", "0003-2.png", "0003-3.jpg"}
 
 
 def test_a_broken_picture_does_not_stop_the_rest(checkpoint, here, capsys):
     Path("photos/0004.png").write_bytes(PICTURE.read_bytes()[:1000])
-    assert detect_main([checkpoint, "photos", "none.png", "--json"]) == 1
+    assert main(["detect", checkpoint, "photos", "none.png", "--json"]) == 1
     out, err = capsys.readouterr()
     paths = [image["path"] for image in json.loads(out)["images"]]
     assert paths == ["photos/0003.png", "photos/0010.png"]
@@ -132,24 +126,22 @@ def test_a_broken_picture_does_not_stop_the_rest(checkpoint, here, capsys):
 
 
 def test_nothing_where_pictures_should_be(checkpoint, here, capsys):
-    """That is said, and the rest goes on; a folder is no picture, whatever its name."""
+    """That is an error, and the rest goes on; a folder is no picture, whatever its name."""
     Path("empty/folder.png").mkdir(parents=True)
     Path("photos/loop").symlink_to("loop")
-    assert detect_main([checkpoint, "photos"]) == 0
+    assert main(["detect", checkpoint, "photos"]) == 0
     capsys.readouterr()
     for argument in ("empty", "photos/*.jpg"):
-        assert detect_main([checkpoint, argument, "photos/0003.png"]) == 1
+        assert main(["detect", checkpoint, argument, "photos/0003.png"]) == 1
         out, err = capsys.readouterr()
         assert err == f"error: {argument}: has no pictures in it (check the path)\n"
         assert out.startswith("photos/0003.png: circle")
 
 
 def test_a_name_that_is_none(checkpoint, here, capsys):
-    assert detect_main([checkpoint, ""]) == 2
+    assert main(["detect", checkpoint, ""]) == 2
     assert capsys.readouterr().err.startswith("error: an empty name")
-    assert detect_main([checkpoint, "n" * 300]) == 1
-    assert "cannot be read: File name too long" in capsys.readouterr().err
-    assert evaluate_main([checkpoint, "n" * 300]) == 1
+    assert main(["detect", checkpoint, "n" * 300]) == 1
     assert "cannot be read: File name too long" in capsys.readouterr().err
 
 
@@ -159,49 +151,38 @@ def test_what_others_wrote_is_replaced_only_by_force(checkpoint, here, capsys, n
     """A picture or labels that stand where the copy should go. What else there is goes on."""
     command = [checkpoint, "photos", "-o", "out", "--save-txt"]
     if drawn_before:
-        assert detect_main(command[:-1]) == 0
+        assert main(["detect", *command][:-1]) == 0
     Path("out").mkdir(exist_ok=True)
     Path("out", name).write_text("precious")
-    assert detect_main(command) == 1
+    assert main(["detect", *command]) == 1
     out, err = capsys.readouterr()
     assert err.startswith(f"error: out/{name}: exists already")
     assert "photos/0003.png: circle" in out
     assert Path("out", name).read_text() == "precious"
     assert Path("out/0010.txt").exists()
-    assert detect_main([*command, "--force"]) == 0
+    assert main(["detect", *command, "--force"]) == 0
     assert Path("out", name).read_bytes() != b"precious"
 
 
 def test_a_fifo_where_the_copy_should_go(checkpoint, here, capsys):
     Path("detections").mkdir()
     os.mkfifo("detections/0003.png")
-    assert detect_main([checkpoint, "photos/0003.png"]) == 1
+    assert main(["detect", checkpoint, "photos/0003.png"]) == 1
     assert "exists already" in capsys.readouterr().err
 
 
 def test_copies_are_replaced(checkpoint, here):
-    assert detect_main([checkpoint, "photos"]) == 0
+    assert main(["detect", checkpoint, "photos"]) == 0
     before = Path("detections/0003.png").read_bytes()
-    assert detect_main([checkpoint, "photos", "--threshold", "0.99"]) == 0
+    assert main(["detect", checkpoint, "photos", "--threshold", "0.99"]) == 0
     assert Path("detections/0003.png").read_bytes() != before
 
 
 def test_copies_of_jpegs_are_known_again(checkpoint, here):
     with Image.open(PICTURE) as picture:
         picture.convert("RGB").save("a.jpg")
-    assert detect_main([checkpoint, "a.jpg"]) == 0
-    assert detect_main([checkpoint, "a.jpg", "--threshold", "0.9"]) == 0
-
-
-def test_what_is_wrong_with_the_checkpoint_is_told_of_it(make, here, capsys):
-    classifier = convert(make(nets.classifier(2, 7, 64)).weights).output
-    assert detect_main([str(classifier), "photos/0003.png"]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith(f"error: {classifier}: layer ")
-    assert "yolov3.classify" in error
-    article = convert(SHAPES / "shapes.weights", "article.safetensors", family="article").output
-    assert detect_main([str(article), "photos/0003.png"]) == 1
-    assert capsys.readouterr().err.endswith("(convert with --family yolov3)\n")
+    assert main(["detect", checkpoint, "a.jpg"]) == 0
+    assert main(["detect", checkpoint, "a.jpg", "--threshold", "0.9"]) == 0
 
 
 @pytest.mark.parametrize("output", [".", "photos", "photos/../photos", "link"])
@@ -209,7 +190,7 @@ def test_pictures_are_never_overwritten(checkpoint, here, capsys, output):
     Path("link").symlink_to("photos")
     before = Path("photos/0003.png").read_bytes()
     os.link("photos/0003.png", "0003.png")
-    assert detect_main([checkpoint, "photos/0003.png", "0003.png", "-o", output]) == 2
+    assert main(["detect", checkpoint, "photos/0003.png", "0003.png", "-o", output]) == 2
     assert "would replace what was given" in capsys.readouterr().err
     assert Path("photos/0003.png").read_bytes() == before
 
@@ -217,19 +198,19 @@ def test_pictures_are_never_overwritten(checkpoint, here, capsys, output):
 def test_not_through_a_link_either(checkpoint, here):
     Path("out").mkdir()
     Path("out/0003.png").symlink_to("../photos/0003.png")
-    assert detect_main([checkpoint, "photos/0003.png", "-o", "out"]) == 2
+    assert main(["detect", checkpoint, "photos/0003.png", "-o", "out"]) == 2
 
 
 def test_labels_that_were_there_are_never_overwritten(checkpoint, here):
     Path("photos/0003.png").rename("photos/0003.bmp")  # whose copy is another file, 0003.png
     Path("photos/0003.txt").write_text("true labels")
-    assert detect_main([checkpoint, "photos/0003.bmp", "-o", "photos", "--save-txt"]) == 2
+    assert main(["detect", checkpoint, "photos/0003.bmp", "-o", "photos", "--save-txt"]) == 2
     assert Path("photos/0003.txt").read_text() == "true labels"
 
 
 def test_save_txt(checkpoint, here):
     arguments = [checkpoint, "photos/0003.png", "--threshold", "0.5", "--save-txt"]
-    assert detect_main(arguments) == 0
+    assert main(["detect", *arguments]) == 0
     found = [line.split() for line in Path("detections/0003.txt").read_text().splitlines()]
     truth = [line.split() for line in PICTURE.with_suffix(".txt").read_text().splitlines()]
     # This detector finds exactly what is there, within some 5 % of the picture.
@@ -245,43 +226,11 @@ def test_save_txt(checkpoint, here):
         assert nearest < 0.05
 
 
-def test_names_of_ones_own(checkpoint, here, capsys):
-    Path("own.names").write_text("Kreis\nQuadrat\nDreieck\n")
-    assert detect_main([checkpoint, "photos/0003.png", "--names", "own.names"]) == 0
-    assert ": Kreis " in capsys.readouterr().out
-    Path("own.names").write_text("Kreis\n")
-    assert detect_main([checkpoint, "photos/0003.png", "--names", "own.names"]) == 1
-    assert "own.names: has 1 names, the network has 3 classes" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("options", "problem"),
-    [
-        (["--threshold", "2"], "threshold=2.0 is outside 0 to 1"),
-        (["--nms", "-1"], "nms=-1.0 is outside 0 to 1"),
-        (["--batch", "0"], "--batch 0 must be at least 1"),
-        (["--device", "abacus"], "--device abacus: "),
-        (["--device", "meta"], "--device meta: "),
-    ],
-)
-def test_usage(checkpoint, here, capsys, options, problem):
-    assert detect_main([checkpoint, "photos/0003.png", *options]) == 2
-    err = capsys.readouterr().err
-    assert problem in err
-    assert err.count("\n") == 1
-
-
-def test_a_device_that_is_not_there(checkpoint, here, capsys):
-    # torch: "Torch not compiled with CUDA enabled", or no such device
-    assert detect_main([checkpoint, "photos/0003.png", "--device", "cuda:99"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-
-
 def test_checkpoints_that_are_refused(here, capsys, sample):
     article = convert(sample.weights, "article.safetensors", family="article")
     Path("text.safetensors").write_text("no checkpoint")
     for path in (article.output, "text.safetensors", "none.safetensors"):
-        assert detect_main([str(path), "photos/0003.png"]) == 1
+        assert main(["detect", str(path), "photos/0003.png"]) == 1
         out, err = capsys.readouterr()
         assert out == ""
         assert err.startswith(f"error: {path}: ")
@@ -291,73 +240,15 @@ def test_checkpoints_that_are_refused(here, capsys, sample):
 
 def test_an_output_that_cannot_be(checkpoint, here, capsys):
     Path("file").write_text("")
-    assert detect_main([checkpoint, "photos/0003.png", "-o", "file/below"]) == 1
+    assert main(["detect", checkpoint, "photos/0003.png", "-o", "file/below"]) == 1
     assert capsys.readouterr().err.startswith("error: file/below: cannot be made: ")
 
 
 def test_progress_on_a_terminal(checkpoint, here, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    assert detect_main([checkpoint, "photos"]) == 0
+    assert main(["detect", checkpoint, "photos"]) == 0
     err = capsys.readouterr().err
     assert "1 of 2 pictures" in err
     assert err.endswith("\r")
-    assert detect_main([checkpoint, "photos", "--quiet"]) == 0
+    assert main(["detect", checkpoint, "photos", "--quiet"]) == 0
     assert capsys.readouterr().err == ""
-
-
-@pytest.mark.parametrize("name", ["detect", "evaluate"])
-def test_without_pytorch(tmp_path, name):
-    fake = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')"
-    (tmp_path / "torch.py").write_text(fake)
-    done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / f"{name}.py", "--help"],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: yolov3 needs PyTorch: pip install")
-    assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize("name", ["detect", "evaluate"])
-def test_the_scripts(name):
-    done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / f"{name}.py", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"{name}.py shapes" in done.stdout or f"{name}.py yolov3" in done.stdout
-
-
-# evaluate.py
-
-
-def test_evaluate(checkpoint, capsys):
-    assert evaluate_main([checkpoint, str(SHAPES / "val")]) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    lines = out.splitlines()
-    assert lines[0] == "60 pictures, 227 detections"
-    # as COCO measures it; darknet's boxes get 1.0000, 0.9718, 0.8229 by the whole area
-    assert lines[-2].split()[:3] == ["mean", "193", "1.0000"]
-    assert lines[-1].startswith("by the rule: precision at 101 recalls, as COCO's")
-
-
-def test_evaluate_json(checkpoint, capsys):
-    arguments = [checkpoint, str(SHAPES / "val"), "--points", "0", "--batch", "16", "--json"]
-    assert evaluate_main(arguments) == 0
-    answer = json.loads(capsys.readouterr().out)
-    assert (answer["schema"], answer["images"], answer["objects"]) == (1, 60, 193)
-    # val-map.json, for PyTorch's batch norm, which moves boxes by 1e-3 pixels
-    assert answer["mAP50"] == pytest.approx(1)
-    assert answer["mAP75"] == pytest.approx(0.971777, abs=1e-3)
-    assert answer["mAP50:95"] == pytest.approx(0.822891, abs=1e-3)
-    assert [row["name"] for row in answer["classes"]] == ["circle", "square", "triangle"]
-
-
-def test_evaluate_a_folder_that_is_none(checkpoint, tmp_path, capsys):
-    assert evaluate_main([checkpoint, str(tmp_path)]) == 1
-    assert "no labels beside its pictures" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import converter.published
-from converter.cli.download import download_main
+from converter.cli.main import main
 from converter.published import CFG_ONLY, PUBLISHED
 from tests.converter.http_server import serving, status, whole
 from tests.converter.toy import HASH, OTHER, PAYLOAD, published
@@ -23,7 +23,7 @@ def server(monkeypatch):
 
 def test_a_download(server, tmp_path, capsys):
     for done in ("downloaded", "already there"):
-        assert download_main(["toy", "-o", str(tmp_path)]) == 0
+        assert main(["download", "toy", "-o", str(tmp_path)]) == 0
         printed = capsys.readouterr().out
         assert printed == (
             f"{tmp_path}/toy.weights: {done}, {len(PAYLOAD):,} bytes, verified: {HASH}"
@@ -34,12 +34,12 @@ def test_a_download(server, tmp_path, capsys):
 
 def test_it_goes_to_the_current_directory(server, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert download_main(["toy"]) == 0
+    assert main(["download", "toy"]) == 0
     assert (tmp_path / "toy.weights").read_bytes() == PAYLOAD
 
 
 def test_json(server, tmp_path, capsys):
-    assert download_main(["toy", "-o", str(tmp_path), "--json"]) == 0
+    assert main(["download", "toy", "-o", str(tmp_path), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts.pop("licence").startswith("no licence is stated")
     assert facts == {
@@ -54,12 +54,12 @@ def test_json(server, tmp_path, capsys):
 
 
 def test_quiet_says_nothing_on_stderr(server, tmp_path, capsys):
-    assert download_main(["toy", "-o", str(tmp_path), "-q"]) == 0
+    assert main(["download", "toy", "-o", str(tmp_path), "-q"]) == 0
     assert capsys.readouterr().err == ""
 
 
 def test_without_a_terminal_there_is_no_bar(server, tmp_path, capsys):
-    assert download_main(["toy", "-o", str(tmp_path)]) == 0
+    assert main(["download", "toy", "-o", str(tmp_path)]) == 0
     assert capsys.readouterr().err == (
         f"toy.weights from {server.url}\n"
         "licence: no licence is stated for the weights; the darknet repository that links to them"
@@ -69,7 +69,7 @@ def test_without_a_terminal_there_is_no_bar(server, tmp_path, capsys):
 
 def test_on_a_terminal_there_is_one(server, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    assert download_main(["toy", "-o", str(tmp_path)]) == 0
+    assert main(["download", "toy", "-o", str(tmp_path)]) == 0
     bar = capsys.readouterr().err.partition("\n")[2].partition("licence: ")[0]
     # The first chunk of 65,536 bytes is 20 % of the 327,700.
     assert bar.startswith("toy.weights  20%  0.1 of 0.3 MB  0.0 MB/s\x1b[K\r")
@@ -78,7 +78,7 @@ def test_on_a_terminal_there_is_one(server, tmp_path, capsys, monkeypatch):
 
 def test_a_refusal(server, tmp_path, capsys):
     server.behaviours[:] = [status(404)]
-    assert download_main(["toy", "-o", str(tmp_path), "-q", "--json"]) == 1
+    assert main(["download", "toy", "-o", str(tmp_path), "-q", "--json"]) == 1
     printed = capsys.readouterr()
     error = json.loads(printed.out)["error"]
     assert error["type"] == "DownloadError"
@@ -89,9 +89,9 @@ def test_a_refusal(server, tmp_path, capsys):
 
 def test_force(server, tmp_path):
     (tmp_path / "toy.weights").write_bytes(OTHER)
-    assert download_main(["toy", "-o", str(tmp_path)]) == 1
+    assert main(["download", "toy", "-o", str(tmp_path)]) == 1
     assert (tmp_path / "toy.weights").read_bytes() == OTHER
-    assert download_main(["toy", "-o", str(tmp_path), "--force"]) == 0
+    assert main(["download", "toy", "-o", str(tmp_path), "--force"]) == 0
     assert (tmp_path / "toy.weights").read_bytes() == PAYLOAD
 
 
@@ -100,11 +100,11 @@ def test_force(server, tmp_path):
     [([], 2), (["../toy"], 2), (["nothing"], 2), (["yolov3-voc"], 1), (["--list"], 0)],
 )
 def test_exit_codes(arguments, code):
-    assert download_main(arguments) == code
+    assert main(["download", *arguments]) == code
 
 
 def test_the_list(capsys):
-    assert download_main(["--list"]) == 0
+    assert main(["download", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(PUBLISHED) + len(CFG_ONLY)
     assert lines[0].split(maxsplit=4) == [
@@ -118,7 +118,7 @@ def test_the_list(capsys):
 
 
 def test_the_list_as_json(capsys):
-    assert download_main(["--list", "--json"]) == 0
+    assert main(["download", "--list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert [file["name"] for file in listed["files"]] == [file.name for file in PUBLISHED]
     assert listed["cfg_only"] == ["yolov3-voc", "yolov3_5l"]

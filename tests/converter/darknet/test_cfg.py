@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converter.darknet.cfg import MAX_CFG_BYTES, MAX_SECTIONS, Option, decode_cfg, parse_cfg
+from converter.darknet.cfg import (
+    MAX_CFG_BYTES,
+    MAX_REMARKS,
+    MAX_SECTIONS,
+    Option,
+    decode_cfg,
+    parse_cfg,
+)
 from converter.errors import CfgError
 
 
@@ -55,10 +62,10 @@ class TestSections:
             ("# only a comment\n", "has no sections"),
             ("[convolutional]\n", "line 1: starts with [convolutional]"),
             ("batch=1\n[net]\n", "line 1: an option before the first section"),
-            ("[net]\nbatch\n", "line 2: batch has no '='"),
-            ("[net]\nbatch=\n", "line 2: batch= has no value"),
-            ("[net]\n=1\n", "line 2: = has no key"),
             ("[net\n", "line 1: [net is not a section"),
+            # Both engines take the whole line for a name: pj parser.c:907, AB :1816.
+            ("[net] width=8\n", "line 1: [net] width=8 is not a section (write [type], and each"),
+            ("[net]\n[yolo] mask=0\n", "line 2: [yolo] mask=0 is not a section (write [type]"),
             ("[]\n", "line 1: [] is not a section"),
         ],
     )
@@ -85,7 +92,7 @@ class TestValues:
         # atoi stops at the comment; efficientnet-lite3.cfg lives from it
         assert option(f"filters={value}").integer() == number
 
-    @pytest.mark.parametrize("value", ["1 6", "x", "3x3", "1.5", "", "0x10", "#3"])
+    @pytest.mark.parametrize("value", ["1 6", "x", "3x3", "1.5", "0x10", "#3"])
     def test_not_an_integer(self, value):
         # atoi would read 16, 0, 3, 1, ... : never what was meant
         with pytest.raises(CfgError, match="line 2"):
@@ -112,20 +119,93 @@ class TestValues:
         assert option("layers = 180 ###P6").integers() == (180,)
         assert option("anchors = 10,13,  16.5,30").numbers() == (10, 13, 16.5, 30)
 
-    def test_a_trailing_comma_is_no_value(self):
-        assert option("mask = 0,1,2,").integers() == (0, 1, 2)
+    @pytest.mark.parametrize(
+        ("value", "items"), [("0,1,2,", (0, 1, 2, 0)), ("1,,2", (1, 0, 2)), (",1", (0, 1))]
+    )
+    def test_an_empty_item_is_0(self, value, items):
+        # A comma more is an item more, and atoi("") is 0: pj parser.c:293, 609, AB :406, 1077.
+        found = option(f"mask={value}")
+        assert found.integers() == items
+        assert found.numbers() == items
+        assert found.has_gap
+
+    @pytest.mark.parametrize("value", ["1,2", "1", "1,2 #,,", "1 ;,"])
+    def test_lists_without_empty_items(self, value):
+        assert not option(f"mask={value}").has_gap
 
     def test_a_forgotten_comma_glues_numbers_as_darknet_does(self):
         # cspx-p7-mish_hp.cfg: "24,51, 61,45    61,45" was trained with the anchor height 4561
         assert option("anchors = 61,45    61,45").numbers() == (61, 4561, 45)
 
-    @pytest.mark.parametrize("value", ["1,,2", ",1", "1,a", "1 2 # x,y"])
+    @pytest.mark.parametrize("value", ["1,a", "#", "#1,2", "1 2 # x,y"])
     def test_bad_lists(self, value):
         if value == "1 2 # x,y":
             assert option(f"mask={value}").integers() == (12,)
         else:
             with pytest.raises(CfgError, match="is not a list"):
                 option(f"mask={value}").integers()
+
+
+class TestRemarks:
+    """Lines that both engines read in their own way, and that nobody writes on purpose."""
+
+    def test_a_line_without_a_value_is_skipped(self):
+        # pj option_list.c:64, AB :69: so a second one is the first
+        (section,) = parse_cfg("[net]\nbatch = \nbatch=64\n=\n")
+        assert section.find("batch").integer() == 64
+        assert [str(remark) for remark in section.remarks] == [
+            "cfg line 2: batch= has no value: both engines skip the line",
+            "cfg line 4: = has no value: both engines skip the line",
+        ]
+
+    def test_an_option_without_an_equals_sign_has_its_default(self):
+        # pj option_list.c:66, 104, AB :71, 109: it is an option, and hides those behind it
+        (section,) = parse_cfg("[net]\nbatch\nbatch=64\n")
+        assert section.find("batch") is None
+        assert [str(remark) for remark in section.remarks] == [
+            "cfg line 2: batch has no '=', and so no value: both engines take the default"
+        ]
+
+    def test_a_value_without_a_key(self):
+        (section,) = parse_cfg("[net]\n=64\n")
+        assert section.options == ()
+        assert [str(remark) for remark in section.remarks] == [
+            "cfg line 2: =64 has no key: both engines ignore it"
+        ]
+
+    @pytest.mark.parametrize("line", ["decay=0.1 [conv]", "decay=0.1 momentum=1", "decay=[net]"])
+    def test_two_on_one_line(self, line):
+        # pj parser.c:902, option_list.c:57, AB :1811, :62: a line is read once
+        (section,) = parse_cfg(f"[net]\n{line}\n")
+        assert [option.key for option in section.options] == ["decay"]
+        (remark,) = section.remarks
+        assert str(remark) == (
+            f"cfg line 2: {line} holds more than one option: both engines read the first alone"
+        )
+
+    def test_in_a_comment_they_are_none(self):
+        (section,) = parse_cfg("[net]\ndecay=1 # momentum=1\nbatch=1;[net]\n")
+        assert section.remarks == ()
+
+    @pytest.mark.parametrize("line", ["[yolo] # the first", "[yolo];"])
+    def test_a_comment_behind_a_section(self, line):
+        # strcmp: pj parser.c:52, AB :65
+        _, section = parse_cfg(f"[net]\n{line}\n")
+        assert section.type == "yolo"
+        (remark,) = section.remarks
+        assert str(remark) == (
+            f"cfg line 2: {line} is a section that no engine knows: the comment is part of its name"
+        )
+
+    def test_each_section_has_its_own(self):
+        net, first, second = parse_cfg("[net]\na\n[yolo]\n[yolo]\nb=\n")
+        found = [[remark.line for remark in section.remarks] for section in (net, first, second)]
+        assert found == [[2], [], [5]]
+
+    def test_a_text_of_such_lines_is_no_cfg(self):
+        assert len(parse_cfg("[net]\n" + "word\n" * MAX_REMARKS)[0].remarks) == MAX_REMARKS
+        with pytest.raises(CfgError, match="line 102: has more than 100 lines that are no options"):
+            parse_cfg("[net]\n" + "word\n" * (MAX_REMARKS + 1))
 
 
 class TestBytes:

@@ -30,6 +30,7 @@ def test_a_head_of_20_bytes():
         (0, 2, "pjreddie", 20, False),
         (1, 0, "pjreddie", 20, False),
         (-1, 5, "pjreddie", 16, False),
+        (-1, 12, "pjreddie", 20, False),  # both count as signed: -10 + 12 >= 2
         (0, 1001, "pjreddie", 16, True),  # pj parser.c:1230 also asks for minor < 1000
         (0, 1001, "alexeyab", 20, True),  # AB parser.c:2254 does not
         (1001, 0, "pjreddie", 16, True),
@@ -51,7 +52,9 @@ def test_seen_of_a_short_head_is_32_bits():
 def test_every_cut_is_refused(length):
     with pytest.raises(WeightsError) as caught:
         Header.decode(PJ[:length])
-    assert ("is empty" if length == 0 else f"ends after {length} bytes") in str(caught.value)
+    # How long the head is stands in its first 12 bytes; it has 16 at least.
+    cut = f"ends after {length} bytes, inside its {20 if length >= 12 else 16}-byte header"
+    assert ("is empty" if length == 0 else cut) in str(caught.value)
 
 
 INT32 = st.integers(-(2**31), 2**31 - 1)

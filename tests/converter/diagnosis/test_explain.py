@@ -22,12 +22,12 @@ SIZE, SIZE_80 = 997_548, 1_103_808
 def refusal(make):
     """The error of converting ``data`` by ``text``."""
 
-    def refuse(text, data, error=WeightsError, name="net"):
+    def refuse(text, data, error=WeightsError, name="net", **options):
         files = make(THREE, name)
         files.cfg.write_text(text)
         files.weights.write_bytes(data)
         with pytest.raises(error) as caught:
-            convert(files.weights)
+            convert(files.weights, **options)
         assert list(files.weights.parent.glob("*.safetensors")) == []
         return caught.value
 
@@ -92,6 +92,15 @@ class TestOneHypothesis:
             f"the file fits values of {width} bytes: float{8 * width} ("
         )
         assert "float32" in error.remedy
+
+    def test_another_engine(self, refusal):
+        """A [batchnorm] of one channel: scales, mean and variance; AlexeyAB's has biases, too."""
+        text = "[net]\nwidth=2\nheight=2\nchannels=1\n[batchnorm]\n"
+        error = refusal(text, _zeros(36), dialect="pjreddie")
+        assert str(error).endswith(
+            "byte 32: the file fits alexeyab's darknet, not pjreddie's"
+            " (36 bytes, the cfg asks for 32) (use --dialect alexeyab)"
+        )
 
     def test_a_backbone(self, refusal):
         end = next(20 + 4 * e.first for e in reference.layout(THREE) if e.layer == 75)

@@ -2,11 +2,15 @@
 
 import nets
 import numpy as np
+import one_feature
 import pytest
 import reference
 
 from converter import WeightsError, convert
 from converter.diagnosis.architectures import ARCHITECTURES
+from converter.diagnosis.health import Survey
+from converter.files.source import opened
+from converter.operations.info import describe
 
 LAYERS = {0: "layer 0 [convolutional], line 6", 1: "layer 1 [convolutional], line 13"}
 # Floats of the toy after its header: 4 biases, 4 scales, 4 means, 4 variances, 108 weights, then
@@ -130,10 +134,27 @@ def test_the_terminal_is_not_flooded(make, caplog):
     assert told[-1] == "and 356 more such arrays, which --json lists"
 
 
+def test_a_second_look_finds_the_same(make):
+    """In ranges, in whole arrays and at the end of the file: nothing is found twice."""
+    files = make("[net]\nwidth=8\nheight=8\nchannels=32\n"
+                 "[convolutional]\nbatch_normalize=1\nfilters=64\nsize=3\n")  # fmt: skip
+    data = bytearray(files.weights.read_bytes())
+    np.frombuffer(data, "<f4", offset=20)[64:128] = -2e5  # scales: negative, and far too large
+    data[-4096:] = bytes(4096)
+    files.weights.write_bytes(data)
+    survey = Survey(convert(files.weights, dry_run=True).plan)
+    with opened(files.weights) as source:
+        found = [anomaly.problem for anomaly in survey.complete(source)]
+        assert sorted(found) == ["huge", "negative", "zero"]
+        assert [anomaly.problem for anomaly in survey.complete(source)] == found
+    assert [anomaly.problem for anomaly in survey.findings()] == found
+
+
 class TestHeads:
     TEXT = (
         "[net]\nwidth=8\nheight=8\nchannels=3\n"
         "[convolutional]\nfilters=24\nsize=1\nactivation=linear\n[yolo]\nclasses=3\nnum=3\n"
+        "anchors=1,2,3,4,5,6\n"
     )
 
     def converted(self, make, biases):
@@ -166,6 +187,94 @@ class TestHeads:
         biases = np.zeros((3, 8))
         biases[:, 4] = -4.5
         assert self.converted(make, biases) == []
+
+
+KERNELS = (
+    "[net]\nwidth=8\nheight=8\nchannels=64\n"
+    "[convolutional]\nfilters=512\nsize=3\nactivation=linear\n"
+    "[convolutional]\nfilters=8\nsize=1\nactivation=linear\n"
+)
+WIDE = 64 * 3 * 3  # values of a filter of the first
+
+
+class TestHoles:
+    """Zeros inside an array of 294,912 values, several blocks of 64 Ki: a broken transfer."""
+
+    def warned(self, make, first, count, text=KERNELS, **options):
+        files = make(text)
+        data = bytearray(files.weights.read_bytes())
+        floats = np.frombuffer(data, "<f4", offset=20)
+        floats[512 + first : 512 + first + count] = 0
+        files.weights.write_bytes(data)
+        return [warning.text for warning in convert(files.weights, **options).warnings]
+
+    @pytest.mark.parametrize(
+        ("first", "count"),
+        [
+            (5, 1024),
+            (65_536 - 500, 1024),  # ends in the next block
+            (100_000, 150_000),  # over whole blocks
+            (WIDE * 10, 1500),  # begins with a filter, and ends in another
+            (WIDE * 10 - 300, WIDE * 2 + 300),
+            (WIDE * 510, 1025),
+        ],
+    )
+    @pytest.mark.parametrize("options", [{}, {"dry_run": True}, {"dtype": "float16"}])
+    def test_a_hole(self, make, first, count, options):
+        assert self.warned(make, first, count, **options) == [
+            f"weights of layer 0 [convolutional], line 5 holds {count:,} zeros in a row, from its"
+            f" value {first:,} on, as a broken transfer leaves"
+        ]
+
+    @pytest.mark.parametrize(
+        ("first", "count"),
+        [
+            (5, 1023),
+            (0, WIDE * 2),  # pruned channels
+            (WIDE * 100, WIDE * 300),
+            (WIDE * 509, WIDE * 3),
+        ],
+    )
+    def test_none(self, make, first, count):
+        assert self.warned(make, first, count) == []
+
+    def matrix(self, folder, first, count, version):
+        """What is said of 40 x 1,500 values, stored as ``version`` says, after 1,500 biases."""
+        cfg, file = folder / "net.cfg", folder / "net.weights"
+        cfg.write_text("[net]\ninputs=40\n[connected]\noutput=1500\n[connected]\noutput=2\n")
+        data = bytearray(one_feature.weights("b1500 w1500x40 b2 w2x1500", version=version))
+        np.frombuffer(data, "<f4", offset=20)[1500 + first : 1500 + first + count] = 0
+        file.write_bytes(data)
+        found = convert(file, dialect="alexeyab").warnings
+        return [warning.text for warning in found if "zeros in a row" in warning.text]
+
+    @pytest.mark.parametrize(
+        ("first", "count", "holes"),
+        # Transposed, there are the weights of input 0 for 1,500 outputs, then those of input 1, ...
+        [(700, 1100, 1), (0, 1500, 0), (1500, 3000, 0), (1500 * 20 + 1, 1024, 1), (40, 4000, 1)],
+    )
+    def test_transposed_matrices_have_them_in_the_order_of_the_file(
+        self, tmp_path, first, count, holes
+    ):
+        assert (
+            self.matrix(tmp_path, first, count, (0, 1001, 0))
+            == [
+                f"weights of layer 0 [connected], line 3 holds {count:,} zeros in a row, from its"
+                f" value {first:,} on, as a broken transfer leaves"
+            ]
+            * holes
+        )
+
+    @pytest.mark.parametrize(("first", "count"), [(40, 4000), (-1500 + 100, 1200)])
+    def test_outputs_that_are_pruned(self, tmp_path, first, count):
+        """A hundred rows of a matrix, and a part of the biases, of which each is of one filter."""
+        assert self.matrix(tmp_path, first, count, (0, 2, 0)) == []
+
+    def test_of_a_checkpoint(self, make):
+        self.warned(make, 5, 2000)
+        files = make(KERNELS)  # another one, but the checkpoint stays
+        (warning,) = describe(files.checkpoint).as_dict()["warnings"]
+        assert (warning["problem"], warning["layer"]) == ("hole", 0)
 
 
 class TestSoundFiles:

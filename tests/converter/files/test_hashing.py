@@ -32,7 +32,7 @@ def test_a_file_that_became_shorter_is_an_error_where_the_hash_is_asked_for(file
     with opened(file) as source:
         file.write_bytes(b"short")
         with (
-            Hashing(source) as digest,
+            Hashing(source.read_into, source.size) as digest,
             pytest.raises(WeightsError, match="became shorter while it was read"),
         ):
             digest.result()
@@ -49,9 +49,32 @@ def test_nobody_asks_for_the_hash_of_a_refused_file(file):
             left.wait()
             read(view, offset)
 
-        object.__setattr__(source, "read_into", slow)
-        with pytest.raises(KeyError), Hashing(source):
+        with pytest.raises(KeyError), Hashing(slow, source.size) as digest:
+            digest.begin()
             reached.wait()
             threading.Timer(0.2, left.set).start()  # by then the block has been left
             raise KeyError
     assert offsets == [0]  # the first piece, and no more
+
+
+def test_a_growing_file_is_followed(tmp_path):
+    data = bytes(range(31))
+    written, read = bytearray(), []
+
+    def read_into(view, offset):
+        view[:] = written[offset : offset + len(view)]
+        assert len(written) >= offset + len(view)
+        read.append(offset)
+
+    with Hashing(read_into, 31, start=3, prefix=b"head", growing=True) as digest:
+        digest.begin()
+        for end in (3, 5, 20, 31):
+            written += data[len(written) : end]
+            digest.reached(end)
+        assert digest.result() == hashlib.sha256(b"head" + data[3:]).hexdigest()
+
+
+def test_a_growing_file_that_does_not_grow_is_abandoned():
+    with pytest.raises(KeyError), Hashing(lambda view, offset: None, 31, growing=True) as digest:
+        digest.begin()
+        raise KeyError  # and this test ends

@@ -1,13 +1,21 @@
 """URLs as sources and targets: fsspec's memory, and a local http server."""
 
+import contextlib
 import functools
+import os
+import signal
+import subprocess
+import sys
+import tempfile
 import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import time
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import fsspec
 import pytest
 
-from converter import OutputError, UsageError, WeightsError, convert
+from converter import DarknetError, OutputError, UsageError, WeightsError, convert
 from converter.files import remote
 
 
@@ -83,3 +91,126 @@ def test_what_is_no_url(path):
 def test_bad_urls(url):
     with pytest.raises(UsageError):
         convert(url, "x.safetensors")
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """The folder for temporary files, empty at first."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@contextlib.contextmanager
+def answering(*parts, length=None, pause=0.0):
+    """A server that sends ``parts``, the last one for ever; the URL of any file on it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            if length is not None:
+                self.send_header("Content-Length", str(length))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for part in parts:
+                    self.wfile.write(part)
+                while True:
+                    time.sleep(pause)
+                    self.wfile.write(parts[-1])
+
+        do_HEAD = do_GET  # noqa: N815 - its name
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+class TestBounds:
+    def test_a_body_that_never_ends(self, tmp_path, temporary):
+        with answering(b"x" * 65536) as url, pytest.raises(WeightsError) as caught:
+            convert(f"{url}/net.weights", tmp_path / "x.safetensors", max_download=1 << 20)
+        assert str(caught.value) == (
+            f"{url}/net.weights: net.weights: sends and sends, more than 1,048,576 bytes"
+            " (see --max-download, or download it by other means)"
+        )
+        assert not list(temporary.iterdir())
+
+    def test_a_cfg_that_never_ends(self, memory, temporary, monkeypatch):
+        memory.pipe("/nets/shapes.cfg", b"#" * ((4 << 20) + 1))
+        with pytest.raises(WeightsError, match=r"shapes.cfg: .* more than 4,194,304 bytes"):
+            convert("memory://nets/shapes.weights", "memory://out/x.safetensors")
+        assert not list(temporary.iterdir())
+
+    def test_names_that_never_end(self, memory, temporary):
+        memory.pipe("/nets/shapes.names", b"x" * ((1 << 20) + 1))
+        with pytest.raises(WeightsError, match=r"shapes.names: .* more than 1,048,576 bytes"):
+            convert("memory://nets/shapes.weights", "memory://out/x.safetensors")
+
+    def test_a_length_that_no_disk_has(self, temporary):
+        with answering(b"x", length=1 << 60, pause=1) as url, pytest.raises(OutputError) as caught:
+            convert(f"{url}/net.weights", "x.safetensors")
+        assert "needs 1,152,921,504,606,846,976 bytes" in str(caught.value)
+
+    def test_a_silent_server(self, temporary, monkeypatch):
+        monkeypatch.setattr(remote, "SILENCE", 0.5)
+        began = time.monotonic()
+        with answering(b"x", pause=60) as url, pytest.raises(WeightsError, match="cannot be read"):
+            convert(f"{url}/net.weights", "x.safetensors")
+        assert time.monotonic() - began < 30  # fsspec's own patience is five minutes
+
+
+def test_what_a_killed_run_left_is_removed(sample, memory, temporary):
+    program = (
+        "import sys, tempfile, time; from converter.files import remote\n"
+        "tempfile.tempdir = sys.argv[1]\n"
+        "with remote._temporary_folder() as folder:\n"
+        "    (folder / 'net.weights').write_bytes(b'half'); print('ready', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(temporary)],
+        cwd=Path(__file__).parents[3], stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        process.stdout.readline()
+        convert("memory://nets/shapes.weights", "memory://out/x.safetensors")
+        assert len(os.listdir(temporary)) == 1  # of a run that is alive
+        process.send_signal(signal.SIGKILL)
+    convert("memory://nets/shapes.weights", "memory://out/x.safetensors", force=True)
+    assert not os.listdir(temporary)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "tar://net.weights::file://{folder}/broken.tar",
+        "zip://net.weights::file://{folder}/broken.tar",
+        "reference://net.weights",
+        "jlab://host/net.weights",
+        "dir://net.weights",
+        "github://owner:repo@/net.weights",
+        "ftp://127.0.0.1:1/net.weights",
+        "http://127.0.0.1:1/net.weights",
+        "sftp://127.0.0.1:1/net.weights",
+        "hdfs://127.0.0.1:1/net.weights",
+        "smb://127.0.0.1:1/net.weights",
+    ],
+)
+def test_filesystems_that_fail_are_one_line_with_the_url(tmp_path, url, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")  # nobody is asked
+    (tmp_path / "broken.tar").write_bytes(b"no archive")
+    url = url.format(folder=tmp_path)
+    for arguments in ((url, "x.safetensors"), (tmp_path / "x.weights", url)):
+        (tmp_path / "x.weights").write_bytes(b"\0" * 20)
+        with pytest.raises(DarknetError) as caught:
+            convert(*arguments)
+        assert "\n" not in str(caught.value)
+        assert "standard output" not in str(caught.value)
+        assert url in str(caught.value)

@@ -23,6 +23,25 @@ class TestReplacing:
         assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
         assert (tmp_path / "new").read_bytes() == b"x"
 
+    @pytest.mark.parametrize("mode", [0o600, 0o640, 0o777])
+    def test_a_replaced_file_keeps_its_mode(self, tmp_path, mode):
+        target = tmp_path / "target"
+        target.write_bytes(b"old")
+        target.chmod(mode)
+        with replacing(target, 1) as file:
+            file.write(b"new")
+        assert target.read_bytes() == b"new"
+        assert stat.S_IMODE(target.stat().st_mode) == mode
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+    def test_a_replaced_file_keeps_its_owner(self, tmp_path):
+        target = tmp_path / "target"
+        target.write_bytes(b"old")
+        os.chown(target, 12345, 23456)
+        with replacing(target, 1) as file:
+            file.write(b"new")
+        assert (target.stat().st_uid, target.stat().st_gid) == (12345, 23456)
+
     def test_a_symlink_stays_one(self, tmp_path):
         (tmp_path / "link").symlink_to("real")
         with replacing(tmp_path / "link", 1) as file:

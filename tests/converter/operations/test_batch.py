@@ -1,6 +1,5 @@
 """Many files at once."""
 
-import json
 import os
 import shutil
 import signal
@@ -59,45 +58,11 @@ class TestSources:
             list(convert_many([str(folder / "s_1.weights"), str(other)], tmp_path, {}, 1))
 
 
-def test_one_bad_file_does_not_stop_the_rest(folder, tmp_path):
-    done = convert(folder, "-o", tmp_path / "out")
-    assert done.returncode == 1
-    assert done.stdout.splitlines()[-1] == "4 of 5 files converted, 1 refused"
-    assert sorted(os.listdir(tmp_path / "out")) == [f"s_{i}.safetensors" for i in range(4)]
-    (error,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
-    assert str(folder / "s_9.weights") in error
-
-
-def test_json_lists_results_in_the_order_of_the_sources(folder):
-    done = convert(folder, "--json")
-    facts = json.loads(done.stdout)
-    assert facts.keys() == {"schema", "results"}
-    assert [Path(r["source"]).name for r in facts["results"]] == [
-        f"s_{i}.weights" for i in (0, 1, 2, 3, 9)
-    ]
-    assert [r.get("verified", False) for r in facts["results"]] == [True] * 4 + [False]
-    assert facts["results"][4]["error"]["type"] == "WeightsError"
-
-
 def test_the_same_bytes_as_one_by_one(folder, tmp_path):
     assert convert(folder / "s_[0-3].weights", "-o", tmp_path / "out", "-j", 2).returncode == 0
     assert convert(folder / "s_0.weights", "-o", tmp_path / "alone.safetensors").returncode == 0
     alone = (tmp_path / "alone.safetensors").read_bytes()
     assert all(p.read_bytes() == alone for p in (tmp_path / "out").iterdir())
-
-
-def test_an_output_that_is_no_folder(folder, tmp_path):
-    (tmp_path / "file").write_bytes(b"precious")
-    done = convert(folder, "-o", tmp_path / "file")
-    assert done.returncode == 1
-    assert "cannot be made a folder" in done.stderr
-    assert (tmp_path / "file").read_bytes() == b"precious"
-
-
-def test_one_source_into_a_folder(sample, tmp_path):
-    (tmp_path / "out").mkdir()
-    assert convert(sample.weights, "-o", tmp_path / "out").returncode == 0
-    assert (tmp_path / "out/shapes.safetensors").exists()
 
 
 def test_interrupted(folder, tmp_path):

@@ -273,12 +273,12 @@ def test_a_run_that_was_ended_is_gone_on_with(tmp_path, end):
     """Ctrl-C, or the machine going down: what came is there, and not under the file's name."""
     program = (
         "import signal, sys; from converter import published as registry;"
-        " from converter.cli.download import download_main;"
+        " from converter.cli.main import main;"
         " from tests.converter.toy import published;"
         # A shell starts what it puts into the background with SIGINT ignored.
         " signal.signal(signal.SIGINT, signal.default_int_handler);"
         " registry.PUBLISHED = (published(sys.argv[1]),);"
-        " sys.exit(download_main(['toy', '-o', sys.argv[2]]))"
+        " sys.exit(main(['download', 'toy', '-o', sys.argv[2]]))"
     )
     with serving(stall(PAYLOAD, SOME), ranged(PAYLOAD)) as server:
         with subprocess.Popen(

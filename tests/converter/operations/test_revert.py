@@ -11,7 +11,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from converter import CheckpointError, OutputError, UsageError, convert, revert, verify
-from converter.checkpoint.header import read_metadata
+from converter.checkpoint.header import read_contents
 from converter.darknet.network import read_network
 
 
@@ -92,7 +92,7 @@ class TestChanged:
         checkpoint = convert(sample.weights).output
         tensors = dict(load_file(checkpoint))
         tensors["heads.0.conv.bias"] = tensors["heads.0.conv.bias"] + 1
-        save_file(tensors, checkpoint, read_metadata(checkpoint))
+        save_file(tensors, checkpoint, read_contents(checkpoint).metadata)
         result = revert(checkpoint, sample.weights.with_name("back.weights"))
         assert (result.verified, result.identical) == (True, False)
         old = reference.read(sample.text, sample.weights)
@@ -104,7 +104,7 @@ class TestChanged:
     @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
     def test_rounded_values_need_force(self, sample, dtype):
         result = convert(sample.weights, dtype=dtype)
-        assert read_metadata(result.output)["lossless"] == "false"
+        assert read_contents(result.output).metadata["lossless"] == "false"
         assert verify(sample.weights, result.output).ok
         back = sample.weights.with_name("back.weights")
         with pytest.raises(CheckpointError, match=f"holds {dtype} values"):

@@ -12,7 +12,7 @@ from converter.families import yolov3
 from converter.plan import make_plan
 from converter.report import charts, columns, modular
 from converter.report.drawing import Box, line
-from converter.report.model import Parity
+from converter.report.model import LayerError
 from converter.report.places import places
 
 HEADER = Header(major=0, minor=2, revision=0, seen=0, size=20)
@@ -161,7 +161,7 @@ def test_the_byte_map_fills_its_lines():
 
 
 def test_errors_are_drawn_on_a_logarithmic_scale():
-    rows = [Parity(0, 1e-4, 1e-6), Parity(1, 1e-5, 0.0), Parity(2, float("nan"), 1e-5)]
+    rows = [LayerError(0, 1e-4, 1e-6), LayerError(1, 1e-5, 0.0), LayerError(2, float("nan"), 1e-5)]
     plot = charts.error_plot(rows, layers=4)
     # Lines for 1e-4, 1e-5, 1e-6 and zero: three gaps of 200 / 3 units.
     gap = pytest.approx(200 / 3)
@@ -172,5 +172,5 @@ def test_errors_are_drawn_on_a_logarithmic_scale():
 
 
 def test_exact_layers_have_a_plot_too():
-    plot = charts.error_plot([Parity(0, 0.0, 0.0)], layers=1)
+    plot = charts.error_plot([LayerError(0, 0.0, 0.0)], layers=1)
     assert plot.marks[0].y_absolute == plot.height

@@ -76,6 +76,9 @@ PJREDDIES = {
     "region with softmax": REGION + "softmax=1\n",
     "region with logistic classes": REGION,
     "region with a background": REGION + "softmax=1\nbackground=1\n",
+    "yolo with a pair too few": YOLO.replace(", 37,58", ""),
+    "yolo with half a pair too few": YOLO.replace(", 37,58", ", 37"),
+    "region without anchors": REGION.replace("1.08,1.19, 3.42,4.41", ""),
 }
 
 
@@ -145,6 +148,9 @@ def test_maps_that_are_no_numbers():
         (REGION + "tree=9k.tree\n", 16, "word tree"),
         (REGION + "classfix=-1\n", 16, "classfix=-1"),
         ("[detection]\nside=2\nclasses=2\ncoords=1\nnum=2\n", 1, "coords=1"),
+        ("[detection]\nside=2\nclasses=0\ncoords=4\nnum=6\n", 5, "has classes=0, so that none"),
+        (YOLO.replace("classes=3", "classes=0"), 10, "has classes=0, so that none of its boxes"),
+        (REGION.replace("classes=3", "classes=0"), 10, "has classes=0, so that none of its boxes"),
     ],
 )
 def test_heads_that_are_refused(text, outputs, problem):

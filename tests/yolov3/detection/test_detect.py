@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import darknet_detector
+import nets
 import numpy as np
 import pytest
 import torch
@@ -378,6 +379,16 @@ def test_classifiers_and_detectors_are_not_mixed_up(model, make):
     classifier = load(convert(make(CLASSIFIER).weights).output)
     with pytest.raises(NetworkError, match=r"\[softmax\].*gives no boxes"):
         detect(classifier, PICTURES[0])
+
+
+def test_names_of_another_number_are_not_used(make):
+    """Without [softmax] nothing tells how many classes there are, so any number is converted."""
+    files = make(nets.classifier(1, 7, 64).split("[softmax]")[0])
+    files.cfg.with_suffix(".names").write_text("a\nb\n")
+    model = load(convert(files.weights).output)
+    assert model.names == ["a", "b"]
+    found = classify(model, PICTURES[0], top=7)
+    assert sorted(found.names) == ["0", "1", "2", "3", "4", "5", "6"]
 
 
 def test_a_backbone_without_classes(make):

@@ -1,8 +1,5 @@
 """A checkpoint against real engines, as ``verify --against`` shows it."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import nets
@@ -11,22 +8,22 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from converter import UsageError, convert
-from converter.checkpoint.header import read_metadata
-from converter.darknet.dialects import DIALECTS
-from yolov3.parity.compare import Parity, Row, against
+from converter.checkpoint.header import read_contents
+from yolov3.parity.compare import Difference, Parity, against
 
-VERIFY = Path(__file__).parents[3] / "scripts/verify.py"
 DOG = Path("/usr/share/darknet/data/dog.jpg")
 
 
 def change(checkpoint: Path, tensor: str, factor: float) -> None:
     tensors = dict(load_file(checkpoint))
     tensors[tensor] = tensors[tensor] * np.float32(factor)
-    save_file(tensors, checkpoint, read_metadata(checkpoint))
+    save_file(tensors, checkpoint, read_contents(checkpoint).metadata)
 
 
-def row(relative: float, *, varies: bool = True, excuse: str | None = None) -> Row:
-    return Row(index=0, place="", max_abs=0, relative=relative, rms=1, varies=varies, excuse=excuse)
+def row(relative: float, *, varies: bool = True, excuse: str | None = None) -> Difference:
+    return Difference(
+        index=0, place="", max_abs=0, relative=relative, rms=1, varies=varies, excuse=excuse
+    )
 
 
 class TestVerdict:
@@ -78,18 +75,3 @@ class TestEngines:
     def test_a_photograph(self, sample):
         checkpoint = convert(sample.weights).output
         assert against(sample.weights, checkpoint, "darknet", picture=DOG).ok
-
-    def test_the_command(self, sample):
-        checkpoint = convert(sample.weights).output
-        command = [sys.executable, VERIFY, sample.weights, checkpoint, "--against", "darknet"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0
-        assert done.stdout.splitlines()[-1] == "equal: no layer's relative distance is above 1e-05"
-        change(checkpoint, "heads.0.conv.weight", 1.01)
-        done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
-        assert done.returncode == 1
-        facts = json.loads(done.stdout)
-        assert (facts["ok"], facts["mismatched"]) == (False, ["heads.0.conv.weight"])
-        assert facts["against"]["first"].startswith("layer 105 ")
-        assert facts["against"]["bound"] == DIALECTS["pjreddie"].parity_bound
-        assert len(facts["against"]["layers"]) == 107

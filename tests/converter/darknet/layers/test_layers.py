@@ -64,8 +64,13 @@ def test_history_puts_the_newest_picture_first():
 def test_a_sequence_is_as_long_as_the_steps_say():
     cfg = sequence(section("gru", output=2)).replace("[net]\n", "[net]\ntime_steps=4\n")
     model = DarknetModel(parse_network(cfg))
-    with pytest.raises(ValueError, match="6 pictures are no sequences of 4 steps"):
-        model(torch.zeros(6, 9))
+    for run in (model, lambda x: dict(model.forward_layers(x))):
+        with pytest.raises(NetworkError) as refusal:
+            run(torch.zeros(6, 9))
+        assert str(refusal.value) == (
+            "layer 0 [gru], line 7: cannot compute: 6 pictures are no sequences of 4 steps"
+            " (give it a multiple of 4 inputs of 9)"
+        )
 
 
 def test_later_steps_see_the_state_of_earlier_ones():
@@ -83,6 +88,12 @@ def test_later_steps_see_the_state_of_earlier_ones():
     ("layers", "message"),
     [
         ([conv(activation="swich")], "activation=swich is unknown: Darknet would silently use"),
+        (
+            [conv(activation="silu")],
+            "activation=silu is unknown: Darknet would silently use relu; the same function is"
+            " swish there, but a network that darknet trained with this cfg has learned with relu",
+        ),
+        ([section("rnn", activation="sigmoid")], "the same function is logistic there"),
         ([conv(groups=4)], "groups=4 does not divide its 3 input channels"),
         ([conv(numload=3)], "numload=3 leaves some of its 6 filters unset"),
         ([conv(size=40, pad=0)], "leaves nothing"),
@@ -225,12 +236,6 @@ def test_defaults_are_darknets():
         assert (node.output.c, node.output.h, node.output.w) == shape
     connected = parse_network(network(section("connected"))).nodes[0].layer
     assert (connected.output, connected.activation) == (1, "logistic")
-
-
-def test_anchors_beyond_num_are_those_that_are_written():
-    # AB's cspx-p7-mish.cfg has num=16 and mask=16,17,18,19.
-    cfg = network(conv(filters=6), section("yolo", classes=1, num=1, mask=2, anchors="1,2,3,4,5,6"))
-    assert parse_network(cfg).nodes[1].layer.sizes == ((5.0, 6.0),)
 
 
 @pytest.mark.engine

@@ -1,0 +1,279 @@
+"""A checkpoint, opened once: what it says of itself, found to be true, and what it holds."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Self
+
+from converter.checkpoint.dtypes import CODES, DTYPES
+from converter.checkpoint.header import Contents, is_counter, read_contents
+from converter.checkpoint.metadata import Metadata, NetworkUnknown, false_claim
+from converter.checkpoint.reader import Tensors
+from converter.darknet.dialects import DEFAULT, DialectName
+from converter.darknet.header import Header
+from converter.darknet.network import Network, parse_network
+from converter.errors import (
+    CfgError,
+    CheckpointError,
+    DarknetError,
+    FamilyError,
+    NetworkError,
+    WeightsError,
+)
+from converter.families import FAMILIES, name_layers
+from converter.options import Dtype, PathLike
+from converter.plan import Plan, make_plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A safetensors file whose network is known.
+
+    Attributes:
+        contents: what its header says.
+        plan: where its tensors lie in the .weights file that it goes back to.
+        dtype: of its values.
+        claims: what it says of itself; None if it says nothing.
+    """
+
+    contents: Contents
+    plan: Plan
+    dtype: Dtype
+    claims: Metadata | None
+
+    @classmethod
+    def open(
+        cls, path: PathLike, network: Network | None = None, dialect: DialectName = DEFAULT
+    ) -> Self:
+        """The checkpoint at ``path``.
+
+        Args:
+            path: a safetensors file.
+            network: what its tensors are of; default: what it says itself.
+            dialect: whose darknet it is for, if it does not say that itself.
+
+        Raises:
+            NetworkUnknown: it does not say which network it is of, and none is given.
+            CheckpointError: it is no safetensors file, or what it says of itself is not true, or
+                its tensors are of no scheme.
+            FamilyError: ``network`` is not of the scheme that it says it has.
+        """
+        return cls.of(read_contents(path), network, dialect)
+
+    @classmethod
+    def of(
+        cls, contents: Contents, network: Network | None = None, dialect: DialectName = DEFAULT
+    ) -> Self:
+        """The same of a file whose header was read."""
+        try:
+            if network is not None and "schema" not in contents.metadata:
+                plan = plan_for(contents.names, network, dialect)
+                return cls(contents=contents, plan=plan, dtype=_dtype(contents), claims=None)
+            claims = Metadata.decode(contents.metadata)
+            _require_dtype(claims, contents)
+            if network is None:
+                plan = _plan_by_itself(claims)
+                _require_truth(claims, plan, contents.names)
+            else:
+                plan = _plan(claims, network)
+                claims = _metadata_of(claims, plan)
+        except DarknetError as error:
+            error.path = error.path or os.fspath(contents.path)
+            raise
+        return cls(contents=contents, plan=plan, dtype=claims.dtype, claims=claims)
+
+    @property
+    def network(self) -> Network:
+        """What its tensors are of."""
+        return self.plan.network
+
+    @property
+    def metadata(self) -> Metadata:
+        """What it says of itself.
+
+        Raises:
+            NetworkUnknown: it says nothing.
+        """
+        if self.claims is None:
+            raise NetworkUnknown(self.contents.path)
+        return self.claims
+
+    def tensors(self) -> Tensors:
+        """Its values."""
+        return Tensors(self.contents.path, self.dtype, self.contents)
+
+
+def plan_for(names: Collection[str], network: Network, dialect: DialectName) -> Plan:
+    """The plan of the .weights file that tensors with these ``names`` make: they tell the family.
+
+    Raises:
+        CheckpointError: they are no network of any family.
+    """
+    lacking: dict[str, list[str]] = {}
+    for family in FAMILIES.values():
+        if family.one_way:
+            continue
+        try:
+            naming = family.name_layers(network)
+        except FamilyError:
+            continue
+        header = Header.written_by(dialect)
+        plan = make_plan(header=header, size=None, network=network, naming=naming, dialect=dialect)
+        lacking[family.name] = [slot.tensor for slot in plan.slots if slot.tensor not in names]
+        if not lacking[family.name]:
+            require_no_surplus(names, plan)
+            return plan
+    name, missing = min(lacking.items(), key=lambda item: len(item[1]))
+    raise CheckpointError(
+        f"lacks {len(missing)} tensors of family {name}",
+        place=missing[0],
+        remedy="rename its tensors as `convert --dry-run` prints them",
+    )
+
+
+def require_no_surplus(names: Collection[str], plan: Plan) -> None:
+    """Refuse tensors that the .weights file has no place for.
+
+    Raises:
+        CheckpointError: naming the first of them.
+    """
+    known = {slot.tensor for slot in plan.slots}
+    surplus = sorted(name for name in names if name not in known and not is_counter(name))
+    if surplus:
+        raise CheckpointError(
+            f"has {len(surplus)} tensors that its network lacks",
+            place=surplus[0],
+            remedy="give the cfg that it belongs to with --cfg",
+        )
+
+
+def require_way_back(family: str) -> None:
+    """Refuse a family whose checkpoints do not hold all that their .weights files did.
+
+    Raises:
+        CheckpointError: with the reason.
+    """
+    reason = FAMILIES[family].one_way
+    if reason:
+        raise CheckpointError(
+            reason, remedy=f"convert the .weights again without --family {family}"
+        )
+
+
+def _plan(claims: Metadata, network: Network) -> Plan:
+    return make_plan(
+        header=claims.header,
+        size=None,
+        network=network,
+        naming=name_layers(network, claims.family),
+        dialect=claims.dialect,
+        cutoff=claims.cutoff,
+    )
+
+
+def _plan_by_itself(claims: Metadata) -> Plan:
+    """The plan of the network that a checkpoint says it is of."""
+    try:
+        network = parse_network(claims.cfg)
+    except (CfgError, NetworkError) as error:
+        raise false_claim("cfg", _reason(error)) from error
+    count = len(network.nodes)
+    if claims.cutoff is not None and not 0 < claims.cutoff < count:
+        raise false_claim("cutoff", f"is {claims.cutoff}, but cfg has {count} layers")
+    try:
+        return _plan(claims, network)
+    except FamilyError as error:
+        problem = f"is {claims.family}, which has no place for the network: {_reason(error)}"
+        raise false_claim("family", problem) from error
+    except WeightsError as error:
+        raise false_claim("cfg", _reason(error)) from error
+
+
+def _metadata_of(claims: Metadata, plan: Plan) -> Metadata:
+    """What ``claims`` should be for a checkpoint of ``plan``."""
+    classes, names = plan.network.classes, claims.names
+    if names is not None and classes is not None and len(names) != classes:
+        names = None
+    return Metadata.of(
+        plan,
+        tool=claims.tool,
+        sha256=claims.source_sha256,
+        dtype=claims.dtype,
+        names=names,
+        assumed=claims.assumed,
+    )
+
+
+def _require_dtype(claims: Metadata, contents: Contents) -> None:
+    codes = {contents.entries[name].dtype for name in contents.names}
+    if codes and CODES[claims.dtype] not in codes:
+        raise false_claim("dtype", f"is {claims.dtype}, but the tensors are {_listed(codes)}")
+
+
+def _require_truth(claims: Metadata, plan: Plan, names: Collection[str]) -> None:
+    """Refuse claims that contradict each other, or the names of the tensors."""
+    _require_cutoff(claims, plan, names)
+    _require_family(claims, plan, names)
+    truth = _metadata_of(claims, plan)
+    for claim, source in (
+        ("classes", "cfg makes"),
+        ("complete", "cfg, family and cutoff make"),
+        ("lossless", "family and dtype make"),
+    ):
+        said, true = json.dumps(getattr(claims, claim)), json.dumps(getattr(truth, claim))
+        if said != true:
+            raise false_claim(claim, f"is {said}, but {source} it {true}")
+    if claims.names != truth.names:
+        count = len(claims.names or ())
+        raise false_claim("names", f"are {count}, but cfg has {truth.classes} classes")
+
+
+def _require_family(claims: Metadata, plan: Plan, names: Collection[str]) -> None:
+    """Refuse names of another scheme; some that are missing or surplus are for readers to name."""
+    wanted = {slot.tensor for slot in plan.tensors}
+    if wanted == names:
+        return
+    other = next((family for family in FAMILIES if _names(plan, family) == names), None)
+    if other is not None:
+        what = f"is {claims.family}, but the tensors are named as {other}'s"
+        raise false_claim("family", what)
+    if wanted and names and wanted.isdisjoint(names):
+        raise false_claim("family", f"is {claims.family}, but there is a tensor {min(names)}")
+
+
+def _names(plan: Plan, family: str) -> set[str] | None:
+    """The tensors that there would be, if they were named by another scheme that fits."""
+    try:
+        return {slot.tensor for slot in plan.renamed(name_layers(plan.network, family)).tensors}
+    except (FamilyError, WeightsError):
+        return None
+
+
+def _require_cutoff(claims: Metadata, plan: Plan, names: Collection[str]) -> None:
+    if claims.cutoff is None:
+        return
+    whole = _plan(replace(claims, cutoff=None), plan.network)
+    held = [slot.node.index for slot in whole.slots if slot.tensor in names]
+    if held and held[-1] != max((slot.node.index for slot in plan.tensors), default=None):
+        what = f"is {claims.cutoff}, but layer {held[-1]} is the last with tensors"
+        raise false_claim("cutoff", what)
+
+
+def _dtype(contents: Contents) -> Dtype:
+    """The type of tensors that do not say it themselves."""
+    codes = {contents.entries[name].dtype for name in contents.names}
+    found = next((dtype for dtype in DTYPES if codes == {CODES[dtype]}), None)
+    if found is None:
+        raise CheckpointError(f"holds {_listed(codes)}, Darknet knows float32 only")
+    return found
+
+
+def _listed(codes: Collection[str]) -> str:
+    return ", ".join(sorted(codes))
+
+
+def _reason(error: DarknetError) -> str:
+    return f"{error.place}: {error.message}" if error.place else error.message

@@ -1,0 +1,127 @@
+"""What ``detect`` and ``evaluate`` share: the options of a model, and the detector they ask for."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from converter.cli.parser import CommandParser, positive_int
+from converter.darknet.names import read_names
+from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError
+from converter.options import BATCH_NORM_RULES, DETECTOR_RESIZES
+
+if TYPE_CHECKING:
+    import torch
+
+    from yolov3.base import FromDarknet
+    from yolov3.detection.detect import Detector
+
+log = logging.getLogger("yolov3")
+
+
+def add_model_options(parser: CommandParser, *, threshold: float) -> None:
+    """Add the checkpoint and how to run it; ``threshold``: the default one."""
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="converted .safetensors file")
+    parser.add_argument(
+        "--threshold", type=float, default=threshold, help=f"least score (default {threshold})"
+    )
+    parser.add_argument(
+        "--nms",
+        type=float,
+        default=0.45,
+        help="overlap from which only the likelier of two boxes of a class stays (default 0.45)",
+    )
+    parser.add_argument("--names", metavar="FILE", help="class names (default: the checkpoint's)")
+    parser.add_argument("--device", default="cpu", help="where to compute, say cuda (default cpu)")
+    parser.add_argument(
+        "--batch", type=positive_int, default=1, metavar="N", help="pictures at once"
+    )
+    parser.add_argument(
+        "--bn",
+        choices=BATCH_NORM_RULES,
+        default="torch",
+        help="rule of batch norm: PyTorch's, or that of pjreddie's darknet on the CPU",
+    )
+    parser.add_argument(
+        "--resize",
+        choices=DETECTOR_RESIZES,
+        help="how a picture becomes the network's input (default: as its engine does)",
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="torch.compile: pays from some hundred pictures on"
+    )
+
+
+def make_detector(arguments: argparse.Namespace) -> Detector:
+    """The checkpoint, made ready to compute fast."""
+    import torch
+
+    from yolov3.detection.detect import Detector
+    from yolov3.loading import load
+
+    # Not strict: the detector says better what is wrong with a model in part.
+    model = load(arguments.checkpoint, arguments.bn, strict=False, device=_device(arguments.device))
+    if arguments.names is not None:
+        model.names = read_names(Path(arguments.names), model.network.classes)
+    if arguments.bn == "torch":
+        # It changes scores by less than 1e-5; who asks for the other rule wants them as they are.
+        model = model.fuse()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
+    detector = Detector(model, arguments.threshold, arguments.nms, arguments.resize)
+    if arguments.compile:
+        _compile(model, detector, arguments.batch)
+    return detector
+
+
+@contextmanager
+def errors_name(checkpoint: str) -> Iterator[None]:
+    """Have errors in the network name the checkpoint that it came from, if they name no file."""
+    try:
+        yield
+    except (CheckpointError, NetworkError) as error:
+        error.path = error.path or checkpoint
+        raise
+
+
+def progress(done: int, total: int) -> str:
+    """A bar of 30 characters, and how many pictures are done."""
+    share = 30 * done // total
+    return f"[{'=' * share:30}] {done} of {total} pictures"
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        # What a build without CUDA raises is an AssertionError.
+        raise UsageError(f"--device {name}: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def _compile(model: FromDarknet, detector: Detector, batch: int) -> None:
+    """Compile now, where a failure can only be the compiler's."""
+    import numpy as np
+
+    log.info("compiling")
+    try:
+        from torch._inductor import config  # late: its import takes a second
+
+        # Weights become constants, packed once as oneDNN wants them: a tenth faster.
+        config.freezing = True
+        model.compile()
+        shape = model.network.input
+        detector([np.zeros((shape.h, shape.w, shape.c), np.uint8)] * batch)
+    except DarknetError:
+        raise
+    except Exception as error:  # whatever the compiler behind torch.compile raises
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UsageError(
+            f"torch.compile does not work here: {reason}", remedy="leave out --compile"
+        ) from error

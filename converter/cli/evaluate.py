@@ -1,0 +1,87 @@
+"""``evaluate``: mean average precision."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from converter.cli.detector import add_model_options, errors_name, make_detector, progress
+from converter.cli.output import StatusLine, print_json
+from converter.cli.parser import CommandParser
+from converter.errors import printable
+from yolov3.detection.dataset import read_dataset
+
+if TYPE_CHECKING:
+    from yolov3.detection.evaluate import Evaluation
+
+COCO_POINTS = 101
+
+
+def make_parser(program: str) -> CommandParser:
+    """The parser of ``evaluate``, called by the name ``program``."""
+    parser = CommandParser(
+        program,
+        "Measure a detector's mean average precision on labelled pictures.",
+        (
+            "shapes.safetensors shapes/val/",
+            "yolov3.safetensors instances_val2017.json --images val2017/",
+        ),
+    )
+    add_model_options(parser, threshold=0.005)
+    parser.add_argument(
+        "dataset", metavar="DATASET", help="folder in YOLO's or COCO's format, or COCO's JSON file"
+    )
+    parser.add_argument("--images", metavar="DIR", type=Path, help="pictures of COCO's JSON file")
+    parser.add_argument(
+        "--points",
+        type=int,
+        default=COCO_POINTS,
+        metavar="N",
+        help="recalls at which precision is read off (default 101, COCO's); 0: the whole area"
+        " under the curve, as darknet's detector map",
+    )
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the mean average precision; the exit code."""
+    with errors_name(arguments.checkpoint):
+        result = _evaluate(arguments)
+    if arguments.json:
+        print_json(result.as_dict())
+    else:
+        _print(result)
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> Evaluation:
+    from yolov3.detection.evaluate import evaluate
+
+    detector = make_detector(arguments)
+    names = detector.names
+    samples = read_dataset(Path(arguments.dataset), len(names), names, arguments.images)
+    line = StatusLine(quiet=arguments.quiet)
+    try:
+        return evaluate(
+            detector,
+            samples,
+            points=arguments.points,
+            batch=arguments.batch,
+            progress=lambda done: line.show(progress(done, len(samples))),
+        )
+    finally:
+        line.clear()
+
+
+def _print(result: Evaluation) -> None:
+    print(f"{result.images} pictures, {result.detections} detections")
+    width = max(len(each.name) for each in (result.mean, *result.classes))
+    print(f"{'':{width}}  objects   AP50   AP75  AP50:95")
+    for each in (*result.classes, result.mean):
+        values = [f"{v:.4f}" if v is not None else "-" for v in (each.ap50, each.ap75, each.ap)]
+        line = (
+            f"{each.name:{width}}  {each.objects:7} {values[0]:>6} {values[1]:>6}  {values[2]:>7}"
+        )
+        print(printable(line))
+    print(f"by the rule: {result.rule}")

@@ -1,0 +1,49 @@
+"""The parser of a command's arguments: shared options, examples, refusals in one line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from converter.errors import UsageError
+from converter.version import TOOL
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser with the options that every command has.
+
+    Args:
+        program: the name that the command was called by; usage and examples begin with it.
+        description: what the command does.
+        examples: arguments, each as one would type them.
+    """
+
+    def __init__(self, program: str, description: str, examples: Sequence[str]) -> None:
+        super().__init__(
+            # An abbreviated --json would be found too late to refuse the rest in JSON.
+            allow_abbrev=False,
+            prog=program,
+            description=description,
+            epilog="examples:\n" + "\n".join(f"  {program} {line}" for line in examples),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        self.add_argument("--json", action="store_true", help="print one JSON object, errors too")
+        self.add_argument("-q", "--quiet", action="store_true", help="print only errors on stderr")
+        self.add_argument("-v", "--verbose", action="store_true", help="print details on stderr")
+        self.add_argument("--version", action="version", version=TOOL)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a ``UsageError``, which is shown as all errors are."""
+        raise UsageError(message, remedy=f"see {self.prog} --help")
+
+
+def positive_int(text: str) -> int:
+    """An argument's type: a count of at least 1.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+    return int(text)

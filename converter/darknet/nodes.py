@@ -1,0 +1,74 @@
+"""Layers in their places: which of them feed each, and the shapes of what passes between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from converter.darknet.layers import Layer, Misfit, Shape
+from converter.darknet.layers.base import MAX_VALUES
+
+MAX_LINKS = 100_000  # from layers to those that feed them; official cfgs have hundreds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Net(Layer):
+    """The [net] section: the picture's size. Darknet's defaults are in pj parser.c:700-721."""
+
+    type: ClassVar[str] = "net"
+
+    height: int = 0
+    width: int = 0
+    channels: int = 0
+    inputs: int = 0
+    time_steps: int = 1
+    letter_box: int = 0
+
+    def infer(self, *_: Shape) -> Shape:
+        """The network's input: an image, or ``inputs`` values."""
+        if self.height or self.width or self.channels:
+            return Shape.image(self.channels, self.height, self.width)
+        if self.inputs < 1:
+            raise Misfit("has no width=, height= and channels=")
+        return Shape(self.inputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A layer in its place: ``index`` counts from the first section after [net].
+
+    ``sources`` are indices of the layers that feed it (-1 is the picture), ``inputs`` their shapes.
+    """
+
+    index: int
+    layer: Layer
+    sources: tuple[int, ...]
+    inputs: tuple[Shape, ...]
+    output: Shape
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for messages."""
+        line = f", line {self.layer.line}" if self.layer.line else ""
+        return f"layer {self.index} [{self.layer.type}]{line}"
+
+
+def resolve(nodes: list[Node], net: Net, layers: Sequence[Layer]) -> None:
+    """Append each of ``layers`` in its place to ``nodes``, which is empty.
+
+    Raises:
+        Misfit: the first that is missing in ``nodes`` does not fit.
+    """
+    picture = net.infer()
+    links = 0
+    for index, layer in enumerate(layers):
+        layer = layer.over(net.time_steps)
+        sources = layer.sources(index)
+        layer.owner(index)  # refuses one that is not before it
+        links += len(sources)
+        if links > MAX_LINKS:
+            raise Misfit(f"is the one with which layers name more than {MAX_LINKS:,} others")
+        inputs = tuple(nodes[i].output if i >= 0 else picture for i in sources)
+        output = layer.infer(*inputs)
+        if output.outputs > MAX_VALUES:
+            raise Misfit(f"its output has more than {MAX_VALUES:,} values")
+        nodes.append(Node(index=index, layer=layer, sources=sources, inputs=inputs, output=output))

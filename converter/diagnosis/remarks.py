@@ -1,0 +1,62 @@
+"""What is said of a cfg, and of a header, that is read all the same."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+
+from converter.darknet.dialects import DialectName
+from converter.darknet.header import Header
+from converter.darknet.network import Network
+from converter.darknet.remark import Remark
+
+log = logging.getLogger("converter")
+
+SHOWN = 10  # on a terminal
+
+# All that were ever written: pj db0397cf and 14676214, AB 0cf56d1c, all in parser.c.
+VERSIONS = frozenset({"0.1.0", "0.2.0", "0.2.5"})
+
+
+def header_remarks(header: Header, network: Network, dialect: DialectName) -> tuple[Remark, ...]:
+    """What is to be said of the header of a file that ``dialect``'s engine wrote for ``network``.
+
+    The flag for transposed matrices is read by both engines (pj parser.c:1243, AB :2274), but
+    written by none. Where there are none it means nothing. Where there is nothing else, no value
+    of the file tells whether it is right.
+    """
+    version = f"version {header.version} in its header"
+    if not header.transpose:
+        if header.version in VERSIONS:
+            return ()
+        text = f"{version} is of no darknet: another program wrote it, or it is damaged"
+        return (Remark(text=text),)
+    kernels = [
+        array.stored == "connected" and min(array.shape) > 1
+        for node in network.nodes
+        for array in node.layer.arrays(node.inputs, dialect)
+        if array.on_disk and len(array.shape) > 1
+    ]
+    meaning = f"the {sum(kernels)} here are turned" if any(kernels) else "there are none"
+    text = f"{version} says that matrices are stored transposed, and {meaning}"
+    return (Remark(text=text, serious=all(kernels) or not any(kernels)),)
+
+
+def report(
+    remarks: Sequence[Remark], *, strict: bool, path: str | os.PathLike[str] | None = None
+) -> None:
+    """Log what there is to say of one file, or refuse it.
+
+    Raises:
+        CfgError, WeightsError: some of it is serious, and ``strict``; about ``path``.
+    """
+    serious = [remark for remark in remarks if remark.serious]
+    if serious and strict:
+        refusal = serious[0].refusal()
+        refusal.path = None if path is None else os.fspath(path)
+        raise refusal
+    for remark in remarks[:SHOWN]:
+        log.log(logging.WARNING if remark.serious else logging.INFO, "%s", remark)
+    if len(remarks) > SHOWN:
+        log.warning("and %d more such remarks, which --json lists", len(remarks) - SHOWN)

@@ -1,0 +1,123 @@
+"""What a file is: its network, the engine that wrote it, and how they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from converter.darknet import evidence
+from converter.darknet.cfg import parse_cfg
+from converter.darknet.dialects import DEFAULT, DialectName
+from converter.darknet.header import Header
+from converter.darknet.network import Network, read_cfg, read_layers, read_network
+from converter.errors import NetworkError, WeightsError
+from converter.files.source import Source, companion
+from converter.options import PathLike
+from converter.plan import SizeMismatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What a file is read as.
+
+    Attributes:
+        header: the first bytes of the .weights file.
+        network: whose values it holds.
+        dialect: whose engine wrote it.
+        how: how the network is known, in words.
+        cfg: the file that says so; None if there is none.
+        assumed: what is taken for granted of a network that was recognised.
+        warning: what speaks against the dialect, if anything does.
+    """
+
+    header: Header
+    network: Network
+    dialect: DialectName
+    how: str
+    cfg: Path | None = None
+    assumed: Mapping[str, Any] = field(default_factory=dict)
+    warning: str | None = None
+
+
+def identify(
+    source: Source, cfg: PathLike | None = None, dialect: DialectName | None = None
+) -> Identity:
+    """What ``source`` is.
+
+    Args:
+        source: an open .weights file.
+        cfg: its network; default: the .cfg beside it, else recognised by its size.
+        dialect: whose engine wrote it; default: told by its size, cfg and header.
+
+    Raises:
+        CfgError, NetworkError: the cfg is no network.
+        WeightsError: it has no header, or is nothing that is known, or may be of either engine.
+    """
+    path = Path(cfg) if cfg is not None else companion(source.path, ".cfg")
+    assumed: Mapping[str, Any] = {}
+    if path is None:
+        network, how, assumed = _recognise(source, dialect or DEFAULT)
+    else:
+        network = _read(path, source)
+        how = str(path) if cfg is not None else f"{path}, found beside the weights"
+    choice = evidence.choose(network, source.head, source.size, dialect)
+    return Identity(
+        header=Header.decode(source.head, choice.dialect),
+        network=network,
+        dialect=choice.dialect,
+        how=how,
+        cfg=path,
+        assumed=assumed,
+        warning=choice.warning,
+    )
+
+
+@contextmanager
+def explaining(source: Source) -> Iterator[None]:
+    """Say why ``source`` does not fit the plan that the block makes for it.
+
+    Raises:
+        WeightsError: in place of a ``SizeMismatch``.
+    """
+    try:
+        yield
+    except SizeMismatch as mismatch:
+        from converter.diagnosis.explain import explain  # late: rarely needed
+
+        raise explain(mismatch, source) from mismatch
+
+
+def _read(path: Path, source: Source) -> Network:
+    try:
+        return read_network(path)
+    except NetworkError as error:
+        from converter.diagnosis.explain import explain_heads  # late: rarely needed
+
+        layers = read_layers(parse_cfg(read_cfg(path)))
+        raise explain_heads(error, *layers, source) from error
+
+
+def _recognise(source: Source, dialect: DialectName) -> tuple[Network, str, Mapping[str, Any]]:
+    """The known network that has as many floats; in words; and what they do not tell."""
+    from converter.diagnosis.architectures import recognise  # late: only without a cfg
+
+    header = Header.decode(source.head, dialect)
+    floats, rest = divmod(source.size - header.size, 4)
+    matches = [] if rest else recognise(floats)
+    if not matches:
+        from converter.diagnosis.explain import explain_unknown  # late: rarely needed
+
+        raise explain_unknown(header, dialect, source)
+    if len(matches) > 1:
+        raise WeightsError(
+            f"can be {' or '.join(map(str, matches))} by its size", remedy="give its cfg with --cfg"
+        )
+    (match,) = matches
+    how = (
+        f"{match}, recognised by the {floats:,} floats of the file; anchors and input size"
+        f" ({match.architecture.size}) are assumed to be as published"
+    )
+    return match.network, how, match.assumed

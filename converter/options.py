@@ -1,0 +1,22 @@
+"""The types of what a caller chooses."""
+
+import os
+from typing import Literal
+
+PathLike = str | os.PathLike[str]
+FamilyChoice = str  # "auto", or a name in families.FAMILIES
+DialectChoice = Literal["auto", "pjreddie", "alexeyab"]
+Dtype = Literal["float32", "float16", "bfloat16"]  # of a checkpoint's values
+BatchNormRule = Literal["torch", "pjreddie-cpu"]
+BATCH_NORM_RULES: tuple[BatchNormRule, ...] = ("torch", "pjreddie-cpu")
+Resize = Literal["letterbox", "stretch", "crop"]
+# Of the ways to make an input, those from which a box finds back to its picture.
+DETECTOR_RESIZES: tuple[Resize, ...] = ("letterbox", "stretch")
+ExportFormat = Literal["onnx", "torchscript", "pt2"]
+EXPORT_SUFFIXES: dict[ExportFormat, str] = {
+    "onnx": ".onnx",
+    "torchscript": ".torchscript",
+    "pt2": ".pt2",
+}
+# What PyTorch's exporter writes without converting it, and OpenCV 4.14 reads.
+OPSET = 18

@@ -1,0 +1,113 @@
+"""The options of a model, the same for detect and evaluate."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import nets
+import pytest
+import torch
+
+from converter import CheckpointError, NetworkError, convert
+from converter.cli.detector import errors_name, progress
+from converter.cli.main import main
+
+SHAPES = Path(__file__).parents[2] / "data" / "shapes"
+PICTURE = str(SHAPES / "images" / "0003.png")
+
+# What each of the commands runs a model on.
+INPUTS = [("detect", PICTURE), ("evaluate", str(SHAPES / "val"))]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> str:
+    target = tmp_path_factory.mktemp("shapes") / "shapes.safetensors"
+    return str(convert(SHAPES / "shapes.weights", target).output)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch) -> Path:
+    """detect writes to the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("command", "source"), INPUTS)
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--threshold", "2"], "threshold=2.0 is outside 0 to 1"),
+        (["--nms", "-1"], "nms=-1.0 is outside 0 to 1"),
+        (["--batch", "0"], "argument --batch: '0' is not a positive integer"),
+        (["--device", "abacus"], "--device abacus: "),
+        (["--device", "meta"], "--device meta: "),
+        # torch: "Torch not compiled with CUDA enabled", or no such device
+        (["--device", "cuda:99"], "--device cuda:99: "),
+    ],
+)
+def test_wrong_options(checkpoint, capsys, command, source, options, problem):
+    assert main([command, checkpoint, source, *options]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {problem}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("command", "source"), INPUTS)
+def test_names_of_ones_own(checkpoint, capsys, command, source):
+    Path("own.names").write_text("Kreis\nQuadrat\nDreieck\n")
+    assert main([command, checkpoint, source, "--names", "own.names"]) == 0
+    assert "Kreis " in capsys.readouterr().out
+    Path("own.names").write_text("Kreis\n")
+    assert main([command, checkpoint, source, "--names", "own.names"]) == 1
+    assert "own.names: has 1 names, the network has 3 classes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "source"), INPUTS)
+def test_an_error_in_the_network_names_the_checkpoint(make, capsys, command, source):
+    classifier = convert(make(nets.classifier(2, 7, 64)).weights).output
+    assert main([command, str(classifier), source]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {classifier}: layer ")
+    assert "yolov3.classify" in error
+
+
+@pytest.mark.parametrize(("command", "source"), INPUTS)
+def test_the_articles_wiring_is_refused(capsys, command, source):
+    article = convert(SHAPES / "shapes.weights", "article.safetensors", family="article").output
+    assert main([command, str(article), source]) == 1
+    assert capsys.readouterr().err.endswith("(convert with --family yolov3)\n")
+
+
+@pytest.mark.parametrize(("command", "source"), INPUTS)
+def test_a_compiler_that_fails(checkpoint, capsys, monkeypatch, command, source):
+    """torch.compile writes C++, and raises an error of many lines where nothing compiles it."""
+
+    def fail(self):
+        raise RuntimeError("no C++ compiler\nand many lines more")
+
+    monkeypatch.setattr(torch.nn.Module, "compile", fail)
+    # What --compile sets there would stay for the tests that follow.
+    monkeypatch.setitem(sys.modules, "torch._inductor", SimpleNamespace(config=SimpleNamespace()))
+    assert main([command, checkpoint, source, "--compile", "-q"]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "error: torch.compile does not work here: no C++ compiler (leave out --compile)\n",
+    )
+
+
+@pytest.mark.parametrize("kind", [CheckpointError, NetworkError])
+def test_an_error_that_names_a_file_keeps_it(kind):
+    with pytest.raises(kind) as caught, errors_name("a.safetensors"):
+        raise kind("is wrong", path="b.cfg")
+    assert caught.value.path == "b.cfg"
+    with pytest.raises(kind) as caught, errors_name("a.safetensors"):
+        raise kind("is wrong")
+    assert caught.value.path == "a.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("done", "bar"),
+    [(0, ""), (1, "=" * 10), (2, "=" * 20), (3, "=" * 30)],  # thirds of 30
+)
+def test_progress(done, bar):
+    assert progress(done, 3) == f"[{bar:30}] {done} of 3 pictures"

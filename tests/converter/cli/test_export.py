@@ -1,0 +1,56 @@
+"""export as a command."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from converter import convert
+from converter.cli.main import main
+from yolov3 import load
+
+HEADS = Path(__file__).parents[2] / "data" / "heads"
+
+
+@pytest.fixture
+def checkpoint(tmp_path) -> Path:
+    """A network of one YOLO head."""
+    for name in ("yolo.cfg", "yolo.weights"):
+        shutil.copyfile(HEADS / name, tmp_path / name)
+    return convert(tmp_path / "yolo.weights", dialect="alexeyab").output
+
+
+def test_it_says_what_it_wrote(checkpoint, capsys):
+    assert main(["export", str(checkpoint), "--format", "pt2"]) == 0
+    assert capsys.readouterr().out.startswith(
+        f"{checkpoint.with_suffix('.pt2')}: pt2, map0 1 x 24 x "
+    )
+
+
+def test_json(checkpoint, capsys):
+    assert main(["export", str(checkpoint), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["opset"] == 18
+    assert 0 <= facts["max_abs_error"]["map0"] <= 1e-4
+    assert Path(facts["output"]).is_file()
+
+
+def test_a_folder(checkpoint, tmp_path, capsys):
+    load(checkpoint).save_pretrained(tmp_path / "folder")
+    assert main(["export", str(tmp_path / "folder"), "--format", "torchscript"]) == 0
+    assert (tmp_path / "folder" / "model.torchscript").is_file()
+
+
+def test_refusals(checkpoint, capsys):
+    assert main(["export", str(checkpoint.with_suffix(".weights"))]) == 1
+    assert main(["export", str(checkpoint), "--format", "pt2", "--opset", "18"]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert [line.startswith("error: ") for line in errors] == [True, True]
+
+
+def test_the_checkpoint_is_never_replaced(checkpoint, capsys):
+    before = checkpoint.read_bytes()
+    assert main(["export", str(checkpoint), "-o", str(checkpoint), "--force"]) == 2
+    assert "is an input" in capsys.readouterr().err
+    assert checkpoint.read_bytes() == before

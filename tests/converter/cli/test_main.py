@@ -1,0 +1,211 @@
+"""One command by three names: installed, as a module, and as eight scripts."""
+
+import os
+import runpy
+import subprocess
+import sys
+import tomllib
+from importlib import import_module
+from shutil import copyfile
+
+import pytest
+
+from converter.cli import COMMANDS
+from converter.cli.main import main
+from converter.version import VERSION
+from tests.converter.cli.processes import ROOT, SCRIPTS, module, python, script
+
+EIGHT = ("convert", "verify", "info", "report", "download", "detect", "evaluate", "export")
+
+
+def entry_point() -> tuple[str, str]:
+    """The name of the file that ``pip install`` writes, and the function that it calls."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    ((name, function),) = project["scripts"].items()
+    return name, function
+
+
+def installed(*arguments: str) -> None:
+    name, function = entry_point()
+    sys.argv = [f"/usr/local/bin/{name}", *arguments]
+    where, _, attribute = function.partition(":")
+    sys.exit(getattr(import_module(where), attribute)())
+
+
+def as_module(*arguments: str) -> None:
+    sys.argv = ["", *arguments]
+    sys.modules.pop("converter.__main__", None)
+    runpy.run_module("converter", run_name="__main__", alter_sys=True)
+
+
+def as_script(command: str, *arguments: str) -> None:
+    sys.argv = ["", *arguments]
+    runpy.run_path(str(SCRIPTS / f"{command}.py"), run_name="__main__")
+
+
+CALLS = {
+    "darknet-safetensors {}": installed,
+    "python -m converter {}": as_module,
+    "{}.py": as_script,
+}
+
+
+@pytest.fixture
+def call(monkeypatch):
+    """Runs in this process what a call would run in its own; the exit code."""
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    monkeypatch.setattr(sys, "path", list(sys.path))  # scripts put the root there
+    monkeypatch.setenv("COLUMNS", "200")  # argparse breaks no line
+
+    def run(function, *arguments: str) -> int:
+        with pytest.raises(SystemExit) as ended:
+            function(*arguments)
+        return ended.value.code
+
+    return run
+
+
+def test_the_eight():
+    assert tuple(COMMANDS) == EIGHT
+
+
+@pytest.mark.parametrize("command", EIGHT)
+@pytest.mark.parametrize("name", CALLS)
+class TestNames:
+    def test_usage_and_examples_show_the_name_it_was_called_by(self, call, capsys, name, command):
+        called = name.format(command)
+        assert call(CALLS[name], command, "--help") == 0
+        out, err = capsys.readouterr()
+        assert out.startswith(f"usage: {called} [-h] [--json] [-q] [-v] [--version] ")
+        assert err == ""
+        examples = out.partition("examples:\n")[2].splitlines()
+        assert len(examples) >= 2
+        assert all(line.startswith(f"  {called} ") for line in examples)
+
+    def test_a_wrong_option_points_to_the_help_of_that_name(self, call, capsys, name, command):
+        assert call(CALLS[name], command, "--nonsense") == 2
+        err = capsys.readouterr().err
+        assert err.startswith("error: ")
+        assert err.endswith(f" (see {name.format(command)} --help)\n")
+        assert err.count("\n") == 1
+
+    def test_version(self, call, capsys, name, command):
+        assert call(CALLS[name], command, "--version") == 0
+        assert capsys.readouterr() == (f"darknet-safetensors {VERSION}\n", "")
+
+
+@pytest.mark.parametrize("name", ["darknet-safetensors", "python -m converter"])
+def test_version_without_a_command(call, capsys, name):
+    assert call(CALLS[f"{name} {{}}"], "--version") == 0
+    assert capsys.readouterr() == (f"darknet-safetensors {VERSION}\n", "")
+
+
+@pytest.mark.parametrize("name", ["darknet-safetensors", "python -m converter"])
+def test_the_guide_shows_the_name_it_was_called_by(call, capsys, name):
+    assert call(CALLS[f"{name} {{}}"], "--help") == 0
+    assert capsys.readouterr().out.startswith(f"usage: {name} [-h] [--version] COMMAND ...\n")
+
+
+class TestProcesses:
+    def test_the_module(self, sample):
+        done = module("convert", sample.weights)
+        assert (done.returncode, done.stdout.count("verified")) == (0, 1)
+        assert module("verify", sample.weights, sample.checkpoint, "-q").returncode == 0
+
+    def test_the_installed_command(self, sample):
+        code = (
+            "import sys; from converter.cli.main import main\n"
+            "sys.argv[0] = '/usr/local/bin/darknet-safetensors'; sys.exit(main())"
+        )
+        done = python("-c", code, "convert", sample.weights, cwd=ROOT)
+        assert (done.returncode, done.stdout.count("verified")) == (0, 1)
+        done = python("-c", code, "convert", cwd=ROOT)
+        assert done.returncode == 2
+        assert done.stderr.endswith("(see darknet-safetensors convert --help)\n")
+
+    def test_workers_of_the_module(self, sample, tmp_path):
+        """They are processes of their own, started from a main module that is in a package."""
+        copyfile(sample.weights, tmp_path / "shapes_1.weights")
+        done = module("convert", tmp_path, "-j", 2)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == "2 of 2 files converted, 0 refused"
+
+
+class TestImports:
+    def test_importing_the_module_runs_nothing(self):
+        """Tools that list a package's contents import all of it."""
+        done = python("-c", "import converter.__main__", cwd=ROOT)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+    def test_a_command_imports_no_other(self, sample):
+        code = (
+            "import sys; from converter.cli.main import main\n"
+            "assert main(['convert', sys.argv[1], '-q']) == 0\n"
+            "print(*sorted(m for m in sys.modules if m.startswith('converter.cli.')))\n"
+            "print(*sorted({'torch', 'numpy', 'requests', 'difflib'} & set(sys.modules)))\n"
+        )
+        done = python("-c", code, sample.weights, cwd=ROOT)
+        _, ours, others = done.stdout.splitlines()
+        names = ("convert", "main", "output", "parser", "runner")
+        assert ours.split() == [f"converter.cli.{name}" for name in names]
+        assert others == "numpy"  # the float32 check reads through it
+
+    def test_converting_and_verifying_never_import_torch(self, sample):
+        code = (
+            "import sys; from converter.cli.main import main\n"
+            "out = sys.argv[1].replace('.weights', '.safetensors')\n"
+            "assert main(['convert', sys.argv[1], '-q']) == 0\n"
+            "assert main(['verify', sys.argv[1], out, '-q']) == 0\n"
+            "sys.exit('torch' in sys.modules)\n"
+        )
+        assert python("-c", code, sample.weights, cwd=ROOT).returncode == 0
+
+    @pytest.mark.parametrize("command", ["convert", "verify", "info"])
+    def test_interrupted_before_anything_is_imported(self, tmp_path, command):
+        (tmp_path / "argparse.py").write_text("raise KeyboardInterrupt")
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        for done in (script(command, env=environment), module(command, env=environment)):
+            assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+    @pytest.mark.parametrize("command", ["detect", "evaluate", "export"])
+    def test_without_pytorch(self, tmp_path, command):
+        fake = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')"
+        (tmp_path / "torch.py").write_text(fake)
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        more = () if command == "export" else ("x",)
+        assert script(command, "--help", env=environment).returncode == 0
+        for done in (
+            script(command, "x.safetensors", *more, env=environment),
+            module(command, "x.safetensors", *more, env=environment),
+        ):
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr == (
+                "error: yolov3 needs PyTorch: pip install 'darknet-safetensors[torch]'\n"
+            )
+
+    def test_without_another_package(self, tmp_path):
+        fake = "raise ModuleNotFoundError(\"No module named 'requests'\", name='requests')"
+        (tmp_path / "requests.py").write_text(fake)
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        done = script("download", "--list", "--json", env=environment)
+        assert done.returncode == 1
+        assert done.stdout.startswith('{"schema": 1, "error": {"type": "ExtraError", ')
+        assert done.stderr == "error: No module named 'requests'\n"
+
+
+def test_a_script_is_run_from_anywhere(sample, tmp_path):
+    """As ``python scripts/convert.py yolov3.weights`` always was."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    command = [sys.executable, SCRIPTS / "convert.py", "shapes.weights"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith("shapes.safetensors: 366 tensors, ")
+
+
+def test_arguments_are_the_process_s_unless_given(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["/bin/name", "--version"])
+    assert main() == 0
+    assert main(["convrt"]) == 2
+    assert main(["nothing"], program="other") == 2
+    assert capsys.readouterr().err.count("\n") == 2

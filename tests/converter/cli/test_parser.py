@@ -1,0 +1,44 @@
+"""The arguments that all commands share."""
+
+import argparse
+
+import pytest
+
+from converter import UsageError
+from converter.cli.parser import CommandParser, positive_int
+
+
+def parser() -> CommandParser:
+    made = CommandParser("tool do", "Do it.", ("x", "'*.y' --json"))
+    made.add_argument("-n", type=positive_int)
+    return made
+
+
+def test_examples_begin_with_the_program():
+    assert parser().format_help().endswith("examples:\n  tool do x\n  tool do '*.y' --json\n")
+
+
+def test_shared_options():
+    arguments = parser().parse_args(["--json", "-q", "-v"])
+    assert (arguments.json, arguments.quiet, arguments.verbose) == (True, True, True)
+    arguments = parser().parse_args([])
+    assert (arguments.json, arguments.quiet, arguments.verbose) == (False, False, False)
+
+
+@pytest.mark.parametrize("argument", ["--jso", "--quie"])
+def test_options_are_written_out(argument):
+    """An abbreviated --json would be found too late to refuse the rest in JSON."""
+    with pytest.raises(UsageError, match=f"unrecognized arguments: {argument}") as caught:
+        parser().parse_args([argument])
+    assert caught.value.remedy == "see tool do --help"
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", 1), ("12", 12), ("007", 7)])
+def test_positive_int(text, value):
+    assert positive_int(text) == value
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.0", "", "x", " 1", "1_0"])
+def test_what_is_no_positive_int(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a positive integer"):
+        positive_int(text)

@@ -1,0 +1,68 @@
+"""verify as a command."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from converter import convert
+from converter.checkpoint.header import read_contents
+from tests.converter.cli.processes import script
+
+
+def test_the_table(sample):
+    script("convert", sample.weights)
+    done = script("verify", sample.weights, sample.checkpoint)
+    assert done.returncode == 0
+    heading, *rows, network, names, dialect, verdict = done.stdout.splitlines()
+    assert heading.split() == ["layer", "bytes", "tensor", "shape", "equal"]
+    assert [row.split()[-1] for row in rows] == ["yes"] * 366
+    assert network == "network: not compared: its own cfg was believed: --cfg compares it"
+    assert names == "names: not compared: they were believed: --names compares them"
+    assert dialect == "dialect: not compared: pjreddie was believed: --dialect compares it"
+    assert verdict == "equal: 366 of 366 tensors are bit for bit the same"
+
+
+def test_a_difference_in_json(sample):
+    script("convert", sample.weights)
+    data = bytearray(sample.checkpoint.read_bytes())
+    data[-1] ^= 1
+    sample.checkpoint.write_bytes(data)
+    done = script("verify", sample.weights, sample.checkpoint, "--json")
+    assert done.returncode == 1
+    facts = json.loads(done.stdout)
+    assert facts.pop("claims") == {
+        "header": True, "cutoff": True, "source_sha256": True,
+        "network": None, "names": None, "dialect": None,
+    }  # fmt: skip
+    assert facts.pop("remarks").keys() == {"network", "names", "dialect"}
+    assert facts == {
+        "schema": 1, "ok": False, "tensors": 366, "mismatched": ["heads.0.conv.weight"],
+        "missing": [], "unexpected": [], "header": True, "dtype": "float32",
+    }  # fmt: skip
+
+
+def test_a_picture_that_nothing_runs_on(sample):
+    done = script("verify", sample.weights, "x.safetensors", "--image", "dog.jpg")
+    assert done.returncode == 2
+    assert "add --against" in done.stderr
+
+
+@pytest.mark.engine
+def test_against_darknet(sample):
+    checkpoint = convert(sample.weights).output
+    pair = (sample.weights, checkpoint, "--against", "darknet")
+    done = script("verify", *pair)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == "equal: no layer's relative distance is above 1e-05"
+    tensors, metadata = load_file(checkpoint), read_contents(checkpoint).metadata
+    tensors["heads.0.conv.weight"] = tensors["heads.0.conv.weight"] * np.float32(1.01)
+    save_file(tensors, checkpoint, metadata)
+    done = script("verify", *pair, "--json")
+    assert done.returncode == 1
+    facts = json.loads(done.stdout)
+    assert (facts["ok"], facts["mismatched"]) == (False, ["heads.0.conv.weight"])
+    assert facts["against"]["first"].startswith("layer 105 ")
+    assert facts["against"]["bound"] == 1e-5
+    assert len(facts["against"]["layers"]) == 107

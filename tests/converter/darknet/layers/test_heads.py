@@ -1,0 +1,127 @@
+"""Heads whose options do not fit one another: which values count, and what is said of it."""
+
+import pytest
+from one_feature import conv, network, section
+
+from converter.darknet.network import Network, parse_network
+from converter.errors import NetworkError
+
+ABSENT = "anchors= has no pair for anchor {}: both engines fill in 0.5"
+BEYOND = "num={} has no anchor {}: what anchors= has there is taken for it"
+SURPLUS = "anchors={} has {} values, but num={} makes {}"
+
+
+def detector(kind: str, channels: int, **options: object) -> Network:
+    """One head on a convolution: its section is in line 15, its options are in those behind."""
+    return parse_network(network(conv(filters=channels), section(kind, **options)))
+
+
+def said(parsed: Network) -> list[tuple[int | None, str]]:
+    assert all(remark.serious for remark in parsed.remarks)
+    return [(remark.line, remark.text) for remark in parsed.remarks]
+
+
+# pj yolo_layer.c:44 and region_layer.c:37 fill num pairs with 0.5; test_decode.py has real darknet
+# compute with them.
+@pytest.mark.parametrize(
+    ("kind", "options", "sizes", "remarks"),
+    [
+        ("yolo", {"mask": "0,2", "num": 3, "anchors": "1,2,3,4"},
+         ((1, 2), (0.5, 0.5)), [(16, ABSENT.format(2))]),
+        ("yolo", {"mask": "0,1", "num": 3, "anchors": "1,2,3"},
+         ((1, 2), (3, 0.5)), [(16, ABSENT.format(1))]),
+        ("yolo", {"mask": "0,1", "num": 3, "anchors": "1,2,3,4"}, ((1, 2), (3, 4)), []),
+        ("yolo", {"num": 2}, ((0.5, 0.5), (0.5, 0.5)), [(16, ABSENT.format("0, 1"))]),
+        ("Gaussian_yolo", {"mask": "1,1", "num": 2, "anchors": "1,2"},
+         ((0.5, 0.5), (0.5, 0.5)), [(16, ABSENT.format("1, 1"))]),
+        ("region", {"num": 2, "anchors": "1,2"}, ((1, 2), (0.5, 0.5)), [(16, ABSENT.format(1))]),
+        # AB's cspx-p7-mish.cfg has num=16, 20 pairs and mask=16,17,18,19.
+        ("yolo", {"mask": "2,3", "num": 2, "anchors": "1,2,3,4,5,6,7,8"},
+         ((5, 6), (7, 8)), [(16, BEYOND.format(2, "2, 3"))]),
+        ("Gaussian_yolo", {"mask": "0,1", "anchors": "1,2,3,4"},
+         ((1, 2), (3, 4)), [(16, BEYOND.format(1, 1))]),
+        ("yolo", {"mask": "0,1", "num": 2, "anchors": "1,2,3,4,5,6"},
+         ((1, 2), (3, 4)), [(18, SURPLUS.format("1,2,3,4,5,6", 6, 2, 4))]),
+        ("yolo", {"mask": "0,1", "num": 2, "anchors": "1,2,3,4,5"},
+         ((1, 2), (3, 4)), [(18, SURPLUS.format("1,2,3,4,5", 5, 2, 4))]),
+        ("region", {"num": 2, "anchors": "1,2,3,4,5,6"},
+         ((1, 2), (3, 4)), [(17, SURPLUS.format("1,2,3,4,5,6", 6, 2, 4))]),
+    ],
+)  # fmt: skip
+def test_anchors_that_do_not_fit(kind, options, sizes, remarks):
+    channels = 2 * (10 if kind == "Gaussian_yolo" else 6)
+    parsed = detector(kind, channels, **options, classes=1)
+    assert parsed.nodes[1].layer.sizes == sizes
+    assert said(parsed) == remarks
+
+
+@pytest.mark.parametrize("kind", ["yolo", "Gaussian_yolo"])
+@pytest.mark.parametrize(("given", "pairs"), [({}, 0), ({"anchors": "1,2,3,4,5"}, 2)])
+def test_a_mask_beyond_everything_is_refused_with_its_line(kind, given, pairs):
+    options = {"classes": 1, "num": 1, "mask": 2, **given}
+    with pytest.raises(NetworkError) as refusal:
+        detector(kind, 10 if kind == "Gaussian_yolo" else 6, **options)
+    assert str(refusal.value) == (
+        f"line 15, layer 1 [{kind}]: mask= names anchor 2: num=1, and anchors= has {pairs} pairs"
+        " (correct the cfg)"
+    )
+
+
+def test_many_anchors_are_counted_not_listed():
+    parsed = detector("yolo", 30, num=5, classes=1)
+    assert said(parsed) == [(16, ABSENT.format("0, 1, 2, ..."))]
+
+
+def test_more_anchors_than_a_region_can_mean():
+    with pytest.raises(NetworkError, match="num=1001 is more than 1000 anchors"):
+        detector("region", 6006, num=1001, classes=1)
+
+
+def test_anchors_without_a_value_are_the_default():
+    # Both skip the line, and so keep 0.5: option_list.c:64 and region_layer.c:37, AB :69 and :41
+    parsed = detector("region", 10, **{"anchors ": "", "classes": 1, "coords": 8, "num": 1})
+    assert parsed.nodes[1].layer.sizes == ((0.5, 0.5),)
+    assert said(parsed) == [
+        (16, "anchors= has no value: both engines skip the line"),
+        (19, ABSENT.format(0)),
+    ]
+
+
+def test_an_empty_item_is_an_anchor():
+    # pj parser.c:297: atoi("") is 0
+    parsed = detector("yolo", 12, mask="1,", num=2, anchors="1,2,3,4", classes=1)
+    assert parsed.nodes[1].layer.sizes == ((3, 4), (1, 2))
+    assert said(parsed) == [(16, "mask=1, has an empty item, which both engines read as 0")]
+
+
+# Real darknet loads and computes these: test_pjreddie.py.
+@pytest.mark.parametrize(
+    ("kind", "channels", "options"),
+    [
+        ("yolo", 5, {"anchors": "1,2"}),
+        ("Gaussian_yolo", 9, {"anchors": "1,2"}),
+        ("region", 5, {"anchors": "1,2"}),
+        ("iseg", 32, {}),
+    ],
+)
+def test_a_head_without_classes(kind, channels, options):
+    parsed = detector(kind, channels, classes=0, **options)
+    assert parsed.classes == 0
+    (remark,) = parsed.remarks
+    assert not remark.serious
+    assert str(remark) == (
+        "cfg line 16: classes=0: what it finds has no class, and so Darknet shows nothing"
+    )
+
+
+def test_a_localiser_without_classes():
+    text = network(
+        section("connected", output=5), section("detection", classes=0, coords=4, side=1)
+    )
+    assert parse_network(text).classes == 0
+
+
+@pytest.mark.parametrize("kind", ["yolo", "Gaussian_yolo", "region", "iseg", "detection"])
+def test_fewer_classes_than_none(kind):
+    with pytest.raises(NetworkError, match="classes=-1 must be at least 0"):
+        detector(kind, 4, classes=-1)
