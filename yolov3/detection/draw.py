@@ -7,7 +7,7 @@ import math
 import typing
 
 from yolov3.detection.detections import Detections
-from yolov3.detection.image import Pixels, require_pillow
+from yolov3.detection.image import Pixels, Raster, require_pillow
 
 if typing.TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
@@ -26,13 +26,17 @@ def draw(pixels: Pixels, detections: Detections) -> Image.Image:
     A box that has several labels is drawn once, with all of them, in the colour of the likeliest.
 
     Args:
-        pixels: (H, W, 3) or (H, W, 1).
+        pixels: (H, W, 3) or (H, W, 1). A ``Raster`` in colour is itself drawn on, not copied.
         detections: what was found on it.
     """
     require_pillow()
     from PIL import Image, ImageDraw, ImageFont
 
-    picture = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0]).convert("RGB")
+    if isinstance(pixels, Raster):
+        picture = pixels.in_colour()
+    else:
+        grey = pixels.shape[2] == 1
+        picture = Image.fromarray(pixels[:, :, 0] if grey else pixels).convert("RGB")
     side = math.sqrt(picture.width * picture.height)
     canvas = ImageDraw.Draw(picture)
     font = ImageFont.load_default(max(10, side / 40))

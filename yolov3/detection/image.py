@@ -8,7 +8,6 @@ import typing
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from importlib.util import find_spec
 from typing import TypeAlias
 
@@ -22,13 +21,72 @@ from converter.options import Resize
 if typing.TYPE_CHECKING:
     from PIL import Image
 
-Pixels: TypeAlias = npt.NDArray[np.uint8]
+Array: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float32]
-Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | Pixels"
-
+Indices: TypeAlias = npt.NDArray[np.intp]
+Pixels: TypeAlias = "Array | Raster"
+Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | Array"
 
 GREY = 0.5  # around a letterboxed picture: pj image.c:825
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+_BLOCK = 1024  # rows and columns of a picture that become an array at once
+
+
+class Raster:
+    """A picture that Pillow holds; parts of it become arrays when they are needed.
+
+    Pillow takes 4 bytes for a pixel in colour; an array of the whole picture would be 3 more.
+
+    Attributes:
+        shape: (rows, columns, channels), as of the array that it stands for.
+    """
+
+    def __init__(self, image: Image.Image, channels: int) -> None:
+        """Decode ``image``, which is kept, not copied.
+
+        Raises:
+            ImageError: it has no pixels, or others than of 8 or 16 bits.
+        """
+        image.load()
+        if image.mode in ("I", "F"):
+            raise ImageError(
+                f"has pixels of another kind than 8 or 16 bits (Pillow's mode {image.mode})",
+                remedy="convert it to 8 bits",
+            )
+        if not all(image.size):
+            raise ImageError("has no pixels")
+        self._image, self._mode = image, "RGB" if channels == 3 else "L"
+        self.shape = (image.height, image.width, channels)
+        self[:1, :1]  # what Pillow cannot convert is refused here, not later
+
+    def __getitem__(self, at: tuple[slice, slice]) -> Array:
+        """The pixels (rows, columns, channels) of two slices without step."""
+        (top, bottom, _), (left, right, _) = (
+            part.indices(size) for part, size in zip(at, self.shape[:2], strict=True)
+        )
+        block = self._image.crop((left, top, right, bottom))
+        block.info.clear()  # Pillow warns where it drops transparency
+        if block.mode in _SIXTEEN_BIT:
+            return np.repeat(_upper_bytes(block)[:, :, None], self.shape[2], 2)
+        pixels = np.asarray(block if block.mode == self._mode else block.convert(self._mode))
+        return pixels.reshape(bottom - top, right - left, self.shape[2])
+
+    def in_colour(self) -> Image.Image:
+        """What the network sees, in Pillow's mode RGB: the image itself if it is in that."""
+        from PIL import Image
+
+        image = self._image
+        if image.mode in _SIXTEEN_BIT:
+            image = Image.fromarray(_upper_bytes(image))
+        for mode in (self._mode, "RGB"):
+            image.info.clear()  # Pillow would save it: a colour profile, transparency, a comment
+            image = image if image.mode == mode else image.convert(mode)
+        return image
+
+
+def _upper_bytes(image: Image.Image) -> Array:
+    upper: Array = (np.asarray(image) >> 8).astype(np.uint8)
+    return upper
 
 
 def read(picture: Picture, channels: int = 3) -> Pixels:
@@ -43,7 +101,7 @@ def read(picture: Picture, channels: int = 3) -> Pixels:
         channels: 3 or 1.
 
     Returns:
-        (H, W, channels).
+        (H, W, channels): the array itself; of others a ``Raster``.
 
     Raises:
         ImageError: the file is missing, broken, too large, or of a kind without 8 or 16 bits.
@@ -59,7 +117,7 @@ def read(picture: Picture, channels: int = 3) -> Pixels:
         raise UsageError(f"a {type(picture).__name__} is no path, PIL image or NumPy array")
     require_pillow()
     with image_errors(None):
-        return _pixels(picture, channels)
+        return Raster(picture, channels)
 
 
 def require_pillow() -> None:
@@ -127,7 +185,13 @@ def inner_size(shape: tuple[int, ...], height: int, width: int) -> tuple[int, in
     return inner
 
 
-def resize(pixels: Pixels, height: int, width: int) -> Floats:
+def resize(
+    pixels: Pixels,
+    height: int,
+    width: int,
+    rows: Indices | None = None,
+    columns: Indices | None = None,
+) -> Floats:
     """Darknet's bilinear resizing, bit for bit: pj image.c:1199, AB image.c:1399.
 
     First along the rows, then along the columns, so that corners fall on corners. What rounding
@@ -136,45 +200,64 @@ def resize(pixels: Pixels, height: int, width: int) -> Floats:
 
     Args:
         pixels: (H, W, channels).
-        height: rows wanted.
-        width: columns wanted.
+        height: rows of the result.
+        width: columns of the result.
+        rows: those of the result that are wanted, 0..height - 1; default: all.
+        columns: likewise.
 
     Returns:
-        (height, width, channels), values 0..1.
+        (rows, columns, channels) of those wanted, values 0..1.
     """
-    rows, columns, channels = pixels.shape
-    upper, share_y = _positions(rows, height)
-    left, share_x = _positions(columns, width)
-    lower, share_below = np.minimum(upper + 1, rows - 1), share_y.copy()
-    share_below[-1] = 0
-    left, share_x = left.copy(), share_x.copy()
-    left[-1], share_x[-1] = columns - 1, 0
-    right = np.minimum(left + 1, columns - 1)
+    rows = np.arange(height) if rows is None else rows
+    columns = np.arange(width) if columns is None else columns
+    channels = pixels.shape[2]
+    upper, share_y = _positions(pixels.shape[0], height, rows)
+    left, share_x = _positions(pixels.shape[1], width, columns)
+    lower = np.minimum(upper + 1, pixels.shape[0] - 1)
+    share_below = np.where(rows == height - 1, np.float32(0), share_y)
+    last = columns == width - 1
+    left[last], share_x[last] = pixels.shape[1] - 1, 0
+    right = np.minimum(left + 1, pixels.shape[1] - 1)
 
     # Only rows that are used; values of a pixel side by side, so that the inner loop is long.
     used, place = np.unique(np.concatenate([upper, lower]), return_inverse=True)
-    flat = pixels[used].reshape(len(used), columns * channels)
-    channel = np.arange(channels)
     share = np.repeat(share_x, channels)
-    part = _unit(flat.take((left[:, None] * channels + channel).ravel(), 1)) * (1 - share)
-    part += _unit(flat.take((right[:, None] * channels + channel).ravel(), 1)) * share
+    first, second = _pick(pixels, used, left, right).reshape(2, len(used), -1)
+    part = _unit(first) * (1 - share)
+    part += _unit(second) * share
 
-    resized: Floats = part[place[:height]] * (1 - share_y)[:, None]
-    resized += part[place[height:]] * share_below[:, None]
-    return resized.reshape(height, width, channels)
+    resized: Floats = part[place[: len(rows)]] * (1 - share_y)[:, None]
+    resized += part[place[len(rows) :]] * share_below[:, None]
+    return resized.reshape(len(rows), len(columns), channels)
 
 
-@lru_cache(maxsize=64)
-def _positions(size: int, wanted: int) -> tuple[npt.NDArray[np.intp], Floats]:
-    """For each of ``wanted`` places the last of ``size`` before it, and its distance from that."""
+def _positions(size: int, wanted: int, at: Indices) -> tuple[Indices, Floats]:
+    """Of ``wanted`` places the last of ``size`` before those ``at``, and the distance from that."""
     # wanted == 1 is a division by zero in C
     scale = np.float32(size - 1) / np.float32(max(wanted - 1, 1))
-    place = np.arange(wanted, dtype=np.float32) * scale
-    whole = place.astype(np.intp)
+    place = at.astype(np.float32) * scale
+    # From 2^24 on, the float nearest to size - 1 may be above it.
+    whole = np.minimum(place.astype(np.intp), size - 1)
     return whole, place - whole.astype(np.float32)
 
 
-def _unit(values: Pixels) -> Floats:
+def _pick(pixels: Pixels, rows: Indices, *columns: Indices) -> Array:
+    """The pixels (len(columns), rows, columns, channels), block by block; all indices ascend."""
+    channels = pixels.shape[2]
+    picked = np.empty((len(columns), len(rows), len(columns[0]), channels), np.uint8)
+    for top in np.unique(rows // _BLOCK) * _BLOCK:
+        y = slice(*np.searchsorted(rows, (top, top + _BLOCK)))
+        for left in np.unique(np.concatenate(columns) // _BLOCK) * _BLOCK:
+            block = pixels[top : top + _BLOCK, left : left + _BLOCK][rows[y] - top]
+            flat = block.reshape(len(block), -1)
+            for values, wanted in zip(picked, columns, strict=True):
+                x = slice(*np.searchsorted(wanted, (left, left + _BLOCK)))
+                index = (wanted[x, None] - left) * channels + np.arange(channels)
+                values[y, x] = flat.take(index, 1)
+    return picked
+
+
+def _unit(values: Array) -> Floats:
     """0..255 -> 0..1. The C divides as double and rounds: for these 256 values the same."""
     unit: Floats = values.astype(np.float32) / np.float32(255)
     return unit
@@ -186,21 +269,21 @@ def _crop(pixels: Pixels, height: int, width: int) -> Floats:
     inner_height, inner_width = (
         (rows * width // columns, width) if columns < rows else (width, columns * width // rows)
     )
-    resized = resize(pixels, inner_height, inner_width)
     # Beyond the border its pixels are repeated: AB image.c:894.
     y = np.arange(height) + int((inner_height - height) / 2)
     x = np.arange(width) + int((inner_width - width) / 2)
-    cropped: Floats = resized[y.clip(0, inner_height - 1)][:, x.clip(0, inner_width - 1)]
-    return cropped
+    return resize(
+        pixels, inner_height, inner_width, y.clip(0, inner_height - 1), x.clip(0, inner_width - 1)
+    )
 
 
-def _array(picture: npt.NDArray[np.generic], channels: int) -> Pixels:
+def _array(picture: npt.NDArray[np.generic], channels: int) -> Array:
     if picture.dtype != np.uint8 or not picture.size:
         raise UsageError(
             f"an array of {picture.dtype}, shape {picture.shape}, is no picture",
             remedy="give uint8 values (H, W, 3) in RGB order, or (H, W)",
         )
-    pixels = typing.cast("Pixels", picture)
+    pixels = typing.cast("Array", picture)
     if pixels.ndim == 2:
         return np.repeat(pixels[:, :, None], channels, 2)
     if pixels.ndim == 3 and pixels.shape[2] == channels:
@@ -211,7 +294,7 @@ def _array(picture: npt.NDArray[np.generic], channels: int) -> Pixels:
     )
 
 
-def _file(path: str | os.PathLike[str], channels: int) -> Pixels:
+def _file(path: str | os.PathLike[str], channels: int) -> Raster:
     require_pillow()
     from PIL import Image, ImageOps
 
@@ -220,7 +303,8 @@ def _file(path: str | os.PathLike[str], channels: int) -> Pixels:
         open_regular(path, ImageError, "give a picture") as file,
         Image.open(io.BufferedReader(typing.cast("io.FileIO", file))) as image,
     ):
-        return _pixels(ImageOps.exif_transpose(image), channels)
+        ImageOps.exif_transpose(image, in_place=True)
+        return Raster(image, channels)
 
 
 @contextmanager
@@ -262,16 +346,3 @@ def image_errors(path: str | os.PathLike[str] | None) -> Iterator[None]:
             path=path,
             remedy=None if path is None else "it is damaged: copy it again",
         ) from error
-
-
-def _pixels(image: Image.Image, channels: int) -> Pixels:
-    if image.mode in ("I", "F"):
-        raise ImageError(
-            f"has pixels of another kind than 8 or 16 bits (Pillow's mode {image.mode})",
-            remedy="convert it to 8 bits",
-        )
-    if image.mode in _SIXTEEN_BIT:
-        high = (np.asarray(image) >> 8).astype(np.uint8)
-        return np.repeat(high[:, :, None], channels, 2)
-    pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
-    return pixels.reshape(*pixels.shape[:2], channels)

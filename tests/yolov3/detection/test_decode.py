@@ -15,7 +15,6 @@ from converter.errors import NetworkError
 from yolov3 import load
 from yolov3.detection.decode import decode, require_boxes
 from yolov3.detection.detect import detect
-from yolov3.detection.nms import iou, measure, suppress
 
 DATA = Path(__file__).parents[2] / "data"
 PICTURES = DATA / "shapes" / "images"
@@ -157,69 +156,3 @@ def test_maps_that_are_no_numbers():
 def test_heads_that_are_refused(text, outputs, problem):
     with pytest.raises(NetworkError, match=problem):
         require_boxes(head(text, outputs), "alexeyab")
-
-
-# Overlaps
-
-
-def array(*rows):
-    return np.array(rows, np.float32)
-
-
-def test_intersection_over_union():
-    # Squares of 2: shifted by 1 they share 2 of 6, by 2 only an edge; inside lies a quarter
-    square = array([1, 1, 2, 2])[0]
-    others = array([1, 1, 2, 2], [2, 1, 2, 2], [3, 1, 2, 2], [9, 9, 2, 2], [1, 1, 1, 1])
-    np.testing.assert_allclose(iou(square, others), [1, 1 / 3, 0, 0, 0.25], rtol=1e-6)
-
-
-def test_the_likelier_stays_class_by_class():
-    boxes = array([1, 1, 2, 2], [1.2, 1, 2, 2], [9, 9, 2, 2])
-    scores = array([0.5, 0.9], [0.6, 0], [0.4, 0.7])
-    where, labels = suppress(boxes, scores, 0.45, iou)
-    found = list(zip(where.tolist(), labels.tolist(), strict=True))
-    assert found == [(0, 1), (2, 1), (1, 0), (2, 0)]  # by falling score; (0, 0) is gone
-
-
-def test_what_was_dropped_drops_nothing():
-    # Each overlaps the next by 3/5 and the one after by 1/3: the first drops the second only.
-    boxes = array([1, 1, 2, 2], [1.5, 1, 2, 2], [2, 1, 2, 2])
-    where, _ = suppress(boxes, array([0.9], [0.8], [0.7]), 0.45, iou)
-    assert where.tolist() == [0, 2]
-
-
-def test_the_overlap_must_be_above_the_threshold():
-    boxes, scores = array([1, 1, 2, 2], [2, 1, 2, 2]), array([0.9], [0.8])
-    overlap = float(iou(boxes[0], boxes[1:])[0])
-    assert len(suppress(boxes, scores, overlap, iou)[0]) == 2
-    assert len(suppress(boxes, scores, overlap - 1e-6, iou)[0]) == 1
-
-
-def test_nothing_is_dropped_at_0():
-    boxes, scores = array([1, 1, 2, 2], [1, 1, 2, 2]), array([0.9], [0.8])
-    assert len(suppress(boxes, scores, 0, iou)[0]) == 2
-
-
-def test_equal_scores_keep_their_order():
-    where, _ = suppress(array(*[[i, 1, 1, 1] for i in range(5)]), array(*[[0.5]] * 5), 0.45, iou)
-    assert where.tolist() == [0, 1, 2, 3, 4]
-
-
-def test_boxes_without_area_drop_nothing():
-    boxes = array([1, 1, 0, 0], [1, 1, 0, 0])
-    assert len(suppress(boxes, array([0.9], [0.8]), 0.45, iou)[0]) == 2
-
-
-def test_no_boxes():
-    where, labels = suppress(array().reshape(0, 4), array().reshape(0, 3), 0.45, iou)
-    assert len(where) == len(labels) == 0
-
-
-def test_overlaps_that_count_the_distance():
-    # IoU 1/3; the centres are 1 apart in a common box of 3 x 2: (1 / 13)^beta less
-    square, others = array([1, 1, 2, 2])[0], array([2, 1, 2, 2])
-    for name, exponent in (("greedynms", 0.6), ("diounms", 0.5)):
-        expected = [1 / 3 - (1 / 13) ** exponent]
-        np.testing.assert_allclose(measure(name, 0.5)(square, others), expected, rtol=1e-5)
-    for name in ("default", "cornersnms", "unknown"):
-        assert measure(name, 0.5) is iou

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageCms
 
 from yolov3 import Detections
 from yolov3.detection.draw import colour, draw
+from yolov3.detection.image import read
 
 
 def found(*rows):
@@ -39,6 +41,27 @@ def test_the_picture_itself_is_left_alone():
     pixels = black()
     draw(pixels, found((50, 80, 250, 180, 0)))
     assert not pixels.any()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "LAB", "I;16"])
+def test_only_pixels_get_into_a_drawn_file(tmp_path, mode):
+    """Pillow would save a colour profile and transparency with it."""
+    plain = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).convert("RGB")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    if mode == "I;16":
+        image = Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8) << 10)
+    elif mode == "LAB":
+        image = ImageCms.profileToProfile(
+            plain, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+        )
+    else:
+        image = plain.convert(mode)
+    image.info.clear()
+    image.save(tmp_path / "a.tiff", icc_profile=profile)
+    drawn = draw(read(tmp_path / "a.tiff"), found())
+    assert drawn.mode == "RGB"
+    assert drawn.info == {}
+    np.testing.assert_array_equal(np.asarray(drawn), read(tmp_path / "a.tiff")[:, :])
 
 
 def test_nothing_found_nothing_drawn():

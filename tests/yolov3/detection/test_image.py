@@ -2,6 +2,12 @@
 
 import io
 import os
+import resource
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
 
 import darknet_detector
 import numpy as np
@@ -9,7 +15,10 @@ import pytest
 from PIL import Image
 
 from converter.errors import ExtraError, ImageError, UsageError
+from yolov3.detection import image as image_module
 from yolov3.detection.image import inner_size, prepare, read, resize
+
+ROOT = Path(__file__).parents[3]
 
 
 def noise(height, width, channels=3, seed=0):
@@ -111,6 +120,126 @@ def test_darknet_resizes_so(tmp_path, size, wanted, how):
     np.testing.assert_array_equal(prepare(pixels, *wanted, how).transpose(2, 0, 1), expected)
 
 
+# Against the C, written out
+
+
+def plain_resize(pixels, h, w):
+    """AB image.c:1399, in single precision, the whole picture at each step."""
+    im = (pixels / 255.0).astype(np.float32)
+    rows, columns, _ = im.shape
+    part = np.empty((rows, w, im.shape[2]), np.float32)
+    w_scale = np.float32(columns - 1) / np.float32(max(w - 1, 1))
+    h_scale = np.float32(rows - 1) / np.float32(max(h - 1, 1))
+    one = np.float32(1)
+    for c in range(w):
+        if c == w - 1 or columns == 1:
+            part[:, c] = im[:, columns - 1]
+        else:
+            sx = np.float32(c) * w_scale
+            dx = sx - np.float32(int(sx))
+            part[:, c] = (one - dx) * im[:, int(sx)] + dx * im[:, int(sx) + 1]
+    resized = np.empty((h, w, im.shape[2]), np.float32)
+    for r in range(h):
+        sy = np.float32(r) * h_scale
+        dy = sy - np.float32(int(sy))
+        resized[r] = (one - dy) * part[int(sy)]
+        if r != h - 1 and rows != 1:
+            resized[r] += dy * part[int(sy) + 1]
+    return resized
+
+
+def plain_letterbox(pixels, h, w):
+    """AB image.c:1006: grey, and the resized picture in the middle."""
+    inner = inner_size(pixels.shape[:2], h, w)
+    boxed = np.full((h, w, pixels.shape[2]), 0.5, np.float32)
+    top, left = (h - inner[0]) // 2, (w - inner[1]) // 2
+    boxed[top : top + inner[0], left : left + inner[1]] = plain_resize(pixels, *inner)
+    return boxed
+
+
+def plain_crop(pixels, h, w):
+    """AB classifier.c:871, image.c:1044 and 894: C divides towards zero."""
+    rows, columns = pixels.shape[:2]
+    inner = (rows * w // columns, w) if columns < rows else (w, columns * w // rows)
+    resized = plain_resize(pixels, *inner)
+    y = np.clip(np.arange(h) + int((inner[0] - h) / 2), 0, inner[0] - 1)
+    x = np.clip(np.arange(w) + int((inner[1] - w) / 2), 0, inner[1] - 1)
+    return resized[y][:, x]
+
+
+PLAIN = {"letterbox": plain_letterbox, "stretch": plain_resize, "crop": plain_crop}
+
+
+@pytest.mark.parametrize("how", PLAIN)
+@pytest.mark.parametrize("block", [1, 7, 1024])
+def test_blocks_of_a_picture_change_nothing(monkeypatch, how, block):
+    monkeypatch.setattr(image_module, "_BLOCK", block)
+    rng = np.random.default_rng(block)
+    for _ in range(40):
+        # a letterbox of less than twelve times another shape is never empty
+        rows, columns, h, w = rng.integers(12 if how == "letterbox" else 1, 45, 4).tolist()
+        channels = int(rng.choice([1, 3]))
+        pixels = noise(rows, columns, channels, seed=rows)
+        image = Image.fromarray(pixels if channels == 3 else pixels[:, :, 0])
+        expected = PLAIN[how](pixels, h, w)
+        for picture in (pixels, read(image, channels)):
+            np.testing.assert_array_equal(prepare(picture, h, w, how), expected)
+
+
+@pytest.mark.parametrize("how", PLAIN)
+@pytest.mark.parametrize("size", [(1025, 1023), (2049, 300), (60, 3000)])
+def test_pictures_of_several_blocks(how, size):
+    pixels = noise(*size)
+    expected = PLAIN[how](pixels, 96, 64)
+    np.testing.assert_array_equal(prepare(pixels, 96, 64, how), expected)
+    np.testing.assert_array_equal(prepare(read(Image.fromarray(pixels)), 96, 64, how), expected)
+
+
+def test_more_rows_than_a_float_can_count():
+    """2^24 + 3 is 2^24 + 4 as a float: a row that is not there."""
+    column = np.zeros((2**24 + 4, 1, 1), np.uint8)
+    assert resize(column, 3, 1).shape == (3, 1, 1)
+
+
+LARGE = """
+import sys
+sys.modules["torch"] = None
+import numpy as np
+from yolov3.detection.image import prepare, read
+large = read("large.png")
+assert prepare(large, 416, 416, "letterbox").tolist() == [[[0.0] * 3] * 416] * 416
+assert large.in_colour().size == (13000, 13000)
+assert prepare(np.zeros((1, 100_000_000, 1), np.uint8), 32, 32, "crop").max() == 0
+"""
+
+
+def test_large_pictures(tmp_path):
+    """13,000 x 13,000 pixels in 500 kB: Pillow has 4 bytes for each, 676 MB; without torch.
+
+    To crop from a picture that is all width, only what is kept is computed.
+    """
+    deflate = zlib.compressobj()
+    rows = b"".join(deflate.compress(bytes(1 + 3 * 13_000)) for _ in range(13_000))
+    with open(tmp_path / "large.png", "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for kind, data in (
+            (b"IHDR", struct.pack(">IIBBBBB", 13_000, 13_000, 8, 2, 0, 0, 0)),
+            (b"IDAT", rows + deflate.flush()),
+            (b"IEND", b""),
+        ):
+            file.write(struct.pack(">I", len(data)) + kind + data)
+            file.write(struct.pack(">I", zlib.crc32(kind + data)))
+    assert (tmp_path / "large.png").stat().st_size < 1_000_000
+    size = 1 << 30  # of addresses, of which Python, numpy and its threads take some too
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)),
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # Reading
 
 
@@ -158,17 +287,17 @@ def test_darknet_reads_so(tmp_path):
         image.save(file, **options)
     for file, expected in zip(files, darknet_detector.pictures("load", files), strict=True):
         pixels = (expected * 255).round().astype(np.uint8).transpose(1, 2, 0)
-        np.testing.assert_array_equal(read(file), pixels, err_msg=file.name)
+        np.testing.assert_array_equal(read(file)[:, :], pixels, err_msg=file.name)
 
 
 def test_alpha_is_dropped_not_blended(tmp_path):
     Image.new("RGBA", (2, 1), (10, 20, 30, 0)).save(tmp_path / "clear.png")
-    assert read(tmp_path / "clear.png").tolist() == [[[10, 20, 30]] * 2]
+    assert read(tmp_path / "clear.png")[:, :].tolist() == [[[10, 20, 30]] * 2]
 
 
 def test_the_upper_byte_of_16_bits(tmp_path):
     Image.fromarray(np.array([[0x0180, 0xFF00]], np.uint16)).save(tmp_path / "deep.png")
-    assert read(tmp_path / "deep.png").tolist() == [[[1, 1, 1], [255, 255, 255]]]
+    assert read(tmp_path / "deep.png")[:, :].tolist() == [[[1, 1, 1], [255, 255, 255]]]
 
 
 def test_an_orientation_is_followed(tmp_path):
@@ -187,7 +316,7 @@ def test_paths_images_and_arrays_are_the_same(tmp_path):
     image.save(tmp_path / "photo.png")
     pixels = np.asarray(image)
     for picture in (tmp_path / "photo.png", str(tmp_path / "photo.png"), image, pixels):
-        np.testing.assert_array_equal(read(picture), pixels)
+        np.testing.assert_array_equal(read(picture)[:, :], pixels)
 
 
 def test_a_grey_array():
@@ -267,6 +396,20 @@ def test_a_decompression_bomb(tmp_path):
     Image.new("1", (14_000, 14_000)).save(tmp_path / "bomb.png")
     with pytest.raises(ImageError, match="too many pixels"):
         read(tmp_path / "bomb.png")
+
+
+def test_an_image_without_pixels():
+    with pytest.raises(ImageError, match="has no pixels"):
+        read(Image.new("RGB", (0, 4)))
+
+
+def test_transparency_is_dropped_without_a_warning():
+    """Pillow warns of it; warnings are errors in these tests."""
+    image = photo().convert("P")
+    image.info["transparency"] = bytes(range(256))
+    expected = np.asarray(photo().convert("P").convert("RGB"))
+    np.testing.assert_array_equal(read(image)[:, :], expected)
+    assert "transparency" in image.info
 
 
 def test_32_bit_pixels(tmp_path):
