@@ -74,7 +74,7 @@ def export(
     """Write ``model`` for another runtime, run what was written, and compare.
 
     The file's input is ``images``: float32 (N, channels, height, width), RGB in 0..1; N is 1
-    without ``dynamic``. Its outputs are those of ``yolov3.graph``.
+    without ``dynamic``. Its outputs are those of ``yolov3.exporting.modules``.
 
     Args:
         model: from ``load``, on the CPU, float32.
