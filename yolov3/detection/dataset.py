@@ -138,7 +138,7 @@ def _read_labels(path: Path, classes: int) -> tuple[Truth, ...]:
         if not words:
             continue
         try:
-            if not re.fullmatch(r"\d{1,9}", words[0], re.ASCII) or not all(map(_NUMBER, words[1:])):
+            if not re.fullmatch(r"[+-]?\d{1,9}", words[0], re.ASCII) or not all(map(_NUMBER, words[1:])):
                 raise ValueError("these are no numbers")
             label = int(words[0])
             x, y, w, h = map(float, words[1:])
