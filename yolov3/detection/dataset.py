@@ -20,6 +20,7 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".t
 MAX_LABEL_BYTES = 1 << 20  # of one picture: more than 20,000 objects
 MAX_COCO_BYTES = 1 << 29  # instances_train2017.json has 470 MB
 LARGEST = 1e6  # of a box's values: pictures of more pixels a side are not read
+_LABEL = re.compile(r"[+-]?\d{1,9}", re.ASCII).fullmatch
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII).fullmatch
 
 log = logging.getLogger("yolov3")
@@ -138,7 +139,7 @@ def _read_labels(path: Path, classes: int) -> tuple[Truth, ...]:
         if not words:
             continue
         try:
-            if not re.fullmatch(r"[+-]?\d{1,9}", words[0], re.ASCII) or not all(map(_NUMBER, words[1:])):
+            if not (_LABEL(words[0]) and all(map(_NUMBER, words[1:]))):
                 raise ValueError("these are no numbers")
             label = int(words[0])
             x, y, w, h = map(float, words[1:])

@@ -179,6 +179,10 @@ def test_one_of_several_folders_of_that_name(tmp_path, folder):
         ("circle 0.5 0.5 0.2 0.2", "line 2: is not"),
         ("0 0.5 0.5 nan 0.2", "line 2: is not"),
         ("0 0.5 0.5 0.2 -0.2", "line 2: is not"),
+        ("\u0660 0.5 0.5 0.2 0.2", "line 2: is not"),  # an Arabic zero
+        ("0 0.5 0.5 0.\u0662 0.2", "line 2: is not"),
+        ("1_0 0.5 0.5 0.2 0.2", "line 2: is not"),
+        ("0 0.5 0.5 1e300 1e300", "line 2: is not"),
         ("3 0.5 0.5 0.2 0.2", "line 2: class 3 is outside the network's 3"),
         ("-1 0.5 0.5 0.2 0.2", "line 2: class -1 is outside"),
     ],
@@ -188,6 +192,33 @@ def test_labels_that_make_no_sense(tmp_path, line, problem):
     (tmp_path / "a.txt").write_text(f"0 0.5 0.5 0.2 0.2\n{line}\n")
     with pytest.raises(DatasetError, match=problem):
         read_dataset(tmp_path, 3, None)
+
+
+def test_labels_of_more_than_a_megabyte(tmp_path):
+    """300,000 lines, or a sparse file of 20 GB: neither is read."""
+    (tmp_path / "a.png").write_text("")
+    with open(tmp_path / "a.txt", "wb") as file:
+        file.truncate(20 << 30)
+    with pytest.raises(DatasetError, match="is larger than 1,048,576 bytes"):
+        read_dataset(tmp_path, 3, None)
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n" * 300_000)
+    with pytest.raises(DatasetError, match="is larger than 1,048,576 bytes"):
+        read_dataset(tmp_path, 3, None)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../outside.png", "a/../../outside.png"])
+def test_a_picture_outside_its_folder(tmp_path, name):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (tmp_path / "outside.png").write_text("")
+    coco = {
+        "images": [{"id": 1, "file_name": name}],
+        "annotations": [],
+        "categories": [],
+    }
+    (folder / "x.json").write_text(json.dumps(coco))
+    with pytest.raises(DatasetError, match="is outside the pictures' folder"):
+        read_dataset(folder / "x.json", 0, ())
 
 
 def test_folders_without_a_dataset(tmp_path):
