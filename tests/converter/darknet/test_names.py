@@ -2,8 +2,9 @@
 
 import pytest
 
-from converter.darknet.names import MAX_NAMES_BYTES, read_names
+from converter.darknet.names import read_names
 from converter.errors import CfgError
+from converter.files.source import COMPANION_BYTES
 
 
 @pytest.mark.parametrize(
@@ -30,8 +31,9 @@ def test_as_many_as_classes(tmp_path):
 
 
 def test_a_limit(tmp_path):
-    (tmp_path / "x.names").write_bytes(b"a" * MAX_NAMES_BYTES)
-    assert len(read_names(tmp_path / "x.names", 1)[0]) == MAX_NAMES_BYTES
-    (tmp_path / "x.names").write_bytes(b"a" * (MAX_NAMES_BYTES + 1))
+    most = COMPANION_BYTES[".names"]
+    (tmp_path / "x.names").write_bytes(b"a" * most)
+    assert len(read_names(tmp_path / "x.names", 1)[0]) == most
+    (tmp_path / "x.names").write_bytes(b"a" * (most + 1))
     with pytest.raises(CfgError, match="is larger than 1,048,576 bytes"):
         read_names(tmp_path / "x.names", 1)
