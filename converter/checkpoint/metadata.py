@@ -45,7 +45,9 @@ class NetworkUnknown(CheckpointError):  # noqa: N818 - as Python says KeyboardIn
     """A safetensors file that does not say which network its tensors are of."""
 
     def __init__(self) -> None:
-        super().__init__("does not say which network it is", remedy="convert the .weights again")
+        super().__init__(
+            "does not say which network it is", remedy="give its cfg: --cfg, in Python cfg="
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from converter.cli.parser import CommandParser, positive_int
+from converter.cli.parser import CommandParser, add_network_options, positive_int
 from converter.darknet.names import read_names
 from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError
 from yolov3.base import FromDarknet
@@ -34,6 +34,7 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> None:
         default=0.45,
         help="overlap from which only the likelier of two boxes of a class stays (default 0.45)",
     )
+    add_network_options(parser)
     parser.add_argument("--names", metavar="FILE", help="class names (default: the checkpoint's)")
     parser.add_argument("--device", default="cpu", help="where to compute, say cuda (default cpu)")
     parser.add_argument(
@@ -57,8 +58,13 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> None:
 
 def make_detector(arguments: argparse.Namespace) -> Detector:
     """The checkpoint, made ready to compute fast."""
-    # Not strict: the detector says better what is wrong with a model in part.
-    model = load(arguments.checkpoint, arguments.bn, strict=False, device=_device(arguments.device))
+    model = load(
+        arguments.checkpoint,
+        arguments.bn,
+        _device(arguments.device),
+        cfg=arguments.cfg,
+        dialect=arguments.dialect,
+    )
     if arguments.names is not None:
         model.names = read_names(Path(arguments.names), model.network.classes)
     if arguments.bn == "torch":

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser
+from converter.cli.parser import CommandParser, add_network_options
 from converter.errors import printable
 from converter.files.target import require_other
 from yolov3.exporting.export import Exported, export
@@ -29,6 +29,7 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "checkpoint", metavar="CHECKPOINT", help=".safetensors file, or folder of save_pretrained"
     )
+    add_network_options(parser)
     parser.add_argument("-o", "--output", metavar="OUT", help="file to write")
     parser.add_argument("--format", choices=tuple(FORMATS), default="onnx", help="default: onnx")
     parser.add_argument(
@@ -48,9 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the file; the exit code."""
     checkpoint = Path(arguments.checkpoint)
     output = arguments.output or _default(checkpoint, FORMATS[arguments.format].suffix)
-    require_other(output, checkpoint, checkpoint / FILE_NAME)
+    require_other(output, checkpoint, checkpoint / FILE_NAME, arguments.cfg)
     result = export(
-        load(checkpoint),
+        load(checkpoint, cfg=arguments.cfg, dialect=arguments.dialect),
         output,
         format=arguments.format,
         boxes=arguments.boxes,
