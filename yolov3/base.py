@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 import torch
 from torch import nn
@@ -20,6 +22,10 @@ from converter.errors import CheckpointError, UsageError, some
 from converter.families import FAMILIES, native_naming
 from converter.plan import Plan
 from yolov3.blocks import BATCH_NORM_RULES, BatchNormRule, set_batch_norm
+
+log = logging.getLogger("yolov3")
+
+Loaded = TypeVar("Loaded", bound="FromDarknet")
 
 # Values that are initialised freshly for any file, half a GiB; for a large one four times its own.
 # The files with pretrained layers that darknet's authors published hold more than half of theirs.
@@ -106,6 +112,15 @@ class FromDarknet(nn.Module):
         heads = [(node, node.layer) for node in outputs if isinstance(node.layer, Yolo)]
         self.strides = [network.input.h // node.output.h for node, _ in heads]
         self.anchors = [list(layer.sizes) for _, layer in heads]
+
+
+def in_float32(model: Loaded) -> Loaded:
+    """``model``, or a copy that computes in float32 from its values if they are of another type."""
+    dtype = next((parameter.dtype for parameter in model.parameters()), torch.float32)
+    if dtype == torch.float32:
+        return model
+    log.info("the values are %s: computing in float32 from them", str(dtype).split(".")[1])
+    return copy.deepcopy(model).float()
 
 
 def native_plan(plan: Plan) -> Plan:
