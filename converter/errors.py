@@ -17,6 +17,7 @@ DarknetError
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -107,6 +108,12 @@ class ExtraError(DarknetError):
 def install(extra: str) -> str:
     """The remedy for a package that one of our extras installs."""
     return f"pip install 'darknet-safetensors[{extra}]'"
+
+
+def some(names: Sequence[str]) -> str:
+    """The first five of ``names``, and how many there are besides."""
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 
 def printable(text: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar, Self
+from math import prod
+from typing import ClassVar, Self, TypeVar
 
 import torch
 from torch import nn
@@ -15,11 +18,19 @@ from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
-from converter.errors import CheckpointError, UsageError
+from converter.errors import CheckpointError, UsageError, some
 from converter.families import FAMILIES, native_naming
 from converter.options import BATCH_NORM_RULES, BatchNormRule
 from converter.plan import Plan
 from yolov3.blocks import set_batch_norm
+
+log = logging.getLogger("yolov3")
+
+Loaded = TypeVar("Loaded", bound="FromDarknet")
+
+# Values that are initialised freshly for any file, half a GiB; for a large one four times its own.
+# The files with pretrained layers that darknet's authors published hold more than half of theirs.
+MAX_FRESH = 1 << 27
 
 
 class FromDarknet(nn.Module):
@@ -84,13 +95,15 @@ class FromDarknet(nn.Module):
             model.missing = missing
         model.load_state_dict(tensors, strict=False, assign=True)
         _fill_counters(model)
-        model._describe(replace(stored.metadata, family=plan.naming.family), plan)
+        model._describe(stored.claims, plan)
         set_batch_norm(model, bn)
         model.to(device=device, dtype=dtype)
         return model.eval()
 
-    def _describe(self, metadata: Metadata, plan: Plan) -> None:
-        self.metadata, self.dialect, self.names = metadata, plan.dialect, metadata.names
+    def _describe(self, claims: Metadata | None, plan: Plan) -> None:
+        self.dialect = plan.dialect
+        if claims is not None:
+            self.metadata, self.names = replace(claims, family=plan.naming.family), claims.names
         self._set_network(plan.network)
 
     def _set_network(self, network: Network) -> None:
@@ -102,10 +115,23 @@ class FromDarknet(nn.Module):
         self.anchors = [list(layer.sizes) for _, layer in heads]
 
 
+def in_float32(model: Loaded) -> Loaded:
+    """``model``, or a copy that computes in float32 from its values if they are of another type."""
+    dtype = next((parameter.dtype for parameter in model.parameters()), torch.float32)
+    if dtype == torch.float32:
+        return model
+    log.info("the values are %s: computing in float32 from them", str(dtype).split(".")[1])
+    return copy.deepcopy(model).float()
+
+
 def native_plan(plan: Plan) -> Plan:
     """``plan`` with the names of the model that this package has for its network."""
-    native = FAMILIES[plan.naming.family].native
-    return plan if native else plan.renamed(native_naming(plan.network))
+    naming = plan.naming
+    if not FAMILIES[naming.family].native:
+        naming = native_naming(plan.network)
+    elif naming.prefix:
+        naming = replace(naming, prefix="")
+    return plan if naming is plan.naming else plan.renamed(naming)
 
 
 def _read(stored: Checkpoint, plan: Plan) -> dict[str, torch.Tensor]:
@@ -137,26 +163,28 @@ def _check(
     }
     surplus = sorted(tensors.keys() - wanted)
     if surplus:
-        raise CheckpointError(f"has tensors that its model lacks: {_some(surplus)}")
+        raise CheckpointError(f"has tensors that its model lacks: {some(surplus)}")
     wrong = [name for name, tensor in tensors.items() if tuple(tensor.shape) != wanted[name]]
     if wrong:
-        raise CheckpointError(f"has tensors of another shape than its model: {_some(wrong)}")
+        raise CheckpointError(f"has tensors of another shape than its model: {some(wrong)}")
     dtype = getattr(torch, stored.dtype)
     wrong = [name for name, tensor in tensors.items() if tensor.dtype != dtype]
     if wrong:
-        raise CheckpointError(f"has tensors that are not {stored.dtype}: {_some(wrong)}")
+        raise CheckpointError(f"has tensors that are not {stored.dtype}: {some(wrong)}")
     missing = tuple(name for name in wanted if name not in tensors)
     if missing and strict:
+        whole = "use the weights of the whole network, or load(..., strict=False)"
         raise CheckpointError(
-            f"does not fill its model, missing are {_some(missing)}",
-            remedy="load(..., strict=False) initialises the rest freshly",
+            f"does not fill its model, missing are {some(missing)}",
+            remedy="convert with --family yolov3" if stored.plan.naming.unfilled else whole,
+        )
+    fresh = sum(prod(wanted[name]) for name in missing)
+    if fresh > max(MAX_FRESH, 4 * sum(tensor.numel() for tensor in tensors.values())):
+        raise CheckpointError(
+            f"lacks {fresh:,} values of its model, missing are {some(missing)}",
+            remedy="use the weights of the whole network",
         )
     return missing
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:8])
-    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"
 
 
 def _fill_counters(model: nn.Module) -> None:

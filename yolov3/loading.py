@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 
 from converter.checkpoint.checkpoint import Checkpoint
+from converter.darknet.dialects import DEFAULT, DialectName
+from converter.darknet.network import read_network
 from converter.options import BatchNormRule, PathLike
 from yolov3.backbone import Darknet53
 from yolov3.base import native_plan
@@ -28,6 +30,9 @@ def load(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     strict: bool = True,
+    *,
+    cfg: PathLike | None = None,
+    dialect: DialectName = DEFAULT,
 ) -> Model:
     """The model of a checkpoint, in eval mode, with every tensor accounted for.
 
@@ -41,6 +46,9 @@ def load(
         dtype: what to cast it to.
         strict: False also takes a checkpoint that does not fill its model (a partial one, or the
             article's wiring); the rest is freshly initialised, and ``model.missing`` names it.
+        cfg: the network, for a file that does not say which it is, as safetensors' own
+            ``save_file`` leaves it behind. The names of its tensors tell its family.
+        dialect: whose darknet such a file is for.
 
     Returns:
         A ``YOLOv3``, a ``Darknet53`` for a backbone file, or for family generic a
@@ -48,7 +56,9 @@ def load(
 
     Raises:
         CheckpointError: not a checkpoint of ours, or tensors are missing, surplus or misshapen.
+        CfgError, NetworkError: ``cfg`` is not one of Darknet.
     """
-    stored = Checkpoint.open(Path(path, FILE_NAME) if os.path.isdir(path) else path)
+    file = Path(path, FILE_NAME) if os.path.isdir(path) else path
+    stored = Checkpoint.open(file, None if cfg is None else read_network(cfg), dialect)
     model_class = _CLASSES[native_plan(stored.plan).naming.model]
     return model_class.from_checkpoint(stored, bn, device, dtype, strict)

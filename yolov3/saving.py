@@ -36,10 +36,12 @@ def plan_of(model: FromDarknet) -> Plan:
     """Where each tensor of ``model`` lies in the .weights file that it can go back to.
 
     Raises:
-        CheckpointError: the model comes from no checkpoint, or does not hold all that Darknet
+        CheckpointError: the model's network is not known, or it does not hold all that Darknet
             needs.
     """
     meta = model.metadata
+    if meta is None and hasattr(model, "network"):
+        return plan_for(model.state_dict().keys(), model.network, model.dialect)
     if meta is None:
         raise CheckpointError(
             "this model comes from no checkpoint, so its cfg and header are not known",
@@ -70,7 +72,8 @@ def save(
 
     Args:
         model: what ``load`` returned, changed or not; or, with ``cfg``, any model or state dict
-            with the tensor names of the modular YOLOv3 or of a ``DarknetModel``.
+            with the tensor names of the modular YOLOv3 or of a ``DarknetModel``. Either may be in
+            the shell of ``torch.compile`` or of a parallel trainer.
         path: .weights or .safetensors.
         cfg: the network, for what does not come from a checkpoint. Its header is then what that
             engine writes today, with ``seen`` 0.
@@ -91,9 +94,14 @@ def save(
     target = Path(path)
     if target.suffix not in (".weights", ".safetensors"):
         raise UsageError("is neither .weights nor .safetensors", path=path)
+    if isinstance(model, nn.Module):
+        model = _unwrapped(model)
     tensors = model.state_dict() if isinstance(model, nn.Module) else model
     if cfg is not None:
         plan = plan_for(tensors.keys(), read_network(cfg), dialect)
+        prefix = plan.naming.prefix
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+        plan = plan.renamed(replace(plan.naming, prefix=""))
     elif isinstance(model, FromDarknet):
         plan = plan_of(model)
     else:
@@ -113,6 +121,17 @@ def save(
     else:
         header: list[bytes | memoryview] = [plan.header.encode()]
         _write(target, plan.size, chain(header, _in_file_order(tensors, plan)), beside)
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    """The model in the shells of ``torch.compile`` and of parallel training."""
+    while not isinstance(model, FromDarknet):
+        parallel = isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel)
+        inner = model.module if parallel else getattr(model, "_orig_mod", None)
+        if not isinstance(inner, nn.Module):
+            break
+        model = inner
+    return model
 
 
 def _require_free(targets: Sequence[Path], cfg: PathLike | None, *, force: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -22,10 +22,14 @@ from converter.errors import (
     FamilyError,
     NetworkError,
     WeightsError,
+    some,
 )
 from converter.families import FAMILIES, name_layers
 from converter.options import Dtype, PathLike
 from converter.plan import Plan, make_plan
+
+# What DataParallel, torch.compile and training loops put before the names of a model's tensors.
+SHELLS = ("module.", "_orig_mod.", "model.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,29 +113,55 @@ class Checkpoint:
 def plan_for(names: Collection[str], network: Network, dialect: DialectName) -> Plan:
     """The plan of the .weights file that tensors with these ``names`` make: they tell the family.
 
+    Where they fit no scheme as they stand, they may all begin with what a shell around the model
+    puts before its names; ``plan.naming.prefix`` is that.
+
     Raises:
         CheckpointError: they are no network of any family.
     """
-    lacking: dict[str, list[str]] = {}
+    held = {name for name in names if not is_counter(name)}
+    plans = [
+        plan
+        for prefix in dict.fromkeys(("", _prefix(held)))
+        for plan in _plans(prefix, network, dialect)
+    ]
+    for plan in plans:
+        if all(slot.tensor in held for slot in plan.slots):
+            require_no_surplus(held, plan)
+            return plan
+    # The scheme that fits best; of several, the first.
+    plan = max(plans, key=lambda plan: sum(slot.tensor in held for slot in plan.slots))
+    known = [slot.tensor for slot in plan.slots]
+    missing = [name for name in known if name not in held]
+    problem = f"lacks {len(missing)} tensors of family {plan.naming.family}: {some(missing)}"
+    if surplus := sorted(held.difference(known)):
+        problem += f"; without a place in it are {len(surplus)}: {some(surplus)}"
+    raise CheckpointError(problem, remedy="rename its tensors as `convert --dry-run` prints them")
+
+
+def _plans(prefix: str, network: Network, dialect: DialectName) -> Iterator[Plan]:
+    """One for each family that has a place for ``network``, its names after ``prefix``."""
+    header = Header.written_by(dialect)
     for family in FAMILIES.values():
         if family.one_way:
             continue
         try:
-            naming = family.name_layers(network)
+            naming = replace(family.name_layers(network), prefix=prefix)
         except FamilyError:
             continue
-        header = Header.written_by(dialect)
-        plan = make_plan(header=header, size=None, network=network, naming=naming, dialect=dialect)
-        lacking[family.name] = [slot.tensor for slot in plan.slots if slot.tensor not in names]
-        if not lacking[family.name]:
-            require_no_surplus(names, plan)
-            return plan
-    name, missing = min(lacking.items(), key=lambda item: len(item[1]))
-    raise CheckpointError(
-        f"lacks {len(missing)} tensors of family {name}",
-        place=missing[0],
-        remedy="rename its tensors as `convert --dry-run` prints them",
-    )
+        yield make_plan(header=header, size=None, network=network, naming=naming, dialect=dialect)
+
+
+def _prefix(names: Collection[str]) -> str:
+    """What shells put before all of ``names``, one in another perhaps."""
+    prefix = ""
+    while names:
+        shells = (prefix + shell for shell in SHELLS)
+        deeper = next((p for p in shells if all(name.startswith(p) for name in names)), None)
+        if deeper is None:
+            break
+        prefix = deeper
+    return prefix
 
 
 def require_no_surplus(names: Collection[str], plan: Plan) -> None:
@@ -144,8 +174,7 @@ def require_no_surplus(names: Collection[str], plan: Plan) -> None:
     surplus = sorted(name for name in names if name not in known and not is_counter(name))
     if surplus:
         raise CheckpointError(
-            f"has {len(surplus)} tensors that its network lacks",
-            place=surplus[0],
+            f"has {len(surplus)} tensors that its network lacks: {some(surplus)}",
             remedy="give the cfg that it belongs to with --cfg",
         )
 

@@ -106,8 +106,11 @@ class Contents:
 
 
 def is_counter(name: str) -> bool:
-    """Whether a tensor is one in which PyTorch counts batches: Darknet knows none."""
-    return name.endswith("num_batches_tracked")
+    """Whether a tensor only counts: Darknet knows none.
+
+    PyTorch's batch norm counts batches, and the package thop operations and parameters.
+    """
+    return name.rpartition(".")[2] in ("num_batches_tracked", "total_ops", "total_params")
 
 
 def read_contents(path: PathLike) -> Contents:

@@ -46,7 +46,9 @@ class NetworkUnknown(CheckpointError):  # noqa: N818 - as Python says KeyboardIn
 
     def __init__(self, path: PathLike | None = None) -> None:
         super().__init__(
-            "does not say which network it is", path=path, remedy="convert the .weights again"
+            "does not say which network it is",
+            path=path,
+            remedy="give its cfg: --cfg, in Python cfg=",
         )
 
 

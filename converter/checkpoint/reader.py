@@ -27,7 +27,7 @@ CHUNK = 256 << 10
 class Tensors:
     """The tensors of a safetensors file, which should all be of one type.
 
-    Those in which PyTorch counts batches are passed over.
+    Those that only count are passed over.
 
     Args:
         path: the file.

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.cli.parser import CommandParser, positive_int
+from converter.cli.parser import CommandParser, add_network_options, positive_int
 from converter.darknet.names import read_names
 from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError
 from converter.options import BATCH_NORM_RULES, DETECTOR_RESIZES
@@ -35,6 +35,7 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> None:
         default=0.45,
         help="overlap from which only the likelier of two boxes of a class stays (default 0.45)",
     )
+    add_network_options(parser)
     parser.add_argument("--names", metavar="FILE", help="class names (default: the checkpoint's)")
     parser.add_argument("--device", default="cpu", help="where to compute, say cuda (default cpu)")
     parser.add_argument(
@@ -63,8 +64,13 @@ def make_detector(arguments: argparse.Namespace) -> Detector:
     from yolov3.detection.detect import Detector
     from yolov3.loading import load
 
-    # Not strict: the detector says better what is wrong with a model in part.
-    model = load(arguments.checkpoint, arguments.bn, strict=False, device=_device(arguments.device))
+    model = load(
+        arguments.checkpoint,
+        arguments.bn,
+        _device(arguments.device),
+        cfg=arguments.cfg,
+        dialect=arguments.dialect,
+    )
     if arguments.names is not None:
         model.names = read_names(Path(arguments.names), model.network.classes)
     if arguments.bn == "torch":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser
+from converter.cli.parser import CommandParser, add_network_options
 from converter.errors import printable
 from converter.files.target import require_other
 from converter.options import EXPORT_SUFFIXES, OPSET
@@ -30,6 +30,7 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "checkpoint", metavar="CHECKPOINT", help=".safetensors file, or folder of save_pretrained"
     )
+    add_network_options(parser)
     parser.add_argument("-o", "--output", metavar="OUT", help="file to write")
     parser.add_argument(
         "--format", choices=tuple(EXPORT_SUFFIXES), default="onnx", help="default: onnx"
@@ -55,9 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     checkpoint = Path(arguments.checkpoint)
     output = arguments.output or _default(checkpoint, EXPORT_SUFFIXES[arguments.format])
-    require_other(output, checkpoint, checkpoint / FILE_NAME)
+    require_other(output, checkpoint, checkpoint / FILE_NAME, arguments.cfg)
     result = export(
-        load(checkpoint),
+        load(checkpoint, cfg=arguments.cfg, dialect=arguments.dialect),
         output,
         format=arguments.format,
         boxes=arguments.boxes,

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
+from converter.darknet.dialects import DEFAULT, DIALECTS
 from converter.errors import UsageError
 from converter.version import TOOL
 
@@ -36,6 +37,19 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise a ``UsageError``, which is shown as all errors are."""
         raise UsageError(message, remedy=f"see {self.prog} --help")
+
+
+def add_network_options(parser: CommandParser) -> None:
+    """Add what a checkpoint needs that does not say which network it is."""
+    parser.add_argument(
+        "--cfg", metavar="FILE", help="the network, if the checkpoint does not say it"
+    )
+    parser.add_argument(
+        "--dialect",
+        choices=tuple(DIALECTS),
+        default=DEFAULT,
+        help=f"whose darknet such a checkpoint is for (default: {DEFAULT})",
+    )
 
 
 def positive_int(text: str) -> int:

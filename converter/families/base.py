@@ -18,6 +18,7 @@ class Naming:
         family: name of the scheme.
         modules: layer index -> module path, in file order; a layer that is not in it is left out.
         bare: layers whose path names the convolution or linear layer itself, not one around it.
+        prefix: what stands before every path, as a shell around the model put it there.
         linear: layer whose 1x1 convolution becomes a Linear of the same values, if there is one.
         unfilled: tensors of the model that the file has no values for, with their shapes.
         spec: what to build the modular model from; None for a model that follows the cfg.
@@ -27,6 +28,7 @@ class Naming:
     family: str
     modules: Mapping[int, str]
     bare: frozenset[int] = frozenset()
+    prefix: str = ""
     linear: int | None = None
     unfilled: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     spec: Spec | None = None
@@ -54,7 +56,8 @@ class Naming:
         path = self.modules.get(layer)
         if not path:
             return ""
-        return f"{path}.{suffix.removeprefix('conv.') if layer in self.bare else suffix}"
+        suffix = suffix.removeprefix("conv.") if layer in self.bare else suffix
+        return f"{self.prefix}{path}.{suffix}"
 
     def shape(self, layer: int, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of a layer's array, given that in the layer's own module."""

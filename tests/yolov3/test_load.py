@@ -1,5 +1,7 @@
 """load(): the checkpoint alone rebuilds the model."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +12,11 @@ import pytest
 import reference
 import torch
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import save_file as save_model_file
 
 from converter import CheckpointError, UsageError, convert
 from converter.checkpoint.header import read_contents
-from yolov3 import Darknet53, YOLOv3, load
+from yolov3 import Darknet53, DarknetModel, YOLOv3, load, save
 
 
 def converted(files, **options):
@@ -149,6 +152,97 @@ class TestIncomplete:
             model.backbone.stem[0].conv.weight.detach(),
             load_file(path)["backbone.stem.0.conv.weight"],
         )
+
+
+class TestWithoutMetadata:
+    """What safetensors' own save_file leaves of a model, or a tool that saves it again."""
+
+    @pytest.mark.parametrize(("family", "cls"), [("yolov3", YOLOv3), ("generic", DarknetModel)])
+    def test_the_names_tell_the_family(self, sample, tmp_path, family, cls):
+        model = load(converted(sample, family=family))
+        with torch.no_grad():
+            next(model.parameters()).add_(1)  # training that must not be lost
+        save_model_file(model.state_dict(), tmp_path / "bare.safetensors")
+        again = load(tmp_path / "bare.safetensors", cfg=sample.cfg)
+        assert type(again) is cls
+        assert (again.metadata, again.names) == (None, None)
+        assert (again.input_size, again.anchors) == (model.input_size, model.anchors)
+        ours, theirs = again.state_dict(), model.state_dict()
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+    @pytest.mark.parametrize("shell", ["module.", "_orig_mod.", "model."])
+    def test_a_shell_around_the_names(self, sample, tmp_path, shell):
+        model = load(converted(sample))
+        state = {shell + name: tensor for name, tensor in model.state_dict().items()}
+        save_model_file(state, tmp_path / "bare.safetensors")
+        again = load(tmp_path / "bare.safetensors", cfg=sample.cfg)
+        assert isinstance(again, YOLOv3)
+        x = torch.rand(1, 3, 64, 64)
+        with torch.no_grad():
+            assert all(torch.equal(a, b) for a, b in zip(model(x), again(x), strict=True))
+
+    @pytest.mark.parametrize(("dialect", "revision"), [("pjreddie", 0), ("alexeyab", 5)])
+    def test_it_goes_back_to_darknet(self, sample, tmp_path, dialect, revision):
+        save_model_file(load(converted(sample)).state_dict(), tmp_path / "bare.safetensors")
+        again = load(tmp_path / "bare.safetensors", cfg=sample.cfg, dialect=dialect)
+        save(again, tmp_path / "back.weights")
+        data = (tmp_path / "back.weights").read_bytes()
+        assert data[:20] == np.array([0, 2, revision, 0, 0], "<i4").tobytes()
+        assert data[20:] == sample.weights.read_bytes()[20:]
+
+    def test_another_network(self, sample, tmp_path):
+        save_model_file(load(converted(sample)).state_dict(), tmp_path / "bare.safetensors")
+        (tmp_path / "tiny.cfg").write_text(nets.classifier(2, 7, 64))
+        with pytest.raises(CheckpointError, match=r"bare.safetensors: lacks .* without a place"):
+            load(tmp_path / "bare.safetensors", cfg=tmp_path / "tiny.cfg")
+
+
+# 2.7 * 10^9 values, of which the file holds none: three matrices of 30,000 x 30,000 and more.
+HUGE = (
+    """\
+[net]
+width=8
+height=8
+channels=3
+"""
+    + 4
+    * """\
+[connected]
+output=30000
+activation=linear
+"""
+)
+
+LOAD_HUGE = """\
+import resource, sys
+from yolov3 import load
+try:
+    load("huge.safetensors", strict=sys.argv[1] == "strict")
+except Exception as error:
+    print(type(error).__name__, error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.parametrize("strict", ["strict", "in part"])
+def test_a_small_file_takes_no_gigabytes(tmp_path, strict):
+    header = {"major": 0, "minor": 2, "revision": 0, "seen": 0, "size": 20}
+    metadata = {
+        "schema": "1", "tool": "x", "source_sha256": "0" * 64, "header": json.dumps(header),
+        "cfg": HUGE, "family": "generic", "dialect": "pjreddie",
+    }  # fmt: skip
+    save_file({}, tmp_path / "huge.safetensors", metadata)
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD_HUGE, strict],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    refusal, kilobytes = done.stdout.splitlines()
+    assert refusal.startswith("CheckpointError huge.safetensors: ")
+    assert "missing are layers.0.fc." in refusal
+    assert int(kilobytes) < 1_000_000  # one of the matrices has 3,600,000
 
 
 class TestRefusals:

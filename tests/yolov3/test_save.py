@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import reference
 import torch
+from safetensors.numpy import load_file
+from torch import nn
 
 from converter import CheckpointError, OutputError, UsageError, convert, revert
 from yolov3 import FPN, Darknet53, YOLOv3, detect, load, save
@@ -68,6 +70,29 @@ def test_a_state_dict(sample, tmp_path):
     save(state, tmp_path / "x.weights", cfg=sample.cfg)
     assert (tmp_path / "x.weights").read_bytes()[20:] == sample.weights.read_bytes()[20:]
     save(state, tmp_path / "x.safetensors", cfg=sample.cfg)
+    assert load(tmp_path / "x.safetensors").network.classes == 3
+
+
+def compiled(model: nn.Module) -> nn.Module:
+    """In torch.compile's shell, which compiles nothing before it is called."""
+    return torch.compile(model, backend="eager")
+
+
+@pytest.mark.parametrize(
+    "shell", [nn.DataParallel, compiled, lambda model: compiled(nn.DataParallel(model))]
+)
+@pytest.mark.parametrize("cfg", [False, True])
+def test_a_model_in_a_shell(sample, tmp_path, shell, cfg):
+    model = shell(load(convert(sample.weights).output))
+    save(model, tmp_path / "x.weights", cfg=sample.cfg if cfg else None)
+    assert (tmp_path / "x.weights").read_bytes()[20:] == sample.weights.read_bytes()[20:]
+
+
+def test_a_state_dict_from_a_shell(sample, tmp_path):
+    checkpoint = convert(sample.weights).output
+    state = nn.DataParallel(load(checkpoint)).state_dict()
+    save(state, tmp_path / "x.safetensors", cfg=sample.cfg)
+    assert load_file(tmp_path / "x.safetensors").keys() == load_file(checkpoint).keys()
     assert load(tmp_path / "x.safetensors").network.classes == 3
 
 

@@ -17,7 +17,7 @@ from torch.export import Dim
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.target import replacing
 from converter.options import OPSET, ExportFormat, PathLike
-from yolov3.base import FromDarknet
+from yolov3.base import FromDarknet, in_float32
 from yolov3.exporting.modules import Boxes, Maps
 from yolov3.exporting.writers import FORMATS, Array, ExportJob
 from yolov3.sharing.card import facts
@@ -77,7 +77,8 @@ def export(
     without ``dynamic``. Its outputs are those of ``yolov3.exporting.modules``.
 
     Args:
-        model: from ``load``, on the CPU, float32.
+        model: from ``load``, on the CPU; from values of another type the file computes in float32,
+            too.
         output: the file to write.
         format: "onnx", "torchscript" (for ``torch.jit.load``) or "pt2" (``torch.export.load``).
         boxes: decoded boxes and their scores as outputs, in place of the raw maps.
@@ -106,6 +107,7 @@ def export(
             path=target,
             remedy="replace it with --force, or choose another output with -o",
         )
+    model = in_float32(model)
     graph = (Boxes(model) if boxes else Maps(model)).eval()
     inputs = _inputs(model, dynamic=dynamic)
     wanted = [_outputs(graph, x) for x in inputs]

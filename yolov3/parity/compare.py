@@ -18,6 +18,7 @@ from converter.darknet.header import Header
 from converter.errors import CheckpointError, UsageError
 from converter.families import generic, native_naming
 from converter.plan import make_plan
+from yolov3.base import in_float32
 from yolov3.blocks import set_batch_norm
 from yolov3.darknet import DarknetModel
 from yolov3.detection.detect import usual_resize
@@ -25,6 +26,7 @@ from yolov3.detection.image import Picture, prepare, read
 from yolov3.loading import Model, load
 from yolov3.parity.engine_bugs import excuse
 from yolov3.parity.engines import Darknet, OpenCV
+from yolov3.saving import save
 
 Floats = npt.NDArray[np.float32]
 Engine = Literal["darknet", "opencv", "generic"]
@@ -106,6 +108,9 @@ def against(
 ) -> Parity:
     """Run ``checkpoint`` and ``engine`` on the same input and compare what they compute.
 
+    Both compute in float32. If the checkpoint's values were rounded to a smaller type, the engine
+    gets these as well, not those of ``weights``: the bounds are about computing, not rounding.
+
     Args:
         weights: the .weights file, for the engine.
         checkpoint: the safetensors file, for PyTorch.
@@ -118,11 +123,15 @@ def against(
         EngineError: the engine is missing or fails.
         CheckpointError: the checkpoint cannot be loaded whole.
     """
-    model = load(checkpoint)
+    stored = load(checkpoint)
+    model = in_float32(stored)
     x = _input(model, picture, seed)
     with tempfile.TemporaryDirectory() as folder:
         cfg = Path(folder, "net.cfg")
         cfg.write_text(model.network.text, encoding="utf-8")
+        if model is not stored:
+            weights = Path(folder, "net.weights")
+            save(model, weights)
         try:
             bound, rows = _RUNS[engine](model, x, cfg, weights)
         except UsageError as error:

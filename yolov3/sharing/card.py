@@ -65,6 +65,10 @@ These are not the values of the .weights file that the model comes from (SHA-256
 {why}. The SHA-256 above is that of the .weights file that they go back to; nothing else vouches for
 them."""
 
+_UNKNOWN = """\
+Nothing vouches for these values: the file that they were loaded from did not say where they come
+from. The SHA-256 above is that of the .weights file that they go back to."""
+
 
 def facts(model: FromDarknet) -> dict[str, Any]:
     """The model in JSON, for programs that do not read cfgs; ``load`` needs none of it."""
@@ -110,7 +114,9 @@ def _published(sha256: str) -> PublicFile | None:
 
 def _verified(model: FromDarknet, meta: Metadata) -> str:
     came = model.metadata
-    if came is None or came.source_sha256 == meta.source_sha256:
+    if came is None:
+        return _UNKNOWN
+    if came.source_sha256 == meta.source_sha256:
         return _SAME
     why = "they were trained further, or their heads replaced"
     if came.dtype != "float32":

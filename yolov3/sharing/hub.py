@@ -1,12 +1,13 @@
 """Models as folders and as repositories of the Hugging Face Hub.
 
-``huggingface_hub``'s mixin writes and pushes; ``Hosted`` tells it what our files are. The models do
-not inherit from the mixin themselves, so that importing ``yolov3`` does not import it. Reading goes
+``huggingface_hub``'s mixin pushes; ``Hosted`` tells it what our files are. The models do not
+inherit from the mixin themselves, so that importing ``yolov3`` does not import it. Reading goes
 without it: all that a model is built from stands in its one safetensors file.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from converter.checkpoint.metadata import Metadata
 from converter.errors import (
     DarknetError,
     DownloadError,
@@ -38,35 +40,24 @@ except ModuleNotFoundError as error:
     ) from error
 
 CARD_NAME = "README.md"
+CONFIG_NAME = "config.json"
 FETCHING = {"revision", "token", "cache_dir", "force_download", "local_files_only"}
 
 log = logging.getLogger("yolov3")
 
 
 class Hosted(ModelHubMixin):
-    """A model as ``huggingface_hub`` handles it."""
+    """A model as ``huggingface_hub`` pushes it: the folder that ``write`` makes.
+
+    Its own way to write one removes the old configuration first, and a full disk leaves the rest.
+    """
 
     def __init__(self, model: FromDarknet, licence: str | None = None) -> None:
         self.model = model
         self.licence = licence
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        self.written = metadata_of(self.model)
-        write_checkpoint(self.model, save_directory / FILE_NAME, metadata=self.written)
-        if (save_directory / CARD_NAME).exists():
-            log.warning("%s is kept as it was", save_directory / CARD_NAME)
-
-    def generate_model_card(self, *_: Any, **__: Any) -> ModelCard:
-        """The card of the checkpoint that was just written."""
-        data = ModelCardData(
-            library_name=LIBRARY,
-            license=self.licence,
-            pipeline_tag="object-detection" if self.model.anchors else "image-classification",
-            tags=["darknet", "model_hub_mixin", "pytorch"],
-        )
-        floats = sum(slot.floats for slot in plan_of(self.model).tensors)
-        text = card(self.model, self.written, floats, self.licence)
-        return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")
+        write(self.model, save_directory, self.licence)
 
 
 def fetch(name: PathLike, **options: Any) -> PathLike:
@@ -79,17 +70,36 @@ def fetch(name: PathLike, **options: Any) -> PathLike:
 
 
 def write(model: FromDarknet, folder: PathLike, licence: str | None) -> None:
-    """Write the folder of a model; see ``save_pretrained``."""
-    plan_of(model)  # refuses before there is a folder
+    """Write the folder of a model, all of its files or none; see ``save_pretrained``."""
+    metadata = metadata_of(model)  # refuses before there is a folder
+    place = Path(folder)
+    beside = {place / CONFIG_NAME: json.dumps(facts(model), sort_keys=True, indent=2).encode()}
+    if (place / CARD_NAME).exists():
+        log.warning("%s is kept as it was", place / CARD_NAME)
+    else:
+        beside[place / CARD_NAME] = _card(model, metadata, licence).encode()
     with _errors(OutputError, f"{os.fspath(folder)} cannot be written"):
-        Hosted(model, licence).save_pretrained(os.fspath(folder), config=facts(model))
+        place.mkdir(parents=True, exist_ok=True)
+        write_checkpoint(model, place / FILE_NAME, metadata=metadata, beside=beside)
+
+
+def _card(model: FromDarknet, metadata: Metadata, licence: str | None) -> str:
+    """The model card with its front matter."""
+    data = ModelCardData(
+        library_name=LIBRARY,
+        license=licence,
+        pipeline_tag="object-detection" if model.anchors else "image-classification",
+        tags=["darknet", "model_hub_mixin", "pytorch"],
+    )
+    floats = sum(slot.floats for slot in plan_of(model).tensors)
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{card(model, metadata, floats, licence)}"))
 
 
 def push(model: FromDarknet, repo_id: str, licence: str | None, **options: Any) -> str:
     """Commit the folder of a model to a repository; see ``push_to_hub``."""
     metadata_of(model)  # refuses before there is a repository
     with _errors(OutputError, f"{repo_id} cannot be pushed to the Hub"):
-        return str(Hosted(model, licence).push_to_hub(repo_id, config=facts(model), **options))
+        return str(Hosted(model, licence).push_to_hub(repo_id, **options))
 
 
 @contextmanager

@@ -359,7 +359,8 @@ class TestWithoutClaims:
         with pytest.raises(NetworkUnknown) as caught:
             Checkpoint.open(bare.checkpoint)
         assert str(caught.value) == (
-            f"{bare.checkpoint}: does not say which network it is (convert the .weights again)"
+            f"{bare.checkpoint}: does not say which network it is"
+            " (give its cfg: --cfg, in Python cfg=)"
         )
 
     @pytest.mark.parametrize(("dialect", "version"), [("pjreddie", "0.2.0"), ("alexeyab", "0.2.5")])
@@ -375,9 +376,55 @@ class TestWithoutClaims:
         given = parse_network(DETECTOR + "\n[convolutional]\nfilters=1\n")
         with pytest.raises(CheckpointError) as caught:
             Checkpoint.open(bare.checkpoint, given)
-        assert str(caught.value).startswith(
-            f"{bare.checkpoint}: layers.3.conv.bias: lacks 2 tensors of family generic"
+        assert str(caught.value) == (
+            f"{bare.checkpoint}: lacks 2 tensors of family generic: layers.3.conv.bias,"
+            " layers.3.conv.weight (rename its tensors as `convert --dry-run` prints them)"
         )
+
+    def test_what_has_no_place_is_listed_up_to_five(self, bare):
+        tensors = dict(load_file(bare.checkpoint))
+        tensors["layers.1.bias"] = tensors.pop("layers.1.conv.bias")
+        more = {f"ema.{i}": np.zeros(1, "<f4") for i in range(6)}
+        save_file({**tensors, **more}, bare.checkpoint)
+        with pytest.raises(CheckpointError) as caught:
+            Checkpoint.open(bare.checkpoint, parse_network(DETECTOR))
+        assert caught.value.message == (
+            "lacks 1 tensors of family generic: layers.1.conv.bias; without a place in it are 7:"
+            " ema.0, ema.1, ema.2, ema.3, ema.4 and 2 more"
+        )
+        tensors["layers.1.conv.bias"] = tensors.pop("layers.1.bias")
+        save_file({**tensors, **more}, bare.checkpoint)
+        with pytest.raises(CheckpointError) as caught:
+            Checkpoint.open(bare.checkpoint, parse_network(DETECTOR))
+        assert caught.value.message == (
+            "has 6 tensors that its network lacks: ema.0, ema.1, ema.2, ema.3, ema.4 and 1 more"
+        )
+
+    @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod."])
+    def test_shells_and_counters_are_passed_over(self, bare, prefix):
+        tensors = load_file(bare.checkpoint)
+        counters = {
+            "layers.0.bn.num_batches_tracked": np.array(7),
+            "layers.0.total_ops": np.zeros(1, "<f8"),
+            "total_params": np.zeros(1, "<f8"),
+        }
+        named = {prefix + name: tensor for name, tensor in {**tensors, **counters}.items()}
+        save_file(named, bare.checkpoint)
+        stored = Checkpoint.open(bare.checkpoint, parse_network(DETECTOR))
+        assert stored.plan.naming.prefix == prefix
+        assert {slot.tensor for slot in stored.plan.slots} == {prefix + name for name in tensors}
+        back = bare.weights.with_name("back.weights")
+        revert(bare.checkpoint, back, cfg=bare.cfg)
+        assert back.read_bytes()[20:] == bare.weights.read_bytes()[20:]
+
+    def test_a_prefix_of_some_tensors_is_none(self, bare):
+        tensors = load_file(bare.checkpoint)
+        save_file(
+            {**{f"model.{n}": t for n, t in tensors.items()}, "x": np.zeros(1, "<f4")},
+            bare.checkpoint,
+        )
+        with pytest.raises(CheckpointError, match="lacks 7 tensors of family generic"):
+            Checkpoint.open(bare.checkpoint, parse_network(DETECTOR))
 
     def test_a_type_that_darknet_lacks(self, bare):
         tensors = {name: t.astype(np.float64) for name, t in load_file(bare.checkpoint).items()}

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import nets
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from converter import CheckpointError, NetworkError, convert
 from converter.cli.detector import errors_name, progress
@@ -60,6 +61,33 @@ def test_names_of_ones_own(checkpoint, capsys, command, source):
     Path("own.names").write_text("Kreis\n")
     assert main([command, checkpoint, source, "--names", "own.names"]) == 1
     assert "own.names: has 1 names, the network has 3 classes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "source"), INPUTS)
+def test_a_state_dict_with_its_cfg(checkpoint, capsys, command, source):
+    tensors = {f"module.{name}": tensor for name, tensor in load_file(checkpoint).items()}
+    save_file(tensors, "bare.safetensors")
+    names = ["--names", str(SHAPES / "shapes.names")]
+    assert main([command, checkpoint, source]) == 0
+    wanted = capsys.readouterr().out
+    assert main([command, "bare.safetensors", source]) == 1
+    assert "bare.safetensors: does not say which network it is (give its cfg" in (
+        capsys.readouterr().err
+    )
+    cfg = ["--cfg", str(SHAPES / "shapes.cfg")]
+    assert main([command, "bare.safetensors", source, *cfg, *names]) == 0
+    assert capsys.readouterr().out == wanted
+
+
+@pytest.mark.parametrize(("command", "source"), INPUTS)
+def test_a_model_in_part_is_refused(capsys, command, source):
+    sample = (SHAPES / "shapes.weights").read_bytes()
+    Path("part.weights").write_bytes(sample[: 20 + 4 * (2 * 4 + 3 * 2 * 9)])  # its first layer
+    part = convert("part.weights", cfg=SHAPES / "shapes.cfg", partial=True, family="generic").output
+    assert main([command, str(part), source]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {part}: does not fill its model, missing are layers.1.conv.")
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(("command", "source"), INPUTS)

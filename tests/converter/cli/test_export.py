@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from converter import convert
 from converter.cli.main import main
@@ -40,6 +41,16 @@ def test_a_folder(checkpoint, tmp_path, capsys):
     load(checkpoint).save_pretrained(tmp_path / "folder")
     assert main(["export", str(tmp_path / "folder"), "--format", "torchscript"]) == 0
     assert (tmp_path / "folder" / "model.torchscript").is_file()
+
+
+def test_a_state_dict_with_its_cfg(checkpoint, tmp_path, capsys):
+    bare = tmp_path / "bare.safetensors"
+    save_file(load_file(checkpoint), bare)
+    cfg = ["--cfg", str(tmp_path / "yolo.cfg"), "--dialect", "alexeyab"]
+    assert main(["export", str(bare), "--format", "torchscript", *cfg]) == 0
+    assert (tmp_path / "bare.torchscript").is_file()
+    assert main(["export", str(bare), *cfg, "-o", str(tmp_path / "yolo.cfg"), "--force"]) == 2
+    assert "is an input" in capsys.readouterr().err
 
 
 def test_refusals(checkpoint, capsys):

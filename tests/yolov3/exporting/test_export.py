@@ -18,6 +18,7 @@ from one_feature import conv, network, section, sequence
 from converter import CheckpointError, ExtraError, OutputError, UsageError, convert
 from converter.darknet.network import parse_network
 from converter.errors import NetworkError
+from converter.options import Dtype
 from yolov3 import DarknetModel, load
 from yolov3.detection.image import prepare, read
 from yolov3.exporting import writers as formats
@@ -36,10 +37,11 @@ ROUNDING = {"atol": 1e-4, "rtol": 1e-4}
 def heads(tmp_path):
     """Loads one of the small networks whose boxes AlexeyAB's darknet has told."""
 
-    def checkpoint(name: str) -> Path:
+    def checkpoint(name: str, dtype: Dtype = "float32") -> Path:
         for suffix in (".cfg", ".weights"):
             shutil.copyfile(DATA / "heads" / (name + suffix), tmp_path / (name + suffix))
-        return convert(tmp_path / f"{name}.weights", dialect="alexeyab").output
+        weights = tmp_path / f"{name}.weights"
+        return convert(weights, dialect="alexeyab", dtype=dtype).output
 
     return checkpoint
 
@@ -90,6 +92,24 @@ class TestRuntimes:
         found, wanted = run(tmp_path / "out", self.X), model(self.X)
         assert len(found) == 2
         for mine, theirs in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(mine, theirs.detach().numpy(), **ROUNDING)
+
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+    def test_rounded_values_are_computed_with_in_float32(
+        self, heads, tmp_path, caplog, runtime, dtype
+    ):
+        format_, run = RUNTIMES[runtime]
+        checkpoint = heads("yolo-two", dtype=dtype)
+        model = load(checkpoint)
+        with caplog.at_level("INFO", "yolov3"):
+            export(model, tmp_path / "out", format=format_)
+        line = f"the values are {dtype}: computing in float32 from them"
+        assert [record.message for record in caplog.records].count(line) == 1
+        assert {p.dtype for p in model.parameters()} == {getattr(torch, dtype)}
+        found = run(tmp_path / "out", self.X)
+        wanted = load(checkpoint, dtype=torch.float32)(self.X)
+        for mine, theirs in zip(found, wanted, strict=True):
+            assert mine.dtype == np.float32
             np.testing.assert_allclose(mine, theirs.detach().numpy(), **ROUNDING)
 
     def test_boxes_are_darknets(self, heads, tmp_path, runtime):

@@ -53,6 +53,17 @@ class TestEngines:
         assert parity.ok
         assert len(parity.rows) == (107 if engine == "darknet" else 3)
 
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+    @pytest.mark.parametrize("engine", ["darknet", "opencv", "generic"])
+    def test_rounded_values_are_computed_with_in_float32(self, sample, caplog, dtype, engine):
+        checkpoint = convert(sample.weights, dtype=dtype).output
+        with caplog.at_level("INFO", "yolov3"):
+            parity = against(sample.weights, checkpoint, engine)
+        assert parity.ok
+        assert [record.message for record in caplog.records] == [
+            f"the values are {dtype}: computing in float32 from them"
+        ]
+
     @pytest.mark.parametrize(
         ("engine", "place"), [("darknet", "layer 12 "), ("opencv", "layer 81 ")]
     )

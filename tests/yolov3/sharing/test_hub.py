@@ -3,13 +3,17 @@
 import hashlib
 import json
 import os
+import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nets
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import yolov3
 from converter import CheckpointError, ExtraError, OutputError, convert, verify
@@ -108,6 +112,67 @@ class TestFolder:
             model.save_pretrained(tmp_path / "file" / "folder")
 
 
+FILES = ("config.json", "README.md", "model.safetensors")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """As if the disk were full after so many bytes of any file: write() fails with EFBIG."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+class TestFullDisk:
+    @pytest.fixture
+    def new(self, sample):
+        return load(convert(sample.weights).output).replace_heads(2, names=["cat", "dog"])
+
+    @pytest.fixture
+    def sizes(self, new, tmp_path) -> dict[str, int]:
+        new.save_pretrained(tmp_path / "sizes")
+        return {name: len(data) for name, data in contents(tmp_path / "sizes").items()}
+
+    # The configuration is smaller than the card, and the card than the model.
+    @pytest.mark.parametrize("fails", FILES)
+    @pytest.mark.parametrize("with_card", [False, True])
+    def test_the_old_folder_stays_as_it_was(self, sample, new, sizes, tmp_path, fails, with_card):
+        folder = tmp_path / "folder"
+        load(convert(sample.weights).output).save_pretrained(folder)
+        if not with_card:
+            (folder / "README.md").unlink()
+        before = contents(folder)
+        with largest_file(sizes[fails] - 1), pytest.raises(OutputError, match="cannot be written"):
+            new.save_pretrained(folder)
+        assert contents(folder) == before
+
+    @pytest.mark.parametrize("fails", FILES)
+    def test_a_new_folder_holds_nothing(self, new, sizes, tmp_path, fails):
+        with largest_file(sizes[fails] - 1), pytest.raises(OutputError, match="cannot be written"):
+            new.save_pretrained(tmp_path / "folder")
+        assert contents(tmp_path / "folder") == {}
+
+    def test_the_model_gets_its_name_last(self, new, tmp_path, monkeypatch):
+        named = []
+
+        def replace(source, target):
+            named.append(Path(target).name)
+            rename(source, target)
+
+        rename = os.replace
+        monkeypatch.setattr(os, "replace", replace)
+        new.save_pretrained(tmp_path / "folder")
+        assert sorted(named) == sorted(FILES)
+        assert named[-1] == "model.safetensors"
+
+
 class TestCard:
     def card(self, model, tmp_path, **options) -> str:
         model.save_pretrained(tmp_path / "card", **options)
@@ -130,6 +195,12 @@ class TestCard:
         assert "not one bit differs" not in text
         assert "trained further" in text
         assert hashlib.sha256(sample.weights.read_bytes()).hexdigest() in text
+
+    def test_of_a_bare_state_dict_nothing_is_vouched_for(self, sample, tmp_path):
+        save_file(load(convert(sample.weights).output).state_dict(), tmp_path / "bare.safetensors")
+        text = self.card(load(tmp_path / "bare.safetensors", cfg=sample.cfg), tmp_path)
+        assert "not one bit differs" not in text
+        assert "Nothing vouches for these values" in text
 
     def test_front_matter(self, sample, tmp_path):
         text = self.card(load(convert(sample.weights).output), tmp_path, licence="mit")
