@@ -49,6 +49,12 @@ def test_the_object_of_best_overlap_counts_even_if_it_is_taken():
     assert (counts(matches).tp, counts(matches).fp, counts(matches).fn) == (1, 1, 1)
 
 
+def test_of_two_objects_of_equal_overlap_it_is_the_first():
+    """Both at d = 0.25, IoU 0.6. The second detection is on the first, and so false: AP 1/2."""
+    matches = match([compared([(0.9, 0, 0), (0.8, 0, -0.25)], [(0, -0.25), (0, 0.25)])], 1)
+    assert average_precisions(matches) == [0.5]
+
+
 def test_an_overlap_of_the_threshold_itself_is_too_little():
     """Boxes 2 and 1 wide, one in the other: 1 / 2, without rounding."""
     picture = compared([(0.9, 0, 0)], [(0, 0)])
@@ -81,6 +87,17 @@ def test_detections_of_all_pictures_are_sorted_by_score():
     ]
     for order in (pictures, pictures[::-1]):
         assert average_precisions(match(order, 1)) == pytest.approx([5 / 6])
+
+
+def test_equal_scores_keep_their_order():
+    """Those on the 50 objects, then 50 on none: AP 1, less if any of those were earlier.
+
+    Between them stand likelier ones of another class, so that there is something to sort.
+    """
+    objects = [(0, 2 * i) for i in range(50)]
+    places = [x for _, x in objects] + [-2 * i for i in range(1, 51)]
+    found = [each for x in places for each in ((0.5, 0, x), (0.9, 1, x))]
+    assert average_precisions(match([compared(found, objects)], 2))[0] == pytest.approx(1)
 
 
 def test_a_difficult_object_is_no_miss_and_what_is_found_on_it_no_mistake():

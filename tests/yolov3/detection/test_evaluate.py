@@ -425,10 +425,11 @@ def test_the_sample_as_coco(tmp_path, find):
     }
     file = tmp_path / "shapes.json"
     file.write_text(json.dumps(content))
-    ours = evaluate(find, read_dataset(file, 3, NAMES, SHAPES / "images"))
-    theirs = evaluate(find, read_dataset(SHAPES / "images", 3, NAMES))
-    np.testing.assert_allclose(
-        [ours.mean.ap50, ours.mean.ap75, ours.mean.ap],
-        [theirs.mean.ap50, theirs.mean.ap75, theirs.mean.ap],
-        atol=1e-6,
-    )
+    for points in (None, 0):
+        ours = evaluate(find, read_dataset(file, 3, NAMES, SHAPES / "images"), points=points)
+        theirs = evaluate(find, read_dataset(SHAPES / "images", 3, NAMES), points=points)
+        np.testing.assert_allclose(
+            [ours.mean.ap50, ours.mean.ap75, ours.mean.ap],
+            [theirs.mean.ap50, theirs.mean.ap75, theirs.mean.ap],
+            atol=1e-6,
+        )
