@@ -24,6 +24,7 @@ WITHOUT_TORCH = (  # beside all of converter
     "yolov3.detection.image",
     "yolov3.detection.dataset",
     "yolov3.detection.nms",
+    "yolov3.detection.darknet_map",
 )
 
 

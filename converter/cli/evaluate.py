@@ -13,9 +13,8 @@ from converter.errors import printable
 from yolov3.detection.dataset import read_dataset
 
 if TYPE_CHECKING:
+    from yolov3.detection.darknet_map import Counts
     from yolov3.detection.evaluate import Evaluation
-
-COCO_POINTS = 101
 
 
 def make_parser(program: str) -> CommandParser:
@@ -36,10 +35,14 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "--points",
         type=int,
-        default=COCO_POINTS,
         metavar="N",
-        help="recalls at which precision is read off (default 101, COCO's); 0: the whole area"
-        " under the curve, as darknet's detector map",
+        help="measure by Darknet's rule, as its detector map -points N: 0 is the whole area under"
+        " the curve, 11 and 101 are so many recalls (default: COCO's rule)",
+    )
+    parser.add_argument(
+        "--by-order",
+        action="store_true",
+        help="take COCO's categories for the classes in the order of their ids, not by name",
     )
     return parser
 
@@ -60,15 +63,22 @@ def _evaluate(arguments: argparse.Namespace) -> Evaluation:
 
     detector = make_detector(arguments)
     names = detector.names
-    samples = read_dataset(Path(arguments.dataset), len(names), names, arguments.images)
+    dataset = read_dataset(
+        Path(arguments.dataset),
+        len(names),
+        names,
+        arguments.images,
+        by_order=arguments.by_order,
+    )
+    total = len(dataset.samples)
     line = StatusLine(quiet=arguments.quiet)
     try:
         return evaluate(
             detector,
-            samples,
+            dataset,
             points=arguments.points,
             batch=arguments.batch,
-            progress=lambda done: line.show(progress(done, len(samples))),
+            progress=lambda done: line.show(progress(done, total)),
         )
     finally:
         line.clear()
@@ -85,3 +95,15 @@ def _print(result: Evaluation) -> None:
         )
         print(printable(line))
     print(f"by the rule: {result.rule}")
+    print(printable(_counts(result.counts)))
+
+
+def _counts(counts: Counts) -> str:
+    """What is right and wrong, in a line; "-" where there is nothing to divide by."""
+    shares = (counts.precision, counts.recall, counts.f1)
+    precision, recall, f1 = (f"{share:.4f}" if share is not None else "-" for share in shares)
+    return (
+        f"above score {counts.confidence}, by Darknet's rule: TP {counts.tp}, FP {counts.fp},"
+        f" FN {counts.fn}, precision {precision}, recall {recall}, F1 {f1},"
+        f" mean IoU {counts.mean_iou:.4f}"
+    )

@@ -1,4 +1,4 @@
-"""Mean average precision of a detector, by COCO's rules and COCO's own code (pycocotools)."""
+"""Mean average precision of a detector: by COCO's rule and code (pycocotools), or by Darknet's."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from converter.errors import ExtraError, UsageError, install
-from yolov3.detection.dataset import Sample
+from yolov3.detection.darknet_map import Compared, Counts, average_precisions, counts, match
+from yolov3.detection.dataset import Categories, Dataset, Sample
 from yolov3.detection.detect import Detector
+from yolov3.detection.detections import Detections
+from yolov3.detection.nms import Floats
 
-COCO_POINTS = 101
-MOST = 100  # detections of a picture that count: COCO's number
+MOST = 100  # detections of a picture and class that count: COCO's number
+IOUS = tuple(i / 100 for i in range(50, 100, 5))
+COUNTS_RULE = "Darknet's: of all detections above the score, IoU above 0.5"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +32,8 @@ class Precision:
     Attributes:
         name: the class.
         objects: how many there are.
-        ap50: area under the precision-recall curve at IoU 0.5, 0..1; None without objects.
+        ap50: area under the precision-recall curve at IoU 0.5, 0..1. Without objects it is None
+            by COCO's rule, which leaves such a class out of the mean, and 0 by Darknet's.
         ap75: at IoU 0.75.
         ap: mean over IoU 0.50, 0.55, ... 0.95.
     """
@@ -46,9 +52,11 @@ class Evaluation:
     Attributes:
         images: pictures.
         detections: boxes that were found.
-        mean: over the classes that have objects.
+        mean: over the classes that have objects by COCO's rule, over all by Darknet's.
         classes: each class.
-        rule: how the area is measured, and by what.
+        rule: of ``mean`` and ``classes``: whose it is, how the area is measured, and by what.
+        counts: what is right and wrong above a score, always by Darknet's rule, at IoU 0.5.
+        categories: how COCO's were taken for classes; None in YOLO's format.
     """
 
     images: int
@@ -56,6 +64,8 @@ class Evaluation:
     mean: Precision
     classes: tuple[Precision, ...]
     rule: str
+    counts: Counts
+    categories: Categories | None
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``evaluate --json`` prints."""
@@ -78,60 +88,102 @@ class Evaluation:
                 }
                 for row in self.classes
             ],
+            "counts": {"rule": COUNTS_RULE, **self.counts.as_dict()},
+            "categories": self.categories.as_dict() if self.categories else None,
         }
 
 
 def evaluate(
     find: Detector,
-    samples: Sequence[Sample],
+    dataset: Dataset,
     *,
-    points: int = COCO_POINTS,
+    points: int | None = None,
     batch: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Detect on every picture, and compare with its labels as COCO does.
+    """Detect on every picture, and compare with its labels.
 
     Args:
-        find: the detector; its threshold should be low (darknet's ``detector valid`` has 0.005).
-        samples: the labelled pictures.
-        points: recalls at which the precision is read off: COCO's 101, or another number; 0 is the
-            whole area under the curve, darknet's own default (``detector map -points 0``, AB
-            detector.c:1297).
+        find: the detector; its threshold should be low (darknet's ``detector map`` has 0.005, AB
+            detector.c:1002).
+        dataset: the labelled pictures.
+        points: None is COCO's rule, by pycocotools. A number is Darknet's rule, and what its
+            ``detector map -points`` takes: 0 is the whole area under the curve, 11 and 101 are as
+            many recalls at which the precision is read off.
         batch: how many pictures to compute at once.
         progress: is told how many pictures are done.
 
     Raises:
         ImageError: a picture cannot be used. None is skipped: that would be another result.
         UsageError: ``points`` makes no sense.
-        ExtraError: pycocotools is not installed.
+        ExtraError: pycocotools, which only COCO's rule needs, is not installed.
     """
-    if points < 0 or points == 1:
+    if points is not None and (points < 0 or points == 1):
         raise UsageError(f"points={points} must be 0, or at least 2")
-    if find_spec("pycocotools") is None:
-        raise ExtraError("evaluating needs pycocotools", remedy=install("evaluate"))
+    if points is None and find_spec("pycocotools") is None:
+        raise ExtraError(
+            "COCO's rule needs pycocotools",
+            remedy=f"{install('evaluate')}, or take Darknet's rule with --points 0",
+        )
+    samples = dataset.samples
     sizes: list[tuple[int, int]] = []
-    results: list[dict[str, Any]] = []
+    found: list[Detections] = []
     for start in range(0, len(samples), batch):
         if progress:
             progress(start)
         pictures = [find.read(sample.path) for sample in samples[start : start + batch]]
         sizes += [(picture.shape[1], picture.shape[0]) for picture in pictures]
-        for i, detections in enumerate(find(pictures), start=start):
-            results += detections.to_coco(i)
-    truth = _ground_truth(samples, sizes, find.names)
-    each = _score(truth, results, points)
-    counted = [row for row in each if row.objects]
+        found += find(pictures)
+    compared = [_compared(*each) for each in zip(samples, sizes, found, strict=True)]
+    matches = match(compared, len(find.names))
+    if points is None:
+        results = [entry for i, each in enumerate(found) for entry in each.to_coco(i)]
+        classes = _by_cocos_rule(_ground_truth(samples, sizes, find.names), results)
+        averaged, rule = [row for row in classes if row.objects], _cocos_rule()
+    else:
+        areas = np.array([average_precisions(matches, points, iou) for iou in IOUS])
+        columns = zip(find.names, matches.class_objects.tolist(), areas.T, strict=True)
+        classes = [_precision(*column) for column in columns]
+        averaged, rule = classes, _darknets_rule(points)
     return Evaluation(
         images=len(samples),
-        detections=len(results),
+        detections=sum(map(len, found)),
         mean=Precision(
             name="mean",
-            objects=sum(row.objects for row in counted),
-            **{at: _mean([getattr(row, at) for row in counted]) for at in ("ap50", "ap75", "ap")},
+            objects=sum(row.objects for row in classes),
+            **{at: _mean([getattr(row, at) for row in averaged]) for at in ("ap50", "ap75", "ap")},
         ),
-        classes=each,
-        rule=_rule(points),
+        classes=tuple(classes),
+        rule=rule,
+        counts=counts(matches),
+        categories=dataset.categories,
     )
+
+
+def _compared(sample: Sample, size: tuple[int, int], found: Detections) -> Compared:
+    """As Darknet compares them: in parts of the picture.
+
+    Its labels have no crowds: they are taken for difficult objects.
+    """
+    boxes = found.boxes.numpy().astype(np.float64) / (size * 2)
+    truths = sample.truths
+    true_boxes = np.array([truth.box for truth in truths], np.float64).reshape(-1, 4)
+    if not sample.relative:
+        true_boxes /= size * 2
+    return Compared(
+        boxes=_centred(boxes[:, :2], boxes[:, 2:] - boxes[:, :2]),
+        scores=found.scores.numpy(),
+        labels=found.labels.numpy(),
+        true_boxes=_centred(true_boxes[:, :2], true_boxes[:, 2:]),
+        true_labels=np.array([truth.label for truth in truths], np.intp),
+        difficult=np.array([truth.difficult or truth.crowd for truth in truths], np.bool_),
+    )
+
+
+def _centred(corners: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64]) -> Floats:
+    with np.errstate(over="ignore", invalid="ignore"):  # boxes of a random network may be huge
+        boxes: Floats = np.hstack([corners + sizes / 2, sizes]).astype(np.float32)
+    return boxes
 
 
 def _ground_truth(
@@ -161,10 +213,8 @@ def _ground_truth(
     }
 
 
-def _score(
-    truth: dict[str, Any], results: list[dict[str, Any]], points: int
-) -> tuple[Precision, ...]:
-    """The precision of each class."""
+def _by_cocos_rule(truth: dict[str, Any], results: list[dict[str, Any]]) -> list[Precision]:
+    """The precision of each class, as pycocotools has it."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -186,20 +236,18 @@ def _score(
                 for entry in truth["annotations"]
             )
             run.params.catIds = [category["id"]]
-            # At each recall that is reached, precision counts for one object: the whole area.
-            whole = np.arange(1, objects + 1) / max(objects, 1)
-            run.params.recThrs = np.linspace(0, 1, points) if points else whole
             run.evaluate()
             run.accumulate()
-            rows.append(_precision(category["name"], objects, run.eval["precision"]))
-    return tuple(rows)
+            # Precisions (IoU 0.50, 0.55, ... 0.95; recalls; 1; 1; 1)
+            areas = run.eval["precision"].reshape(len(IOUS), -1).mean(1)
+            rows.append(_precision(category["name"], objects, areas if objects else None))
+    return rows
 
 
-def _precision(name: str, objects: int, curves: Any) -> Precision:
-    """Of precisions (IoU 0.50, 0.55, ... 0.95; recalls; 1; 1; 1)."""
-    if not objects:
-        return Precision(name=name, objects=0, ap50=None, ap75=None, ap=None)
-    areas = curves.reshape(len(curves), -1).mean(1)
+def _precision(name: str, objects: int, areas: npt.NDArray[np.float64] | None) -> Precision:
+    """Of the average precision at each of ``IOUS``."""
+    if areas is None:
+        return Precision(name=name, objects=objects, ap50=None, ap75=None, ap=None)
     return Precision(
         name=name,
         objects=objects,
@@ -213,8 +261,14 @@ def _mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _rule(points: int) -> str:
-    how = f"precision at {points} recalls" if points else "the whole area under the curve"
-    known = {COCO_POINTS: ", as COCO's", 0: ", as darknet's detector map"}.get(points, "")
+def _cocos_rule() -> str:
     version = importlib.metadata.version("pycocotools")
-    return f"{how}{known}; at most {MOST} detections a picture and class; pycocotools {version}"
+    return (
+        "COCO's: precision at 101 recalls, mean of the classes that have objects, at most"
+        f" {MOST} detections a picture and class; pycocotools {version}"
+    )
+
+
+def _darknets_rule(points: int) -> str:
+    how = f"precision at {points} recalls" if points else "the whole area under the curve"
+    return f"Darknet's: {how}, mean of all classes, as detector map -points {points}"

@@ -3,6 +3,8 @@
 import json
 import math
 import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from PIL import Image
 from converter import ExtraError, UsageError, convert
 from converter.errors import DatasetError, ImageError
 from yolov3 import load
-from yolov3.detection.dataset import read_dataset
+from yolov3.detection.dataset import Dataset, read_dataset
 from yolov3.detection.detect import Detector
 from yolov3.detection.evaluate import evaluate
 from yolov3.detection.image import read
@@ -43,11 +45,14 @@ def test_darknets_own_figures(find):
     assert result.detections == expected["detections"]
     assert result.mean.objects == 193
     figures = (result.mean.ap50, result.mean.ap75, result.mean.ap)
-    # six digits are given
+    # six digits are given; an IoU of the threshold itself, which that script counts and darknet
+    # does not, occurs nowhere
     wanted = (expected["mAP50"], expected["mAP75"], expected["mAP50:95"])
     assert figures == pytest.approx(wanted, abs=1e-6)
     assert [row.ap50 for row in result.classes] == [1, 1, 1]
-    assert result.rule.startswith("the whole area under the curve, as darknet's detector map")
+    assert result.rule == (
+        "Darknet's: the whole area under the curve, mean of all classes, as detector map -points 0"
+    )
 
 
 def test_cocos_rule_differs_in_the_third_digit(find):
@@ -56,7 +61,18 @@ def test_cocos_rule_differs_in_the_third_digit(find):
     # 0.9718 and 0.8229 by the whole area
     assert result.mean.ap75 == pytest.approx(0.972, abs=0.005)
     assert result.mean.ap == pytest.approx(0.823, abs=0.001)
-    assert "precision at 101 recalls, as COCO's" in result.rule
+    assert result.rule.startswith("COCO's: precision at 101 recalls")
+    assert "mean of the classes that have objects" in result.rule
+
+
+def test_counts_are_those_of_darknets_rule_whatever_the_mean(find):
+    dataset = read_dataset(SHAPES / "val", 3, NAMES)
+    by_coco, by_darknet = evaluate(find, dataset), evaluate(find, dataset, points=0)
+    assert by_coco.counts == by_darknet.counts
+    counts = by_coco.as_dict()["counts"]
+    assert counts["rule"].startswith("Darknet's")
+    # AP 1 at IoU 0.5: all are found
+    assert (counts["tp"] + counts["fn"], counts["fn"]) == (193, 0)
 
 
 # Arithmetic, with labels that are chosen for what is found
@@ -100,7 +116,11 @@ def test_an_object_that_is_not_found(tmp_path, find):
 
 def test_a_class_without_objects(tmp_path, find):
     lines = [line for line in own_boxes(find) if not line.startswith("2")]
-    result = evaluate(find, labelled(tmp_path, find, *lines))
+    dataset = labelled(tmp_path, find, *lines)
+    darknets = evaluate(find, dataset, points=0)
+    assert darknets.classes[2].ap50 == 0
+    assert darknets.mean.ap50 == pytest.approx(2 / 3)  # of all three
+    result = evaluate(find, dataset)
     assert result.classes[2].objects == 0
     assert result.classes[2].ap50 is None
     assert result.mean.ap == pytest.approx(1)  # of the other two
@@ -113,17 +133,37 @@ def test_nothing_found_and_nothing_there(tmp_path, find):
     assert evaluate(find, samples).mean.ap == 0
     (tmp_path / "a.txt").write_text("")
     assert evaluate(find, read_dataset(tmp_path, 3, NAMES)).mean.ap is None
+    assert evaluate(find, read_dataset(tmp_path, 3, NAMES), points=0).mean.ap == 0
 
 
 def test_points_that_make_no_sense(find):
     with pytest.raises(UsageError, match="points=1"):
-        evaluate(find, [], points=1)
+        evaluate(find, Dataset(samples=()), points=1)
 
 
 def test_without_pycocotools(find, monkeypatch):
     monkeypatch.setattr("yolov3.detection.evaluate.find_spec", lambda name: None)
-    with pytest.raises(ExtraError, match=r"needs pycocotools.*\[evaluate\]"):
-        evaluate(find, [])
+    with pytest.raises(ExtraError, match=r"needs pycocotools.*\[evaluate\].*--points 0"):
+        evaluate(find, Dataset(samples=()))
+
+
+def test_darknets_rule_needs_no_pycocotools(tmp_path, find, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycocotools", None)  # its import fails
+    monkeypatch.setattr("yolov3.detection.evaluate.find_spec", lambda name: None)
+    result = evaluate(find, labelled(tmp_path, find, *own_boxes(find)), points=0)
+    assert result.mean.ap == pytest.approx(1)
+
+
+def test_crowds_and_difficult_objects_are_left_out_by_darknets_rule(tmp_path, find):
+    """The circles stay. Of the others there are no objects, so their AP is 0."""
+    (sample,) = labelled(tmp_path, find, *own_boxes(find)).samples
+    truths = [
+        replace(truth, difficult=truth.label == 1, crowd=truth.label == 2)
+        for truth in sample.truths
+    ]
+    result = evaluate(find, Dataset(samples=(replace(sample, truths=tuple(truths)),)), points=0)
+    assert [row.objects for row in result.classes[1:]] == [0, 0]
+    assert [row.ap50 for row in result.classes] == [1, 0, 0]
 
 
 def test_a_broken_picture_is_not_skipped(tmp_path, find):
@@ -140,7 +180,7 @@ def test_labels_beside_the_pictures(tmp_path):
     for name in ("a.png", "b.JPG", "c.png", "a.txt", "b.txt", "notes.md"):
         (tmp_path / name).write_text("")
     (tmp_path / "a.txt").write_text("2 0.5 0.5 0.2 0.4\n\n0 0.1 0.1 0.2 0.2")
-    first, second, third = read_dataset(tmp_path, 3, None)
+    first, second, third = read_dataset(tmp_path, 3, None).samples
     assert [path.name for path in (first.path, second.path, third.path)] == [
         "a.png", "b.JPG", "c.png",
     ]  # fmt: skip
@@ -157,7 +197,7 @@ def test_labels_in_a_folder_of_their_own(tmp_path):
     (tmp_path / "images" / "a.png").write_text("")
     (tmp_path / "labels" / "a.txt").write_text("1 0.5 0.5 0.2 0.4")
     for folder in (tmp_path, tmp_path / "images"):
-        (sample,) = read_dataset(folder, 3, None)
+        (sample,) = read_dataset(folder, 3, None).samples
         assert [truth.label for truth in sample.truths] == [1]
 
 
@@ -167,7 +207,7 @@ def test_one_of_several_folders_of_that_name(tmp_path, folder):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "images/set/images/val/a.png").write_text("")
     (tmp_path / folder / "a.txt").write_text("1 0.5 0.5 0.2 0.4")
-    (sample,) = read_dataset(tmp_path / "images/set/images/val", 3, None)
+    (sample,) = read_dataset(tmp_path / "images/set/images/val", 3, None).samples
     assert [truth.label for truth in sample.truths] == [1]
 
 
@@ -255,12 +295,12 @@ def test_one_json_file_makes_a_folder_cocos(tmp_path):
     with pytest.raises(DatasetError, match="and 2 JSON files"):
         read_dataset(tmp_path, 3, NAMES)
     (tmp_path / "a.txt").write_text("2 0.5 0.5 0.1 0.1")
-    (sample,) = read_dataset(tmp_path, 3, NAMES)
+    (sample,) = read_dataset(tmp_path, 3, NAMES).samples
     assert sample.relative
 
 
 def test_categories_are_found_by_name(tmp_path):
-    (sample,) = read_dataset(coco(tmp_path), 3, NAMES)
+    (sample,) = read_dataset(coco(tmp_path), 3, NAMES).samples
     assert sample.path == tmp_path / "a.png"
     assert not sample.relative
     assert [(t.label, t.box, t.crowd) for t in sample.truths] == [
@@ -269,23 +309,91 @@ def test_categories_are_found_by_name(tmp_path):
     ]
 
 
-def test_categories_are_else_in_the_order_of_their_ids(tmp_path, caplog):
+def two_objects(folder, first, second, **changes):
+    """``coco`` with its categories, 9 and 5, called by other names."""
+    categories = [{"id": 9, "name": first}, {"id": 5, "name": second}]
+    return coco(folder, categories=categories, **changes)
+
+
+def test_case_and_spaces_of_a_name_play_no_role(tmp_path, caplog):
+    folder = two_objects(tmp_path, "Potted  Plant", " dining table")
     with caplog.at_level("INFO", "yolov3"):
-        (sample,) = read_dataset(coco(tmp_path), 2, ["round", "square"])
-    assert [truth.label for truth in sample.truths] == [1, 0]
+        dataset = read_dataset(folder, 2, ["diningTable", "pottedplant"])
+    assert [truth.label for truth in dataset.samples[0].truths] == [1, 0]
+    assert dataset.categories.as_dict() == {"renamed": {}, "by_order": False}
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("darknets", "cocos"),
+    [
+        ("aeroplane", "airplane"),
+        ("motorbike", "motorcycle"),
+        ("sofa", "couch"),
+        ("tvmonitor", "tv"),
+    ],
+)
+def test_other_words_for_the_same(tmp_path, caplog, darknets, cocos):
+    for category, name in ((darknets, cocos), (cocos, darknets)):
+        folder = two_objects(tmp_path, category, "person")
+        with caplog.at_level("INFO", "yolov3"):
+            # In the order of ids 9 would be the second.
+            dataset = read_dataset(folder, 2, [name, "person"])
+        assert [truth.label for truth in dataset.samples[0].truths] == [0, 1]
+        assert dataset.categories.renamed == {category: name}
+        assert f"{category!r} is {name!r}" in caplog.text
+
+
+def test_a_closer_name_goes_first(tmp_path):
+    dataset = read_dataset(two_objects(tmp_path, "TV", "tv"), 2, ["tv", "TV"])
+    assert [truth.label for truth in dataset.samples[0].truths] == [1, 0]
+    # Both would be "couch"; it is no other's word.
+    with pytest.raises(DatasetError, match="no class of the network: 'sofa' "):
+        read_dataset(two_objects(tmp_path, "sofa", "couch"), 2, ["couch", "person"])
+    # Neither is closer.
+    with pytest.raises(DatasetError, match="no class of the network: 'Cat' "):
+        read_dataset(two_objects(tmp_path, "Cat", "person"), 3, ["cat", "CAT", "person"])
+
+
+def test_one_name_that_differs_is_refused(tmp_path):
+    """Taken in the order of their ids all would be wrong classes, and the mAP near 0."""
+    with pytest.raises(DatasetError, match=r"no class of the network: 'round' \(.*--by-order"):
+        read_dataset(two_objects(tmp_path, "square", "round"), 2, ["circle", "square"])
+
+
+def test_categories_in_the_order_of_their_ids(tmp_path, caplog):
+    with caplog.at_level("INFO", "yolov3"):
+        dataset = read_dataset(coco(tmp_path), 2, ["round", "square"], by_order=True)
+    assert [truth.label for truth in dataset.samples[0].truths] == [1, 0]
+    assert dataset.categories.as_dict() == {"renamed": {}, "by_order": True}
     assert "in the order of their ids" in caplog.text
+
+
+@pytest.mark.parametrize(("count", "end"), [(5, "'e'"), (7, "'e' and 2 more")])
+def test_five_of_the_categories_that_are_no_class_are_listed(tmp_path, count, end):
+    letters = "abcdefg"[:count]
+    changes = {
+        "categories": [{"id": i, "name": letter} for i, letter in enumerate(letters)],
+        "annotations": [
+            {"image_id": 42, "category_id": i, "bbox": [1, 2, 3, 4]} for i in range(count)
+        ],
+    }
+    with pytest.raises(DatasetError, match=rf"network: 'a', 'b', 'c', 'd', {end} \("):
+        read_dataset(coco(tmp_path, **changes), 3, NAMES)
 
 
 def test_a_category_that_no_object_has_is_left_out(tmp_path):
     """Some tools write a category above all others, "shapes" here."""
     categories = [{"id": i, "name": n} for i, n in ((0, "shapes"), (5, "circle"), (9, "square"))]
-    (sample,) = read_dataset(coco(tmp_path, categories=categories), 3, NAMES)
+    (sample,) = read_dataset(coco(tmp_path, categories=categories), 3, NAMES).samples
     assert [truth.label for truth in sample.truths] == [1, 0]
 
 
 def test_other_categories_than_classes(tmp_path):
-    with pytest.raises(DatasetError, match="2 categories, the network has 80 classes"):
+    with pytest.raises(DatasetError, match="no class of the network: 'square', 'circle'"):
         read_dataset(coco(tmp_path), 80, None)
+    with pytest.raises(DatasetError, match="2 categories, the network has 80 classes"):
+        read_dataset(coco(tmp_path), 80, None, by_order=True)
 
 
 def test_pictures_elsewhere(tmp_path):
@@ -294,7 +402,7 @@ def test_pictures_elsewhere(tmp_path):
     (tmp_path / "a.png").rename(tmp_path / "photos" / "a.png")
     with pytest.raises(DatasetError, match=r"a.png is not there.*--images"):
         read_dataset(tmp_path, 3, NAMES)
-    (sample,) = read_dataset(tmp_path / "labels.json", 3, NAMES, tmp_path / "photos")
+    (sample,) = read_dataset(tmp_path / "labels.json", 3, NAMES, tmp_path / "photos").samples
     assert sample.path == tmp_path / "photos" / "a.png"
 
 
@@ -328,7 +436,10 @@ def test_files_that_are_no_json(tmp_path, text):
 
 
 def test_the_sample_as_coco(tmp_path, find):
-    """The same pictures and objects in COCO's format have the same precision."""
+    """The same pictures and objects in COCO's format have the same precision.
+
+    By the order of the ids the circles and the triangles would be each other's.
+    """
     images, annotations = [], []
     for i, picture in enumerate(sorted((SHAPES / "images").glob("*.png"))):
         with Image.open(picture) as image:
@@ -337,18 +448,19 @@ def test_the_sample_as_coco(tmp_path, find):
         for line in picture.with_suffix(".txt").read_text().splitlines():
             label, x, y, w, h = map(float, line.split())
             box = [(x - w / 2) * width, (y - h / 2) * height, w * width, h * height]
-            annotations.append({"image_id": i, "category_id": 10 + label, "bbox": box})
+            annotations.append({"image_id": i, "category_id": 12 - label, "bbox": box})
     content = {
         "images": images,
         "annotations": annotations,
-        "categories": [{"id": 10 + i, "name": name} for i, name in enumerate(NAMES)],
+        "categories": [{"id": 12 - i, "name": name.upper()} for i, name in enumerate(NAMES)],
     }
     file = tmp_path / "shapes.json"
     file.write_text(json.dumps(content))
-    ours = evaluate(find, read_dataset(file, 3, NAMES, SHAPES / "images"))
-    theirs = evaluate(find, read_dataset(SHAPES / "images", 3, NAMES))
-    np.testing.assert_allclose(
-        [ours.mean.ap50, ours.mean.ap75, ours.mean.ap],
-        [theirs.mean.ap50, theirs.mean.ap75, theirs.mean.ap],
-        atol=1e-6,
-    )
+    for points in (None, 0):
+        ours = evaluate(find, read_dataset(file, 3, NAMES, SHAPES / "images"), points=points)
+        theirs = evaluate(find, read_dataset(SHAPES / "images", 3, NAMES), points=points)
+        np.testing.assert_allclose(
+            [ours.mean.ap50, ours.mean.ap75, ours.mean.ap],
+            [theirs.mean.ap50, theirs.mean.ap75, theirs.mean.ap],
+            atol=1e-6,
+        )
