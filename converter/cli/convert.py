@@ -54,6 +54,7 @@ def make_parser(program: str) -> CommandParser:
     )  # fmt: skip
     parser.add_argument("--cfg", metavar="FILE", help="the network (default: beside SOURCE)")
     parser.add_argument("--names", metavar="FILE", help="class names (default: beside SOURCE)")
+    parser.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
     parser.add_argument(
         "--family",
         choices=("auto", *FAMILIES),
@@ -137,6 +138,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         "force": arguments.force,
         "strict": arguments.strict,
         "max_download": arguments.max_download,
+        "names_encoding": arguments.names_encoding,
     }
 
 

@@ -37,6 +37,7 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> None:
     )
     add_network_options(parser)
     parser.add_argument("--names", metavar="FILE", help="class names (default: the checkpoint's)")
+    parser.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
     parser.add_argument("--device", default="cpu", help="where to compute, say cuda (default cpu)")
     parser.add_argument(
         "--batch", type=positive_int, default=1, metavar="N", help="pictures at once"
@@ -72,7 +73,9 @@ def make_detector(arguments: argparse.Namespace) -> Detector:
         dialect=arguments.dialect,
     )
     if arguments.names is not None:
-        model.names = read_names(Path(arguments.names), model.network.classes)
+        model.names = read_names(
+            Path(arguments.names), model.network.classes, arguments.names_encoding
+        )
     if arguments.bn == "torch":
         # It changes scores by less than 1e-5; who asks for the other rule wants them as they are.
         model = model.fuse()

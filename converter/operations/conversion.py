@@ -99,6 +99,7 @@ class Job:
     force: bool
     verify: bool
     strict: bool
+    names_encoding: str | None = None
     assumed: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -185,7 +186,7 @@ class Job:
         self.inputs.append(path)
         if names is None:
             log.info("class names: %s, found beside the weights", path)
-        return read_names(path, network.classes)
+        return read_names(path, network.classes, self.names_encoding)
 
     def _is_current(self, plan: Plan, meta: Metadata, survey: Survey) -> bool:
         try:

@@ -36,6 +36,7 @@ def convert(
     force: bool = False,
     strict: bool = False,
     max_download: int = remote.MAX_DOWNLOAD,
+    names_encoding: str | None = None,
 ) -> Conversion:
     """Convert a Darknet .weights file to a safetensors checkpoint, and check it.
 
@@ -53,6 +54,7 @@ def convert(
         dry_run: plan only.
         force: replace an output that is another file.
         strict: refuse values that no training gives, instead of warning.
+        names_encoding: of ``names``, by Python's name; default: UTF-8.
         max_download: bytes that a URL may have whose server does not say how many it has.
 
     Raises:
@@ -80,7 +82,7 @@ def convert(
             result = Job(
                 source=opened_source, hashing=hashing, target=local_target, partial=partial,
                 family=family, dialect=dialect, dtype=dtype, force=force, verify=verify,
-                strict=strict,
+                strict=strict, names_encoding=names_encoding,
             ).run(cfg, names, dry_run=dry_run)  # fmt: skip
         except WeightsError as error:
             error.path = error.path or os.fspath(source)
