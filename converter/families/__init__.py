@@ -12,16 +12,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from converter.errors import FamilyError
-from converter.families.base import Family, Naming
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the names of the schemes alone should cost nothing
     from converter.darknet.network import Network
+    from converter.families.base import Family, Naming
 
 # Imported when they are asked for. In the order in which a network is tried on them.
 _MODULES = ("yolov3", "article", "generic")
 
 
-class _Families(Mapping[str, Family]):
+class _Families(Mapping[str, "Family"]):
     """Family name -> its record."""
 
     def __init__(self) -> None:

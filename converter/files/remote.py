@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -117,6 +116,8 @@ def local_target(target: PathLike, *, force: bool, dry_run: bool) -> Iterator[Pa
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
     """A folder that is gone afterwards, at the latest when the next run begins."""
+    import tempfile  # late: most sources are local
+
     place = Path(tempfile.gettempdir(), "darknet-safetensors")
     try:
         with suppress(OSError):

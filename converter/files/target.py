@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator
@@ -47,7 +46,7 @@ class Unfinished:
             OSError: there is no place for it.
         """
         while True:
-            token = secrets.token_hex(8)
+            token = os.urandom(8).hex()
             folder = target.with_name(f".{target.name}.{token}.part")
             with suppress(FileExistsError):
                 folder.mkdir(mode=0o700)

@@ -192,7 +192,7 @@ class TestFilesOfOthers:
         taken = tmp_path / f".x.{TOKEN}.part"
         taken.write_bytes(b"precious")
         tokens = iter([TOKEN, "f" * 16])
-        monkeypatch.setattr("secrets.token_hex", lambda _: next(tokens))
+        monkeypatch.setattr("os.urandom", lambda _: bytes.fromhex(next(tokens)))
         self.kept(tmp_path, taken)
 
 
