@@ -12,6 +12,8 @@ BATCH_NORM_RULES: tuple[BatchNormRule, ...] = ("torch", "pjreddie-cpu")
 Resize = Literal["letterbox", "stretch", "crop"]
 # Of the ways to make an input, those from which a box finds back to its picture.
 DETECTOR_RESIZES: tuple[Resize, ...] = ("letterbox", "stretch")
+Engine = Literal["darknet", "opencv", "generic"]  # what a checkpoint's model is compared with
+ENGINES: tuple[Engine, ...] = ("darknet", "opencv", "generic")
 ExportFormat = Literal["onnx", "torchscript", "pt2"]
 EXPORT_SUFFIXES: dict[ExportFormat, str] = {
     "onnx": ".onnx",

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from converter.darknet.dialects import DIALECTS
 from converter.darknet.header import Header
 from converter.errors import CheckpointError, UsageError
 from converter.families import generic, native_naming
+from converter.options import Engine
 from converter.plan import make_plan
 from yolov3.base import in_float32
 from yolov3.blocks import set_batch_norm
@@ -29,7 +30,6 @@ from yolov3.parity.engines import Darknet, OpenCV
 from yolov3.saving import save
 
 Floats = npt.NDArray[np.float32]
-Engine = Literal["darknet", "opencv", "generic"]
 
 # Relative L2 distance that is allowed between raw maps; between layers it is the dialect's.
 OPENCV_BOUND = 1e-3  # its batch norm is sqrt(v + 1e-6), neither darknet's rule: measured up to 2e-4
