@@ -50,7 +50,7 @@ def identify(
     Args:
         source: an open .weights file.
         cfg: its network; default: the .cfg beside it, else recognised by its size.
-        dialect: whose engine wrote it; default: told by its size, cfg and header.
+        dialect: whose engine wrote it; default: decided by its size, cfg and header.
 
     Raises:
         CfgError, NetworkError: the cfg is no network.
@@ -101,7 +101,7 @@ def _read(path: Path, source: Source) -> Network:
 
 
 def _recognise(source: Source, dialect: DialectName) -> tuple[Network, str, Mapping[str, Any]]:
-    """The known network that has as many floats; in words; and what they do not tell."""
+    """The known network that has as many floats; in words; and what they leave open."""
     from converter.diagnosis.architectures import recognise  # late: only without a cfg
 
     header = Header.decode(source.head, dialect)

@@ -137,7 +137,7 @@ class DarknetModel(FineTuning, Pretrained):
         """Keep the weights and statistics of the first ``layers`` layers; train the others.
 
         Darknet's own cut-offs are 15 for yolov3-tiny, 74 for yolov3, 137 for yolov4, as the names
-        of their files with pretrained layers tell. ``model.requires_grad_(True).train()`` is the
+        of their files with pretrained layers say. ``model.requires_grad_(True).train()`` is the
         way back.
 
         Raises:

@@ -111,7 +111,7 @@ class Checkpoint:
 
 
 def plan_for(names: Collection[str], network: Network, dialect: DialectName) -> Plan:
-    """The plan of the .weights file that tensors with these ``names`` make: they tell the family.
+    """The plan of the .weights file that tensors with these ``names`` make: they show the family.
 
     Where they fit no scheme as they stand, they may all begin with what a shell around the model
     puts before its names; ``plan.naming.prefix`` is that.
@@ -252,9 +252,9 @@ def _require_truth(claims: Metadata, plan: Plan, names: Collection[str]) -> None
         ("complete", "cfg, family and cutoff make"),
         ("lossless", "family and dtype make"),
     ):
-        said, true = json.dumps(getattr(claims, claim)), json.dumps(getattr(truth, claim))
-        if said != true:
-            raise false_claim(claim, f"is {said}, but {source} it {true}")
+        claimed, true = json.dumps(getattr(claims, claim)), json.dumps(getattr(truth, claim))
+        if claimed != true:
+            raise false_claim(claim, f"is {claimed}, but {source} it {true}")
     if claims.names != truth.names:
         count = len(claims.names or ())
         raise false_claim("names", f"are {count}, but cfg has {truth.classes} classes")

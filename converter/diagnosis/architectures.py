@@ -2,7 +2,7 @@
 
 Every head of a detector adds 3 * (5 + K) * (C + 1) floats for K classes, so the count is
 ``base + slope * K`` and K follows from it. What a count cannot tell (anchors, input size) is
-assumed to be as published, and said to be assumed.
+assumed to be as published, and reported as assumed.
 """
 
 from collections.abc import Callable, Sequence
@@ -78,7 +78,7 @@ class Match:
 
     @property
     def assumed(self) -> dict[str, object]:
-        """What the number of floats does not tell."""
+        """What the number of floats leaves open."""
         size = self.architecture.size
         heads = [n.layer for n in self.network.nodes if isinstance(n.layer, Yolo)]
         anchors = {"anchors": list(heads[0].anchors)} if heads else {}

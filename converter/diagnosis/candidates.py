@@ -144,7 +144,7 @@ def _at(network: Network, dialect: DialectName, start: int, size: int) -> Iterat
 def _other_counts(base: Candidate, floats: int) -> Iterator[Candidate]:
     """``base`` with so many classes, or channels of its picture, that it has ``floats``."""
     network, dialect = base.network, base.dialect
-    for claim, remedy, said, vary, most in (
+    for claim, remedy, current, vary, most in (
         ("the file fits {} classes, the cfg says {}",
          "use the cfg with classes={} and the filters= before each head to match",
          network.classes, with_classes, MAX_CLASSES),
@@ -158,10 +158,10 @@ def _other_counts(base: Candidate, floats: int) -> Iterator[Candidate]:
         each = two.floats_of(dialect) - first
         value, rest = divmod(floats - first, each) if each else (0, 1)
         varied = None if rest or not 0 <= value < most else vary(network, value + 1)
-        if varied is not None and value + 1 != said:
+        if varied is not None and value + 1 != current:
             yield replace(
                 base,
-                claim=claim.format(value + 1, said),
+                claim=claim.format(value + 1, current),
                 remedy=remedy.format(value + 1),
                 network=varied,
                 changes=1,

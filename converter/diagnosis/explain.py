@@ -135,8 +135,10 @@ def _unexplained(mismatch: SizeMismatch, source: Source) -> WeightsError:
             place="byte 0",
             remedy="this is no .weights file, or a damaged one: download or copy it again",
         )
-    odd = _first_implausible(slots, source)
-    stray = f"; {odd.place} is the first whose values cannot be what the cfg says" if odd else ""
+    wrong = _first_implausible(slots, source)
+    stray = (
+        f"; {wrong.place} is the first whose values cannot be what the cfg says" if wrong else ""
+    )
     if size > expected:
         return WeightsError(
             f"has {size - expected:,} bytes more than the cfg asks for"

@@ -189,7 +189,7 @@ def _anomaly(slot: Slot, problem: str, what: str) -> Anomaly:
 
 
 def negative_variance(source: Source, plan: Plan) -> Slot | None:
-    """The first ``rolling_variance`` with a negative or NaN value; a sound file has none.
+    """The first ``rolling_variance`` with a negative or NaN value; an intact file has none.
 
     Without numpy, whose import would take longer than this.
     """

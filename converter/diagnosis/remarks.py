@@ -1,4 +1,4 @@
-"""What is said of a cfg, and of a header, that is read all the same."""
+"""What is unusual in a cfg or a header that is read all the same."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ VERSIONS = frozenset({"0.1.0", "0.2.0", "0.2.5"})
 
 
 def header_remarks(header: Header, network: Network, dialect: DialectName) -> tuple[Remark, ...]:
-    """What is to be said of the header of a file that ``dialect``'s engine wrote for ``network``.
+    """What is unusual in the header of a file that ``dialect``'s engine wrote for ``network``.
 
     The flag for transposed matrices is read by both engines (pj parser.c:1243, AB :2274), but
     written by none. Where there are none it means nothing. Where there is nothing else, no value
-    of the file tells whether it is right.
+    of the file decides whether it is right.
     """
     version = f"version {header.version} in its header"
     if not header.transpose:

@@ -216,7 +216,7 @@ def require_other(target: PathLike, *others: PathLike | None) -> None:
 
 
 def identities(*paths: PathLike | None) -> set[object]:
-    """What tells files apart, by whatever name: where they are, and which they are if there."""
+    """What distinguishes files, by whatever name: where they are, and which they are if there."""
     found: set[object] = set()
     for path in paths:
         with suppress(OSError, ValueError):  # ValueError: a zero byte, the name of no file

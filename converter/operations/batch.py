@@ -27,7 +27,7 @@ class Result:
     Attributes:
         source: as it was found.
         facts: the object that ``convert --json`` prints for it alone; with "error" if refused.
-        messages: what was said meanwhile, line by line.
+        messages: what was logged meanwhile, line by line.
     """
 
     source: str
@@ -137,7 +137,7 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 
 def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
-    from converter.files import target as targets  # late: finding one file needs none of it
+    from converter.files.target import remove_leftovers  # late: finding one file needs none of it
 
     messages = _Messages()
     logger = logging.getLogger("converter")
@@ -156,12 +156,12 @@ def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
     if "error" in facts and not remote.is_url(target):
         # One that came just before there was a cleanup. Only now: until here the exception kept
         # its lock open.
-        targets.remove_leftovers(Path(target))
+        remove_leftovers(Path(target))
     return Result(source=source, facts={"source": source, **facts}, messages=tuple(messages.lines))
 
 
 class _Messages(logging.Handler):
-    """Keeps what is said, for the parent to say."""
+    """Keeps what is logged, for the parent to log."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -45,7 +45,7 @@ class Conversion:
         metadata: what the checkpoint says of itself.
         verified: whether the written file was read back and found equal.
         max_error: largest absolute rounding error, for a smaller type than float32.
-        warnings: what is to be said of cfg and header, and values that no training gives.
+        warnings: what is unusual in cfg and header, and values that no training gives.
     """
 
     status: Literal["converted", "up to date", "dry run"]
@@ -161,7 +161,7 @@ class Job:
         return self._write(plan, meta, survey)
 
     def _examine(self, survey: Survey) -> tuple[Anomaly, ...]:
-        """What the values have that no training gives: told, or refused.
+        """What the values have that no training gives: returned, or refused.
 
         Without verification only what a recognised file must have is looked at.
         """

@@ -47,7 +47,7 @@ def convert(
         cfg: the network; default: the .cfg beside ``source``, else recognised by its size.
         names: class names, one a line; default: the .names beside ``source``.
         family: which model's tensor names to use; "auto": yolov3 if it is one, else generic.
-        dialect: whose engine wrote the file; "auto": told by the file.
+        dialect: whose engine wrote the file; "auto": decided by the file.
         partial: accept a file that ends after one of the network's layers.
         dtype: round the values to this type; only float32 is lossless.
         verify: read the checkpoint back and compare every value.

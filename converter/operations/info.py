@@ -1,4 +1,4 @@
-"""What a file is and what is in it: .cfg, .weights or .safetensors, as far as it can be told."""
+"""What a file is and what is in it: .cfg, .weights or .safetensors, as far as it can be known."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Info:
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
-        """What is to be said of the network's cfg, and of the header that the file has."""
+        """What is unusual in the network's cfg, and in the header that the file has."""
         if not self.network:
             return ()
         if self.kind == "cfg" or not self.header:
@@ -188,13 +188,13 @@ class Info:
 def describe(
     path: PathLike, *, cfg: PathLike | None = None, dialect: DialectName | None = None
 ) -> Info:
-    """All that can be told of ``path``.
+    """All that can be found out about ``path``.
 
     Args:
-        path: a .cfg, .weights or .safetensors file; told apart by their suffix, else .weights.
+        path: a .cfg, .weights or .safetensors file; known by its suffix, else .weights.
         cfg: the network of a .weights file; default: the .cfg beside it, else recognised by its
             size.
-        dialect: whose darknet it is of; default: told by the files.
+        dialect: whose darknet it is of; default: decided by the files.
 
     Raises:
         DarknetError: it cannot be read, or is no such file.

@@ -110,7 +110,7 @@ class TestCfg:
         )
 
     def test_a_remedy_is_told(self):
-        assert str(option("x=1").error("is odd", "write 2")) == "line 2: x=1 is odd (write 2)"
+        assert str(option("x=1").error("is wrong", "write 2")) == "line 2: x=1 is wrong (write 2)"
 
     @pytest.mark.parametrize(("length", "shown"), [(60, "y" * 60), (61, "y" * 57 + "...")])
     def test_long_ones_are_cut(self, length, shown):

@@ -85,8 +85,8 @@ def run(name: str, seconds: int, *, grow: bool) -> bool:
 
 def _tell(output: str, folder: Path) -> None:
     """What went wrong, and the input that it went wrong with."""
-    told = [line for line in output.splitlines() if not line.startswith(("#", "INFO"))]
-    print("\n".join(told)[-6000:])
+    shown = [line for line in output.splitlines() if not line.startswith(("#", "INFO"))]
+    print("\n".join(shown)[-6000:])
     for artifact in folder.glob("*-*"):
         print(f"{artifact.name}: {artifact.read_bytes()!r}")
 

@@ -103,7 +103,7 @@ def classify(
     Args:
         model: a classifier that ``load`` returned, or that fused, cast, compiled, on any device.
         images: as for ``detect``.
-        top: how many classes to tell.
+        top: how many classes to return.
         resize: default: pjreddie's engine fills up with grey ("letterbox", examples/classifier.c
             :589), AlexeyAB's cuts off what is too much ("crop", classifier.c:871).
         batch: how many pictures to compute at once; on the CPU more gain little.

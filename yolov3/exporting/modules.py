@@ -16,7 +16,7 @@ from yolov3.base import FromDarknet
 
 
 class Maps(nn.Module):
-    """A model whose list of maps is a tuple: ``names`` tell what is what.
+    """A model whose list of maps is a tuple: ``names`` say what is what.
 
     They are ``map0``, ``map1``, ... in the order of the model's own output, or ``logits`` for a
     ``Darknet53`` with a classifier.

@@ -13,7 +13,7 @@ from converter.darknet.dialects.base import Dialect
 
 DialectName = Literal["pjreddie", "alexeyab"]
 
-# In the order in which they are preferred where nothing tells them apart.
+# In the order in which they are preferred where nothing decides between them.
 DIALECTS: Mapping[DialectName, Dialect] = {
     "pjreddie": pjreddie.DIALECT,
     "alexeyab": alexeyab.DIALECT,

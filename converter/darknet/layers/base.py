@@ -108,7 +108,7 @@ class Layer:
         return cls(**values)
 
     def remarks(self, section: Section) -> Iterator[Remark]:
-        """What is to be said of its options, which ``section`` holds and the engines take."""
+        """What is unusual in its options, which ``section`` holds and the engines take."""
         for option in section.options:
             if option.has_gap and section.find(option.key) is option:
                 value = getattr(self, option.key, None) or getattr(self, option.key + "_", None)

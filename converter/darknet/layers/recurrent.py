@@ -37,7 +37,7 @@ class Recurrent(Composite):
     time_steps: int = field(default=1, metadata={"option": False})
 
     def over(self, time_steps: int) -> Self:
-        """The same, told how many steps a sequence has."""
+        """The same, for sequences of so many steps."""
         return replace(self, time_steps=time_steps)
 
     def over_steps(

@@ -181,7 +181,7 @@ FALSE = {
         ("0", "is 0, not true or false"),
     ],
 }  # fmt: skip
-CASES = [(claim, value, said) for claim, cases in FALSE.items() for value, said in cases]
+CASES = [(claim, value, message) for claim, cases in FALSE.items() for value, message in cases]
 
 
 def change(checkpoint: Path, **claims: str | None) -> None:
@@ -229,12 +229,12 @@ def refusals(files, capsys, monkeypatch) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize(("claim", "value", "said"), CASES)
-def test_a_false_claim_is_refused_by_its_name(detector, capsys, monkeypatch, claim, value, said):
+@pytest.mark.parametrize(("claim", "value", "message"), CASES)
+def test_a_false_claim_is_refused_by_its_name(detector, capsys, monkeypatch, claim, value, message):
     change(detector.checkpoint, **{claim: value})
     place = "" if claim == "schema" else f"metadata {claim}: "
     for reader, refusal in refusals(detector, capsys, monkeypatch).items():
-        assert refusal.startswith(f"{detector.checkpoint}: {place}{said}"), reader
+        assert refusal.startswith(f"{detector.checkpoint}: {place}{message}"), reader
         assert refusal.endswith(" again)") or claim == "schema" or reader == "revert"
         assert "\n" not in refusal
         assert len(refusal) < 500

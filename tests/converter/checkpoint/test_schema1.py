@@ -69,10 +69,10 @@ def test_it_verifies(name):
 @pytest.mark.parametrize("name", ENTRIES)
 def test_it_goes_back(name, tmp_path):
     entry, back = ENTRIES[name], tmp_path / "back.weights"
-    said = refusal(lambda: revert(path_of(name), back))
-    assert said == entry["revert_refusal"]
-    assert back.exists() == (said is None)
-    if said is None:
+    message = refusal(lambda: revert(path_of(name), back))
+    assert message == entry["revert_refusal"]
+    assert back.exists() == (message is None)
+    if message is None:
         assert sha256(back) == entry["revert_sha256"]
     elif entry["revert_forced_sha256"]:
         revert(path_of(name), back, force=True)

@@ -1,4 +1,4 @@
-"""What is said of cfg and header before a file is read by them, and what becomes of it."""
+"""What is reported of cfg and header before a file is read by them, and what becomes of it."""
 
 import logging
 import struct

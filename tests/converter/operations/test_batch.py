@@ -41,9 +41,9 @@ class TestSources:
         assert find_sources([files[3], str(folder)]) == [files[3], *files[:3], files[4]]
 
     def test_a_file_whose_name_looks_like_a_pattern(self, tmp_path):
-        odd = tmp_path / "a[1].weights"
-        odd.write_bytes(b"")
-        assert find_sources([str(odd)]) == [str(odd)]
+        bracketed = tmp_path / "a[1].weights"
+        bracketed.write_bytes(b"")
+        assert find_sources([str(bracketed)]) == [str(bracketed)]
 
     def test_nothing_there(self, tmp_path):
         for argument in (tmp_path, tmp_path / "*.weights"):

@@ -132,7 +132,7 @@ class TestServersThatAreOfNoUse:
         assert message.startswith("toy.weights: could not be downloaded: ")
 
     @pytest.mark.parametrize(
-        ("content", "said"),
+        ("content", "message"),
         [
             (PAGE, "sent an HTML page"),
             (PAGE.ljust(len(PAYLOAD)), "sent an HTML page"),
@@ -140,9 +140,9 @@ class TestServersThatAreOfNoUse:
             (b"{" + b'"error": "quota exceeded"}', "sent text"),
         ],
     )
-    def test_something_else_is_recognised(self, tmp_path, content, said):
+    def test_something_else_is_recognised(self, tmp_path, content, message):
         with serving(whole(content)) as server:
-            assert said in refused(tmp_path, server.url)
+            assert message in refused(tmp_path, server.url)
         assert len(server.asked) == 1
 
     @pytest.mark.parametrize("content", [PAYLOAD[:-1], PAYLOAD + b"!"])

@@ -35,7 +35,7 @@ ROUNDING = {"atol": 1e-4, "rtol": 1e-4}
 
 @pytest.fixture
 def heads(tmp_path):
-    """Loads one of the small networks whose boxes AlexeyAB's darknet has told."""
+    """Loads one of the small networks whose boxes AlexeyAB's darknet gave."""
 
     def checkpoint(name: str, dtype: Dtype = "float32") -> Path:
         for suffix in (".cfg", ".weights"):
@@ -263,10 +263,10 @@ class TestOnnx:
         model = load(heads("yolo"))
         model.names = ["a", "b", "ü"]
         export(model, tmp_path / "out.onnx")
-        told = {p.key: p.value for p in onnx.load(tmp_path / "out.onnx").metadata_props}
-        assert json.loads(told["names"]) == ["a", "b", "ü"]
-        assert json.loads(told["input_size"]) == [64, 96]
-        assert told["family"] == "generic"
+        recorded = {p.key: p.value for p in onnx.load(tmp_path / "out.onnx").metadata_props}
+        assert json.loads(recorded["names"]) == ["a", "b", "ü"]
+        assert json.loads(recorded["input_size"]) == [64, 96]
+        assert recorded["family"] == "generic"
 
     def test_it_is_the_same_every_time_and_names_no_path_of_this_machine(self, heads, tmp_path):
         model = load(heads("yolo"))
