@@ -47,7 +47,6 @@ TESTS = (
     "operations/test_convert.py",
     "operations/test_revert.py",
     "test_plan.py",
-    "test_edges.py",
     "test_errors.py",
 )
 
