@@ -44,6 +44,7 @@ TESTS = (
     "darknet",
     "families",
     "checkpoint",
+    "operations/test_conversion.py",
     "operations/test_convert.py",
     "operations/test_revert.py",
     "test_plan.py",
