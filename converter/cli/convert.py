@@ -19,6 +19,7 @@ from converter.errors import DarknetError, OutputError, UsageError, printable
 from converter.families import FAMILIES
 from converter.files import remote
 from converter.operations.convert import convert, default_output
+from converter.operations.sources import find_sources
 from converter.options import DialectChoice
 
 if TYPE_CHECKING:
@@ -94,8 +95,6 @@ def make_parser(program: str) -> CommandParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert what the arguments name; the exit code."""
-    from converter.operations.batch import find_sources
-
     sources = find_sources(arguments.sources)
     if len(sources) > 1 or sources != arguments.sources:
         return _convert_many(sources, arguments)

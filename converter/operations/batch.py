@@ -1,8 +1,7 @@
-"""Many files: what the arguments stand for, and their conversion in parallel processes."""
+"""Many files, converted in parallel processes."""
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
 import signal
@@ -12,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converter.errors import DarknetError, UsageError, WeightsError
+from converter.errors import DarknetError, UsageError
 from converter.files import remote
-from converter.files.source import WEIGHTS_SUFFIXES
 from converter.logs import OneLine
 from converter.operations.convert import convert, default_output
 from converter.options import PathLike
@@ -38,33 +36,6 @@ class Result:
     def ok(self) -> bool:
         """Whether it was converted."""
         return "error" not in self.facts
-
-
-def find_sources(arguments: Sequence[str]) -> list[str]:
-    """The files that ``arguments`` stand for: files, folders (what is in them) and patterns.
-
-    Raises:
-        WeightsError: a folder or pattern with nothing in it.
-    """
-    found: dict[str, None] = {}
-    for argument in arguments:
-        found.update(dict.fromkeys(_expand(argument)))
-    return list(found)
-
-
-def _expand(argument: str) -> list[str]:
-    path = Path(argument)
-    if remote.is_url(argument) or (os.path.lexists(path) and not path.is_dir()):
-        return [argument]
-    if path.is_dir():
-        matches = [str(p) for p in sorted(path.iterdir()) if p.suffix in WEIGHTS_SUFFIXES]
-    elif glob.has_magic(argument):
-        matches = sorted(glob.glob(argument, recursive=True))
-    else:
-        return [argument]
-    if not matches:
-        raise WeightsError("holds no .weights file", path=argument)
-    return matches
 
 
 def convert_many(
