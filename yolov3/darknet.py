@@ -112,7 +112,7 @@ class DarknetModel(FineTuning, Pretrained):
         training starts anew (``seen`` 0).
 
         Args:
-            num_classes: classes to tell apart.
+            num_classes: how many classes.
             names: their names, which are unknown otherwise.
             anchors: (width, height) as the cfg has them, as many and in its order: in pixels of the
                 picture, for [region] in cells. Default: they stay.

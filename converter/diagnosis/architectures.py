@@ -1,7 +1,7 @@
 """Architectures that a .weights file alone can be recognised as, by its number of floats.
 
 Every head of a detector adds 3 * (5 + K) * (C + 1) floats for K classes, so the count is
-``base + slope * K`` and K follows from it. What a count cannot tell (anchors, input size) is
+``base + slope * K`` and K follows from it. What a count leaves open (anchors, input size) is
 assumed to be as published, and reported as assumed.
 """
 

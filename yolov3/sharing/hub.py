@@ -1,6 +1,6 @@
 """Models as folders and as repositories of the Hugging Face Hub.
 
-``huggingface_hub``'s mixin pushes; ``Hosted`` tells it what our files are. The models do not
+``huggingface_hub``'s mixin pushes; ``Hosted`` shows it what our files are. The models do not
 inherit from the mixin themselves, so that importing ``yolov3`` does not import it. Reading goes
 without it: all that a model is built from stands in its one safetensors file.
 """

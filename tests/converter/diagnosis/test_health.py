@@ -171,7 +171,7 @@ class TestHeads:
             "biases of layer 0 [convolutional], line 5 would see an object in every cell"
         ]
 
-    def test_one_anchor_may_be_sure(self, make):
+    def test_some_of_the_anchors_may_score_high(self, make):
         biases = np.zeros((3, 8))
         biases[:2, 4] = 3.5
         assert self.converted(make, biases) == []

@@ -34,7 +34,7 @@ from tests.converter.toy import (
 
 
 class TestAServerThatBehaves:
-    def test_the_file_arrives_and_is_told(self, tmp_path):
+    def test_the_file_arrives_and_is_reported(self, tmp_path):
         seen = []
         with serving(whole(PAYLOAD)) as server:
             done = bring(tmp_path, server.url, progress=lambda *at: seen.append(at))

@@ -125,7 +125,7 @@ class TestServersThatAreOfNoUse:
                 fetch(published(server.url), tmp_path, waits=(0.1, 0.2), timeout=(2, 2))
             assert time.monotonic() - before >= 0.3
 
-    def test_every_server_is_told(self, tmp_path):
+    def test_every_server_is_named(self, tmp_path):
         with serving(status(404)) as one, serving(whole(PAGE)) as other:
             message = refused(tmp_path, one.url, other.url)
         assert "127.0.0.1 answered with HTTP status 404; 127.0.0.1 sent an HTML page" in message

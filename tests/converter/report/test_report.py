@@ -75,7 +75,7 @@ def test_every_layer_with_its_place_in_cfg_and_model(sample):
     assert layers[86]["state"] == "without weights"
 
 
-def test_the_checkpoint_tells_the_same_as_the_weights(sample):
+def test_the_checkpoint_has_the_same_values_as_the_weights(sample):
     done = convert(sample.weights)
     weights, checkpoint = (json_report(done, p) for p in (sample.weights, sample.checkpoint))
     assert weights.pop("source") == "shapes.weights"

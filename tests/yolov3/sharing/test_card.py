@@ -23,7 +23,7 @@ class TestCard:
         assert "| 8 | 14 x 15, 18 x 17, 22 x 21 |" in text
         assert "Not stated" in text
 
-    def test_one_changed_value_is_told(self, sample, tmp_path):
+    def test_one_changed_value_is_reported(self, sample, tmp_path):
         model = load(convert(sample.weights).output)
         with torch.no_grad():
             model.heads[0].conv.bias[0] += 1
