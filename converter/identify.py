@@ -101,7 +101,7 @@ def _read(path: Path, source: Source) -> Network:
 
 
 def _recognise(source: Source, dialect: DialectName) -> tuple[Network, str, Mapping[str, Any]]:
-    """The known network that has as many floats; in words; and what they leave open."""
+    """The known network that has as many floats; in words; and what they do not tell."""
     from converter.diagnosis.architectures import recognise  # late: only without a cfg
 
     header = Header.decode(source.head, dialect)

@@ -12,8 +12,6 @@ BATCH_NORM_RULES: tuple[BatchNormRule, ...] = ("torch", "pjreddie-cpu")
 Resize = Literal["letterbox", "stretch", "crop"]
 # Of the ways to make an input, those from which a box finds back to its picture.
 DETECTOR_RESIZES: tuple[Resize, ...] = ("letterbox", "stretch")
-Engine = Literal["darknet", "opencv", "generic"]  # what a checkpoint's model is compared with
-ENGINES: tuple[Engine, ...] = ("darknet", "opencv", "generic")
 ExportFormat = Literal["onnx", "torchscript", "pt2"]
 EXPORT_SUFFIXES: dict[ExportFormat, str] = {
     "onnx": ".onnx",
@@ -22,3 +20,5 @@ EXPORT_SUFFIXES: dict[ExportFormat, str] = {
 }
 # What PyTorch's exporter writes without converting it, and OpenCV 4.14 reads.
 OPSET = 18
+Engine = Literal["darknet", "opencv", "generic"]  # what a checkpoint's model is compared with
+ENGINES: tuple[Engine, ...] = ("darknet", "opencv", "generic")

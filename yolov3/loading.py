@@ -47,7 +47,7 @@ def load(
         strict: False also takes a checkpoint that does not fill its model (a partial one, or the
             article's wiring); the rest is freshly initialised, and ``model.missing`` names it.
         cfg: the network, for a file that does not say which it is, as safetensors' own
-            ``save_file`` leaves it behind. The names of its tensors show its family.
+            ``save_file`` leaves it behind. The names of its tensors tell its family.
         dialect: whose darknet such a file is for.
 
     Returns:

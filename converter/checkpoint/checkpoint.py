@@ -111,7 +111,7 @@ class Checkpoint:
 
 
 def plan_for(names: Collection[str], network: Network, dialect: DialectName) -> Plan:
-    """The plan of the .weights file that tensors with these ``names`` make: they show the family.
+    """The plan of the .weights file that tensors with these ``names`` make: they tell the family.
 
     Where they fit no scheme as they stand, they may all begin with what a shell around the model
     puts before its names; ``plan.naming.prefix`` is that.

@@ -130,7 +130,7 @@ class Option:
         return int(digits)
 
     def remark(self, problem: str) -> Remark:
-        """What is unusual in this option, which is read all the same."""
+        """What is to be said of this option, which is read all the same."""
         return Remark(text=f"{self.key}={_shown(self.value)} {problem}", line=self.line)
 
     def error(self, problem: str, remedy: str | None = None) -> CfgError:
@@ -237,7 +237,7 @@ def _sections(text: str) -> Iterator[Section]:
 
 
 def _section_type(line: str, number: int) -> tuple[str, str | None]:
-    """Its canonical name, and what is unusual in the line."""
+    """Its canonical name, and what is to be said of the line."""
     name = _squeeze(_COMMENT.sub("", line))
     if not name.endswith("]") or len(name) < 3:
         # The whole line would be its name: pj parser.c:907, AB :1816.
@@ -253,7 +253,7 @@ def _section_type(line: str, number: int) -> tuple[str, str | None]:
 
 
 def _option(line: str, number: int) -> tuple[Option | None, str | None]:
-    """The option, None if it is skipped, and what is unusual in the line."""
+    """The option, None if it is skipped, and what is to be said of the line."""
     key, equals, value = line.partition("=")
     key, value = _squeeze(key), value.strip()
     if equals and not value:

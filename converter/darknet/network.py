@@ -25,7 +25,7 @@ class Network:
         nodes: the layers in cfg order.
         text: the cfg text it came from.
         sections: that text, parsed; empty for a network that was built otherwise.
-        remarks: what is unusual in that text, by its lines.
+        remarks: what is to be said of that text, by its lines.
     """
 
     net: Net

@@ -147,10 +147,10 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _network(stored: Network, actual: Network, cfg: PathLike | None) -> Claim:
+def _network(said: Network, true: Network, cfg: PathLike | None) -> Claim:
     if cfg is None:
         return Claim(name="network", ok=None, text="its own cfg was believed: --cfg compares it")
-    difference = next(_differences(stored, actual), None)
+    difference = next(_differences(said, true), None)
     text = f"differs from {os.fspath(cfg)}: {difference}" if difference else ""
     return Claim(name="network", ok=difference is None, text=text)
 

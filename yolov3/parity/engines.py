@@ -1,6 +1,6 @@
 """Real Darknet engines, to compare with: darknet's own library, and OpenCV's reader.
 
-darknet's C code ends the process when it dislikes a file, and prints on stdout; so it runs in a
+darknet's C code ends the process when it dislikes a file, and talks on stdout; so it runs in a
 child, engine_process.py, which answers through a file.
 """
 
@@ -21,8 +21,8 @@ from yolov3.parity import engine_process
 # Where Debian's package darknet puts it.
 DEBIAN = Path("/usr/lib/darknet/libdarknet.so")
 
-# What darknet prints after its reason: pj runs into an assert(0) (utils.c:253), AB prints its stack
-# (utils.c:343).
+# What darknet says after it has said what is wrong: pj runs into an assert(0) (utils.c:253), AB
+# prints its stack (utils.c:343).
 _EPILOGUE = re.compile(r"Assertion `0'|^\d+/\d+: |^backtrace ")
 
 
@@ -68,13 +68,13 @@ class Darknet:
             EngineError: the engine refused the files or died.
         """
         text = self.cfg.read_text(encoding="utf-8", errors="replace")
-        sections = engine_process.sections(text)
+        cuts = engine_process.sections(text)
         layers = self._layers(text, x, *(("--save", os.fspath(save_to)) if save_to else ()))
         for index, layer in enumerate(layers):
             # The library gives images and the network's own output. Anything else is the output of
             # the network that ends there.
-            if layer is None and not sections[index].startswith("[cost]"):
-                ends = sum(map(len, sections[: index + 1])) + text.index(sections[0])
+            if layer is None and not cuts[index].startswith("[cost]"):
+                ends = sum(map(len, cuts[: index + 1])) + text.index(cuts[0])
                 layers[index] = self._layers(text[:ends], x)[-1]
         return layers
 
@@ -105,10 +105,10 @@ class Darknet:
         )
         if done.returncode:
             lines = map(str.strip, done.stderr.splitlines())
-            reasons = [line for line in lines if line and not _EPILOGUE.search(line)]
+            said = [line for line in lines if line and not _EPILOGUE.search(line)]
             how = "died" if done.returncode < 0 else "refused it"
             raise EngineError(
-                f"darknet {how} (status {done.returncode}){': ' + reasons[-1] if reasons else ''}",
+                f"darknet {how} (status {done.returncode}){': ' + said[-1] if said else ''}",
                 path=self.cfg,
             )
 

@@ -364,7 +364,7 @@ class TestWithoutClaims:
         )
 
     @pytest.mark.parametrize(("dialect", "version"), [("pjreddie", "0.2.0"), ("alexeyab", "0.2.5")])
-    def test_with_a_network_the_names_decide_the_rest(self, bare, dialect, version):
+    def test_with_a_network_the_names_tell_the_rest(self, bare, dialect, version):
         stored = Checkpoint.open(bare.checkpoint, parse_network(DETECTOR), dialect)
         assert (stored.plan.naming.family, stored.dtype) == ("generic", "float32")
         assert (stored.plan.dialect, stored.plan.header.version) == (dialect, version)
