@@ -85,10 +85,11 @@ def write(model: FromDarknet, folder: PathLike, licence: str | None) -> None:
 
 def _card(model: FromDarknet, metadata: Metadata, licence: str | None) -> str:
     """The model card with its front matter."""
+    detects = any(node.layer.is_head for node in model.network.outputs)
     data = ModelCardData(
         library_name=LIBRARY,
         license=licence,
-        pipeline_tag="object-detection" if model.anchors else "image-classification",
+        pipeline_tag="object-detection" if detects else "image-classification",
         tags=["darknet", "model_hub_mixin", "pytorch"],
     )
     floats = sum(slot.floats for slot in plan_of(model).tensors)

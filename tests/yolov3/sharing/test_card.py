@@ -1,12 +1,18 @@
 """The model card: what it vouches for, and what it leaves open."""
 
 import hashlib
+import shutil
+from pathlib import Path
 
+import nets
+import pytest
 import torch
 from safetensors.torch import save_file
 
 from converter import convert
 from yolov3 import load
+
+HEADS = Path(__file__).parents[2] / "data" / "heads"
 
 
 class TestCard:
@@ -51,6 +57,17 @@ class TestCard:
             "- pytorch",
         ]
         assert "The weights: mit." in body
+
+    @pytest.mark.parametrize("head", ["yolo", "region", "gaussian", "detection"])
+    def test_any_kind_of_head_makes_a_detector(self, tmp_path, head):
+        for suffix in (".cfg", ".weights"):
+            shutil.copyfile(HEADS / (head + suffix), tmp_path / (head + suffix))
+        made = convert(tmp_path / f"{head}.weights", dialect="alexeyab")
+        assert "pipeline_tag: object-detection" in self.card(load(made.output), tmp_path)
+
+    def test_a_classifier_is_none(self, make, tmp_path):
+        made = convert(make(nets.classifier(2, 7, 64)).weights)
+        assert "pipeline_tag: image-classification" in self.card(load(made.output), tmp_path)
 
     def test_names_cannot_break_out(self, sample, tmp_path):
         model = load(convert(sample.weights).output)
