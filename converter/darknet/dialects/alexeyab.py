@@ -30,6 +30,7 @@ DIALECT = Dialect(
             }
         ),  # parser.c:459-516
     },
+    xnor_groups=False,  # convolutional_layer.c:510
     batchnorm_biases=True,  # parser.c:2117
     rnn_hidden=True,  # parser.c:2300
     gru_states_first=False,  # parser.c:2305

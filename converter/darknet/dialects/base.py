@@ -22,6 +22,7 @@ class Dialect:
         unknown_activations: names of other engines that it turns into ReLU.
         training_options: options for training that it alone reads, in sections that all know: type
             -> keys. Only such as appear in published cfgs.
+        xnor_groups: whether a [convolutional] with ``xnor`` has the ``groups`` that it names.
         shortcut_inputs: layers that a [shortcut] adds at most; None if there is no limit.
         batchnorm_biases: whether a [batchnorm] section has biases in the file.
         rnn_hidden: whether an [rnn] has a ``hidden`` size of its own.
@@ -48,6 +49,7 @@ class Dialect:
     ignored_options: Mapping[str, frozenset[str]] = field(default_factory=dict)
     unknown_activations: frozenset[str] = frozenset()
     training_options: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    xnor_groups: bool
     shortcut_inputs: int | None = None
     batchnorm_biases: bool
     rnn_hidden: bool

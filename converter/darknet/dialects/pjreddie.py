@@ -35,6 +35,7 @@ DIALECT = Dialect(
         }
     ),  # activations.c:45
     training_options={"net": frozenset({"center", "notruth"})},  # parser.c:663, 684
+    xnor_groups=True,  # convolutional_layer.c:452
     shortcut_inputs=2,  # parser.c:542 reads only the first of from=
     batchnorm_biases=False,  # parser.c:1122
     rnn_hidden=False,  # parser.c:225
