@@ -1,10 +1,11 @@
 """A process of its own in which libdarknet.so runs; see engines.py.
 
-    engine_process.py LIBRARY [CFG [--weights FILE] [--save FILE] [--input X.npy --output Y.npz]]
+    engine_process.py LIBRARY CFG [--weights FILE] [--save FILE] [--input X.npy --output Y.npz]
+    engine_process.py LIBRARY --functions NAME...
 
-Without a cfg it prints whose darknet the library is. It ends with status ``DONE``: darknet itself
-exits with 0 when it misses a file (pj utils.c:281). It imports nothing of this project, so that it
-starts quickly.
+The second prints which of the functions the library has. Both end with the status ``DONE``: darknet
+itself exits with 0 when it misses a file (pj utils.c:281). It imports nothing of this project, so
+that it starts quickly.
 """
 
 import argparse
@@ -57,11 +58,11 @@ class _Library:
     def __init__(self, path: str) -> None:
         # Its own error(), not the C library's of the same name, which Python has loaded already.
         self._lib = ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_DEEPBIND)
-        if not hasattr(self._lib, "load_network"):
-            sys.exit("it has no function load_network")
         # pj darknet.h:740, AB darknet.h:1034
         self._alexeyab = hasattr(self._lib, "network_predict_ptr")
-        self.dialect = "alexeyab" if self._alexeyab else "pjreddie"
+
+    def has(self, function: str) -> bool:
+        return hasattr(self._lib, function)
 
     def load(self, cfg: str, weights: str | None) -> None:
         lib = self._lib
@@ -99,14 +100,15 @@ def _main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("library")
     parser.add_argument("cfg", nargs="?")
+    parser.add_argument("--functions", nargs="+")
     parser.add_argument("--weights")
     parser.add_argument("--save")
     parser.add_argument("--input")
     parser.add_argument("--output")
     arguments = parser.parse_args()
     library = _Library(arguments.library)
-    if arguments.cfg is None:
-        print(library.dialect)
+    if arguments.functions:
+        print(*filter(library.has, arguments.functions))
         return
     library.load(arguments.cfg, arguments.weights)
     if arguments.save:

@@ -18,7 +18,7 @@ from threading import Event
 
 import numpy as np
 
-from converter.darknet.dialects import DialectName, known_dialect
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.network import read_network
 from converter.errors import DarknetError, install
 from yolov3.parity import engine_process
@@ -144,10 +144,15 @@ def dialect_of(library: str | os.PathLike[str]) -> DialectName:
     Raises:
         EngineError: it cannot be loaded, or is no darknet.
     """
-    done = _run([os.fspath(library)], Limits())
+    functions = [dialect.library_function for dialect in DIALECTS.values()]
+    done = _run([os.fspath(library), "--functions", *functions], Limits())
     if done.returncode != engine_process.DONE:
-        raise EngineError(f"cannot be used as a darknet, which {_end(done)}", path=library)
-    return known_dialect(done.stdout.strip())
+        raise EngineError(f"cannot be loaded{_last_words(done)}", path=library)
+    has = done.stdout.split()
+    for name, dialect in DIALECTS.items():
+        if dialect.library_function in has:
+            return name
+    raise EngineError(f"is no darknet: it has none of {', '.join(functions)}", path=library)
 
 
 def _run(arguments: list[str], limits: Limits) -> subprocess.CompletedProcess[str]:
@@ -181,11 +186,15 @@ def _run(arguments: list[str], limits: Limits) -> subprocess.CompletedProcess[st
 
 def _end(done: subprocess.CompletedProcess[str]) -> str:
     """How a process ended that was to end otherwise, with its last words."""
-    lines = map(str.strip, done.stderr.splitlines())
-    said = [line for line in lines if line and not _EPILOGUE.search(line)]
     status = done.returncode
     how = f"died of {_signal(-status)}" if status < 0 else f"refused it (status {status})"
-    return f"{how}: {said[-1]}" if said else how
+    return how + _last_words(done)
+
+
+def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+    lines = map(str.strip, done.stderr.splitlines())
+    said = [line for line in lines if line and not _EPILOGUE.search(line)]
+    return f": {said[-1]}" if said else ""
 
 
 def _signal(number: int) -> str:

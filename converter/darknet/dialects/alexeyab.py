@@ -41,6 +41,7 @@ DIALECT = Dialect(
     resize="stretch",  # detector.c:1633
     letter_box=True,
     classifier_resize="crop",  # classifier.c:871
+    library_function="get_network_output_size",  # network.c:682
     batch_norm="torch",  # blas.c:292
     # Compiler flags alone move its results by up to 2.3e-5 of a layer's RMS.
     parity_bound=1e-4,

@@ -36,6 +36,7 @@ class Dialect:
         resize: how a detector's input is made of a picture, unless the cfg says otherwise.
         letter_box: whether ``letter_box=1`` in [net] says otherwise.
         classifier_resize: the same for a classifier.
+        library_function: a function that its libdarknet.so has, and no other engine's.
         batch_norm: its rule of batch norm on the CPU, of those in ``yolov3.blocks``.
         parity_bound: relative L2 distance of a layer's output that rounding explains.
     """
@@ -61,6 +62,7 @@ class Dialect:
     resize: Literal["letterbox", "stretch"]
     letter_box: bool
     classifier_resize: Literal["letterbox", "crop"]
+    library_function: str
     batch_norm: Literal["torch", "pjreddie-cpu"]
     parity_bound: float
 

@@ -47,6 +47,7 @@ DIALECT = Dialect(
     resize="letterbox",  # examples/detector.c
     letter_box=False,
     classifier_resize="letterbox",  # examples/classifier.c:589
+    library_function="network_outputs",  # network.c:750
     batch_norm="pjreddie-cpu",  # blas.c:147
     # Sums of up to 10^5 float32 products, in another order: measured up to 3e-6.
     parity_bound=1e-5,
