@@ -11,6 +11,7 @@ that it starts quickly.
 import argparse
 import ctypes
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from typing import Any
 import numpy as np
 
 DONE = 42  # the status of this process after all that was asked of it
+LOADED = "loaded"  # a line on stderr: what follows happened while the network ran
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 # AlexeyAB's functions take their network by value. It lies in memory, so more than its size may be
 # passed; its own size (about 900 bytes) depends on how it was built.
@@ -106,11 +109,14 @@ def _main() -> None:
     parser.add_argument("--input")
     parser.add_argument("--output")
     arguments = parser.parse_args()
+    if sys.platform == "linux":  # end with whoever waits for the answer
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
     library = _Library(arguments.library)
     if arguments.functions:
         print(*filter(library.has, arguments.functions))
         return
     library.load(arguments.cfg, arguments.weights)
+    print(LOADED, file=sys.stderr, flush=True)
     if arguments.save:
         library.save(arguments.save)
     if arguments.input:

@@ -27,8 +27,9 @@ from yolov3.parity import engine_process
 DEBIAN = Path("/usr/lib/darknet/libdarknet.so")
 
 # What darknet says after it has said what is wrong: pj runs into an assert(0) (utils.c:253), AB
-# prints its stack (utils.c:343).
+# prints its stack (utils.c:343). And what it says when nothing is wrong yet.
 _EPILOGUE = re.compile(r"Assertion `0'|^\d+/\d+: |^backtrace ")
+_CHATTER = re.compile(r"^(Loading|Saving) weights |^Total BFLOPS |^avg_outputs |^Done!")
 
 
 class EngineError(DarknetError):
@@ -186,14 +187,16 @@ def _run(arguments: list[str], limits: Limits) -> subprocess.CompletedProcess[st
 
 def _end(done: subprocess.CompletedProcess[str]) -> str:
     """How a process ended that was to end otherwise, with its last words."""
-    status = done.returncode
+    status, ran = done.returncode, f"{engine_process.LOADED}\n" in done.stderr
     how = f"died of {_signal(-status)}" if status < 0 else f"refused it (status {status})"
-    return how + _last_words(done)
+    return f"{how}{' as it ran' if ran else ''}{_last_words(done)}"
 
 
 def _last_words(done: subprocess.CompletedProcess[str]) -> str:
-    lines = map(str.strip, done.stderr.splitlines())
+    *_, text = done.stderr.rpartition(f"{engine_process.LOADED}\n")
+    lines = map(str.strip, text.splitlines())
     said = [line for line in lines if line and not _EPILOGUE.search(line)]
+    said = [line for line in said if not _CHATTER.search(line)]
     return f": {said[-1]}" if said else ""
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -85,31 +86,52 @@ def test_no_input_is_overwritten(cfgs):
     assert (done.returncode, (cfgs / "bn.cfg").read_bytes()) == (2, before)
 
 
-def test_interrupted(cfgs, tmp_path):
-    """Ctrl-C: it shows what it has, ends the engine and leaves nothing behind."""
-    temporary, table = tmp_path / "tmp", tmp_path / "table.md"
+@pytest.fixture
+def running(cfgs, tmp_path):
+    """A run that has a result, and whose engine has begun to work; it is in a group of its own."""
+    temporary = tmp_path / "tmp"
     temporary.mkdir()
     process = subprocess.Popen(
         # yolov3 takes darknet a minute at its full size
         [sys.executable, SCRIPTS / "parity.py", cfgs / "bn.cfg", YOLOV3, "--full", "-j", "1",
-         "--markdown", table, "-o", tmp_path / "state.jsonl"],
+         "--markdown", tmp_path / "table.md", "-o", tmp_path / "state.jsonl"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         env={**os.environ, "TMPDIR": str(temporary)},
     )  # fmt: skip
     assert "bn.cfg: pjreddie's darknet: exact" in process.stdout.readline()
-    end = time.monotonic() + 60
-    while not engines(temporary):
-        assert time.monotonic() < end, "darknet did not start"
-        time.sleep(0.1)
+    assert within(60, lambda: engines(temporary)), "darknet did not start"
     time.sleep(0.5)
-    os.killpg(process.pid, signal.SIGINT)
-    out, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (130, "interrupted\n")
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_interrupted(running, tmp_path):
+    """Ctrl-C: it shows what it has, ends the engine and leaves nothing behind."""
+    os.killpg(running.pid, signal.SIGINT)
+    out, errors = running.communicate(timeout=30)
+    assert (running.returncode, errors) == (130, "interrupted\n")
     assert out == "1 of 2: 1 exact\n"
-    assert len(table.read_text().splitlines()) == 3
+    assert len((tmp_path / "table.md").read_text().splitlines()) == 3
     assert len((tmp_path / "state.jsonl").read_text().splitlines()) == 1
-    assert not engines(temporary)
-    assert not list(temporary.iterdir())
+    assert not engines(tmp_path)
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_killed(running, tmp_path):
+    """The engine ends, too."""
+    running.kill()
+    running.wait()
+    assert within(10, lambda: not engines(tmp_path))
+
+
+def within(seconds: float, condition: Callable[[], object]) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def engines(folder: Path) -> list[str]:
