@@ -41,7 +41,7 @@ class Network:
         return self.floats_of(DEFAULT)
 
     def floats_of(self, dialect: DialectName) -> int:
-        """Float32 values after the header; the dialects differ for [batchnorm] and [rnn] only."""
+        """Float32 values after the header; the dialects differ for few layers, such as [rnn]."""
         return sum(
             prod(array.shape)
             for node in self.nodes

@@ -414,6 +414,22 @@ class TestFuse:
         assert wanted.std() > 0.01
         torch.testing.assert_close(found, wanted, atol=1e-12, rtol=1e-12)
 
+    def test_layers_of_signs_keep_theirs(self):
+        """A weight of 0 counts as negative, also after a scale that is negative."""
+        x1 = {"size": 1, "batch_normalize": 1, "activation": "linear"}
+        layers = conv(**x1), conv(**x1, xnor=1), conv(**x1), conv(**x1, xnor=1, share_index=2)
+        model = DarknetModel(parse_network(network(*layers))).eval()
+        with torch.no_grad():
+            for layer in model.layers:
+                for name, values in layer.named_parameters():
+                    values.uniform_(-2, -1) if name == "bn.weight" else values.normal_()
+                    if name == "conv.weight":
+                        values[:, 0] = 0
+            fused = model.fuse()
+            x = torch.randn(2, 3, 10, 13)
+            torch.testing.assert_close(fused(x), model(x), atol=1e-5, rtol=1e-5)
+        assert [hasattr(norm, "weight") for norm in norms(fused)] == [True, True]
+
 
 def tensor(path):
     pixels = prepare(read(path), 192, 192, "stretch")

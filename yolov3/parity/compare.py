@@ -170,24 +170,29 @@ _RUNS = {"darknet": _with_darknet, "opencv": _with_opencv, "generic": _with_gene
 
 
 def compare_layers(
-    model: DarknetModel, x: Floats, outputs: Sequence[Floats | None]
+    model: DarknetModel, x: Floats, outputs: Sequence[Floats | None], device: str = "cpu"
 ) -> Iterator[Difference]:
     """Layer against layer. After a known bug of darknet, both go on with its values.
 
     Args:
-        model: in eval mode.
+        model: in eval mode, on ``device``.
         x: one input, without the batch.
         outputs: what the engine left behind in each layer.
+        device: where the model computes.
+
+    Raises:
+        CheckpointError: a layer's outputs are of different sizes.
     """
     nodes = model.network.nodes
     excuses = {node.index: excuse(model.network, node.index, model.dialect) for node in nodes}
     given = {
-        index: torch.from_numpy(output)[None]
+        index: torch.from_numpy(output)[None].to(device)
         for index, output in enumerate(outputs)
         if excuses[index] and output is not None
     }
+    picture = torch.from_numpy(x)[None].to(device)
     with torch.no_grad():
-        for index, found in model.forward_layers(torch.from_numpy(x)[None], given):
+        for index, found in model.forward_layers(picture, given):
             expected = outputs[index]
             if found is None and expected is None:
                 continue
@@ -195,7 +200,7 @@ def compare_layers(
                 raise CheckpointError(
                     "has an output of another size than the engine", place=nodes[index].place
                 )
-            yield _row(index, nodes[index].place, found[0].numpy(), expected, excuses[index])
+            yield _row(index, nodes[index].place, found[0].cpu().numpy(), expected, excuses[index])
 
 
 def layerwise(model: Model) -> DarknetModel:

@@ -42,6 +42,8 @@ def _alexeyab(node: Node) -> Iterator[str]:
             yield "darknet's relu6 is 0 on the CPU"
         if layer.size == 1 and (layer.pixels or layer.strides[0] != layer.strides[1]):
             yield "darknet misreads 1x1 convolutions with padding or unequal strides"
+        if layer.xnor and layer.filters > 1:  # convolutional_layer.c:1214
+            yield "darknet takes the mean of one xnor filter over all of them"
     if isinstance(layer, Shortcut) and (layer.alpha, layer.beta) != (1.0, 1.0):
         yield "darknet ignores alpha and beta"
     if isinstance(layer, Region) and (layer.background or not layer.softmax):

@@ -30,6 +30,7 @@ DIALECT = Dialect(
             }
         ),  # parser.c:459-516
     },
+    xnor_groups=False,  # convolutional_layer.c:510
     batchnorm_biases=True,  # parser.c:2117
     rnn_hidden=True,  # parser.c:2300
     gru_states_first=False,  # parser.c:2305
@@ -40,6 +41,7 @@ DIALECT = Dialect(
     resize="stretch",  # detector.c:1633
     letter_box=True,
     classifier_resize="crop",  # classifier.c:871
+    library_function="get_network_output_size",  # network.c:682
     batch_norm="torch",  # blas.c:292
     # Compiler flags alone move its results by up to 2.3e-5 of a layer's RMS.
     parity_bound=1e-4,

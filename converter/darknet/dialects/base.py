@@ -22,6 +22,7 @@ class Dialect:
         unknown_activations: names of other engines that it turns into ReLU.
         training_options: options for training that it alone reads, in sections that all know: type
             -> keys. Only such as appear in published cfgs.
+        xnor_groups: whether a [convolutional] with ``xnor`` has the ``groups`` that it names.
         shortcut_inputs: layers that a [shortcut] adds at most; None if there is no limit.
         batchnorm_biases: whether a [batchnorm] section has biases in the file.
         rnn_hidden: whether an [rnn] has a ``hidden`` size of its own.
@@ -35,6 +36,7 @@ class Dialect:
         resize: how a detector's input is made of a picture, unless the cfg says otherwise.
         letter_box: whether ``letter_box=1`` in [net] says otherwise.
         classifier_resize: the same for a classifier.
+        library_function: a function that its libdarknet.so has, and no other engine's.
         batch_norm: its rule of batch norm on the CPU, of those in ``yolov3.blocks``.
         parity_bound: relative L2 distance of a layer's output that rounding explains.
     """
@@ -48,6 +50,7 @@ class Dialect:
     ignored_options: Mapping[str, frozenset[str]] = field(default_factory=dict)
     unknown_activations: frozenset[str] = frozenset()
     training_options: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    xnor_groups: bool
     shortcut_inputs: int | None = None
     batchnorm_biases: bool
     rnn_hidden: bool
@@ -59,6 +62,7 @@ class Dialect:
     resize: Literal["letterbox", "stretch"]
     letter_box: bool
     classifier_resize: Literal["letterbox", "crop"]
+    library_function: str
     batch_norm: Literal["torch", "pjreddie-cpu"]
     parity_bound: float
 

@@ -35,6 +35,7 @@ DIALECT = Dialect(
         }
     ),  # activations.c:45
     training_options={"net": frozenset({"center", "notruth"})},  # parser.c:663, 684
+    xnor_groups=True,  # convolutional_layer.c:452
     shortcut_inputs=2,  # parser.c:542 reads only the first of from=
     batchnorm_biases=False,  # parser.c:1122
     rnn_hidden=False,  # parser.c:225
@@ -46,6 +47,7 @@ DIALECT = Dialect(
     resize="letterbox",  # examples/detector.c
     letter_box=False,
     classifier_resize="letterbox",  # examples/classifier.c:589
+    library_function="network_outputs",  # network.c:750
     batch_norm="pjreddie-cpu",  # blas.c:147
     # Sums of up to 10^5 float32 products, in another order: measured up to 3e-6.
     parity_bound=1e-5,

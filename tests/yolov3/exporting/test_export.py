@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 import torch
 from one_feature import conv, network, section, sequence
+from torch import nn
 
 from converter import CheckpointError, OutputError, UsageError, convert
 from converter.darknet.network import parse_network
@@ -256,6 +257,22 @@ def test_a_connected_layer_in_opencv(tmp_path):
     export(model, tmp_path / "out.onnx")
     x = torch.rand(1, 3, 10, 13)
     (found,) = run_opencv(tmp_path / "out.onnx", x)
+    np.testing.assert_allclose(found, model(x)[0].detach().numpy(), **ROUNDING)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("runtime", ["onnx", "torchscript", "pt2"])
+def test_signs(tmp_path, runtime):
+    torch.manual_seed(0)
+    signs = conv(xnor=1, batch_normalize=1)
+    model = DarknetModel(parse_network(network(conv(batch_normalize=1), signs, signs))).eval()
+    for layer in model.layers:
+        # Without a shift, sums of as many pluses as minuses are 0, and rounding is their sign.
+        nn.init.normal_(layer.bn.bias)
+    kind, run = RUNTIMES[runtime]
+    export(model, tmp_path / "out", format=kind)
+    x = torch.randn(1, 3, 10, 13)
+    (found,) = run(tmp_path / "out", x)
     np.testing.assert_allclose(found, model(x)[0].detach().numpy(), **ROUNDING)
 
 

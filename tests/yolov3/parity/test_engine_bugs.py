@@ -18,6 +18,8 @@ NET = "[net]\nwidth=6\nheight=4\nchannels=4\n"
         ("[convolutional]\nfilters=2\nsize=1\nstride_y=2\n", "pjreddie alexeyab"),
         ("[convolutional]\nfilters=2\nsize=3\nflipped=1\ngroups=2\n", "pjreddie"),
         ("[convolutional]\nfilters=2\nactivation=relu6\n", "alexeyab"),
+        ("[convolutional]\nfilters=1\nsize=3\nxnor=1\n", ""),
+        ("[convolutional]\nfilters=2\nsize=3\nxnor=1\n", "alexeyab"),
         ("[crnn]\nhidden_filters=2\noutput_filters=2\n", "pjreddie"),
         ("[convolutional]\nfilters=4\n[convolutional]\nfilters=4\n[shortcut]\nfrom=-2\n", ""),
         ("[convolutional]\nfilters=4\n[convolutional]\nfilters=4\n[shortcut]\nfrom=-2\nbeta=2\n",
