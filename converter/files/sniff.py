@@ -111,7 +111,7 @@ def not_cfg(head: bytes) -> Finding | None:
 
 def not_torch(head: bytes) -> Finding | None:
     """What a file that starts with ``head`` is, if torch.save did not write it."""
-    if is_zip(head) or head.startswith(b"\x80\x02" + _MAGIC_NUMBER):
+    if is_zip(head) or (head[:1] == b"\x80" and _MAGIC_NUMBER in head[:32]):  # any protocol
         return None
     found = foreign(head)
     return Finding(found.name if found else "no PyTorch file by its first bytes", _CHECKPOINT)
