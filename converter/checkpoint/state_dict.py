@@ -18,7 +18,7 @@ from converter.checkpoint.header import is_counter
 from converter.errors import CheckpointError
 from converter.files.pickled import Inert
 from converter.files.torch_file import TorchFile
-from converter.files.torch_objects import StoredTensor
+from converter.files.torch_objects import MOST_TIMES, StoredTensor
 
 # What wraps a state dict, the best one first. An exponential moving average of the weights (EMA) is
 # what such programs evaluate and deploy. mmengine's ``ema_state_dict`` is not in the list: it swaps
@@ -75,7 +75,8 @@ def find_state_dict(file: TorchFile) -> StateDict:
     """The state dict in ``file``.
 
     Raises:
-        CheckpointError: it has none.
+        CheckpointError: it has none; or its tensors, of which several may show the same values, are
+            together more than ``MOST_TIMES`` the file.
     """
     found = _search(file.tree, (), set())
     if found is None:
@@ -91,6 +92,10 @@ def find_state_dict(file: TorchFile) -> StateDict:
         raise CheckpointError(str(error), path=file.source.path, remedy=_PLAIN) from error
     tensors = {name: value for name, value in named.items() if _is_tensor(name, value)}
     kept = {name: value for name, value in tensors.items() if not is_counter(name)}
+    if sum(value.bytes for value in kept.values()) > MOST_TIMES * file.source.size:
+        raise CheckpointError(
+            f"has tensors of more than {MOST_TIMES} times its size", path=file.source.path
+        )
     prefix = _common_prefix(kept)
     return StateDict(
         tensors={name.removeprefix(prefix): value for name, value in kept.items()},
@@ -128,7 +133,7 @@ def _search(value: Any, wrappers: tuple[str, ...], fruitless: set[int]) -> _Foun
         found = _search(inner[key], (*wrappers, key), fruitless)
         if found:
             return found if found[1] else (found[0], tuple(ways[number + 1 :]), found[2])
-    if any(_is_tensor(*item) for item in inner.items()):
+    if inner is value and any(_is_tensor(*item) for item in inner.items()):
         return wrappers, (), inner
     fruitless.add(id(inner))
     return None

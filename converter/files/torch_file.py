@@ -6,7 +6,7 @@ what it is, the format's version, facts on the machine, the object itself, the k
 storages), and then each storage after its number of values.
 
 Nothing is allocated for a tensor before it is known to lie inside its storage, and its storage
-inside the file; all tensors together are at most ``MOST_TIMES`` the file (``torch_objects``).
+inside the file.
 
 Source: pytorch@cf30153 (2.13.0) torch/serialization.py:1040-1300 (_legacy_save, _save), 1656-2230
 (_legacy_load, _load).

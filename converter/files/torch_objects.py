@@ -15,8 +15,7 @@ from typing import Any
 from converter.files.pickled import Call, Inert, read_pickle
 from converter.files.source import Source
 
-# Values may be there several times: a model and its state dict are views of the same storages.
-MOST_TIMES = 8
+MOST_TIMES = 8  # the file's size: a tensor may repeat values, but seldom does
 MOST_DIMENSIONS = 32  # numpy 1's
 
 # torch.FloatStorage and its like -> the type of its values.
@@ -94,6 +93,11 @@ class StoredTensor:
             return 0
         return 1 + sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
 
+    @property
+    def bytes(self) -> int:
+        """Of its values, or of those that have to be read for them, whichever are more."""
+        return max(self.size, self.span) * self.storage.width
+
 
 class Views:
     """Reads a pickle, and builds its tensors as views of storages that it names.
@@ -105,7 +109,6 @@ class Views:
     def __init__(self, source: Source) -> None:
         self.storages: dict[str, Storage] = {}
         self._source = source
-        self._left = MOST_TIMES * source.size  # bytes that further tensors may have
 
     def read(self, stream: io.BytesIO, place: str | None = None) -> Any:
         """The value of a pickle with tensors."""
@@ -153,11 +156,8 @@ class Views:
         tensor = StoredTensor(storage=storage, shape=shape, stride=stride, offset=offset)
         if tensor.span + offset > storage.count:
             raise ValueError(f"has a tensor that goes beyond its storage {storage.key}")
-        if prod(n or 1 for n in shape) > MOST_TIMES * self._source.size:
+        if prod(n or 1 for n in shape) * storage.width > MOST_TIMES * self._source.size:
             raise ValueError("has a tensor that is larger than the file")
-        self._left -= max(tensor.size, tensor.span) * storage.width
-        if self._left < 0:
-            raise ValueError(f"has tensors of more than {MOST_TIMES} times the file together")
         return tensor
 
 
