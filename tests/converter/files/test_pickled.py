@@ -185,7 +185,25 @@ def test_as_many_operations_as_are_allowed(monkeypatch):
     )
 
 
-def test_a_million_nested_lists():
+@pytest.mark.parametrize(
+    ("operations", "count"),
+    [(b"]", 1), (b"}", 1), (b"\x8f", 1), (b"(", 1), (b"N\x94", 2), (b"N\x85", 2), (b"c\n\n", 1),
+     (b"\x8c\2ab", 1), (b"\x8a\1\1\x94", 2), (b"}\x8c\1aNs", 4), (b"cx\ny\n)\x81", 3),
+     (b"c\n\nNa", 3), (b"G" + b"1" * 8, 1)],
+)  # fmt: skip
+def test_an_operation_takes_at_most_150_bytes(operations, count):
+    times = 20_000
+    data = whole(operations * times + b"N")
+    tracemalloc.start()
+    try:
+        read(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 150 * count * times
+
+
+def test_lists_that_are_nested_deeply():
     depth = 400_000
     found = read(whole(b"]" * depth + b"a" * (depth - 1)))
     count = 0
