@@ -32,8 +32,8 @@ from typing import Any
 
 from converter.errors import CheckpointError
 
-# 88 layers of convolution, batch norm and activation, pickled as modules by PyTorch 2.13, twice, with
-# their optimizer, take 117,000.
+# 88 layers of convolution, batch norm and activation, pickled as modules by PyTorch 2.13, twice,
+# with their optimizer, take 117,000.
 MAX_OPERATIONS = 1_000_000
 # Optimizers number their parameters, and models their classes. So many take a second if they all
 # collide in a dict.

@@ -35,8 +35,8 @@ from converter.options import PathLike
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Of 88 layers, pickled as modules twice, with their optimizer, it has 277 kB; what programs log may be
-# in it as well.
+# Of 88 layers, pickled as modules twice, with their optimizer, it has 277 kB; what programs log may
+# be in it as well.
 MAX_PICKLE = 64 << 20
 VERSION = 1001  # of the format before 1.6
 PIECE = 1 << 20
