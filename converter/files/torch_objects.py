@@ -1,7 +1,7 @@
 """What the few known names in PyTorch's pickles stand for: tensors, numbers, containers.
 
-Source: pytorch@cf30153 (2.13.0) torch/_utils.py (_rebuild_tensor_v2, _rebuild_parameter),
-torch/serialization.py:1143, 1241 (what identifies a storage).
+Source: pytorch@cf30153 (2.13.0) torch/_utils.py (_rebuild_tensor, _rebuild_tensor_v2,
+_rebuild_parameter), torch/serialization.py:1143, 1241 (what identifies a storage).
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from converter.files.source import Source
 
 MOST_TIMES = 8  # the file's size: a tensor may repeat values, but seldom does
 MOST_DIMENSIONS = 32  # numpy 1's
+# That dicts are made of in one operation, which so is no longer one.
+MOST_PAIRS = 100_000
 
 # torch.FloatStorage and its like -> the type of its values.
 STORAGES = {
@@ -109,15 +111,17 @@ class Views:
     def __init__(self, source: Source) -> None:
         self.storages: dict[str, Storage] = {}
         self._source = source
+        self._pairs_left = MOST_PAIRS
 
     def read(self, stream: io.BytesIO, place: str | None = None) -> Any:
         """The value of a pickle with tensors."""
         calls: dict[str, Call] = {
-            "collections.OrderedDict": _ordered_dict,
+            "collections.OrderedDict": self._ordered_dict,
             "__builtin__.set": _members,
             "builtins.set": _members,
             "numpy.core.multiarray.scalar": _numpy_scalar,
             "numpy._core.multiarray.scalar": _numpy_scalar,
+            "torch._utils._rebuild_tensor": self._tensor,
             "torch._utils._rebuild_tensor_v2": self._tensor,
             "torch._utils._rebuild_parameter": _parameter,
             "torch._utils._rebuild_parameter_with_state": _parameter,
@@ -146,9 +150,21 @@ class Views:
             raise ValueError(f"gives the storage {key} two types or sizes")
         return storage
 
+    def _ordered_dict(self, args: tuple[Any, ...]) -> Any:
+        """Nothing, to be filled; or a list of pairs, as CPython 2.7's collections wrote."""
+        if not args:
+            return {}
+        pairs = args[0] if len(args) == 1 else None
+        if not isinstance(pairs, list):
+            return NotImplemented
+        self._pairs_left -= len(pairs)
+        if self._pairs_left < 0:
+            raise ValueError(f"has dicts made of more than {MOST_PAIRS:,} pairs")
+        return dict(pairs) if all(map(_is_pair, pairs)) else NotImplemented
+
     def _tensor(self, args: tuple[Any, ...]) -> Any:
-        """(storage, offset, shape, stride, requires_grad, hooks, and what complex ones need)."""
-        if len(args) < 6 or not isinstance(args[0], Storage) or any(args[6:]):
+        """(storage, offset, shape, stride), then flags and hooks, and what complex ones need."""
+        if len(args) < 4 or not isinstance(args[0], Storage) or any(args[6:]):
             return NotImplemented
         storage, offset, shape, stride = args[:4]
         if not (_whole(offset) and _sizes(shape) and _sizes(stride)) or len(shape) != len(stride):
@@ -159,6 +175,10 @@ class Views:
         if prod(n or 1 for n in shape) * storage.width > MOST_TIMES * self._source.size:
             raise ValueError("has a tensor that is larger than the file")
         return tensor
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and type(value[0]) is str
 
 
 def _whole(number: Any) -> bool:
@@ -172,10 +192,6 @@ def _sizes(numbers: Any) -> bool:
 def _parameter(args: tuple[Any, ...]) -> Any:
     """(data, requires_grad, hooks), or with attributes."""
     return args[0] if args and isinstance(args[0], StoredTensor) else NotImplemented
-
-
-def _ordered_dict(args: tuple[Any, ...]) -> Any:
-    return {} if not args else NotImplemented
 
 
 def _members(args: tuple[Any, ...]) -> Any:

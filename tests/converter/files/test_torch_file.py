@@ -279,6 +279,29 @@ def test_by_hand(write, wrap):
     assert found["weight"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
+@pytest.mark.parametrize("wrap", [archive, legacy])
+def test_an_ordered_dict_as_python_2_wrote_it(write, wrap, monkeypatch):
+    # collections.OrderedDict.__reduce__ of Python 2.7: the class, and a list of [key, value].
+    pairs = b"](]U\1a" + b"a" + tensor() + b"a]U\1b" + b"a" + tensor() + b"ae"
+    data = wrap(b"ccollections\nOrderedDict\n" + pairs + b"\x85R")
+    assert list(read(write(data))) == ["a", "b"]
+    monkeypatch.setattr(torch_objects, "MOST_PAIRS", 1)
+    assert "dicts made of more than 1 pairs" in refusal(write(data))
+
+
+def test_a_tensor_as_pytorch_0_3_wrote_it(write):
+    parts = storage() + number(2) + row(2) + row(3)
+    data = b"ctorch._utils\n_rebuild_tensor\n(" + parts + b"tR"
+    values = {"0": np.arange(6, dtype="<f4").tobytes()}
+    assert read(write(legacy(data, values))).tolist() == [2, 5]
+
+
+@pytest.mark.parametrize("pairs", [b"N", b"](Ne", b"](]e", b"](](NNee", b"](](U\1aNNee", b"(t"])
+def test_an_ordered_dict_of_something_else_stays_inert(write, pairs):
+    made = read(write(archive(b"ccollections\nOrderedDict\n" + pairs + b"\x85R")))
+    assert made.name == "collections.OrderedDict"
+
+
 HUGE = 2**62
 
 
