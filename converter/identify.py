@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,16 +93,16 @@ def explaining(source: Source) -> Iterator[None]:
 
 def _choose(path: Path, source: Source, dialect: DialectName | None) -> evidence.Choice:
     """The engine whose cfg is in ``path``."""
-    text = read_cfg(path)
     try:
+        text = read_cfg(path)
         return evidence.choose(text, source.head, source.size, dialect)
     except NetworkError as error:
         from converter.diagnosis.explain import explain_heads  # late: rarely needed
 
-        error.path = str(path)
+        error.path = os.fspath(path)
         raise explain_heads(error, *read_layers(parse_cfg(text)), source) from error
     except CfgError as error:
-        error.path = str(path)
+        error.path = os.fspath(path)
         raise
 
 

@@ -58,12 +58,13 @@ def choose(text: str, head: bytes, size: int, explicit: DialectName | None = Non
     strength = {d: sorted({sign.strength for sign in signs[d]} | {_NONE}) for d in RECOGNISED}
     best = min(RECOGNISED, key=lambda d: strength[d])
     decided = _SIZE in strength[best] or (signs[best] and not all(signs.values()))
-    if not decided and _order_differs(readings):
+    choice = _choice(best, readings, signs)
+    if not decided and _order_differs(choice.network):
         raise WeightsError(
             f"may be of either engine, and their orders differ: {_both(signs)}",
             remedy="say which with " + " or ".join(f"--dialect {name}" for name in RECOGNISED),
         )
-    return _choice(best, readings, signs)
+    return choice
 
 
 def by_cfg(text: str) -> DialectName:
@@ -136,8 +137,10 @@ def _choice(dialect: DialectName, readings: Readings, signs: _Signs) -> Choice:
 def _signs(sections: Sequence[Section], readings: Readings, head: bytes, size: int) -> _Signs:
     header = Header.decode(head)
     signs: dict[DialectName, list[_Sign]] = {dialect: [] for dialect in RECOGNISED}
-    fitting = [name for name in RECOGNISED if size == _size(readings[name], head, name)]
-    if len(fitting) == 1:
+    sizes = {name: _size(readings[name], head, name) for name in RECOGNISED}
+    fitting = [name for name in RECOGNISED if size == sizes[name]]
+    # Where an engine does not take the cfg, the other's size decides nothing.
+    if len(fitting) == 1 and all(sizes.values()):
         signs[fitting[0]].append(_Sign(strength=_SIZE, text=f"its size, {size:,} bytes"))
     for dialect, text in evidence(sections):
         signs[dialect].append(_Sign(strength=_CFG, text=text))
@@ -180,7 +183,7 @@ def _readers(section: Section, option: Option) -> list[Dialect]:
     return found
 
 
-def _order_differs(readings: Readings) -> bool:
+def _order_differs(network: Network) -> bool:
     """Whether two engines would read another thing out of the same bytes."""
     orders = {
         tuple(
@@ -188,8 +191,7 @@ def _order_differs(readings: Readings) -> bool:
             for node in network.nodes
             for array in node.layer.arrays(node.inputs, dialect)
         )
-        for dialect, network in readings.items()
-        if isinstance(network, Network) and dialect in RECOGNISED
+        for dialect in RECOGNISED
     }
     return len(orders) > 1
 
