@@ -44,6 +44,12 @@ def read_as(sections: Sequence[Section], dialect: Dialect) -> Reading:
     return reading
 
 
+def is_unknown_function(option: Option) -> bool:
+    """Whether it names an activation that no engine knows."""
+    known = (DIALECTS[name].activations for name in RECOGNISED)
+    return option.key in FUNCTIONS and not any(option.text in names for names in known)
+
+
 def readers(section: str, key: str) -> list[Dialect]:
     """The engines that read ``key`` of ``section``, of those that a file is recognised as."""
     records = (DIALECTS[name] for name in RECOGNISED)
@@ -126,7 +132,7 @@ def _option(
 
 def _relu(option: Option, dialect: Dialect, reading: Reading) -> Option:
     """An activation that others know; what nobody knows is for the layer to refuse."""
-    if not any(option.text in DIALECTS[name].activations for name in RECOGNISED):
+    if is_unknown_function(option):
         return option
     text = f"{dialect.engine} does not know {option.key}={option.text}, and takes relu"
     reading.remarks.append(Remark(text=text, line=option.line))

@@ -126,6 +126,7 @@ DIALECT = Dialect(
     engine="AlexeyAB's darknet",
     author="AlexeyAB",
     version=(0, 2, 5),  # parser.c:1993
+    divides_by_maps=True,  # parser.c:1679, 1751
     sections=SECTIONS,
     common=COMMON,
     activations=frozenset(

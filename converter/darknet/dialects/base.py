@@ -50,6 +50,9 @@ class Dialect:
             there is none.
         recognised: whether a file may be taken for its without being asked: its cfgs and files
             differ from those of the engines before it.
+        refuses_crlf: whether a line may not end in CR LF.
+        divides_by_maps: whether it stops at a network without any layer on maps of more than one
+            row and column.
         sections: the options of each section type that it knows; [net] is one of them.
         common: options of every layer.
         activations: names of those that it knows; any other becomes ReLU, unless it is strict.
@@ -81,6 +84,8 @@ class Dialect:
     version: tuple[int, int, int]
     long_header_below: int | None = None
     recognised: bool = True
+    refuses_crlf: bool = False
+    divides_by_maps: bool = False
     sections: Mapping[str, Options]
     common: Options
     activations: frozenset[str]

@@ -84,6 +84,7 @@ DIALECT = Dialect(
     author="pjreddie",
     version=(0, 2, 0),  # parser.c:1026
     long_header_below=1000,  # parser.c:1230
+    refuses_crlf=True,  # utils.c:302 keeps the CR
     sections=SECTIONS,
     common=COMMON,
     activations=frozenset(
