@@ -12,6 +12,7 @@ BATCH_NORM_RULES: tuple[BatchNormRule, ...] = ("torch", "pjreddie-cpu")
 Resize = Literal["letterbox", "stretch", "crop", "opencv"]
 # Of the ways to make an input, those from which a box finds back to its picture.
 DETECTOR_RESIZES: tuple[Resize, ...] = ("letterbox", "stretch", "opencv")
+Silu = Literal["swish", "relu"]  # what activation=silu in a cfg means
 ExportFormat = Literal["onnx", "torchscript", "pt2"]
 EXPORT_SUFFIXES: dict[ExportFormat, str] = {
     "onnx": ".onnx",

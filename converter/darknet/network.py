@@ -237,6 +237,24 @@ def refusals(network: Network, dialect: DialectName) -> Iterator[NetworkError]:
             )
 
 
+# Layers that set their own height and width to 1: AB connected_layer.c:64, rnn_layer.c:39.
+_FLAT = frozenset({"connected", "gru", "lstm", "rnn"})
+
+
+def crashes(network: Network, dialect: DialectName) -> Iterator[NetworkError]:
+    """What stops the engine while it loads, though it takes every layer.
+
+    A file of such a network is converted all the same: another version may have written it.
+    """
+    record = DIALECTS[dialect]
+    maps = (n.inputs[0] for n in network.nodes if n.layer.type not in _FLAT)
+    if record.divides_by_maps and not any(shape.h > 1 and shape.w > 1 for shape in maps):
+        yield NetworkError(
+            f"{record.engine} divides by the number of layers with maps, and there are none",
+            place=f"line {network.net.line}",
+        )
+
+
 def _second_net(sections: Sequence[Section], again: int) -> CfgError:
     facts = [(s.type, [(option.key, option.text) for option in s.options]) for s in sections]
     repeated = facts[again:] == facts[: len(facts) - again]

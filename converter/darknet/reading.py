@@ -8,7 +8,8 @@ one engine computes, with a remark for each difference that matters.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
+from typing import Any
 
 from converter.darknet.cfg import Option, Section
 from converter.darknet.dialects import DIALECTS, RECOGNISED, Dialect
@@ -58,22 +59,27 @@ def readers(section: str, key: str) -> list[Dialect]:
 
 def matters(section: Section, option: Option) -> bool:
     """Whether a network is another one with ``option`` than without."""
-    cls = layer_class(section.type)
-    name = _field(cls, option.key) if cls else None
-    if cls is None or name is None or section.find(option.key) is not option:
-        return False
-    default = next(f.default for f in fields(cls) if f.name == name)
-    try:
-        return bool(getattr(cls.from_section(replace(section, options=(option,))), name) != default)
-    except CfgError:
-        return True
+    found = _field(section, option)
+    return bool(found and found.metadata.get("network", True)) and _says(section, option)
 
 
 def counts(section: Section, option: Option) -> bool:
-    """Whether ``option`` says something: it is not of the network, or not its default."""
-    cls = layer_class(section.type)
-    of_network = cls is not None and _field(cls, option.key) is not None
-    return matters(section, option) if of_network else section.find(option.key) is option
+    """Whether ``option`` says something: it is of training, or not its default."""
+    if _field(section, option):
+        return _says(section, option)
+    return section.find(option.key) is option
+
+
+def _says(section: Section, option: Option) -> bool:
+    """Whether ``option`` is read, and is not the default."""
+    cls, found = layer_class(section.type), _field(section, option)
+    if cls is None or found is None or section.find(option.key) is not option:
+        return False
+    try:
+        alone = cls.from_section(replace(section, options=(option,)))
+    except CfgError:
+        return True
+    return bool(getattr(alone, found.name) != found.default)
 
 
 def layer_class(section: str) -> type[Layer] | None:
@@ -81,9 +87,11 @@ def layer_class(section: str) -> type[Layer] | None:
     return Net if section == "net" else LAYERS.get(section)
 
 
-def _field(cls: type[Layer], key: str) -> str | None:
-    names = (f.name for f in fields(cls) if f.compare)
-    return next((name for name in names if name.rstrip("_") == key), None)
+def _field(section: Section, option: Option) -> Field[Any] | None:
+    """What holds ``option`` in the layer's class; None if it is not of the network."""
+    cls = layer_class(section.type)
+    found = (f for f in fields(cls) if f.compare) if cls else ()
+    return next((f for f in found if f.name.rstrip("_") == option.key), None)
 
 
 def _section(section: Section, dialect: Dialect, reading: Reading) -> Section:

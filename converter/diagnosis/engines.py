@@ -9,17 +9,20 @@ from typing import Any, Literal
 from converter.darknet.cfg import Option, Section, parse_cfg
 from converter.darknet.dialects import DIALECTS, Dialect, DialectName
 from converter.darknet.evidence import by_cfg
-from converter.darknet.network import Network, as_read, build_network, read_layers, refusals
+from converter.darknet.network import (
+    Network,
+    as_read,
+    build_network,
+    crashes,
+    read_layers,
+    refusals,
+)
 from converter.darknet.nodes import Node
 from converter.darknet.reading import Reading, is_unknown_function, layer_class, matters
 from converter.darknet.remark import Remark
 from converter.errors import CfgError, DarknetError, NetworkError
 
 Answer = Literal["runs", "differs", "refuses"]
-
-
-# Layers that set their own height and width to 1: AB connected_layer.c:64, rnn_layer.c:39.
-_FLAT = frozenset({"connected", "gru", "lstm", "rnn"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +104,8 @@ def _read(text: str, sections: tuple[Section, ...], name: DialectName) -> _Read:
         except (CfgError, NetworkError) as error:
             found.append(_remark(error))
         else:
-            found += [_remark(error) for error in refusals(network, name)]
-            found += _crashes(network, dialect)
+            errors = (*refusals(network, name), *crashes(network, name))
+            found += [_remark(error) for error in errors]
     if dialect.refuses_crlf and "\r\n" in text:
         problem = f"{dialect.engine} takes the CR at the end of [net] for a part of its name"
         found.append(Remark(text=problem, line=sections[0].line))
@@ -127,14 +130,6 @@ def _remark(error: DarknetError) -> Remark:
         line = int(error.place.removeprefix("line ").partition(",")[0])
     remedy = f" ({error.remedy})" if error.remedy else ""
     return Remark(text=f"{error.message}{remedy}", line=line)
-
-
-def _crashes(network: Network, dialect: Dialect) -> Iterator[Remark]:
-    """What stops an engine while it loads, though it knows every word."""
-    maps = (n.inputs[0] for n in network.nodes if n.layer.type not in _FLAT)
-    if dialect.divides_by_maps and not any(shape.h > 1 and shape.w > 1 for shape in maps):
-        text = f"{dialect.engine} divides by the number of layers with maps, and there are none"
-        yield Remark(text=text, line=network.net.line)
 
 
 def _verdict(one: _Read, reference: _Read, sections: tuple[Section, ...]) -> Verdict:

@@ -137,6 +137,12 @@ DIALECT = Dialect(
             "revleaky", "selu", "stair", "swish", "tanh",
         )
     ),  # activations.c:48-76
+    defaults={
+        "detection": {"max": "200"},
+        "dropout": {"probability": "0.2"},
+        "region": {"max": "200"},
+        "yolo": {"max": "200"},
+    },
     strided_shortcut=False,  # parser.c:979
     mixed_sizes="its assertion stops it, and a build without assertions adds a flat prefix",
     batchnorm_biases=True,  # parser.c:2117

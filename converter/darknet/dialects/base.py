@@ -56,6 +56,7 @@ class Dialect:
         sections: the options of each section type that it knows; [net] is one of them.
         common: options of every layer.
         activations: names of those that it knows; any other becomes ReLU, unless it is strict.
+        defaults: those that differ from another engine's: section type -> key -> value.
         strict: how it refuses what it does not know; None if it ignores that.
         strided_shortcut: whether a [shortcut] adds a map of another size, every n-th pixel of it.
         shortcut_needs_normalization: whether weights_type= demands weights_normalization=.
@@ -89,6 +90,7 @@ class Dialect:
     sections: Mapping[str, Options]
     common: Options
     activations: frozenset[str]
+    defaults: Mapping[str, Mapping[str, str]]
     strict: Strict | None = None
     strided_shortcut: bool
     shortcut_needs_normalization: bool = True

@@ -93,6 +93,12 @@ DIALECT = Dialect(
             "relie", "relu", "selu", "stair", "tanh",
         )
     ),  # activations.c:45-63
+    defaults={
+        "detection": {"max": "90"},  # parser.c:413
+        "dropout": {"probability": "0.5"},  # :515
+        "region": {"max": "30"},  # :367
+        "yolo": {"max": "90"},  # :322
+    },
     strided_shortcut=True,  # blas.c:68
     batchnorm_biases=False,  # parser.c:1122
     rnn_hidden=False,  # parser.c:225
