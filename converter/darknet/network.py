@@ -9,7 +9,7 @@ from converter.darknet.cfg import MAX_CFG_BYTES, Option, Section, decode_cfg, pa
 from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
 from converter.darknet.layers import LAYERS, Layer, Misfit, Shape
 from converter.darknet.nodes import Net, Node, resolve
-from converter.darknet.reading import Reading, read_as
+from converter.darknet.reading import Reading, misspelled, nearest, read_as
 from converter.darknet.remark import Remark
 from converter.errors import CfgError, NetworkError
 from converter.files.opening import read_small
@@ -151,6 +151,7 @@ def network_of(reading: Reading, text: str, dialect: DialectName | None = None) 
         raise
     remarks = [
         *reading.remarks,
+        *misspelled(reading),
         *(
             remark
             for section, layer in zip(sections, (net, *layers), strict=True)
@@ -272,12 +273,24 @@ def _second_net(sections: Sequence[Section], again: int) -> CfgError:
 def _layer_class(section: Section) -> type[Layer]:
     cls = LAYERS.get(section.type)
     if cls is None:
-        raise CfgError(
-            f"[{section.type}] is not a layer that can be converted",
-            place=f"line {section.line}",
-            remedy=f"known are {', '.join(sorted(LAYERS))}",
-        )
+        raise _unknown_section(section)
     return cls
+
+
+def _unknown_section(section: Section) -> CfgError:
+    from converter.darknet.dialects.forks import SECTIONS  # late: rarely needed
+
+    place = f"line {section.line}"
+    whose = SECTIONS.get(section.type)
+    if whose:
+        problem = f"[{section.type}] is a layer of {whose}, which no darknet has"
+        return CfgError(problem, place=place, remedy="keep the checkpoint in that port")
+    meant = nearest(section.type, LAYERS)
+    return CfgError(
+        f"[{section.type}] is not a layer that can be converted",
+        place=place,
+        remedy=f"did you mean [{meant}]?" if meant else f"known are {', '.join(sorted(LAYERS))}",
+    )
 
 
 def render_cfg(net: Net, layers: Sequence[Layer]) -> str:

@@ -7,13 +7,14 @@ one engine computes, with a remark for each difference that matters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
 from converter.darknet.cfg import Option, Section
 from converter.darknet.dialects import DIALECTS, RECOGNISED, Dialect
 from converter.darknet.layers import LAYERS, Layer
+from converter.darknet.layers.base import converters
 from converter.darknet.nodes import Net
 from converter.darknet.remark import Remark
 from converter.errors import CfgError
@@ -43,6 +44,31 @@ def read_as(sections: Sequence[Section], dialect: Dialect) -> Reading:
     reading = Reading()
     reading.sections = tuple(_section(section, dialect, reading) for section in sections)
     return reading
+
+
+def misspelled(reading: Reading) -> Iterator[Remark]:
+    """Options that no engine reads, and whose names are near one that some do."""
+    skipped = {option.line: option for option in reading.skipped}
+    for section in reading.sections if skipped else ():
+        for option in section.options:
+            if option.line in skipped and not readers(section.type, option.key):
+                meant = nearest(option.key, _known(section.type))
+                if meant:
+                    problem = f"is read by no engine: did you mean {meant}?"
+                    yield option.remark(problem)
+
+
+def _known(section: str) -> set[str]:
+    records = [DIALECTS[name] for name in RECOGNISED]
+    tables = (t for r in records for t in (r.sections.get(section, {}), r.common))
+    return {key for table in tables for key in table}
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The one of ``known`` that is nearly ``word``; None if there is none."""
+    from difflib import get_close_matches  # late: rarely needed
+
+    return next(iter(get_close_matches(word, known, n=1, cutoff=0.8)), None)
 
 
 def is_unknown_function(option: Option) -> bool:
@@ -76,10 +102,9 @@ def _says(section: Section, option: Option) -> bool:
     if cls is None or found is None or section.find(option.key) is not option:
         return False
     try:
-        alone = cls.from_section(replace(section, options=(option,)))
+        return bool(converters(cls)[found.name](option) != found.default)
     except CfgError:
         return True
-    return bool(getattr(alone, found.name) != found.default)
 
 
 def layer_class(section: str) -> type[Layer] | None:
@@ -122,11 +147,12 @@ def _option(
     kind = dialect.kind(section.type, option.key)
     if kind is None:
         reading.skipped.append(option)
-        if not matters(section, option):
+        serious = matters(section, option)
+        if serious or (_field(section, option) and _says(section, option)):
+            text = f"{dialect.engine} ignores {option.key}={option.value}"
+            reading.remarks.append(Remark(text=text, line=option.line, serious=serious))
+        if not serious:
             yield option
-            return
-        text = f"{dialect.engine} ignores {option.key}={option.value}"
-        reading.remarks.append(Remark(text=text, line=option.line))
     elif option.key in FUNCTIONS and option.text not in dialect.activations:
         yield _relu(option, dialect, reading)
     elif kind == "int" and "," in option.value:

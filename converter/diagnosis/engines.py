@@ -124,12 +124,11 @@ def _with_relu(section: Section, dialect: Dialect) -> Section:
 
 
 def _remark(error: DarknetError) -> Remark:
-    """A refusal as one of the reasons: its place is there a number."""
+    """A refusal as one of the reasons: without remedy, its line as a number."""
     line = None
     if error.place and error.place.startswith("line "):
         line = int(error.place.removeprefix("line ").partition(",")[0])
-    remedy = f" ({error.remedy})" if error.remedy else ""
-    return Remark(text=f"{error.message}{remedy}", line=line)
+    return Remark(text=error.message, line=line)
 
 
 def _verdict(one: _Read, reference: _Read, sections: tuple[Section, ...]) -> Verdict:
@@ -137,7 +136,7 @@ def _verdict(one: _Read, reference: _Read, sections: tuple[Section, ...]) -> Ver
         return Verdict(answer="refuses", reasons=one.refusals)
     notes = (*_unknown_functions(one.dialect, sections), *_notes(one.network, one.dialect))
     if one is reference or reference.network is None:
-        return Verdict(answer="runs", reasons=notes)
+        return Verdict(answer="runs", reasons=(*one.reading.remarks, *notes))
     reasons = [*_other_options(one, reference, sections), *_other_layers(one, reference)]
     if not reasons:
         return Verdict(answer="runs", reasons=notes)
@@ -156,7 +155,7 @@ def _notes(network: Network, dialect: Dialect) -> Iterator[Remark]:
     """What an engine makes of the same maps otherwise."""
     for node in network.outputs:
         kind = getattr(node.layer, "nms_kind", "default")
-        if kind != "default" and dialect.strict and not dialect.nms_kinds:
+        if kind != "default" and not dialect.nms_kinds:
             text = f"{dialect.engine} compares boxes by their overlap, not as nms_kind={kind} says"
             yield Remark(text=text, line=node.layer.line, serious=False)
 

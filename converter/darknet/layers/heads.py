@@ -6,7 +6,7 @@ boxes, and its part of an exported graph are its own business, in its class.
 
 import typing
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from converter.darknet.cfg import Section
@@ -147,8 +147,9 @@ class MaskedHead(AnchorHead):
     num: int = 1
     mask: tuple[int, ...] = ()
     anchors: tuple[float, ...] = ()
-    nms_kind: str = "default"
-    beta_nms: float = 0.6
+    # Which boxes are kept: the network is the same.
+    nms_kind: str = field(default="default", metadata={"network": False})
+    beta_nms: float = field(default=0.6, metadata={"network": False})
 
     def remarks(self, section: Section) -> Iterator[Remark]:
         """And what does not fit of ``num``, ``mask`` and ``anchors``."""
