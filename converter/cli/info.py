@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
 
+from converter.cli import engine_cfg
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser
+from converter.cli.parser import CommandParser, add_cfg_out, require_both
 from converter.darknet.dialects import DIALECTS
+from converter.darknet.evidence import by_cfg
+from converter.darknet.network import read_cfg
 from converter.darknet.nodes import Node
-from converter.errors import printable
+from converter.errors import CfgError, NetworkError, UsageError, printable
 from converter.operations.info import Info, LayerInfo, describe
+from converter.options import Silu
 
 _COLUMNS = "{:>5}  {:18}{:>7}  {:22}{:>16} -> {:16}{:>12}{:>10}  {}"
 
@@ -20,7 +26,13 @@ def make_parser(program: str) -> CommandParser:
     parser = CommandParser(
         program,
         "Show what a .cfg, .weights or .safetensors file is, layer by layer.",
-        ("yolov3.cfg", "yolov3.weights", "yolov3.safetensors --json"),
+        (
+            "yolov3.cfg",
+            "yolov3.weights",
+            "yolov3.safetensors --json",
+            "yolov4.cfg --engines",
+            "yolov4.cfg --cfg-out new.cfg --for hank-ai",
+        ),
     )
     parser.add_argument("file", metavar="FILE", help=".cfg, .weights or .safetensors file")
     parser.add_argument(
@@ -29,17 +41,90 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "--dialect", choices=tuple(DIALECTS), help="whose darknet it is for (default: detected)"
     )
+    parser.add_argument(
+        "--engines", action="store_true",
+        help="of a .cfg: which engines run it, and whether as the same network",
+    )  # fmt: skip
+    add_cfg_out(parser, "write the network's cfg there, as --for takes it")
+    parser.add_argument(
+        "--silu", choices=get_args(Silu), help="what activation=silu means, for --cfg-out"
+    )
+    parser.add_argument("--force", action="store_true", help="replace an existing --cfg-out")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what is in the file; the exit code."""
+    require_both(arguments)
+    if arguments.engines:
+        return _compare(arguments)
+    if arguments.cfg_out:
+        return _rewrite(arguments)
     info = describe(arguments.file, cfg=arguments.cfg, dialect=arguments.dialect)
     if arguments.json:
         print_json(info.as_dict())
         return 0
     for line in _lines(info):
         print(printable(line))
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    """Print what each engine does with a cfg; the exit code."""
+    from converter.diagnosis.engines import compare_engines  # late: for those who ask for it
+
+    engines = compare_engines(_text(arguments.file), arguments.dialect)
+    if arguments.json:
+        print_json({"schema": 1, **engines.as_dict()})
+        return 0
+    print(printable(f"{arguments.file}, compared with {DIALECTS[engines.reference].engine}:"))
+    for name, verdict in engines.verdicts.items():
+        print(f"{name:10}{verdict.answer}")
+        for reason in verdict.reasons:
+            print(printable(f"{'':10}line {reason.line}: {reason.text}"))
+    return 0
+
+
+def _text(file: str) -> str:
+    """The text of a cfg.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if Path(file).suffix != ".cfg":
+        raise UsageError("--engines is about a .cfg", remedy="give the cfg")
+    try:
+        return read_cfg(file)
+    except CfgError as error:
+        error.path = file
+        raise
+
+
+def _rewrite(arguments: argparse.Namespace) -> int:
+    """Write a cfg as another engine takes it; the exit code."""
+    if not arguments.engine:
+        raise UsageError("--cfg-out needs an engine", remedy="say whose with --for")
+    try:
+        if Path(arguments.file).suffix == ".cfg":
+            text = read_cfg(arguments.file)
+            dialect = arguments.dialect or by_cfg(text)
+        else:
+            info = describe(arguments.file, cfg=arguments.cfg, dialect=arguments.dialect)
+            if info.network is None:
+                raise info.problem or UsageError("is of no known network", path=arguments.file)
+            text, dialect = info.network.text, info.dialect
+        data = engine_cfg.rewritten(arguments, text, dialect, arguments.silu)
+    except (CfgError, NetworkError) as error:
+        error.path = error.path or arguments.file
+        raise
+    engine_cfg.check(arguments, data, arguments.file, arguments.cfg)
+    engine_cfg.write(arguments, data)
+    facts = {"output": arguments.cfg_out, "engine": arguments.engine, "dialect": dialect}
+    if arguments.json:
+        print_json({"schema": 1, **facts})
+    else:
+        name = DIALECTS[arguments.engine].engine
+        print(printable(f"{arguments.cfg_out}: the same network, as {name} takes it"))
     return 0
 
 

@@ -11,8 +11,10 @@ from typing import Any, Literal
 from converter.checkpoint import payload
 from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus, require_way_back
 from converter.checkpoint.metadata import NetworkUnknown
-from converter.darknet.dialects import DEFAULT
-from converter.darknet.network import Network, read_network, render_cfg
+from converter.darknet.dialects import DialectName
+from converter.darknet.evidence import read_as_known
+from converter.darknet.network import render_cfg
+from converter.darknet.rewrite import rewrite
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.hashing import sha256_of
 from converter.files.source import opened
@@ -67,6 +69,7 @@ def revert(
     cfg: PathLike | None = None,
     dialect: DialectChoice = "auto",
     cfg_out: PathLike | None = None,
+    engine: DialectName | None = None,
     verify: bool = True,
     dry_run: bool = False,
     force: bool = False,
@@ -79,8 +82,9 @@ def revert(
         checkpoint: a .safetensors file.
         output: the .weights file; default: ``checkpoint`` with that suffix.
         cfg: the network, for a file that does not say which it is.
-        dialect: whose darknet it is for, for such a file; "auto" is pjreddie.
+        dialect: whose darknet it is for, for such a file; "auto": who knows all of the cfg.
         cfg_out: also write the network's cfg there, in our own words.
+        engine: whose darknet ``cfg_out`` is for; default: that of the checkpoint.
         verify: read the output back and compare every value.
         dry_run: plan only.
         force: replace an output that is another file, and accept values that were once rounded.
@@ -103,6 +107,7 @@ def revert(
             payload.require_all(tensors, plan)
         return _done("dry run", target, stored, "", verified=False)
     require_other(target, checkpoint, cfg)
+    text = _cfg(plan, engine) if cfg_out is not None else b""
     if cfg_out is not None:
         require_other(cfg_out, checkpoint, cfg, target)
     there = os.path.lexists(target)
@@ -115,7 +120,7 @@ def revert(
         )
     if current is not None:
         remove_leftovers(target)
-        _write_cfg(cfg_out, plan.network, force=force)
+        _write_cfg(cfg_out, text, force=force)
         return _done("up to date", target, stored, current, verified=True)
     with replacing(target, plan.size) as file:
         with stored.tensors() as tensors:
@@ -123,15 +128,16 @@ def revert(
         file.flush()
         if verify and not _is_equal(Path(file.name), stored):
             raise OutputError("does not hold what was written to it", path=target)
-        _write_cfg(cfg_out, plan.network, force=force)
+        _write_cfg(cfg_out, text, force=force)
     return _done("converted", target, stored, written, verified=verify)
 
 
 def _open(path: Path, cfg: PathLike | None, dialect: DialectChoice, *, force: bool) -> Checkpoint:
     """The checkpoint, if it can go back."""
-    network = None if cfg is None else read_network(cfg)
+    wanted = None if dialect == "auto" else dialect
+    network = None if cfg is None else read_as_known(cfg, wanted)
     try:
-        stored = Checkpoint.open(path, network, DEFAULT if dialect == "auto" else dialect)
+        stored = Checkpoint.open(path, network)
         if dialect not in ("auto", stored.plan.dialect):
             raise UsageError(
                 f"--dialect {dialect} contradicts the checkpoint, which is {stored.plan.dialect}"
@@ -173,10 +179,17 @@ def _is_equal(weights: Path, stored: Checkpoint) -> bool:
         )
 
 
-def _write_cfg(path: PathLike | None, network: Network, *, force: bool) -> None:
+def _cfg(plan: Plan, engine: DialectName | None) -> bytes:
+    """The network's cfg: in our own words, or its own as ``engine`` takes it."""
+    network = plan.network
+    if engine is not None:
+        return rewrite(network.text, plan.dialect, engine).encode()
+    return render_cfg(network.net, [node.layer for node in network.nodes]).encode()
+
+
+def _write_cfg(path: PathLike | None, text: bytes, *, force: bool) -> None:
     if path is not None:
-        text = render_cfg(network.net, [node.layer for node in network.nodes])
-        write_whole(Path(path), text.encode(), force=force)
+        write_whole(Path(path), text, force=force)
 
 
 def _done(

@@ -18,7 +18,8 @@ from converter import UsageError, convert, revert
 from converter.darknet.network import parse_network
 from converter.errors import NetworkError
 from yolov3 import FPN, Darknet53, DarknetModel, YOLOv3, load, save
-from yolov3.detection.image import prepare, read
+from yolov3.detection.image import read
+from yolov3.detection.prepare import prepare
 from yolov3.parity.engines import Darknet
 from yolov3.saving import write_checkpoint
 

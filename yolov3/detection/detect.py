@@ -18,8 +18,9 @@ from yolov3.backbone import Darknet53
 from yolov3.base import FromDarknet
 from yolov3.detection.decode import decode, require_boxes
 from yolov3.detection.detections import Classes, Detections
-from yolov3.detection.image import Picture, Pixels, inner_size, prepare, read
+from yolov3.detection.image import Picture, Pixels, read
 from yolov3.detection.nms import Overlap, iou, measure, suppress
+from yolov3.detection.prepare import inner_size, prepare
 from yolov3.model import YOLOv3
 from yolov3.neck import ArticleFPN
 
@@ -225,9 +226,12 @@ class Detector:
         where, labels = suppress(relative.numpy(), probabilities.numpy(), self._nms, self._overlap)
         pixels = relative[where].double() * torch.tensor([shape[1], shape[0]] * 2)
         xy, wh = pixels[:, :2], pixels[:, 2:]
+        corners = torch.cat([xy - wh / 2, xy + wh / 2], 1)
+        if DIALECTS[self._loaded.dialect].clips:
+            corners = corners.clamp(torch.zeros(4), torch.tensor([shape[1], shape[0]] * 2))
         chosen = torch.from_numpy(labels)
         return Detections(
-            boxes=torch.cat([xy - wh / 2, xy + wh / 2], 1).float(),
+            boxes=corners.float(),
             scores=probabilities[where, chosen],
             labels=chosen,
             names=tuple(self.names[label] for label in labels.tolist()),

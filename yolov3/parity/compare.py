@@ -23,7 +23,8 @@ from yolov3.base import in_float32
 from yolov3.blocks import set_batch_norm
 from yolov3.darknet import DarknetModel
 from yolov3.detection.detect import usual_resize
-from yolov3.detection.image import Picture, prepare, read
+from yolov3.detection.image import Picture, read
+from yolov3.detection.prepare import prepare
 from yolov3.loading import Model, load
 from yolov3.parity.engine_bugs import excuse
 from yolov3.parity.engines import Darknet, OpenCV

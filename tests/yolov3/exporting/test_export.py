@@ -18,7 +18,8 @@ from converter import CheckpointError, OutputError, UsageError, convert
 from converter.darknet.network import parse_network
 from converter.errors import NetworkError
 from yolov3 import DarknetModel, load
-from yolov3.detection.image import prepare, read
+from yolov3.detection.image import read
+from yolov3.detection.prepare import prepare
 from yolov3.exporting import writers
 from yolov3.exporting.export import export
 from yolov3.exporting.modules import Boxes
