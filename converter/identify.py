@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +13,8 @@ from converter.darknet import evidence
 from converter.darknet.cfg import parse_cfg
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
-from converter.darknet.network import Network, read_cfg, read_layers, read_network
-from converter.errors import NetworkError, WeightsError
+from converter.darknet.network import Network, read_cfg, read_layers
+from converter.errors import CfgError, NetworkError, WeightsError
 from converter.files.source import Source, companion
 from converter.options import PathLike
 from converter.plan import SizeMismatch
@@ -59,14 +60,14 @@ def identify(
     path = Path(cfg) if cfg is not None else companion(source.path, ".cfg")
     assumed: Mapping[str, Any] = {}
     if path is None:
-        network, how, assumed = _recognise(source, dialect or DEFAULT)
+        text, how, assumed = _recognise(source, dialect or DEFAULT)
+        choice = evidence.choose(text, source.head, source.size, dialect)
     else:
-        network = _read(path, source)
+        choice = _choose(path, source, dialect)
         how = str(path) if cfg is not None else f"{path}, found beside the weights"
-    choice = evidence.choose(network, source.head, source.size, dialect)
     return Identity(
         header=Header.decode(source.head, choice.dialect),
-        network=network,
+        network=choice.network,
         dialect=choice.dialect,
         how=how,
         cfg=path,
@@ -90,18 +91,23 @@ def explaining(source: Source) -> Iterator[None]:
         raise explain(mismatch, source) from mismatch
 
 
-def _read(path: Path, source: Source) -> Network:
+def _choose(path: Path, source: Source, dialect: DialectName | None) -> evidence.Choice:
+    """The engine whose cfg is in ``path``."""
     try:
-        return read_network(path)
+        text = read_cfg(path)
+        return evidence.choose(text, source.head, source.size, dialect)
     except NetworkError as error:
         from converter.diagnosis.explain import explain_heads  # late: rarely needed
 
-        layers = read_layers(parse_cfg(read_cfg(path)))
-        raise explain_heads(error, *layers, source) from error
+        error.path = os.fspath(path)
+        raise explain_heads(error, *read_layers(parse_cfg(text)), source) from error
+    except CfgError as error:
+        error.path = os.fspath(path)
+        raise
 
 
-def _recognise(source: Source, dialect: DialectName) -> tuple[Network, str, Mapping[str, Any]]:
-    """The known network that has as many floats; in words; and what they do not tell."""
+def _recognise(source: Source, dialect: DialectName) -> tuple[str, str, Mapping[str, Any]]:
+    """The cfg of the known network that has as many floats; in words; and what they leave open."""
     from converter.diagnosis.architectures import recognise  # late: only without a cfg
 
     header = Header.decode(source.head, dialect)
@@ -120,4 +126,4 @@ def _recognise(source: Source, dialect: DialectName) -> tuple[Network, str, Mapp
         f"{match}, recognised by the {floats:,} floats of the file; anchors and input size"
         f" ({match.architecture.size}) are assumed to be as published"
     )
-    return match.network, how, match.assumed
+    return match.network.text, how, match.assumed

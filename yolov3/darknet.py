@@ -6,7 +6,7 @@ from typing import Self
 import torch
 from torch import nn
 
-from converter.darknet.dialects import DialectName
+from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.layers import Misfit, container
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.network import Network
@@ -29,15 +29,15 @@ class DarknetModel(FineTuning, Pretrained):
     Args:
         network: the network.
         dialect: whose engine to follow where the two differ: the output of [region], the arrays of
-            [batchnorm] and [rnn].
+            [batchnorm] and [rnn]. Default: the one that the network was read as.
 
     Raises:
         NetworkError: a layer does not run exactly in PyTorch; with its name, line and the reason.
     """
 
-    def __init__(self, network: Network, dialect: DialectName = "pjreddie") -> None:
+    def __init__(self, network: Network, dialect: DialectName | None = None) -> None:
         super().__init__()
-        self.dialect = dialect
+        self.dialect = dialect = dialect or network.dialect or DEFAULT
         self._follow(network)
         for node in network.nodes:
             _require_runnable(network, node, dialect)

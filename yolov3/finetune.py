@@ -83,7 +83,7 @@ class FineTuning(FromDarknet):
         max_batches; so it is 0, as ``darknet partial`` writes it (pj examples/darknet.c:187 loads
         with ``clear``, network.c:59).
         """
-        self._set_network(parse_network(text))
+        self._set_network(parse_network(text, self.network.dialect))
         if self.metadata is not None:
             header = replace(self.metadata.header, seen=0)
             self.metadata = replace(self.metadata, header=header)

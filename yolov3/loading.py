@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from converter.checkpoint.checkpoint import Checkpoint
-from converter.darknet.dialects import DEFAULT, DialectName
-from converter.darknet.network import read_network
+from converter.darknet.dialects import DialectName
+from converter.darknet.evidence import read_as_known
 from converter.options import BatchNormRule, PathLike
 from yolov3.backbone import Darknet53
 from yolov3.base import native_plan
@@ -32,7 +32,7 @@ def load(
     strict: bool = True,
     *,
     cfg: PathLike | None = None,
-    dialect: DialectName = DEFAULT,
+    dialect: DialectName | None = None,
 ) -> Model:
     """The model of a checkpoint, in eval mode, with every tensor accounted for.
 
@@ -48,7 +48,7 @@ def load(
             article's wiring); the rest is freshly initialised, and ``model.missing`` names it.
         cfg: the network, for a file that does not say which it is, as safetensors' own
             ``save_file`` leaves it behind. The names of its tensors tell its family.
-        dialect: whose darknet such a file is for.
+        dialect: whose darknet such a file is for; default: the one that knows all of the cfg.
 
     Returns:
         A ``YOLOv3``, a ``Darknet53`` for a backbone file, or for family generic a
@@ -59,6 +59,6 @@ def load(
         CfgError, NetworkError: ``cfg`` is not one of Darknet.
     """
     file = Path(path, FILE_NAME) if os.path.isdir(path) else path
-    stored = Checkpoint.open(file, None if cfg is None else read_network(cfg), dialect)
+    stored = Checkpoint.open(file, None if cfg is None else read_as_known(cfg, dialect))
     model_class = _CLASSES[native_plan(stored.plan).naming.model]
     return model_class.from_checkpoint(stored, bn, device, dtype, strict)

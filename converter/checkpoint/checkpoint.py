@@ -14,7 +14,7 @@ from converter.checkpoint.metadata import Metadata, NetworkUnknown, false_claim
 from converter.checkpoint.reader import Tensors
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
-from converter.darknet.network import Network, parse_network
+from converter.darknet.network import Network, parse_network, reread
 from converter.errors import (
     CfgError,
     CheckpointError,
@@ -49,15 +49,12 @@ class Checkpoint:
     claims: Metadata | None
 
     @classmethod
-    def open(
-        cls, path: PathLike, network: Network | None = None, dialect: DialectName = DEFAULT
-    ) -> Self:
+    def open(cls, path: PathLike, network: Network | None = None) -> Self:
         """The checkpoint at ``path``.
 
         Args:
             path: a safetensors file.
-            network: what its tensors are of; default: what it says itself.
-            dialect: whose darknet it is for, if it does not say that itself.
+            network: what its tensors are of, as an engine reads it; default: what it says itself.
 
         Raises:
             NetworkUnknown: it does not say which network it is of, and none is given.
@@ -65,16 +62,14 @@ class Checkpoint:
                 its tensors are of no scheme.
             FamilyError: ``network`` is not of the scheme that it says it has.
         """
-        return cls.of(read_contents(path), network, dialect)
+        return cls.of(read_contents(path), network)
 
     @classmethod
-    def of(
-        cls, contents: Contents, network: Network | None = None, dialect: DialectName = DEFAULT
-    ) -> Self:
+    def of(cls, contents: Contents, network: Network | None = None) -> Self:
         """The same of a file whose header was read."""
         try:
             if network is not None and "schema" not in contents.metadata:
-                plan = plan_for(contents.names, network, dialect)
+                plan = plan_for(contents.names, network, network.dialect or DEFAULT)
                 return cls(contents=contents, plan=plan, dtype=_dtype(contents), claims=None)
             claims = Metadata.decode(contents.metadata)
             _require_dtype(claims, contents)
@@ -82,7 +77,7 @@ class Checkpoint:
                 plan = _plan_by_itself(claims)
                 _require_truth(claims, plan, contents.names)
             else:
-                plan = _plan(claims, network)
+                plan = _plan(claims, reread(network, claims.reading))
                 claims = _metadata_of(claims, plan)
         except DarknetError as error:
             error.path = error.path or os.fspath(contents.path)
@@ -206,7 +201,7 @@ def _plan(claims: Metadata, network: Network) -> Plan:
 def _plan_by_itself(claims: Metadata) -> Plan:
     """The plan of the network that a checkpoint says it is of."""
     try:
-        network = parse_network(claims.cfg)
+        network = parse_network(claims.cfg, claims.reading)
     except (CfgError, NetworkError) as error:
         raise false_claim("cfg", _reason(error)) from error
     count = len(network.nodes)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from converter.darknet.dialects import DEFAULT, DIALECTS
+from converter.darknet.dialects import DIALECTS
 from converter.errors import UsageError
 from converter.version import TOOL
 
@@ -47,8 +47,7 @@ def add_network_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--dialect",
         choices=tuple(DIALECTS),
-        default=DEFAULT,
-        help=f"whose darknet such a checkpoint is for (default: {DEFAULT})",
+        help="whose darknet such a checkpoint is for (default: the one that knows all of the cfg)",
     )
 
 

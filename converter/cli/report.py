@@ -8,7 +8,7 @@ from pathlib import Path
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.cli.output import print_json
 from converter.cli.parser import CommandParser
-from converter.darknet.network import read_network
+from converter.darknet.evidence import read_as_known
 from converter.errors import UsageError, printable
 from converter.operations.convert import convert
 from converter.report import check_target, write_report
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output) if arguments.output else source.with_suffix(".html")
     check_target(output, source, arguments.cfg)
     if is_checkpoint(source):
-        network = read_network(arguments.cfg) if arguments.cfg else None
+        network = read_as_known(arguments.cfg) if arguments.cfg else None
         stored = Checkpoint.open(source, network)
         plan, meta, verified = stored.plan, stored.metadata, restores(stored)
     else:

@@ -131,11 +131,11 @@ class Option:
 
     def remark(self, problem: str) -> Remark:
         """What is to be said of this option, which is read all the same."""
-        return Remark(text=f"{self.key}={_shown(self.value)} {problem}", line=self.line)
+        return Remark(text=f"{self.key}={shown(self.value)} {problem}", line=self.line)
 
     def error(self, problem: str, remedy: str | None = None) -> CfgError:
         """The refusal of this option."""
-        text = f"{self.key}={_shown(self.value)} {problem}"
+        text = f"{self.key}={shown(self.value)} {problem}"
         return CfgError(text, place=f"line {self.line}", remedy=remedy)
 
 
@@ -242,13 +242,13 @@ def _section_type(line: str, number: int) -> tuple[str, str | None]:
     if not name.endswith("]") or len(name) < 3:
         # The whole line would be its name: pj parser.c:907, AB :1816.
         raise CfgError(
-            f"{_shown(line)} is not a section",
+            f"{shown(line)} is not a section",
             place=f"line {number}",
             remedy="write [type], and each option on a line of its own",
         )
     doubt = None
     if "#" in line or ";" in line:
-        doubt = f"{_shown(line)} is a section that no engine knows: the comment is part of its name"
+        doubt = f"{shown(line)} is a section that no engine knows: the comment is part of its name"
     return ALIASES.get(name[1:-1], name[1:-1]), doubt
 
 
@@ -257,18 +257,19 @@ def _option(line: str, number: int) -> tuple[Option | None, str | None]:
     key, equals, value = line.partition("=")
     key, value = _squeeze(key), value.strip()
     if equals and not value:
-        return None, f"{_shown(key)}= has no value: both engines skip the line"
+        return None, f"{shown(key)}= has no value: both engines skip the line"
     if not key:
-        return None, f"{_shown(line)} has no key: both engines ignore it"
+        return None, f"{shown(line)} has no key: both engines ignore it"
     doubt = None
     if not equals:
-        doubt = f"{_shown(key)} has no '=', and so no value: both engines take the default"
+        doubt = f"{shown(key)} has no '=', and so no value: both engines take the default"
     elif ("=" in value or "[" in value) and _SECOND.search(_COMMENT.sub("", value)):
-        doubt = f"{_shown(line)} holds more than one option: both engines read the first alone"
+        doubt = f"{shown(line)} holds more than one option: both engines read the first alone"
     return Option(key=key, value=value, line=number), doubt
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """``text`` for a message, at most 60 characters of it."""
     return text if len(text) <= 60 else text[:57] + "..."
 
 

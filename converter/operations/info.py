@@ -17,7 +17,7 @@ from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers.heads import AnchorHead
 from converter.darknet.names import read_names
-from converter.darknet.network import Network, read_network
+from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 from converter.darknet.remark import Remark
 from converter.diagnosis.health import Anomaly, Survey
@@ -213,8 +213,8 @@ def describe(
 
 
 def _of_cfg(path: Path, dialect: DialectName | None) -> Info:
-    network = read_network(path)
-    wrote = dialect or evidence.by_cfg(network)
+    network = evidence.read_as_known(path, dialect)
+    wrote = network.dialect or DEFAULT
     info = Info(kind="cfg", path=path, size=path.stat().st_size, network=network, dialect=wrote)
     info.family = native_naming(network).family
     names = companion(path.with_suffix(""), ".names")

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from converter.checkpoint import payload
 from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus, require_way_back
 from converter.checkpoint.metadata import NetworkUnknown
-from converter.darknet.dialects import DEFAULT
-from converter.darknet.network import Network, read_network, render_cfg
+from converter.darknet.evidence import read_as_known
+from converter.darknet.network import Network, render_cfg
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.hashing import sha256_of
 from converter.files.source import opened
@@ -79,7 +79,7 @@ def revert(
         checkpoint: a .safetensors file.
         output: the .weights file; default: ``checkpoint`` with that suffix.
         cfg: the network, for a file that does not say which it is.
-        dialect: whose darknet it is for, for such a file; "auto" is pjreddie.
+        dialect: whose darknet it is for, for such a file; "auto": who knows all of the cfg.
         cfg_out: also write the network's cfg there, in our own words.
         verify: read the output back and compare every value.
         dry_run: plan only.
@@ -129,9 +129,10 @@ def revert(
 
 def _open(path: Path, cfg: PathLike | None, dialect: DialectChoice, *, force: bool) -> Checkpoint:
     """The checkpoint, if it can go back."""
-    network = None if cfg is None else read_network(cfg)
+    wanted = None if dialect == "auto" else dialect
+    network = None if cfg is None else read_as_known(cfg, wanted)
     try:
-        stored = Checkpoint.open(path, network, DEFAULT if dialect == "auto" else dialect)
+        stored = Checkpoint.open(path, network)
         if dialect not in ("auto", stored.plan.dialect):
             raise UsageError(
                 f"--dialect {dialect} contradicts the checkpoint, which is {stored.plan.dialect}"

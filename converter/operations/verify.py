@@ -17,7 +17,7 @@ from converter.darknet.dialects import DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers import Layer
 from converter.darknet.names import read_names
-from converter.darknet.network import Network, read_network
+from converter.darknet.network import Network, read_network, reread
 from converter.errors import WeightsError
 from converter.files.hashing import Hashing
 from converter.files.source import Source, opened
@@ -150,7 +150,8 @@ def _shown(value: object) -> str:
 def _network(said: Network, true: Network, cfg: PathLike | None) -> Claim:
     if cfg is None:
         return Claim(name="network", ok=None, text="its own cfg was believed: --cfg compares it")
-    difference = next(_differences(said, true), None)
+    # With all options of both: which of them count is the same for both, once they are equal.
+    difference = next(_differences(reread(said, None), true), None)
     text = f"differs from {os.fspath(cfg)}: {difference}" if difference else ""
     return Claim(name="network", ok=difference is None, text=text)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from converter.darknet.dialects import DEFAULT, DialectName
+from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
 from converter.darknet.layers import container
 from converter.darknet.layers.heads import Boxes, Head
 from converter.darknet.nodes import Node
@@ -23,6 +23,9 @@ def require_boxes(heads: Sequence[Node], dialect: DialectName) -> None:
         problem = "gives no boxes"
         if isinstance(head.layer, Head):
             problem = head.layer.boxes_problem(dialect) or ""
+        of = DIALECTS[dialect].boxes_of
+        if of is not None and head.layer.type not in of:
+            problem = f"{DIALECTS[dialect].engine} reports no boxes of [{head.layer.type}]"
         if problem:
             raise NetworkError(
                 problem,

@@ -225,9 +225,12 @@ class Detector:
         where, labels = suppress(relative.numpy(), probabilities.numpy(), self._nms, self._overlap)
         pixels = relative[where].double() * torch.tensor([shape[1], shape[0]] * 2)
         xy, wh = pixels[:, :2], pixels[:, 2:]
+        corners = torch.cat([xy - wh / 2, xy + wh / 2], 1)
+        if DIALECTS[self._loaded.dialect].clips:
+            corners = corners.clamp(torch.zeros(4), torch.tensor([shape[1], shape[0]] * 2))
         chosen = torch.from_numpy(labels)
         return Detections(
-            boxes=torch.cat([xy - wh / 2, xy + wh / 2], 1).float(),
+            boxes=corners.float(),
             scores=probabilities[where, chosen],
             labels=chosen,
             names=tuple(self.names[label] for label in labels.tolist()),

@@ -138,12 +138,13 @@ def prepare(pixels: Pixels, height: int, width: int, how: Resize) -> Floats:
 
     ``letterbox`` keeps its shape and fills up with grey (pj image.c:812, AB image.c:1006),
     ``stretch`` does not, ``crop`` keeps it and cuts off what is too much (AB classifier.c:872).
+    ``opencv`` stretches as OpenCV does (HK darknet.cpp:1373).
 
     Args:
         pixels: (H, W, channels).
         height: rows of the input.
         width: columns of the input.
-        how: one of the three.
+        how: one of the four.
 
     Returns:
         (height, width, channels).
@@ -155,6 +156,10 @@ def prepare(pixels: Pixels, height: int, width: int, how: Resize) -> Floats:
         return resize(pixels, height, width)
     if how == "crop":
         return _crop(pixels, height, width)
+    if how == "opencv":
+        from yolov3.detection.linear import resize_as_opencv  # late: it stands on this module
+
+        return resize_as_opencv(pixels, height, width)
     inner_height, inner_width = inner_size(pixels.shape[:2], height, width)
     boxed = np.full((height, width, pixels.shape[2]), GREY, np.float32)
     top, left = (height - inner_height) // 2, (width - inner_width) // 2
@@ -222,7 +227,7 @@ def resize(
     # Only rows that are used; values of a pixel side by side, so that the inner loop is long.
     used, place = np.unique(np.concatenate([upper, lower]), return_inverse=True)
     share = np.repeat(share_x, channels)
-    first, second = _pick(pixels, used, left, right).reshape(2, len(used), -1)
+    first, second = pick(pixels, used, left, right).reshape(2, len(used), -1)
     part = _unit(first) * (1 - share)
     part += _unit(second) * share
 
@@ -241,7 +246,7 @@ def _positions(size: int, wanted: int, at: Indices) -> tuple[Indices, Floats]:
     return whole, place - whole.astype(np.float32)
 
 
-def _pick(pixels: Pixels, rows: Indices, *columns: Indices) -> Array:
+def pick(pixels: Pixels, rows: Indices, *columns: Indices) -> Array:
     """The pixels (len(columns), rows, columns, channels), block by block; all indices ascend."""
     channels = pixels.shape[2]
     picked = np.empty((len(columns), len(rows), len(columns[0]), channels), np.uint8)

@@ -138,7 +138,7 @@ def _model(case: Case, cfg: Path) -> DarknetModel:
     if not case.full:
         text = shrink(text, case.dialect)
         cfg.write_text(text, encoding="utf-8")
-    model = DarknetModel(parse_network(text), case.dialect).eval()
+    model = DarknetModel(parse_network(text, case.dialect), case.dialect).eval()
     set_batch_norm(model, DIALECTS[case.dialect].batch_norm)
     return model
 

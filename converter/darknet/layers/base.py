@@ -135,6 +135,10 @@ class Layer:
         """What this layer computes, as comparable facts: equal for two ways to write the same."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
 
+    def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
+        """Why ``dialect``'s engine does not load this layer, each of whose options it reads."""
+        return None
+
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Why this layer cannot run exactly in PyTorch; None if it can."""
         return None

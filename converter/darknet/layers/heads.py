@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from converter.darknet.cfg import Section
-from converter.darknet.dialects import DialectName
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
 from converter.darknet.remark import Remark
 
@@ -199,6 +199,13 @@ class MaskedHead(AnchorHead):
                 f" channels, the layer before it has {shape.c}"
             )
         return shape
+
+    def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
+        """Anchors that a strict engine writes beyond its array: HK darknet_cfg.cpp:1717."""
+        beyond = [index for index in self.used_mask if index >= self.num]
+        if DIALECTS[dialect].strict and beyond:
+            return f"it has room for num={self.num} anchors, and mask= names anchor {beyond[0]}"
+        return None
 
     def signature(self) -> dict[str, Any]:
         """With the number of anchors in place of the anchors, and without how boxes are chosen."""

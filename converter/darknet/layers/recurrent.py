@@ -174,6 +174,12 @@ class Crnn(_Elman):
         self._conv(hidden).infer(inner)
         return self._conv(output).infer(inner)
 
+    def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
+        """Pj's names where they are not read: without padding AB's assertion fails."""
+        if self.is_alexeyab or DIALECTS[dialect].kind(self.type, "output_filters"):
+            return None
+        return "without output= and hidden= its convolutions have no padding, and lose the border"
+
     def parts(self, shape: Shape, dialect: DialectName) -> dict[str, tuple[Layer, Shape]]:
         """input, self and output layer: pj parser.c:1258, AB :2295."""
         hidden, output = self.filters

@@ -161,7 +161,7 @@ def test_another_schema_is_refused_with_a_remedy(tmp_path):
     shutil.copy(path_of("plain"), path)
     data = path.read_bytes()
     path.write_bytes(data.replace(b'"schema":"1"', b'"schema":"0"'))
-    assert SCHEMA == 1
+    assert SCHEMA == 2
     assert refusal(lambda: load(path)) == (
-        f"{path}: has metadata of schema 0, this version reads 1 (update this package)"
+        f"{path}: has metadata of schema 0, this version reads 1 and 2 (update this package)"
     )

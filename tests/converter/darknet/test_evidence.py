@@ -21,9 +21,8 @@ def head(version: tuple[int, int, int] = (0, 2, 0)) -> bytes:
 
 
 def chosen(text, version=(0, 2, 0), size=None, explicit=None):
-    parsed = parse_network(text)
-    size = 20 + 4 * parsed.floats if size is None else size
-    return choose(parsed, head(version), size, explicit)
+    size = 20 + 4 * parse_network(text).floats if size is None else size
+    return choose(text, head(version), size, explicit)
 
 
 @pytest.mark.parametrize(

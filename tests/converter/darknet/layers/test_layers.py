@@ -109,10 +109,6 @@ def test_later_steps_see_the_state_of_earlier_ones():
             "ratios of height and width differ",
         ),
         (
-            [conv(), conv(), section("shortcut", from_=-2, weights_type="per_channel")],
-            "weights_type=per_channel needs weights_normalization=",
-        ),
-        (
             [conv(), conv(), section("shortcut", from_=-2, weights_type="each")],
             "weights_type=each is unknown",
         ),
