@@ -30,6 +30,7 @@ DEBIAN = Path("/usr/lib/darknet/libdarknet.so")
 # prints its stack (utils.c:343). And what it says when nothing is wrong yet.
 _EPILOGUE = re.compile(r"Assertion `0'|^\d+/\d+: |^backtrace ")
 _MESSAGE = re.compile(r"\* Error message: +(.*\S)")  # of hank-ai's, on stdout
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _CHATTER = re.compile(r"^(Loading|Saving) weights |^Total BFLOPS |^avg_outputs |^Done!")
 
 
@@ -195,7 +196,7 @@ def _end(done: subprocess.CompletedProcess[str]) -> str:
 
 def _last_words(done: subprocess.CompletedProcess[str]) -> str:
     if message := _MESSAGE.search(done.stdout):
-        return f": {message[1]}"
+        return f": {_COLOURS.sub('', message[1])}"
     *_, text = done.stderr.rpartition(f"{engine_process.LOADED}\n")
     lines = map(str.strip, text.splitlines())
     said = [line for line in lines if line and not _EPILOGUE.search(line)]
