@@ -29,6 +29,8 @@ DEBIAN = Path("/usr/lib/darknet/libdarknet.so")
 # What darknet says after it has said what is wrong: pj runs into an assert(0) (utils.c:253), AB
 # prints its stack (utils.c:343). And what it says when nothing is wrong yet.
 _EPILOGUE = re.compile(r"Assertion `0'|^\d+/\d+: |^backtrace ")
+_MESSAGE = re.compile(r"\* Error message: +(.*\S)")  # of hank-ai's, on stdout
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _CHATTER = re.compile(r"^(Loading|Saving) weights |^Total BFLOPS |^avg_outputs |^Done!")
 
 
@@ -54,7 +56,7 @@ class Limits:
 
 
 class Darknet:
-    """darknet itself, pjreddie's or AlexeyAB's, on the CPU.
+    """darknet itself, pjreddie's, AlexeyAB's or hank-ai's, on the CPU.
 
     Args:
         cfg: the network.
@@ -193,6 +195,8 @@ def _end(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+    if message := _MESSAGE.search(done.stdout):
+        return f": {_COLOURS.sub('', message[1])}"
     *_, text = done.stderr.rpartition(f"{engine_process.LOADED}\n")
     lines = map(str.strip, text.splitlines())
     said = [line for line in lines if line and not _EPILOGUE.search(line)]

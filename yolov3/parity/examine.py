@@ -116,7 +116,7 @@ def _compared(case: Case, folder: Path, limits: Limits) -> dict[str, Any]:
     except NoAnswer:
         raise
     except EngineError as error:
-        return {"result": "refused by the engine", "there": error.message}
+        return {"result": "refused by the engine", "there": _named(error, case, cfg)}
     facts = {"floats": model.network.floats_of(case.dialect), "layers": len(model.network.nodes)}
     same = None if _flipped(model) else weights.read_bytes() == saved.read_bytes()
     rows: list[Difference] = []
@@ -138,7 +138,7 @@ def _model(case: Case, cfg: Path) -> DarknetModel:
     if not case.full:
         text = shrink(text, case.dialect)
         cfg.write_text(text, encoding="utf-8")
-    model = DarknetModel(parse_network(text), case.dialect).eval()
+    model = DarknetModel(parse_network(text, case.dialect), case.dialect).eval()
     set_batch_norm(model, DIALECTS[case.dialect].batch_norm)
     return model
 
@@ -150,8 +150,13 @@ def _refused(case: Case, cfg: Path, here: str, limits: Limits) -> dict[str, Any]
     except NoAnswer:
         raise
     except EngineError as error:
-        return {"result": "refused by both", "here": here, "there": error.message}
+        return {"result": "refused by both", "here": here, "there": _named(error, case, cfg)}
     return {"result": "refused here", "here": here}
+
+
+def _named(error: EngineError, case: Case, cfg: Path) -> str:
+    """What the engine said, which knows the cfg as a temporary file."""
+    return error.message.replace(str(cfg), case.name)
 
 
 def _judged(rows: Sequence[Difference], dialect: DialectName, same: bool | None) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def shrink(text: str, dialect: DialectName) -> str:
         small = _sized(text, size)
         try:
             with torch.device("meta"):  # its weights would only cost time
-                DarknetModel(parse_network(small), dialect)
+                DarknetModel(parse_network(small, dialect), dialect)
         except DarknetError:
             continue
         return small

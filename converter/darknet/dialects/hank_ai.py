@@ -78,4 +78,5 @@ DIALECT = replace(
     # The INTER_NEAREST of darknet.cpp:1373 stands where OpenCV expects a factor: it is linear.
     resize="opencv",
     letter_box=False,  # darknet.cpp:1418
+    library_function="_Z23get_network_output_sizeRN7Darknet7NetworkE",  # darknet_network.hpp:345
 )
