@@ -32,6 +32,7 @@ class Identity:
         cfg: the file that says so; None if there is none.
         assumed: what is taken for granted of a network that was recognised.
         warning: what speaks against the dialect, if anything does.
+        doubt: that nothing speaks for it, and what another would do otherwise, if so.
     """
 
     header: Header
@@ -41,6 +42,7 @@ class Identity:
     cfg: Path | None = None
     assumed: Mapping[str, Any] = field(default_factory=dict)
     warning: str | None = None
+    doubt: str | None = None
 
 
 def identify(
@@ -73,6 +75,7 @@ def identify(
         cfg=path,
         assumed=assumed,
         warning=choice.warning,
+        doubt=choice.assumed,
     )
 
 

@@ -14,6 +14,7 @@ from converter.darknet.dialects import DIALECTS
 from converter.darknet.evidence import by_cfg
 from converter.darknet.network import read_cfg
 from converter.darknet.nodes import Node
+from converter.diagnosis.remarks import each_once
 from converter.errors import CfgError, NetworkError, UsageError, printable
 from converter.operations.info import Info, LayerInfo, describe
 from converter.options import Silu
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(info.as_dict())
         return 0
-    for line in _lines(info):
+    for line in _lines(info, verbose=arguments.verbose):
         print(printable(line))
     return 0
 
@@ -128,8 +129,8 @@ def _rewrite(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(info: Info) -> Iterator[str]:
-    yield from _facts(info)
+def _lines(info: Info, *, verbose: bool) -> Iterator[str]:
+    yield from _facts(info, verbose=verbose)
     if info.rows:
         yield ""
         yield from _table(info)
@@ -139,7 +140,7 @@ def _lines(info: Info) -> Iterator[str]:
             yield f"{name:50} {dtype:5} {' x '.join(map(str, shape))}"
 
 
-def _facts(info: Info) -> Iterator[str]:
+def _facts(info: Info, *, verbose: bool) -> Iterator[str]:
     yield f"{info.path}: .{info.kind}, {info.size:,} bytes"
     if info.how:
         yield f"network: {info.how}"
@@ -158,8 +159,9 @@ def _facts(info: Info) -> Iterator[str]:
     for key in ("tool", "source_sha256", "dtype", "complete", "lossless"):
         if key in info.metadata:
             yield f"{key}: {info.metadata[key]}"
+    yield from _skipped(info, verbose=verbose)
     yield from _classes(info)
-    yield from (f"{'warning' if r.serious else 'note'}: {r}" for r in info.remarks)
+    yield from _remarks(info)
     if info.anomalies is not None:
         yield from (
             f"warning: {anomaly.text}: no training gives that" for anomaly in info.anomalies
@@ -167,6 +169,20 @@ def _facts(info: Info) -> Iterator[str]:
         yield from () if info.anomalies else ("health: every value is plausible",)
     if info.problem:
         yield f"problem: {info.problem}"
+
+
+def _skipped(info: Info, *, verbose: bool) -> Iterator[str]:
+    skipped = info.network.skipped if info.network else ()
+    if skipped:
+        more = "" if verbose else " (-v lists them)"
+        yield f"options that {DIALECTS[info.dialect].engine} does not read: {len(skipped)}{more}"
+    for option in skipped if verbose else ():
+        yield f"  line {option.line}: {option.key}={option.value}"
+
+
+def _remarks(info: Info) -> Iterator[str]:
+    for remark, text in each_once(info.remarks):
+        yield f"{'warning' if remark.serious else 'note'}: {text}"
 
 
 def _classes(info: Info) -> Iterator[str]:

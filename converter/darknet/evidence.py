@@ -32,11 +32,19 @@ from converter.options import PathLike
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A dialect, the network as it reads it, and what speaks against it, if anything does."""
+    """Which engine a file is of.
+
+    Attributes:
+        dialect: the engine.
+        network: as it reads the cfg.
+        warning: what speaks against it, if anything does.
+        assumed: that nothing speaks for it, and what another would do otherwise, if so.
+    """
 
     dialect: DialectName
     network: Network
     warning: str | None = None
+    assumed: str | None = None
 
 
 Readings = Mapping[DialectName, Network | CfgError | NetworkError]
@@ -64,7 +72,7 @@ def choose(text: str, head: bytes, size: int, explicit: DialectName | None = Non
             f"may be of either engine, and their orders differ: {_both(signs)}",
             remedy="say which with " + " or ".join(f"--dialect {name}" for name in RECOGNISED),
         )
-    return choice
+    return choice if any(signs.values()) else replace(choice, assumed=_assumed(choice))
 
 
 def by_cfg(text: str) -> DialectName:
@@ -132,6 +140,23 @@ def _choice(dialect: DialectName, readings: Readings, signs: _Signs) -> Choice:
     if not isinstance(network, Network):
         raise network
     return Choice(dialect=dialect, network=network, warning=_warning(dialect, signs))
+
+
+def _assumed(choice: Choice) -> str | None:
+    """What the other engines would do otherwise with a network that they read the same."""
+    here = DIALECTS[choice.dialect]
+    heads = {node.layer.type for node in choice.network.outputs if node.layer.is_head}
+    for other in (DIALECTS[name] for name in RECOGNISED if name != choice.dialect):
+        differing = [
+            *([f"{other.resize} pictures"] if heads and here.resize != other.resize else []),
+            *(["leave the values of [region] in another order"] if "region" in heads else []),
+        ]
+        if differing:
+            return (
+                f"nothing in size, cfg and header says which engine wrote it: {here.engine} is"
+                f" assumed; {other.engine} would {' and '.join(differing)}"
+            )
+    return None
 
 
 def _signs(sections: Sequence[Section], readings: Readings, head: bytes, size: int) -> _Signs:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.header import Header
@@ -56,7 +57,17 @@ def report(
         refusal = serious[0].refusal()
         refusal.path = None if path is None else os.fspath(path)
         raise refusal
-    for remark in remarks[:SHOWN]:
-        log.log(logging.WARNING if remark.serious else logging.INFO, "%s", remark)
-    if len(remarks) > SHOWN:
-        log.warning("and %d more such remarks, which --json lists", len(remarks) - SHOWN)
+    texts = list(each_once(remarks))
+    for remark, text in texts[:SHOWN]:
+        log.log(logging.WARNING if remark.serious else logging.INFO, "%s", text)
+    if len(texts) > SHOWN:
+        log.warning("and %d more such remarks, which --json lists", len(texts) - SHOWN)
+
+
+def each_once(remarks: Sequence[Remark]) -> Iterator[tuple[Remark, str]]:
+    """Remarks of one text together: the first of them, and that text with the number of others."""
+    times = Counter((remark.serious, remark.text) for remark in remarks)
+    first = {(remark.serious, remark.text): remark for remark in reversed(remarks)}
+    for fact, count in times.items():
+        more = f" (and {count - 1} more lines)" if count > 1 else ""
+        yield first[fact], f"{first[fact]}{more}"

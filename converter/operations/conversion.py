@@ -15,6 +15,7 @@ from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
 from converter.checkpoint.reader import Tensors
+from converter.darknet.dialects import DIALECTS
 from converter.darknet.names import read_names
 from converter.darknet.network import Network
 from converter.darknet.remark import Remark
@@ -119,6 +120,10 @@ class Job:
             log.info("network: %s", known.how)
         if known.warning:
             log.warning("%s", known.warning)
+        if known.doubt:
+            log.info("%s", known.doubt)
+        for option in known.network.skipped:
+            log.debug("cfg line %d: %s= is not read", option.line, option.key)
         of_header = remarks.header_remarks(known.header, known.network, known.dialect)
         remarks.report(known.network.remarks, strict=self.strict, path=known.cfg)
         remarks.report(of_header, strict=self.strict, path=self.source.path)
@@ -301,6 +306,9 @@ def _report_gaps(plan: Plan) -> None:
         )
     elif plan.unfilled:
         log.warning("%d tensors of the model have no source in the file", len(plan.unfilled))
+    record = DIALECTS[plan.dialect]
+    if plan.cutoff is not None and record.whole_files:
+        log.warning("%s does not load a file that ends before its network", record.engine)
 
 
 def _with_hash(meta: Metadata, digest: str) -> Metadata:

@@ -139,6 +139,10 @@ class Info:
             "read_as": self.how,
             "family": self.family,
             "dialect": self.dialect,
+            "skipped": [
+                {"line": option.line, "key": option.key}
+                for option in (network.skipped if network else ())
+            ],
             "header": None
             if header is None
             else {

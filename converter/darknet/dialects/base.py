@@ -50,6 +50,7 @@ class Dialect:
             there is none.
         recognised: whether a file may be taken for its without being asked: its cfgs and files
             differ from those of the engines before it.
+        whole_files: whether it refuses a file that ends before its network does.
         refuses_crlf: whether a line may not end in CR LF.
         divides_by_maps: whether it stops at a network without any layer on maps of more than one
             row and column.
@@ -87,6 +88,7 @@ class Dialect:
     version: tuple[int, int, int]
     long_header_below: int | None = None
     recognised: bool = True
+    whole_files: bool = False
     refuses_crlf: bool = False
     divides_by_maps: bool = False
     sections: Mapping[str, Options]

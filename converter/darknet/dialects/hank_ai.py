@@ -35,6 +35,7 @@ DIALECT = replace(
     name="hank-ai",
     engine="hank-ai's darknet",
     author="hank-ai",
+    whole_files=True,  # weights.cpp:26
     recognised=False,  # its files equal AlexeyAB's byte for byte
     sections={
         section: _left(section, options)
