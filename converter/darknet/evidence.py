@@ -147,10 +147,11 @@ def _assumed(choice: Choice) -> str | None:
     here = DIALECTS[choice.dialect]
     heads = {node.layer.type for node in choice.network.outputs if node.layer.is_head}
     for other in (DIALECTS[name] for name in RECOGNISED if name != choice.dialect):
-        differing = [
-            *([f"{other.resize} pictures"] if heads and here.resize != other.resize else []),
-            *(["leave the values of [region] in another order"] if "region" in heads else []),
-        ]
+        differing = []
+        if heads and here.resize != other.resize:
+            differing.append(f"resize pictures by {other.resize}")
+        if "region" in heads:
+            differing.append("leave the values of [region] in another order")
         if differing:
             return (
                 f"nothing in size, cfg and header says which engine wrote it: {here.engine} is"
