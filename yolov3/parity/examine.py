@@ -61,7 +61,7 @@ class Verdict:
         same_file: whether the engine writes the file that it read; None if it need not.
         worst: the layer that is farthest from the engine's, or the first that is too far.
         relative: its relative L2 distance; None where a value is infinite or no number.
-        excused: layers that the engine is known to compute wrong.
+        excused: layers that are too far, and which the engine is known to compute wrong.
         weak: layers whose agreement says little: constant, or far from 1 in size.
     """
 
@@ -161,7 +161,7 @@ def _named(error: EngineError, case: Case, cfg: Path) -> str:
 
 def _judged(rows: Sequence[Difference], dialect: DialectName, same: bool | None) -> dict[str, Any]:
     bound = DIALECTS[dialect].parity_bound
-    held = [row for row in rows if not row.excuse]
+    held = [row for row in rows if row.relative <= bound or not row.excuse]
     far = [row for row in held if not row.relative <= bound]
     worst = far[0] if far else max(held, key=lambda row: row.relative, default=None)
     facts: dict[str, Any] = {

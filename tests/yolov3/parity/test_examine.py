@@ -103,7 +103,8 @@ def row(index: int, relative: float, **options) -> Difference:
         ([row(0, 0), row(1, 1, excuse="a bug")], True, "exact", "layer 0"),
         ([row(0, 0)], False, "differs", "layer 0"),
         ([row(0, 0, varies=False)], True, "no answer", "layer 0"),
-        ([row(0, 0, excuse="a bug")], True, "no answer", None),
+        ([row(0, 1, excuse="a bug")], True, "no answer", None),
+        ([row(0, 0, excuse="a bug")], True, "exact", "layer 0"),  # of which there is no sign
     ],
 )
 def test_the_verdict_on_layers(rows, same, result, worst):
