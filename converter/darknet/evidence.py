@@ -25,7 +25,7 @@ from converter.darknet.network import (
     read_cfg,
     taken,
 )
-from converter.darknet.reading import FUNCTIONS, counts, readers
+from converter.darknet.reading import FUNCTIONS, counts, is_implied, readers
 from converter.errors import CfgError, NetworkError, WeightsError
 from converter.options import PathLike
 
@@ -194,7 +194,8 @@ def evidence(sections: Sequence[Section]) -> Iterator[tuple[DialectName, str]]:
             yield knowing[0].name, place
         for option in section.options:
             found = _readers(section, option)
-            if len(found) == 1 and counts(section, option):
+            implied = any(is_implied(section, option, record) for record in records)
+            if len(found) == 1 and not implied and counts(section, option):
                 where = f"in line {option.line}" if index < 0 else f"of {place}"
                 yield found[0].name, f"{option.key}= {where}"
 

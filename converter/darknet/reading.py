@@ -89,6 +89,12 @@ def matters(section: Section, option: Option) -> bool:
     return bool(found and found.metadata.get("network", True)) and _says(section, option)
 
 
+def is_implied(section: Section, option: Option, dialect: Dialect) -> bool:
+    """Whether ``option`` says what is so in ``dialect``'s engine, which does not read it."""
+    other = section.find(dialect.implied.get(section.type, {}).get(option.key, ""))
+    return other is not None and other.text == option.text
+
+
 def counts(section: Section, option: Option) -> bool:
     """Whether ``option`` says something: it is of training, or not its default."""
     if _field(section, option):
@@ -147,7 +153,7 @@ def _option(
     kind = dialect.kind(section.type, option.key)
     if kind is None:
         reading.skipped.append(option)
-        serious = matters(section, option)
+        serious = matters(section, option) and not is_implied(section, option, dialect)
         if serious or (_field(section, option) and _says(section, option)):
             text = f"{dialect.engine} ignores {option.key}={option.value}"
             reading.remarks.append(Remark(text=text, line=option.line, serious=serious))

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from yolov3 import BasicConv2d, ResidualBlock
-from yolov3.blocks import set_batch_norm
+from yolov3.blocks import set_batch_norm, without_tf32
 
 
 def test_convolution_then_norm_then_slope():
@@ -62,3 +62,30 @@ class TestRules:
         set_batch_norm(other, "pjreddie-cpu")
         torch.testing.assert_close(one(x), other(x), atol=0, rtol=0)
         torch.testing.assert_close(one.running_var, other[0].running_var, atol=0, rtol=0)
+
+
+def test_the_rule_of_pjreddie_has_an_epsilon_as_some_versions_of_pytorch_demand(monkeypatch):
+    # PyTorch 2.11: "batch_norm eps must be positive, but got 0.0"
+    given: list[float] = []
+    batch_norm = torch.nn.functional.batch_norm
+
+    def strict(*arguments, eps, **options):
+        given.append(eps)
+        return batch_norm(*arguments, eps=eps, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "batch_norm", strict)
+    norm = nn.BatchNorm2d(1).eval()
+    set_batch_norm(norm, "pjreddie-cpu")
+    norm.running_var[:] = 0
+    # 2e-6 over sqrt(0) + 1e-6
+    torch.testing.assert_close(norm(torch.full((1, 1, 1, 1), 2e-6)), torch.full((1, 1, 1, 1), 2.0))
+    assert all(eps > 0 for eps in given)
+    assert given
+
+
+def test_tf32_is_off_inside_and_as_before_outside(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    with pytest.raises(KeyError), without_tf32():
+        assert not torch.backends.cudnn.allow_tf32
+        raise KeyError
+    assert torch.backends.cudnn.allow_tf32

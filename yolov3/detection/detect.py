@@ -16,6 +16,7 @@ from converter.errors import CheckpointError, ImageError, NetworkError, UsageErr
 from converter.options import DETECTOR_RESIZES, Resize
 from yolov3.backbone import Darknet53
 from yolov3.base import FromDarknet
+from yolov3.blocks import without_tf32
 from yolov3.detection.decode import decode, require_boxes
 from yolov3.detection.detections import Classes, Detections
 from yolov3.detection.image import Picture, Pixels, read
@@ -127,7 +128,8 @@ def classify(
     found: list[Classes] = []
     for part in _parts(pictures, batch):
         x = _input(loaded, [read(picture, channels) for picture in part], how)
-        scores = _class_scores(model, loaded, x).flatten(1).float().cpu()
+        with without_tf32():
+            scores = _class_scores(model, loaded, x).flatten(1).float().cpu()
         names = loaded.names or ()
         if (
             len(names) != scores.shape[1]
@@ -191,7 +193,8 @@ class Detector:
     def __call__(self, pictures: Sequence[Pixels]) -> list[Detections]:
         """What is on each of ``pictures``, (H, W, channels) of any size, computed at once."""
         x = _input(self._loaded, pictures, self._how)
-        maps = self._model(x)
+        with without_tf32():
+            maps = self._model(x)
         if self._loaded.fine_first:
             maps = maps[::-1]
         for head, raw in zip(self._heads, maps, strict=True):

@@ -64,7 +64,8 @@ class Dialect:
         mixed_sizes: what else is done there with maps of unequal size, in words.
         xnor_groups: whether a [convolutional] with ``xnor`` has the ``groups`` that it names.
         batchnorm_biases: whether a [batchnorm] section has biases in the file.
-        rnn_hidden: whether an [rnn] has a ``hidden`` size of its own.
+        implied: options that it does not read, and which other its layer has that value of: section
+            type -> key -> key.
         gru_states_first: whether a [gru]'s parts that see the state stand before those that see the
             input.
         lstm_gates: the order of an [lstm]'s parts, input, forget, output gate and new values.
@@ -101,7 +102,7 @@ class Dialect:
     mixed_sizes: str = ""
     xnor_groups: bool
     batchnorm_biases: bool
-    rnn_hidden: bool
+    implied: Mapping[str, Mapping[str, str]]
     gru_states_first: bool
     lstm_gates: str
     region_by_cell: bool

@@ -102,7 +102,8 @@ class Rnn(_Elman):
 
     def parts(self, shape: Shape, dialect: DialectName) -> dict[str, tuple[Layer, Shape]]:
         """input, self and output layer: pj parser.c:1263, AB :2300."""
-        hidden = self.hidden if DIALECTS[dialect].rnn_hidden else self.output
+        implied = DIALECTS[dialect].implied.get(self.type, {})
+        hidden = self.output if "hidden" in implied else self.hidden
         own = {1: "logistic", 2: "loggy"}.get(self.logistic, self.activation)  # AB rnn_layer.c:53
 
         def part(output: int, activation: str) -> Connected:
