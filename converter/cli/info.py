@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -94,10 +95,12 @@ def _text(file: str) -> str:
     if Path(file).suffix != ".cfg":
         raise UsageError("--engines is about a .cfg", remedy="give the cfg")
     try:
-        return read_cfg(file)
+        text = read_cfg(file)
     except CfgError as error:
         error.path = file
         raise
+    with open(file, "rb") as read:  # engines see the mark that read_cfg drops
+        return "\ufeff" * (read.read(3) == codecs.BOM_UTF8) + text
 
 
 def _rewrite(arguments: argparse.Namespace) -> int:

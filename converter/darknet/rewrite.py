@@ -12,15 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from converter.darknet.cfg import Option, Section, parse_cfg, shown
+from converter.darknet.cfg import COMMENT, Option, Section, parse_cfg, shown
 from converter.darknet.dialects import DIALECTS, Dialect, DialectName
 from converter.darknet.network import Network, as_read, crashes, network_of, parse_network, refusals
 from converter.darknet.nodes import Node
-from converter.darknet.reading import FUNCTIONS, is_unknown_function, matters
+from converter.darknet.reading import FUNCTIONS, is_unknown_function, matters, stops
 from converter.errors import CfgError, DarknetError
 from converter.options import Silu
 
-_COMMENT = re.compile(r"[#;].*")
 _PLAIN = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _SYNONYMS = {"per_layer": "per_feature"}  # AB parser.c:922
 
@@ -41,13 +40,16 @@ def rewrite(text: str, source: DialectName, target: DialectName, silu: Silu | No
     reading = as_read(text, plain, source)
     sections = tuple(_meant(section, silu) for section in reading.sections)
     network = network_of(replace(reading, sections=sections), text)
-    for refusal in (*refusals(network, target), *crashes(network, target)):
+    engine = DIALECTS[target]
+    for refusal in (
+        *refusals(network, target), *crashes(network, target), *stops(sections, engine)
+    ):  # fmt: skip
         raise refusal
     lines = text.replace("\r\n", "\n").split("\n")
-    edits = _Edits(source=DIALECTS[source], target=DIALECTS[target])
+    edits = _Edits(lines, source=DIALECTS[source], target=engine)
     for section, meant in zip(plain, sections, strict=True):
         edits.section(section, meant)
-    written = "\n".join(edits.apply(lines))
+    written = "\n".join(edits.apply())
     _require_same(network, source, written, target)
     return written
 
@@ -74,13 +76,13 @@ def _known(option: Option, silu: Silu | None) -> Option:
 class _Edits:
     """What becomes of single lines: their number, from 1 -> the lines in their place."""
 
-    def __init__(self, source: Dialect, target: Dialect) -> None:
-        self._source, self._target = source, target
+    def __init__(self, lines: list[str], source: Dialect, target: Dialect) -> None:
+        self._written, self._source, self._target = lines, source, target
         self._lines: dict[int, list[str]] = {}
 
-    def apply(self, lines: list[str]) -> Iterator[str]:
-        """``lines`` with all edits."""
-        for number, line in enumerate(lines, start=1):
+    def apply(self) -> Iterator[str]:
+        """The lines with all edits."""
+        for number, line in enumerate(self._written, start=1):
             yield from self._lines.get(number, [line])
 
     def section(self, section: Section, meant: Section) -> None:
@@ -129,7 +131,7 @@ class _Edits:
 
     def _replace(self, option: Option, value: str | None) -> None:
         """Another value in the place of a line, or none; its comment stays, on a line before it."""
-        comment = _COMMENT.search(option.value)
+        comment = COMMENT.search(option.value)
         kept = [comment[0]] if comment else []
         self._lines[option.line] = kept if value is None else [*kept, f"{option.key}={value}"]
 
@@ -142,8 +144,10 @@ class _Edits:
             for key, value in ours.items()
             if theirs.get(key, value) != value and section.find(key) is None
         ]
-        if added:
-            self._lines[section.line] = [f"[{section.type}]", *added]
+        comment = COMMENT.search(self._written[section.line - 1])
+        if added or comment:  # which not every engine takes behind the name
+            kept = [comment[0]] if comment else []
+            self._lines[section.line] = [*kept, f"[{section.type}]", *added]
 
     def _cannot(self, line: int, what: str) -> CfgError:
         return CfgError(
@@ -154,7 +158,7 @@ class _Edits:
 
 
 def _squeezed(value: str) -> str:
-    return "".join(_COMMENT.sub("", value).split())
+    return "".join(COMMENT.sub("", value).split())
 
 
 def _plainly(value: str) -> str:

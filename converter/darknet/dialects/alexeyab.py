@@ -143,6 +143,7 @@ DIALECT = Dialect(
         "region": {"max": "200"},
         "yolo": {"max": "200"},
     },
+    past_comments=frozenset({"from", "layers"}),  # parser.c:944, 1076
     strided_shortcut=False,  # parser.c:979
     mixed_sizes="its assertion stops it, and a build without assertions adds a flat prefix",
     batchnorm_biases=True,  # parser.c:2117

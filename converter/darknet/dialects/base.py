@@ -57,6 +57,7 @@ class Dialect:
         common: options of every layer.
         activations: names of those that it knows; any other becomes ReLU, unless it is strict.
         defaults: those that differ from another engine's: section type -> key -> value.
+        past_comments: lists whose items it counts beyond a ``#``.
         strict: how it refuses what it does not know; None if it ignores that.
         strided_shortcut: whether a [shortcut] adds a map of another size, every n-th pixel of it.
         shortcut_needs_normalization: whether weights_type= demands weights_normalization=.
@@ -91,6 +92,7 @@ class Dialect:
     common: Options
     activations: frozenset[str]
     defaults: Mapping[str, Mapping[str, str]]
+    past_comments: frozenset[str] = frozenset()
     strict: Strict | None = None
     strided_shortcut: bool
     shortcut_needs_normalization: bool = True

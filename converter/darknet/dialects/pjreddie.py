@@ -99,6 +99,7 @@ DIALECT = Dialect(
         "region": {"max": "30"},  # :367
         "yolo": {"max": "90"},  # :322
     },
+    past_comments=frozenset({"layers", "mask"}),  # :285, 609
     strided_shortcut=True,  # blas.c:68
     batchnorm_biases=False,  # parser.c:1122
     rnn_hidden=False,  # parser.c:225
