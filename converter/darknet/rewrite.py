@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from converter.darknet.cfg import COMMENT, Option, Section, parse_cfg, shown
 from converter.darknet.dialects import DIALECTS, Dialect, DialectName
+from converter.darknet.dialects.base import Kind
 from converter.darknet.network import Network, as_read, crashes, network_of, parse_network, refusals
 from converter.darknet.nodes import Node
 from converter.darknet.reading import FUNCTIONS, is_unknown_function, matters, stops
@@ -21,7 +22,7 @@ from converter.errors import CfgError, DarknetError
 from converter.options import Silu
 
 _PLAIN = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
-_SYNONYMS = {"per_layer": "per_feature"}  # AB parser.c:922
+_SEEMING = re.compile(r"\s*;[^#=\s]*\s*=")  # a comment that a strict engine takes for an option
 
 
 def rewrite(text: str, source: DialectName, target: DialectName, silu: Silu | None = None) -> str:
@@ -55,11 +56,13 @@ def rewrite(text: str, source: DialectName, target: DialectName, silu: Silu | No
 
 
 def _meant(section: Section, silu: Silu | None) -> Section:
-    """``section`` with a function that engines know for each that none does."""
+    """``section`` with words that more engines know, and with the function that is meant."""
     return replace(section, options=tuple(_known(option, silu) for option in section.options))
 
 
 def _known(option: Option, silu: Silu | None) -> Option:
+    if option.key == "weights_type" and option.text == "per_layer":
+        return replace(option, value="per_feature")  # the same: AB parser.c:922
     if not is_unknown_function(option):
         return option
     if option.text != "silu":
@@ -83,7 +86,8 @@ class _Edits:
     def apply(self) -> Iterator[str]:
         """The lines with all edits."""
         for number, line in enumerate(self._written, start=1):
-            yield from self._lines.get(number, [line])
+            seeming = self._target.strict and _SEEMING.match(line)
+            yield from self._lines.get(number, [line.replace(";", "#", 1) if seeming else line])
 
     def section(self, section: Section, meant: Section) -> None:
         """Edit ``section``, of which ``meant`` is what counts."""
@@ -109,12 +113,21 @@ class _Edits:
             self._replace(option, None)
         elif meant is not None and kind is not None:
             value = self._value(option, meant.value)
-            if value != (option.value if strict else option.text):
+            apart = strict and not self._has(option.line, option.key)
+            if apart or value != self._seen(option, kind):
                 self._replace(option, value)
+
+    def _seen(self, option: Option, kind: Kind) -> str:
+        """What the target sees of ``option`` as it is written."""
+        if self._target.strict:
+            return option.value.partition("#")[0].strip()
+        whole = kind == "str" or option.key in self._target.past_comments
+        return option.text if whole else _squeezed(option.value)
 
     def _value(self, option: Option, value: str) -> str:
         """How ``value``, which is ``option``'s for the source, is written for the target."""
         if option.key in FUNCTIONS:
+            value = "".join(value.split())
             if value not in self._target.activations:
                 raise self._cannot(option.line, f"{option.key}={shown(value)}")
             return value
@@ -123,11 +136,15 @@ class _Edits:
             return _squeezed(value)
         words = strict.values.get(option.key)
         if words is not None:
-            word = _SYNONYMS.get(value, value) if value not in words else value
-            if word not in words:
+            value = _squeezed(value)
+            if value not in words:
                 raise self._cannot(option.line, f"{option.key}={shown(value)}")
-            return word
-        return _plainly(value)
+            return value
+        return _plainly(COMMENT.sub("", value).strip())
+
+    def _has(self, line: int, key: str) -> bool:
+        """Whether ``key`` stands in one piece in a line."""
+        return self._written[line - 1].partition("=")[0].strip() == key
 
     def _replace(self, option: Option, value: str | None) -> None:
         """Another value in the place of a line, or none; its comment stays, on a line before it."""
@@ -145,7 +162,8 @@ class _Edits:
             if theirs.get(key, value) != value and section.find(key) is None
         ]
         comment = COMMENT.search(self._written[section.line - 1])
-        if added or comment:  # which not every engine takes behind the name
+        apart = bool(self._target.strict) and len(self._written[section.line - 1].split()) > 1
+        if added or comment or apart:  # what not every engine takes
             kept = [comment[0]] if comment else []
             self._lines[section.line] = [*kept, f"[{section.type}]", *added]
 
