@@ -57,10 +57,12 @@ def rewrite(text: str, source: DialectName, target: DialectName, silu: Silu | No
 
 def _meant(section: Section, silu: Silu | None) -> Section:
     """``section`` with words that more engines know, and with the function that is meant."""
-    return replace(section, options=tuple(_known(option, silu) for option in section.options))
+    return replace(section, options=tuple(_known(section, o, silu) for o in section.options))
 
 
-def _known(option: Option, silu: Silu | None) -> Option:
+def _known(section: Section, option: Option, silu: Silu | None) -> Option:
+    if section.find(option.key) is not option:
+        return option
     if option.key == "weights_type" and option.text == "per_layer":
         return replace(option, value="per_feature")  # the same: AB parser.c:922
     if not is_unknown_function(option):
@@ -100,6 +102,10 @@ class _Edits:
 
     def _option(self, section: Section, option: Option, meant: Option | None) -> None:
         kind, strict = self._target.kind(section.type, option.key), self._target.strict
+        if section.find(option.key) is not option:  # one before it counts
+            if strict:
+                self._replace(option, None)
+            return
         counts = meant is not None and matters(section, option)
         if kind is None and counts and meant is not None and matters(section, meant):
             raise self._cannot(option.line, f"{option.key}={shown(option.value)}")
@@ -107,7 +113,7 @@ class _Edits:
         other = section.find(beside[0]) if beside else None
         if (
             (meant is None and kind and matters(section, option))
-            or (strict and (kind is None or section.find(option.key) is not option))
+            or (strict and kind is None)
             or (beside and (other.text if other else "") not in beside[1])
         ):
             self._replace(option, None)

@@ -253,6 +253,12 @@ def test_silu_is_refused_unless_its_meaning_is_said():
     assert "--silu relu" in error.value.remedy
 
 
+def test_a_function_that_does_not_count_is_of_no_interest():
+    text = one("", "activation=silu\n")
+    assert rewrite(text, "alexeyab", "pjreddie") == text
+    assert rewrite(text, "alexeyab", "hank-ai") == one()
+
+
 def test_swish_for_silu_is_not_for_an_engine_without_it():
     with pytest.raises(DarknetError, match="activation=swish"):
         rewrite(SILU, "alexeyab", "pjreddie", "swish")
