@@ -197,7 +197,7 @@ class Detector:
             if raw[0].numel() != head.output.outputs:
                 raise NetworkError("gets a map of another size than its cfg says", place=head.place)
         size = (x.shape[2], x.shape[3])
-        decoded = decode(self._heads, maps, size, self._threshold)
+        decoded = decode(self._heads, maps, size, self._threshold, self._loaded.dialect)
         return [
             self._choose(boxes, scores, picture.shape, size)
             for picture, (boxes, scores) in zip(pictures, decoded, strict=True)

@@ -151,6 +151,7 @@ DIALECT = Dialect(
     gru_states_first=False,  # parser.c:2305
     lstm_gates="figo",  # parser.c:2313
     region_by_cell=True,  # region_layer.c:187
+    region_logistic=False,  # region_layer.c:203-219
     region_classfix=True,  # region_layer.c:389
     nms_kinds=True,  # box.c:868
     resize="stretch",  # detector.c:1633

@@ -69,6 +69,7 @@ class Dialect:
         lstm_gates: the order of an [lstm]'s parts, input, forget, output gate and new values.
         region_by_cell: whether [region] leaves its values cell by cell, and x and y without
             logistic function.
+        region_logistic: whether [region] without softmax makes its classes logistic.
         region_classfix: whether ``classfix=-1`` in [region] means something.
         nms_kinds: whether heads choose how overlaps are measured.
         boxes_of: section types whose boxes it reports; None for all heads.
@@ -102,6 +103,7 @@ class Dialect:
     gru_states_first: bool
     lstm_gates: str
     region_by_cell: bool
+    region_logistic: bool
     region_classfix: bool
     nms_kinds: bool
     boxes_of: frozenset[str] | None = None

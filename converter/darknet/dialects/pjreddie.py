@@ -106,6 +106,7 @@ DIALECT = Dialect(
     gru_states_first=True,  # parser.c:1278
     lstm_gates="ifog",  # parser.c:1268
     region_by_cell=False,  # region_layer.c:158
+    region_logistic=True,  # region_layer.c:172
     region_classfix=False,
     nms_kinds=False,
     resize="letterbox",  # examples/detector.c
