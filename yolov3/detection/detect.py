@@ -57,7 +57,8 @@ def detect(
             one stays; 0 keeps both.
         resize: how a picture becomes the network's input; default: as the engine does it whose
             checkpoint this is. pjreddie's keeps the picture's shape ("letterbox"); AlexeyAB's does
-            not ("stretch"), unless the cfg says letter_box=1; for YOLOv1 neither does.
+            not ("stretch"), unless the cfg says letter_box=1; for YOLOv1 neither does. hank-ai's
+            stretches as OpenCV does ("opencv").
         batch: how many pictures to compute at once; on the CPU more gain little.
 
     Returns:
