@@ -136,7 +136,7 @@ def _cfg_for(source: str, output: PathLike | None, arguments: argparse.Namespace
             remedy="give a .safetensors file, or say whose cfg with --for",
         )
     plan = convert(source, **{**_options(arguments), "dry_run": True, "verify": False}).plan
-    data = engine_cfg.rewritten(arguments, plan.network.text, plan.dialect)
+    data = engine_cfg.rewritten(arguments, source, plan.network.text, plan.dialect)
     written = output or default_output(source)
     engine_cfg.check(arguments, data, source, arguments.cfg, arguments.names, written)
     return data

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from converter.darknet.dialects import DialectName
+from converter.errors import CfgError, NetworkError
 from converter.files.target import is_written, require_other, write_whole
 from converter.options import PathLike, Silu
 
 
 def rewritten(
-    arguments: argparse.Namespace, text: str, dialect: DialectName, silu: Silu | None = None
+    arguments: argparse.Namespace,
+    source: PathLike,
+    text: str,
+    dialect: DialectName,
+    silu: Silu | None = None,
 ) -> bytes:
-    """``text``, which is a cfg for ``dialect``, for the engine that was asked for.
+    """``text``, the cfg of ``source`` and for ``dialect``, for the engine that was asked for.
 
     Raises:
-        CfgError, NetworkError: with the line that cannot be written so.
+        CfgError, NetworkError: with ``source`` and the line that cannot be written so.
     """
     from converter.darknet.rewrite import rewrite  # late: for those who ask for it
 
-    return rewrite(text, dialect, arguments.engine, silu).encode()
+    try:
+        return rewrite(text, dialect, arguments.engine, silu).encode()
+    except (CfgError, NetworkError) as error:
+        error.path = os.fspath(source)
+        raise
 
 
 def check(arguments: argparse.Namespace, data: bytes, *others: PathLike | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -74,7 +75,11 @@ def _compare(arguments: argparse.Namespace) -> int:
     """Print what each engine does with a cfg; the exit code."""
     from converter.diagnosis.engines import compare_engines  # late: for those who ask for it
 
-    engines = compare_engines(_text(arguments.file), arguments.dialect)
+    try:
+        engines = compare_engines(_text(arguments.file), arguments.dialect)
+    except CfgError as error:
+        error.path = arguments.file
+        raise
     if arguments.json:
         print_json({"schema": 1, **engines.as_dict()})
         return 0
@@ -90,15 +95,13 @@ def _text(file: str) -> str:
     """The text of a cfg.
 
     Raises:
-        UsageError: it is none.
+        UsageError, CfgError: it is none.
     """
     if Path(file).suffix != ".cfg":
         raise UsageError("--engines is about a .cfg", remedy="give the cfg")
-    try:
-        return read_cfg(file)
-    except CfgError as error:
-        error.path = file
-        raise
+    text = read_cfg(file)
+    with open(file, "rb") as read:  # engines see the mark that read_cfg drops
+        return "\ufeff" * (read.read(3) == codecs.BOM_UTF8) + text
 
 
 def _rewrite(arguments: argparse.Namespace) -> int:
@@ -114,7 +117,7 @@ def _rewrite(arguments: argparse.Namespace) -> int:
             if info.network is None:
                 raise info.problem or UsageError("is of no known network", path=arguments.file)
             text, dialect = info.network.text, info.dialect
-        data = engine_cfg.rewritten(arguments, text, dialect, arguments.silu)
+        data = engine_cfg.rewritten(arguments, arguments.file, text, dialect, arguments.silu)
     except (CfgError, NetworkError) as error:
         error.path = error.path or arguments.file
         raise

@@ -190,7 +190,8 @@ def build_network(
     try:
         picture = net.infer()
     except Misfit as error:
-        raise NetworkError(f"[net] {error}", place=f"line {net.line}") from error
+        place = f"line {net.line}"
+        raise NetworkError(f"[net] {error}", place=place, remedy="correct the cfg") from error
     nodes: list[Node] = []
     try:
         resolve(nodes, net, layers)

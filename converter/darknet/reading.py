@@ -7,11 +7,12 @@ one engine computes, with a remark for each difference that matters.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
-from converter.darknet.cfg import Option, Section
+from converter.darknet.cfg import COMMENT, Option, Section
 from converter.darknet.dialects import DIALECTS, RECOGNISED, Dialect
 from converter.darknet.layers import LAYERS, Layer
 from converter.darknet.layers.base import converters
@@ -20,6 +21,8 @@ from converter.darknet.remark import Remark
 from converter.errors import CfgError
 
 FUNCTIONS = ("activation", "lstm_activation")  # the options that name one
+
+_ATOI = re.compile(r"[+-]?[0-9]+")
 
 
 @dataclass(kw_only=True)
@@ -44,6 +47,20 @@ def read_as(sections: Sequence[Section], dialect: Dialect) -> Reading:
     reading = Reading()
     reading.sections = tuple(_section(section, dialect, reading) for section in sections)
     return reading
+
+
+def stops(sections: Sequence[Section], dialect: Dialect) -> Iterator[CfgError]:
+    """What stops the engine as it reads [net], though that is nothing of the network.
+
+    A file of such a network is converted all the same, unless the engine is strict.
+    """
+    net = sections[0]
+    policy, divisor = net.find("policy"), net.find("subdivisions")
+    if policy and policy.text == "steps" and not (net.find("steps") and net.find("scales")):
+        # pj parser.c:705, AB :1254, HK darknet_cfg.cpp:1371
+        yield policy.error(f"without steps= and scales= stops {dialect.engine}", "add both")
+    if divisor and divisor.text == "0":  # pj parser.c:664, AB :1162, HK darknet_cfg.cpp:1247
+        yield divisor.error(f"stops {dialect.engine}, which divides by it", "write 1")
 
 
 def misspelled(reading: Reading) -> Iterator[Remark]:
@@ -166,8 +183,19 @@ def _option(
         text = f"{dialect.engine} reads {first} alone of {option.key}={option.value}"
         reading.remarks.append(Remark(text=text, line=option.line))
         yield replace(option, value=first or "0")
+    elif option.key in dialect.past_comments and "," in _comment(option):
+        items = (_ATOI.match(item) for item in option.text.split(","))
+        value = ",".join(item[0] if item else "0" for item in items)
+        text = f"{dialect.engine} reads {option.key}={option.value} as {value}, comment and all"
+        reading.remarks.append(Remark(text=text, line=option.line))
+        yield replace(option, value=value)
     else:
         yield option
+
+
+def _comment(option: Option) -> str:
+    found = COMMENT.search(option.value)
+    return found[0] if found else ""
 
 
 def _relu(option: Option, dialect: Dialect, reading: Reading) -> Option:

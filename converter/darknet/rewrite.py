@@ -12,17 +12,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from converter.darknet.cfg import Option, Section, parse_cfg, shown
+from converter.darknet.cfg import COMMENT, Option, Section, parse_cfg, shown
 from converter.darknet.dialects import DIALECTS, Dialect, DialectName
+from converter.darknet.dialects.base import Kind
 from converter.darknet.network import Network, as_read, crashes, network_of, parse_network, refusals
 from converter.darknet.nodes import Node
-from converter.darknet.reading import FUNCTIONS, is_unknown_function, matters
+from converter.darknet.reading import FUNCTIONS, is_unknown_function, matters, stops
 from converter.errors import CfgError, DarknetError
 from converter.options import Silu
 
-_COMMENT = re.compile(r"[#;].*")
 _PLAIN = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
-_SYNONYMS = {"per_layer": "per_feature"}  # AB parser.c:922
+_SEEMING = re.compile(r"\s*;[^#=\s]*\s*=")  # a comment that a strict engine takes for an option
 
 
 def rewrite(text: str, source: DialectName, target: DialectName, silu: Silu | None = None) -> str:
@@ -41,23 +41,30 @@ def rewrite(text: str, source: DialectName, target: DialectName, silu: Silu | No
     reading = as_read(text, plain, source)
     sections = tuple(_meant(section, silu) for section in reading.sections)
     network = network_of(replace(reading, sections=sections), text)
-    for refusal in (*refusals(network, target), *crashes(network, target)):
+    engine = DIALECTS[target]
+    for refusal in (
+        *refusals(network, target), *crashes(network, target), *stops(sections, engine)
+    ):  # fmt: skip
         raise refusal
     lines = text.replace("\r\n", "\n").split("\n")
-    edits = _Edits(source=DIALECTS[source], target=DIALECTS[target])
+    edits = _Edits(lines, source=DIALECTS[source], target=engine)
     for section, meant in zip(plain, sections, strict=True):
         edits.section(section, meant)
-    written = "\n".join(edits.apply(lines))
+    written = "\n".join(edits.apply())
     _require_same(network, source, written, target)
     return written
 
 
 def _meant(section: Section, silu: Silu | None) -> Section:
-    """``section`` with a function that engines know for each that none does."""
-    return replace(section, options=tuple(_known(option, silu) for option in section.options))
+    """``section`` with words that more engines know, and with the function that is meant."""
+    return replace(section, options=tuple(_known(section, o, silu) for o in section.options))
 
 
-def _known(option: Option, silu: Silu | None) -> Option:
+def _known(section: Section, option: Option, silu: Silu | None) -> Option:
+    if section.find(option.key) is not option:
+        return option
+    if option.key == "weights_type" and option.text == "per_layer":
+        return replace(option, value="per_feature")  # the same: AB parser.c:922
     if not is_unknown_function(option):
         return option
     if option.text != "silu":
@@ -74,14 +81,15 @@ def _known(option: Option, silu: Silu | None) -> Option:
 class _Edits:
     """What becomes of single lines: their number, from 1 -> the lines in their place."""
 
-    def __init__(self, source: Dialect, target: Dialect) -> None:
-        self._source, self._target = source, target
+    def __init__(self, lines: list[str], source: Dialect, target: Dialect) -> None:
+        self._written, self._source, self._target = lines, source, target
         self._lines: dict[int, list[str]] = {}
 
-    def apply(self, lines: list[str]) -> Iterator[str]:
-        """``lines`` with all edits."""
-        for number, line in enumerate(lines, start=1):
-            yield from self._lines.get(number, [line])
+    def apply(self) -> Iterator[str]:
+        """The lines with all edits."""
+        for number, line in enumerate(self._written, start=1):
+            seeming = self._target.strict and _SEEMING.match(line)
+            yield from self._lines.get(number, [line.replace(";", "#", 1) if seeming else line])
 
     def section(self, section: Section, meant: Section) -> None:
         """Edit ``section``, of which ``meant`` is what counts."""
@@ -94,6 +102,10 @@ class _Edits:
 
     def _option(self, section: Section, option: Option, meant: Option | None) -> None:
         kind, strict = self._target.kind(section.type, option.key), self._target.strict
+        if section.find(option.key) is not option:  # one before it counts
+            if strict:
+                self._replace(option, None)
+            return
         counts = meant is not None and matters(section, option)
         if kind is None and counts and meant is not None and matters(section, meant):
             raise self._cannot(option.line, f"{option.key}={shown(option.value)}")
@@ -101,18 +113,27 @@ class _Edits:
         other = section.find(beside[0]) if beside else None
         if (
             (meant is None and kind and matters(section, option))
-            or (strict and (kind is None or section.find(option.key) is not option))
+            or (strict and kind is None)
             or (beside and (other.text if other else "") not in beside[1])
         ):
             self._replace(option, None)
         elif meant is not None and kind is not None:
             value = self._value(option, meant.value)
-            if value != (option.value if strict else option.text):
+            apart = strict and not self._has(option.line, option.key)
+            if apart or value != self._seen(option, kind):
                 self._replace(option, value)
+
+    def _seen(self, option: Option, kind: Kind) -> str:
+        """What the target sees of ``option`` as it is written."""
+        if self._target.strict:
+            return option.value.partition("#")[0].strip()
+        whole = kind == "str" or option.key in self._target.past_comments
+        return option.text if whole else _squeezed(option.value)
 
     def _value(self, option: Option, value: str) -> str:
         """How ``value``, which is ``option``'s for the source, is written for the target."""
         if option.key in FUNCTIONS:
+            value = "".join(value.split())
             if value not in self._target.activations:
                 raise self._cannot(option.line, f"{option.key}={shown(value)}")
             return value
@@ -121,15 +142,19 @@ class _Edits:
             return _squeezed(value)
         words = strict.values.get(option.key)
         if words is not None:
-            word = _SYNONYMS.get(value, value) if value not in words else value
-            if word not in words:
+            value = _squeezed(value)
+            if value not in words:
                 raise self._cannot(option.line, f"{option.key}={shown(value)}")
-            return word
-        return _plainly(value)
+            return value
+        return _plainly(COMMENT.sub("", value).strip())
+
+    def _has(self, line: int, key: str) -> bool:
+        """Whether ``key`` stands in one piece in a line."""
+        return self._written[line - 1].partition("=")[0].strip() == key
 
     def _replace(self, option: Option, value: str | None) -> None:
         """Another value in the place of a line, or none; its comment stays, on a line before it."""
-        comment = _COMMENT.search(option.value)
+        comment = COMMENT.search(option.value)
         kept = [comment[0]] if comment else []
         self._lines[option.line] = kept if value is None else [*kept, f"{option.key}={value}"]
 
@@ -142,8 +167,11 @@ class _Edits:
             for key, value in ours.items()
             if theirs.get(key, value) != value and section.find(key) is None
         ]
-        if added:
-            self._lines[section.line] = [f"[{section.type}]", *added]
+        comment = COMMENT.search(self._written[section.line - 1])
+        apart = bool(self._target.strict) and len(self._written[section.line - 1].split()) > 1
+        if added or comment or apart:  # what not every engine takes
+            kept = [comment[0]] if comment else []
+            self._lines[section.line] = [*kept, f"[{section.type}]", *added]
 
     def _cannot(self, line: int, what: str) -> CfgError:
         return CfgError(
@@ -154,7 +182,7 @@ class _Edits:
 
 
 def _squeezed(value: str) -> str:
-    return "".join(_COMMENT.sub("", value).split())
+    return "".join(COMMENT.sub("", value).split())
 
 
 def _plainly(value: str) -> str:

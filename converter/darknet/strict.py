@@ -16,7 +16,7 @@ from math import isinf
 
 from converter.darknet.cfg import ALIASES, Option, Section, shown
 from converter.darknet.dialects.base import Dialect, Kind, Strict
-from converter.darknet.reading import FUNCTIONS, Reading
+from converter.darknet.reading import FUNCTIONS, Reading, stops
 from converter.darknet.remark import Remark
 from converter.errors import CfgError
 
@@ -36,6 +36,7 @@ def read_strictly(text: str, plain: Sequence[Section], dialect: Dialect, rules: 
         reading.sections = tuple(plain)
         return reading
     reading.sections = tuple(_section(section, dialect, rules, reading) for section in sections)
+    reading.refusals += stops(sections, dialect)
     reading.remarks += _differences(plain, reading.sections, dialect)
     return reading
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from converter.darknet.cfg import Option, Section, parse_cfg
+from converter.darknet.cfg import COMMENT, Option, Section, parse_cfg, shown
 from converter.darknet.dialects import DIALECTS, Dialect, DialectName
 from converter.darknet.evidence import by_cfg
 from converter.darknet.network import (
@@ -18,9 +18,11 @@ from converter.darknet.network import (
     refusals,
 )
 from converter.darknet.nodes import Node
-from converter.darknet.reading import Reading, is_unknown_function, layer_class, matters
+from converter.darknet.reading import Reading, is_unknown_function, layer_class, matters, stops
 from converter.darknet.remark import Remark
 from converter.errors import CfgError, DarknetError, NetworkError
+
+_BOM = "\ufeff"
 
 Answer = Literal["runs", "differs", "refuses"]
 
@@ -84,8 +86,9 @@ def compare_engines(text: str, reference: DialectName | None = None) -> Engines:
     Raises:
         CfgError: it is no cfg.
     """
-    sections = parse_cfg(text)
-    wanted = reference or by_cfg(text)
+    plain = text.removeprefix(_BOM)
+    sections = parse_cfg(plain)
+    wanted = reference or by_cfg(plain)
     read = {name: _read(text, sections, name) for name in DIALECTS}
     order = (wanted, *(name for name in DIALECTS if name != wanted))
     chosen = next((name for name in order if not read[name].refusals), wanted)
@@ -96,9 +99,12 @@ def compare_engines(text: str, reference: DialectName | None = None) -> Engines:
 def _read(text: str, sections: tuple[Section, ...], name: DialectName) -> _Read:
     dialect = DIALECTS[name]
     reading = as_read(text, tuple(_with_relu(s, dialect) for s in sections), name)
-    found = [_remark(refusal) for refusal in reading.refusals]
+    found = [_remark(error) for error in reading.refusals]
+    if not dialect.strict:
+        found += _lines(text, sections, dialect)
+        found += [_remark(error) for error in stops(sections, dialect)]
     network = None
-    if not found:
+    if not reading.refusals:
         try:
             network = build_network(*read_layers(reading.sections), text)
         except (CfgError, NetworkError) as error:
@@ -106,10 +112,24 @@ def _read(text: str, sections: tuple[Section, ...], name: DialectName) -> _Read:
         else:
             errors = (*refusals(network, name), *crashes(network, name))
             found += [_remark(error) for error in errors]
+    return _Read(dialect=dialect, reading=reading, network=network, refusals=tuple(found))
+
+
+def _lines(text: str, sections: tuple[Section, ...], dialect: Dialect) -> Iterator[Remark]:
+    """Lines that are read here as they are meant, and by an engine that is not strict otherwise."""
+    if text.startswith(_BOM):
+        problem = f"{dialect.engine} takes the byte order mark for a part of the name [net]"
+        yield Remark(text=problem, line=1)
     if dialect.refuses_crlf and "\r\n" in text:
         problem = f"{dialect.engine} takes the CR at the end of [net] for a part of its name"
-        found.append(Remark(text=problem, line=sections[0].line))
-    return _Read(dialect=dialect, reading=reading, network=network, refusals=tuple(found))
+        yield Remark(text=problem, line=sections[0].line)
+    lines = text.split("\n")
+    for section in sections:
+        comment = COMMENT.search(lines[section.line - 1])
+        if comment:  # pj parser.c:907, AB :1816
+            name = shown(comment[0].rstrip("\r"))
+            problem = f"{dialect.engine} takes {name} for a part of the name [{section.type}]"
+            yield Remark(text=problem, line=section.line)
 
 
 def _with_relu(section: Section, dialect: Dialect) -> Section:
@@ -147,6 +167,8 @@ def _verdict(one: _Read, reference: _Read, sections: tuple[Section, ...]) -> Ver
 def _unknown_functions(dialect: Dialect, sections: tuple[Section, ...]) -> Iterator[Remark]:
     for section in sections:
         for option in filter(is_unknown_function, section.options):
+            if section.find(option.key) is not option:
+                continue
             text = f"{dialect.engine} takes relu for {option.key}={option.text}"
             yield Remark(text=text, line=option.line)
 

@@ -14,7 +14,6 @@ from converter.checkpoint.metadata import NetworkUnknown
 from converter.darknet.dialects import DialectName
 from converter.darknet.evidence import read_as_known
 from converter.darknet.network import render_cfg
-from converter.darknet.rewrite import rewrite
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.hashing import sha256_of
 from converter.files.source import opened
@@ -107,8 +106,9 @@ def revert(
             payload.require_all(tensors, plan)
         return _done("dry run", target, stored, "", verified=False)
     require_other(target, checkpoint, cfg)
-    text = _cfg(plan, engine) if cfg_out is not None else b""
+    text = b""
     if cfg_out is not None:
+        text = _cfg(source, plan, engine)
         require_other(cfg_out, checkpoint, cfg, target)
     there = os.path.lexists(target)
     current = _current(target, stored) if there else None
@@ -179,12 +179,18 @@ def _is_equal(weights: Path, stored: Checkpoint) -> bool:
         )
 
 
-def _cfg(plan: Plan, engine: DialectName | None) -> bytes:
+def _cfg(source: Path, plan: Plan, engine: DialectName | None) -> bytes:
     """The network's cfg: in our own words, or its own as ``engine`` takes it."""
     network = plan.network
-    if engine is not None:
+    if engine is None:
+        return render_cfg(network.net, [node.layer for node in network.nodes]).encode()
+    from converter.darknet.rewrite import rewrite  # late: for those who ask for it
+
+    try:
         return rewrite(network.text, plan.dialect, engine).encode()
-    return render_cfg(network.net, [node.layer for node in network.nodes]).encode()
+    except DarknetError as error:
+        error.path = os.fspath(source)
+        raise
 
 
 def _write_cfg(path: PathLike | None, text: bytes, *, force: bool) -> None:

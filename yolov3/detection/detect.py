@@ -59,7 +59,8 @@ def detect(
             one stays; 0 keeps both.
         resize: how a picture becomes the network's input; default: as the engine does it whose
             checkpoint this is. pjreddie's keeps the picture's shape ("letterbox"); AlexeyAB's does
-            not ("stretch"), unless the cfg says letter_box=1; for YOLOv1 neither does.
+            not ("stretch"), unless the cfg says letter_box=1; for YOLOv1 neither does. hank-ai's
+            stretches as OpenCV does ("opencv").
         batch: how many pictures to compute at once; on the CPU more gain little.
 
     Returns:
@@ -201,7 +202,7 @@ class Detector:
             if raw[0].numel() != head.output.outputs:
                 raise NetworkError("gets a map of another size than its cfg says", place=head.place)
         size = (x.shape[2], x.shape[3])
-        decoded = decode(self._heads, maps, size, self._threshold)
+        decoded = decode(self._heads, maps, size, self._threshold, self._loaded.dialect)
         return [
             self._choose(boxes, scores, picture.shape, size)
             for picture, (boxes, scores) in zip(pictures, decoded, strict=True)

@@ -144,6 +144,7 @@ DIALECT = Dialect(
         "yolo": {"max": "200"},
     },
     xnor_groups=False,  # convolutional_layer.c:510
+    past_comments=frozenset({"from", "layers"}),  # parser.c:944, 1076
     strided_shortcut=False,  # parser.c:979
     mixed_sizes="its assertion stops it, and a build without assertions adds a flat prefix",
     batchnorm_biases=True,  # parser.c:2117
@@ -151,6 +152,7 @@ DIALECT = Dialect(
     gru_states_first=False,  # parser.c:2305
     lstm_gates="figo",  # parser.c:2313
     region_by_cell=True,  # region_layer.c:187
+    region_logistic=False,  # region_layer.c:203-219
     region_classfix=True,  # region_layer.c:389
     nms_kinds=True,  # box.c:868
     resize="stretch",  # detector.c:1633

@@ -58,6 +58,7 @@ class Dialect:
         common: options of every layer.
         activations: names of those that it knows; any other becomes ReLU, unless it is strict.
         defaults: those that differ from another engine's: section type -> key -> value.
+        past_comments: lists whose items it counts beyond a ``#``.
         strict: how it refuses what it does not know; None if it ignores that.
         strided_shortcut: whether a [shortcut] adds a map of another size, every n-th pixel of it.
         shortcut_needs_normalization: whether weights_type= demands weights_normalization=.
@@ -71,6 +72,7 @@ class Dialect:
         lstm_gates: the order of an [lstm]'s parts, input, forget, output gate and new values.
         region_by_cell: whether [region] leaves its values cell by cell, and x and y without
             logistic function.
+        region_logistic: whether [region] without softmax makes its classes logistic.
         region_classfix: whether ``classfix=-1`` in [region] means something.
         nms_kinds: whether heads choose how overlaps are measured.
         boxes_of: section types whose boxes it reports; None for all heads.
@@ -96,6 +98,7 @@ class Dialect:
     common: Options
     activations: frozenset[str]
     defaults: Mapping[str, Mapping[str, str]]
+    past_comments: frozenset[str] = frozenset()
     strict: Strict | None = None
     strided_shortcut: bool
     shortcut_needs_normalization: bool = True
@@ -106,6 +109,7 @@ class Dialect:
     gru_states_first: bool
     lstm_gates: str
     region_by_cell: bool
+    region_logistic: bool
     region_classfix: bool
     nms_kinds: bool
     boxes_of: frozenset[str] | None = None

@@ -71,6 +71,7 @@ DIALECT = replace(
         multiple=32,  # darknet_cfg.cpp:1205
         ends=frozenset({"region", "yolo"}),
     ),
+    past_comments=frozenset(),  # darknet_cfg.cpp:612
     shortcut_needs_normalization=False,  # darknet_cfg.cpp:1751
     mixed_sizes="its assertion stops a debug build, and a release build adds a flat prefix",
     nms_kinds=False,  # darknet.cpp:1422 sorts by the overlap alone

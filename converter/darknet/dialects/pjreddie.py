@@ -100,12 +100,14 @@ DIALECT = Dialect(
         "yolo": {"max": "90"},  # :317
     },
     xnor_groups=True,  # convolutional_layer.c:452
+    past_comments=frozenset({"layers", "mask"}),  # :285, 609
     strided_shortcut=True,  # blas.c:68
     batchnorm_biases=False,  # parser.c:1122
     implied={"rnn": {"hidden": "output"}},  # parser.c:225
     gru_states_first=True,  # parser.c:1278
     lstm_gates="ifog",  # parser.c:1268
     region_by_cell=False,  # region_layer.c:158
+    region_logistic=True,  # region_layer.c:172
     region_classfix=False,
     nms_kinds=False,
     resize="letterbox",  # examples/detector.c

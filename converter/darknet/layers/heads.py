@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from converter.darknet.cfg import Section
-from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
+from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
+from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, container, require_image
 from converter.darknet.remark import Remark
 
 if typing.TYPE_CHECKING:
@@ -57,8 +57,12 @@ class Head(Layer):
         """Whether ``decode_all`` gives its boxes."""
         return False
 
+    def values(self, raw: "torch.Tensor", dialect: DialectName) -> "torch.Tensor":
+        """What ``boxes`` reads of the map ``raw``, in one order and form for all engines."""
+        return self.forward(container({}, DEFAULT), raw)
+
     def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
-        """The boxes above ``threshold`` of ``forward``'s values, for an input of ``size`` pixels.
+        """The boxes above ``threshold`` of ``values``, for an input of ``size`` pixels.
 
         ``size`` is (height, width). Boxes stand picture by picture, cell by cell, anchor by anchor.
         """

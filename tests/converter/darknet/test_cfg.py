@@ -200,7 +200,8 @@ class TestRemarks:
         assert section.type == "yolo"
         (remark,) = section.remarks
         assert str(remark) == (
-            f"cfg line 2: {line} is a section that no engine knows: the comment is part of its name"
+            f"cfg line 2: {line} is a section to hank-ai's darknet alone: to the others the comment"
+            " is part of its name"
         )
 
     def test_each_section_has_its_own(self):
