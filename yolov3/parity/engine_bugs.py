@@ -44,8 +44,8 @@ def _alexeyab(node: Node) -> Iterator[str]:
             yield "darknet misreads 1x1 convolutions with padding or unequal strides"
     if isinstance(layer, Shortcut) and (layer.alpha, layer.beta) != (1.0, 1.0):
         yield "darknet ignores alpha and beta"
-    if isinstance(layer, Region) and (layer.background or not layer.softmax):
-        yield "darknet ignores softmax=0 and background=1"
+    if isinstance(layer, Region) and layer.background:
+        yield "darknet ignores background=1"
 
 
 _BUGS: dict[str, Callable[[Node], Iterator[str]]] = {
