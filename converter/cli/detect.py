@@ -19,7 +19,7 @@ from yolov3.detection.dataset import pictures_in
 if TYPE_CHECKING:
     from yolov3.detection.detect import Detector
     from yolov3.detection.detections import Detections
-    from yolov3.detection.image import Pixels
+    from yolov3.detection.pixels import Pixels
 
 
 def make_parser(program: str) -> CommandParser:

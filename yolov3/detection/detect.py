@@ -18,8 +18,9 @@ from yolov3.backbone import Darknet53
 from yolov3.base import FromDarknet
 from yolov3.detection.decode import decode, require_boxes
 from yolov3.detection.detections import Classes, Detections
-from yolov3.detection.image import Picture, Pixels, inner_size, prepare, read
+from yolov3.detection.image import Picture, inner_size, prepare, read
 from yolov3.detection.nms import Overlap, iou, measure, suppress
+from yolov3.detection.pixels import Pixels
 from yolov3.model import YOLOv3
 from yolov3.neck import ArticleFPN
 

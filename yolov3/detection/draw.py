@@ -7,7 +7,8 @@ import math
 import typing
 
 from yolov3.detection.detections import Detections
-from yolov3.detection.image import Pixels, Raster, require_pillow
+from yolov3.detection.image import require_pillow
+from yolov3.detection.pixels import Pixels, Raster
 
 if typing.TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont

@@ -7,7 +7,7 @@ of integers. It is how the engine that is built on OpenCV makes its input.
 import numpy as np
 import numpy.typing as npt
 
-from yolov3.detection.image import Floats, Indices, Pixels, pick
+from yolov3.detection.pixels import Floats, Indices, Pixels, pick
 
 _BITS = np.float32(2048)  # INTER_RESIZE_COEF_SCALE, :311
 

@@ -19,7 +19,8 @@ from converter.version import TOOL
 from yolov3.detection.dataset import labels_of
 from yolov3.detection.detections import Detections
 from yolov3.detection.draw import draw
-from yolov3.detection.image import Pixels, image_errors
+from yolov3.detection.image import image_errors
+from yolov3.detection.pixels import Pixels
 
 _EXIF_SOFTWARE = 0x0131  # Exif 2.32 table 4
 MARK = "Software"  # the field of a drawn copy that tells it from other pictures

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from converter.errors import ExtraError, ImageError, UsageError
-from yolov3.detection import image as image_module
+from yolov3.detection import pixels as pixels_module
 from yolov3.detection.image import inner_size, prepare, read, resize
 
 ROOT = Path(__file__).parents[3]
@@ -173,7 +173,7 @@ PLAIN = {"letterbox": plain_letterbox, "stretch": plain_resize, "crop": plain_cr
 @pytest.mark.parametrize("how", PLAIN)
 @pytest.mark.parametrize("block", [1, 7, 1024])
 def test_blocks_of_a_picture_change_nothing(monkeypatch, how, block):
-    monkeypatch.setattr(image_module, "_BLOCK", block)
+    monkeypatch.setattr(pixels_module, "_BLOCK", block)
     rng = np.random.default_rng(block)
     for _ in range(40):
         # a letterbox of less than twelve times another shape is never empty
