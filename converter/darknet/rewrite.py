@@ -120,7 +120,7 @@ class _Edits:
         elif meant is not None and kind is not None:
             value = self._value(option, meant.value)
             apart = strict and not self._has(option.line, option.key)
-            if apart or value != self._seen(option, kind):
+            if apart or _items(value, kind) != _items(self._seen(option, kind), kind):
                 self._replace(option, value)
 
     def _seen(self, option: Option, kind: Kind) -> str:
@@ -179,6 +179,11 @@ class _Edits:
             place=f"line {line}",
             remedy=f"keep the cfg for {self._source.engine}",
         )
+
+
+def _items(value: str, kind: Kind) -> list[str]:
+    """What is compared of a value: of a list its items, however they are spaced."""
+    return [item.strip() for item in value.split(",")] if kind in ("ints", "floats") else [value]
 
 
 def _squeezed(value: str) -> str:
