@@ -13,7 +13,7 @@ from converter.errors import WeightsError
 from yolov3.darknet import DarknetModel
 
 NAMES = sorted(path.name for path in GOLDENS.iterdir())
-# hank-ai's engine was given these: it dies of the fault in xnor that the golden's engine had mended.
+# hank-ai's engine was given these: of xnor it dies, by the fault that AlexeyAB's had mended.
 ASKED = [name for name in NAMES if "xnor" not in name]
 CASES = sorted((path.parent.name, path.name) for path in ENGINES.glob("*/*"))
 
