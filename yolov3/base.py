@@ -21,7 +21,7 @@ from converter.darknet.network import Network
 from converter.errors import CheckpointError, UsageError, some
 from converter.families import FAMILIES, native_naming
 from converter.options import BATCH_NORM_RULES, BatchNormRule
-from converter.plan import Plan
+from converter.plan import Plan, Slot
 from yolov3.blocks import set_batch_norm
 
 log = logging.getLogger("yolov3")
@@ -140,7 +140,7 @@ def _read(stored: Checkpoint, plan: Plan) -> dict[str, torch.Tensor]:
 
     try:
         with safe_open(stored.contents.path, framework="pt") as file:
-            found = {name: file.get_tensor(name) for name in stored.contents.names}
+            found = {name: file.get_tensor(name) for name in stored.names}
     except SafetensorError as error:
         raise CheckpointError(f"is not a safetensors file: {error}") from error
     if plan is not stored.plan:
@@ -148,8 +148,16 @@ def _read(stored: Checkpoint, plan: Plan) -> dict[str, torch.Tensor]:
             tensor = found.pop(theirs.tensor, None)
             if tensor is not None:
                 same = tuple(tensor.shape) == theirs.shape
-                found[ours.tensor] = tensor.reshape(ours.shape) if same else tensor
+                found[ours.tensor] = _native(tensor, theirs, ours) if same else tensor
     return found
+
+
+def _native(tensor: torch.Tensor, theirs: Slot, ours: Slot) -> torch.Tensor:
+    """A tensor of another scheme, with Darknet's values and in the shape of our model's."""
+    if theirs.rule:
+        rows = tensor.to(torch.float32).reshape(theirs.shape[0], -1).numpy()
+        tensor = torch.from_numpy(theirs.rule.back(rows)).to(tensor.dtype)
+    return tensor.reshape(ours.shape)
 
 
 def _check(

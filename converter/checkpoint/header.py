@@ -104,6 +104,11 @@ class Contents:
         """The tensors, but for those that Darknet does not know."""
         return {name for name in self.entries if not is_counter(name)}
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the tensors."""
+        return {name: entry.shape for name, entry in self.entries.items()}
+
 
 def is_counter(name: str) -> bool:
     """Whether a tensor only counts: Darknet knows none.

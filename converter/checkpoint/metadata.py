@@ -105,7 +105,7 @@ class Metadata:
             complete=plan.complete,
             cutoff=plan.cutoff,
             dtype=dtype,
-            lossless=dtype == "float32" and not plan.left_out,
+            lossless=dtype == "float32" and plan.exact,
         )
 
     def encode(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ import mmap
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import IO, TYPE_CHECKING
 
 from converter.checkpoint.dtypes import narrow, widen
@@ -58,15 +59,15 @@ def write(
     ``reached`` is called with the byte up to which those that lie as in the source are written.
     """
     descriptor = target.fileno()
-    verbatim, transposed = _targets(plan, start)
+    verbatim, changed = _targets(plan, start)
     for view, offset in _chunks(source, CHUNK):
         for begin, end, shift in verbatim:
             low, high = max(begin, offset), min(end, offset + len(view))
             if low < high:
                 _write_at(descriptor, view[low - offset : high - offset], low + shift)
                 reached(high + shift)
-    for slot, position in transposed:
-        for rows in _stored_rows(source, slot):
+    for slot, position in changed:
+        for _, rows in _rows_of(source, slot):
             position += _write_at(descriptor, rows.data.cast("B"), position)
 
 
@@ -80,7 +81,7 @@ def write_rounded(source: Source, plan: Plan, target: IO[bytes], start: int, dty
 
     position, error = start, 0.0
     for slot in plan.tensors:
-        for rows in _stored_rows(source, slot):
+        for _, rows in _rows_of(source, slot):
             try:
                 bits = narrow(rows, dtype)
             except OutputError as overflow:
@@ -114,8 +115,8 @@ def restore(tensors: Tensors, plan: Plan, target: IO[bytes]) -> str:
     target.write(head)
     for slot in plan.slots:
         tensors.require(slot)
-        for bits in tensors.in_file_order(slot):
-            data = widen(bits, tensors.dtype).data.cast("B")
+        for values in tensors.in_file_order(slot):
+            data = values.data.cast("B")
             digest.update(data)
             target.write(data)
     return digest.hexdigest()
@@ -140,7 +141,9 @@ def compare(
     return Comparison(
         rows=rows,
         missing=tuple(name for name in names if name not in present),
-        unexpected=tuple(sorted(present.difference(names))),
+        unexpected=tuple(
+            sorted(n for n in present.difference(names) if not plan.naming.is_extra(n))
+        ),
     )
 
 
@@ -150,9 +153,9 @@ def _equal(source: Source, slot: Slot, tensors: Tensors, observe: Observer | Non
     if not tensors.fits(slot):
         return False
     rows, row = tensors.rows(slot), 0
-    for values in _stored_rows(source, slot):
+    for array, values in _rows_of(source, slot):
         if observe:
-            observe(slot, values)
+            observe(slot, array)
         # As integers: NaN equals NaN, and 0 does not equal -0.
         if not np.array_equal(rows(row, len(values)), narrow(values, tensors.dtype)):
             return False
@@ -171,20 +174,20 @@ def _chunks(source: Source, size: int) -> Iterator[tuple[memoryview, int]]:
 
 
 def _targets(plan: Plan, start: int) -> tuple[list[tuple[int, int, int]], list[tuple[Slot, int]]]:
-    """Where tensors go: runs (first byte, end, shift) to copy as they are; slots to transpose."""
+    """Where tensors go: runs (first byte, end, shift) to copy as they are; slots to change."""
     runs: list[tuple[int, int, int]] = []
-    transposed = []
+    changed = []
     position = start
     for slot in plan.tensors:
         shift = position - slot.offset
-        if slot.transposed:
-            transposed.append((slot, position))
+        if slot.transposed or slot.rule:
+            changed.append((slot, position))
         elif runs and runs[-1][1:] == (slot.offset, shift):
             runs[-1] = (runs[-1][0], slot.end, shift)
         else:
             runs.append((slot.offset, slot.end, shift))
         position += slot.end - slot.offset
-    return runs, transposed
+    return runs, changed
 
 
 def _write_at(descriptor: int, data: memoryview, position: int) -> int:
@@ -194,9 +197,17 @@ def _write_at(descriptor: int, data: memoryview, position: int) -> int:
     return done
 
 
-def _stored_rows(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]]:
-    """A slot's values in the tensor's order, as blocks of rows: (rows, values a row)."""
-    return _transposed_rows(source, slot) if slot.transposed else _rows(source, slot)
+def _rows_of(
+    source: Source, slot: Slot
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """A slot's values in the tensor's order, as blocks of (rows, values a row).
+
+    Each as the .weights file has it, and as the tensor does.
+    """
+    blocks = _transposed_rows(source, slot) if slot.transposed else _rows(source, slot)
+    others = _rows(source, slot.read) if slot.read else repeat(None)
+    for values, other in zip(blocks, others, strict=False):
+        yield values, slot.rule.into(values, other) if slot.rule else values
 
 
 def _rows(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus
-from converter.checkpoint.dtypes import widen
 from converter.checkpoint.header import read_contents
 from converter.darknet import evidence
 from converter.darknet.dialects import DEFAULT, DialectName
@@ -290,8 +289,8 @@ def _follow(info: Info, stored: Checkpoint) -> None:
         require_no_surplus(stored.contents.names, plan)
         for slot in plan.tensors:
             tensors.require(slot)
-            for bits in tensors.in_file_order(slot):
-                survey.observe(slot, widen(bits, stored.dtype))
+            for values in tensors.in_file_order(slot):
+                survey.observe(slot, values)
     info.anomalies = survey.findings()
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from converter.checkpoint import payload
 from converter.checkpoint.checkpoint import Checkpoint
-from converter.checkpoint.dtypes import widen
 from converter.checkpoint.reader import CHUNK, Tensors
 from converter.diagnosis.health import Anomaly, Survey
 from converter.files.source import Source, opened
@@ -99,5 +98,5 @@ def _from_weights(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]]:
 
 def _from_tensor(tensors: Tensors, slot: Slot) -> Iterator[NDArray[np.float32]]:
     """The same of a checkpoint's tensor."""
-    for bits in tensors.in_file_order(slot):
-        yield widen(bits, tensors.dtype).ravel()
+    for values in tensors.in_file_order(slot):
+        yield values.ravel()
