@@ -67,7 +67,7 @@ def write(
                 _write_at(descriptor, view[low - offset : high - offset], low + shift)
                 reached(high + shift)
     for slot, position in changed:
-        for _, rows in _rows_of(source, slot):
+        for _, rows in rows_of(source, slot):
             position += _write_at(descriptor, rows.data.cast("B"), position)
 
 
@@ -81,7 +81,7 @@ def write_rounded(source: Source, plan: Plan, target: IO[bytes], start: int, dty
 
     position, error = start, 0.0
     for slot in plan.tensors:
-        for _, rows in _rows_of(source, slot):
+        for _, rows in rows_of(source, slot):
             try:
                 bits = narrow(rows, dtype)
             except OutputError as overflow:
@@ -126,15 +126,26 @@ Observer = Callable[[Slot, "NDArray[np.float32]"], None]
 
 
 def compare(
-    source: Source, plan: Plan, tensors: Tensors, observe: Observer | None = None
+    source: Source,
+    plan: Plan,
+    tensors: Tensors,
+    observe: Observer | None = None,
+    *,
+    restored: bool = False,
 ) -> Comparison:
     """Compare ``tensors``, bit by bit, with ``source``.
 
-    ``observe`` is shown the values of ``source`` as they go by.
+    Args:
+        source: the .weights file.
+        plan: what is where in it.
+        tensors: the checkpoint's.
+        observe: is shown the values of ``source`` as they go by.
+        restored: whether the file was made from the checkpoint. Where a rule changes values, its
+            way back is then what must give the other's bits.
     """
     present = tensors.names
     rows = tuple(
-        (slot, slot.tensor in present and _equal(source, slot, tensors, observe))
+        (slot, slot.tensor in present and _equal(source, slot, tensors, observe, restored))
         for slot in plan.tensors
     )
     names = [slot.tensor for slot, _ in rows]
@@ -147,17 +158,23 @@ def compare(
     )
 
 
-def _equal(source: Source, slot: Slot, tensors: Tensors, observe: Observer | None) -> bool:
+def _equal(
+    source: Source, slot: Slot, tensors: Tensors, observe: Observer | None, restored: bool
+) -> bool:
     import numpy as np
 
     if not tensors.fits(slot):
         return False
     rows, row = tensors.rows(slot), 0
-    for array, values in _rows_of(source, slot):
+    for array, values in rows_of(source, slot):
         if observe:
             observe(slot, array)
+        bits, wanted = rows(row, len(values)), narrow(values, tensors.dtype)
+        if restored and slot.rule:
+            bits = slot.rule.back(widen(bits, tensors.dtype)).view("<u4")
+            wanted = array.view("<u4")
         # As integers: NaN equals NaN, and 0 does not equal -0.
-        if not np.array_equal(rows(row, len(values)), narrow(values, tensors.dtype)):
+        if not np.array_equal(bits, wanted):
             return False
         row += len(values)
     return row == slot.shape[0]
@@ -197,7 +214,7 @@ def _write_at(descriptor: int, data: memoryview, position: int) -> int:
     return done
 
 
-def _rows_of(
+def rows_of(
     source: Source, slot: Slot
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """A slot's values in the tensor's order, as blocks of (rows, values a row).

@@ -59,7 +59,8 @@ def make_parser(program: str) -> CommandParser:
         "--family",
         choices=("auto", *FAMILIES),
         default="auto",
-        help="tensor names: of the modular YOLOv3, of the article's own wiring, or layers.N",
+        help="tensor names: of the modular YOLOv3, of the article's own wiring, layers.N, or those"
+        " of another port",
     )
     parser.add_argument(
         "--dialect",
@@ -200,9 +201,9 @@ def _make_folder(path: Path) -> None:
 
 
 def _revert(source: str, arguments: argparse.Namespace) -> int:
-    one_way = {"--family": arguments.family != "auto", "--partial": arguments.partial,
-               "--names": arguments.names, "--dtype": arguments.dtype != "float32",
-               "--strict": arguments.strict, "--report": arguments.report}  # fmt: skip
+    one_way = {"--partial": arguments.partial, "--names": arguments.names,
+               "--dtype": arguments.dtype != "float32", "--strict": arguments.strict,
+               "--report": arguments.report}  # fmt: skip
     for option, given in one_way.items():
         if given:
             raise UsageError(f"{option} is not for the way back", remedy=f"leave {option} out")
@@ -213,6 +214,7 @@ def _revert(source: str, arguments: argparse.Namespace) -> int:
         arguments.output,
         cfg=arguments.cfg,
         dialect=arguments.dialect,
+        family=arguments.family,
         cfg_out=arguments.cfg_out,
         verify=not arguments.no_verify,
         dry_run=arguments.dry_run,

@@ -126,8 +126,12 @@ def _print_verification(result: Verification) -> None:
         if claim.text:
             mark = "not compared" if claim.ok is None else "NOT TRUE"
             print(printable(f"{claim.name}: {mark}: {claim.text}"))
+    for change in result.changes:
+        print(f"by rule: {change}")
     same = sum(equal for _, equal in result.comparison.rows)
     verdict = "equal" if result.ok else "DIFFERENT"
     dtype = result.metadata.dtype
     how = "bit for bit the same" if dtype == "float32" else f"the same in {dtype}"
+    if result.changes:
+        how += ", but for what the rules change"
     print(f"{verdict}: {same} of {len(result.comparison.rows)} tensors are {how}")

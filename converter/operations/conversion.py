@@ -11,6 +11,7 @@ from threading import Thread
 from typing import IO, Any, Literal
 
 from converter.checkpoint import payload
+from converter.checkpoint.changes import Change, changes
 from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
@@ -21,7 +22,7 @@ from converter.darknet.remark import Remark
 from converter.diagnosis import health, remarks
 from converter.diagnosis.health import Anomaly, Survey
 from converter.errors import CheckpointError, OutputError, WeightsError
-from converter.families import name_layers, native_naming
+from converter.families import FAMILIES, name_layers, native_naming
 from converter.families.base import Naming
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, companion
@@ -45,6 +46,7 @@ class Conversion:
         metadata: what the checkpoint says of itself.
         verified: whether the written file was read back and found equal.
         max_error: largest absolute rounding error, for a smaller type than float32.
+        changes: what the rules of another port's scheme did to the values.
         warnings: what is to be said of cfg and header, and values that no training gives.
     """
 
@@ -54,6 +56,7 @@ class Conversion:
     metadata: Metadata
     verified: bool
     max_error: float = 0.0
+    changes: tuple[Change, ...] = ()
     warnings: tuple[Remark | Anomaly, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,6 +76,7 @@ class Conversion:
             "verified": self.verified,
             "dtype": meta.dtype,
             "max_error": self.max_error,
+            "changes": [change.as_dict() for change in self.changes],
             "assumed": meta.assumed,
             "header": {
                 name: getattr(meta.header, name) for name in ("major", "minor", "revision", "seen")
@@ -105,6 +109,7 @@ class Job:
     def __post_init__(self) -> None:
         self.inputs = [self.source.path]
         self.remarks: tuple[Remark, ...] = ()
+        self.changes: tuple[Change, ...] = ()
 
     def run(self, cfg: PathLike | None, names: PathLike | None, *, dry_run: bool) -> Conversion:
         """Plan, write, check.
@@ -134,6 +139,12 @@ class Job:
                 partial=self.partial,
             )
         _report_gaps(plan)
+        self.changes = changes(self.source, plan)
+        for change in self.changes:
+            log.info("%s", change)
+        note = FAMILIES[plan.naming.family].note
+        if note:
+            log.warning("%s", note)
         meta = Metadata.of(
             plan,
             tool=TOOL,
@@ -272,6 +283,7 @@ class Job:
             metadata=meta,
             verified=verified,
             max_error=max_error,
+            changes=self.changes,
             warnings=(*self.remarks, *anomalies),
         )
 

@@ -17,7 +17,7 @@ from converter.errors import CheckpointError, DarknetError, OutputError, UsageEr
 from converter.files.hashing import sha256_of
 from converter.files.source import opened
 from converter.files.target import remove_leftovers, replacing, require_other, write_whole
-from converter.options import DialectChoice, PathLike
+from converter.options import DialectChoice, FamilyChoice, PathLike
 from converter.plan import Plan
 
 log = logging.getLogger("converter")
@@ -66,6 +66,7 @@ def revert(
     *,
     cfg: PathLike | None = None,
     dialect: DialectChoice = "auto",
+    family: FamilyChoice = "auto",
     cfg_out: PathLike | None = None,
     verify: bool = True,
     dry_run: bool = False,
@@ -80,6 +81,7 @@ def revert(
         output: the .weights file; default: ``checkpoint`` with that suffix.
         cfg: the network, for a file that does not say which it is.
         dialect: whose darknet it is for, for such a file; "auto" is pjreddie.
+        family: whose tensor names such a file has; "auto": what they and the shapes show.
         cfg_out: also write the network's cfg there, in our own words.
         verify: read the output back and compare every value.
         dry_run: plan only.
@@ -96,7 +98,7 @@ def revert(
             path=target,
             remedy="end it with .weights",
         )
-    stored = _open(source, cfg, dialect, force=force)
+    stored = _open(source, cfg, dialect, family, force=force)
     plan = stored.plan
     if dry_run:
         with stored.tensors() as tensors:
@@ -127,11 +129,18 @@ def revert(
     return _done("converted", target, stored, written, verified=verify)
 
 
-def _open(path: Path, cfg: PathLike | None, dialect: DialectChoice, *, force: bool) -> Checkpoint:
+def _open(
+    path: Path,
+    cfg: PathLike | None,
+    dialect: DialectChoice,
+    family: FamilyChoice,
+    *,
+    force: bool,
+) -> Checkpoint:
     """The checkpoint, if it can go back."""
     network = None if cfg is None else read_network(cfg)
     try:
-        stored = Checkpoint.open(path, network, DEFAULT if dialect == "auto" else dialect)
+        stored = Checkpoint.open(path, network, DEFAULT if dialect == "auto" else dialect, family)
         if dialect not in ("auto", stored.plan.dialect):
             raise UsageError(
                 f"--dialect {dialect} contradicts the checkpoint, which is {stored.plan.dialect}"
@@ -169,7 +178,7 @@ def _is_equal(weights: Path, stored: Checkpoint) -> bool:
         return (
             source.size == plan.size
             and source.head.startswith(plan.header.encode())
-            and payload.compare(source, plan, tensors).ok
+            and payload.compare(source, plan, tensors, restored=True).ok
         )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.checkpoint import payload
+from converter.checkpoint.changes import Change, changes
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.checkpoint.metadata import Metadata
 from converter.checkpoint.payload import Comparison
@@ -49,12 +50,14 @@ class Verification:
         plan: which bytes should be where.
         metadata: what the checkpoint says of itself.
         comparison: what is.
+        changes: what the rules of another port's scheme make of the file's values.
         claims: what it says of itself, compared.
     """
 
     plan: Plan
     metadata: Metadata
     comparison: Comparison
+    changes: tuple[Change, ...]
     claims: tuple[Claim, ...]
 
     @property
@@ -71,6 +74,7 @@ class Verification:
             "mismatched": list(self.comparison.mismatched),
             "missing": list(self.comparison.missing),
             "unexpected": list(self.comparison.unexpected),
+            "changes": [change.as_dict() for change in self.changes],
             "header": next(claim.ok for claim in self.claims if claim.name == "header"),
             "claims": {claim.name: claim.ok for claim in self.claims},
             "remarks": {claim.name: claim.text for claim in self.claims if claim.text},
@@ -125,6 +129,7 @@ def verify(
             raise
         hashing.begin()
         comparison = payload.compare(weights, plan, tensors)
+        by_rule = changes(weights, plan)
         claims = (
             _compared("header", meta.header, header, weights),
             _compared("cutoff", meta.cutoff, plan.cutoff, weights),
@@ -133,7 +138,9 @@ def verify(
             _names(meta.names, names, network.classes),
             _dialect(meta.dialect, dialect),
         )
-    return Verification(plan=plan, metadata=meta, comparison=comparison, claims=claims)
+    return Verification(
+        plan=plan, metadata=meta, comparison=comparison, changes=by_rule, claims=claims
+    )
 
 
 def _compared(name: str, said: object, true: object, weights: Source) -> Claim:

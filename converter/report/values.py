@@ -59,15 +59,16 @@ def survey(
 def restores(stored: Checkpoint) -> bool | None:
     """Whether a checkpoint goes back to the .weights file that it says it was made from.
 
-    Its SHA-256 tells. None if values of that file are not in it.
+    Its SHA-256 tells. None if values of that file are not in it, or a rule may have lost some.
 
     Raises:
         CheckpointError: a tensor is missing, or of another shape or type.
     """
-    if not stored.metadata.lossless:
+    if stored.dtype != "float32" or stored.plan.left_out:
         return None
     with open(os.devnull, "wb") as nothing, stored.tensors() as tensors:
-        return payload.restore(tensors, stored.plan, nothing) == stored.metadata.source_sha256
+        same = payload.restore(tensors, stored.plan, nothing) == stored.metadata.source_sha256
+    return same if same or stored.plan.exact else None
 
 
 def _look(
