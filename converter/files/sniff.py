@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 
 HEAD = 512  # bytes that these functions want to see
@@ -12,6 +13,8 @@ _UNPACK = "unpack it, and give the file inside"
 _AGAIN = "download it again; a browser shows what the address really serves"
 _TORCH = "give the .weights file that darknet wrote; a PyTorch file is no input"
 _OTHER = "give the file that darknet wrote"
+_CHECKPOINT = "give a .pt or .pth file that torch.save wrote"
+_SAVE = "save its values: torch.save({}.state_dict(), 'values.pt')"
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,9 @@ class Finding:
     name: str
     remedy: str
 
+
+# What a PyTorch file of before 1.6 begins with: pytorch@cf30153 torch/serialization.py:65.
+_MAGIC_NUMBER = b"\x8a\x0a" + 0x1950A86A20F9469CFC6C.to_bytes(10, "little") + b"."
 
 # (offset, bytes there, what it is, remedy). Checked in order.
 _MAGIC = (
@@ -39,7 +45,8 @@ _MAGIC = (
     (257, b"ustar", "a tar archive", _UNPACK),
     (0, b"PK\x03\x04", "a zip archive (a PyTorch .pt file is one, too)", _TORCH),
     (0, b"PK\x05\x06", "an empty zip archive", _OTHER),
-    (0, b"\x80\x02", "a Python pickle (an old PyTorch .pt file)", _TORCH),
+    (0, b"\x80\x02" + _MAGIC_NUMBER, "a PyTorch file of before 1.6", _TORCH),
+    (0, b"\x80\x02", "a Python pickle", _TORCH),
     (0, b"\x80\x03", "a Python pickle", _TORCH),
     (0, b"\x80\x04", "a Python pickle", _TORCH),
     (0, b"\x80\x05", "a Python pickle", _TORCH),
@@ -99,6 +106,37 @@ def not_cfg(head: bytes) -> Finding | None:
         return Finding("UTF-16 text", "save it as UTF-8")
     if len(head) >= 12 and plausible_version(*struct.unpack_from("<iii", head)):
         return Finding("a .weights file by its first bytes", "give the .cfg with --cfg")
+    return None
+
+
+def not_torch(head: bytes) -> Finding | None:
+    """What a file that starts with ``head`` is, if torch.save did not write it."""
+    if is_zip(head) or (head[:1] == b"\x80" and _MAGIC_NUMBER in head[:32]):  # any protocol
+        return None
+    found = foreign(head)
+    return Finding(found.name if found else "no PyTorch file by its first bytes", _CHECKPOINT)
+
+
+def is_zip(head: bytes) -> bool:
+    """Whether a file that starts with ``head`` is a zip archive, as PyTorch writes since 1.6."""
+    return head.startswith(b"PK\x03\x04")
+
+
+def archive(names: Collection[str]) -> Finding | None:
+    """What a zip archive with such entries is, if torch.save did not write it.
+
+    Sources: pytorch@cf30153 torch/serialization.py:2231 (TorchScript), torch/export/__init__.py:398
+    and torch/export/pt2_archive/constants.py:6 (exported programs); numpy's format of .npz files.
+    """
+    inner = [name.partition("/")[2] or name for name in names]
+    if "constants.pkl" in inner:
+        return Finding("a TorchScript program", _SAVE.format("torch.jit.load(PATH)"))
+    if "archive_format" in inner or "serialized_exported_program.json" in inner:
+        return Finding("a program that torch.export saved", _SAVE.format("torch.export.load(PATH)"))
+    if inner and all(name.endswith(".npy") for name in inner):
+        return Finding("an archive of NumPy arrays", _CHECKPOINT)
+    if inner.count("data.pkl") != 1 or "data.pkl" in names:
+        return Finding("a zip archive that torch.save did not write", _UNPACK)
     return None
 
 

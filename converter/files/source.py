@@ -1,16 +1,16 @@
-"""A .weights file to read from, and the files that belong to it."""
+"""A file of weights to read from, and the files that belong to it."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from converter.errors import WeightsError
+from converter.errors import DarknetError, WeightsError
 from converter.files import sniff
 from converter.files.opening import open_regular
 
@@ -23,7 +23,7 @@ COMPANION_BYTES = {".cfg": 4 << 20, ".names": 1 << 20}
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """An open .weights file.
+    """An open file of weights.
 
     Attributes:
         path: where it is.
@@ -31,6 +31,7 @@ class Source:
         size: its length in bytes when it was opened.
         head: its beginning, ``sniff.HEAD`` bytes or all.
         changed_at: when it was last changed before it was opened, in nanoseconds.
+        error: what it is refused with.
     """
 
     path: Path
@@ -38,36 +39,47 @@ class Source:
     size: int
     head: bytes
     changed_at: int
+    error: type[DarknetError] = WeightsError
+
+    def read(self, offset: int, count: int) -> bytes:
+        """``count`` bytes from byte ``offset`` on.
+
+        Raises:
+            DarknetError: as ``error``: the file is shorter than it was, or cannot be read.
+        """
+        data = bytearray(count)
+        self.read_into(memoryview(data), offset)
+        return bytes(data)
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
         """Fill ``buffer`` from byte ``offset`` on.
 
         Raises:
-            WeightsError: the file is shorter than it was, or cannot be read.
+            DarknetError: as ``error``: the file is shorter than it was, or cannot be read.
         """
         done = 0
         while done < len(buffer):
             try:
                 count = os.preadv(self.file.fileno(), [buffer[done:]], offset + done)
             except OSError as error:
-                raise WeightsError(f"cannot be read: {error.strerror}", path=self.path) from error
+                raise self.error(f"cannot be read: {error.strerror}", path=self.path) from error
             if not count:
-                raise WeightsError("became shorter while it was read", path=self.path)
+                raise self.error("became shorter while it was read", path=self.path)
             done += count
 
     def require_unchanged(self) -> None:
         """Refuse a file that somebody wrote to since it was opened.
 
         Raises:
-            WeightsError: it has another length or time of change.
+            DarknetError: as ``error``: it has another length or time of change.
         """
         status = os.fstat(self.file.fileno())
         if (status.st_size, status.st_mtime_ns) != (self.size, self.changed_at):
             raise self.changed()
 
-    def changed(self) -> WeightsError:
+    def changed(self) -> DarknetError:
         """The refusal of a file that somebody wrote to."""
-        return WeightsError(
+        return self.error(
             "changed while it was read",
             path=self.path,
             remedy="wait until it is completely written, then convert it again",
@@ -75,28 +87,44 @@ class Source:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Source]:
-    """Open a .weights file.
+def opened(
+    path: Path,
+    error: type[DarknetError] = WeightsError,
+    foreign: Callable[[bytes], sniff.Finding | None] = sniff.not_weights,
+    suffix: str = ".weights",
+) -> Iterator[Source]:
+    """Open a file of weights.
+
+    Args:
+        path: the file.
+        error: what it is refused with.
+        foreign: what a file is that starts with these bytes, if it is no such file.
+        suffix: how the name of such a file ends.
 
     Raises:
-        WeightsError: it cannot be read, or is something else by its first bytes.
+        DarknetError: as ``error``: it cannot be read, or is something else by its first bytes.
     """
     try:
-        file = open_regular(path, WeightsError, "give a .weights file")
+        file = open_regular(path, error, f"give a {suffix} file")
     except FileNotFoundError:
         from converter.published import suggest_download  # late: a file that is there needs none
 
         download = suggest_download(path)
         remedy = f"download it: {download}" if download else "check the path"
-        raise WeightsError("no such file", path=path, remedy=remedy) from None
+        raise error("no such file", path=path, remedy=remedy) from None
     with file:
         status = os.fstat(file.fileno())
         head = file.read(sniff.HEAD)
-        found = sniff.not_weights(head)
+        found = foreign(head)
         if found:
-            raise WeightsError(f"is {found.name}", path=path, remedy=found.remedy)
+            raise error(f"is {found.name}", path=path, remedy=found.remedy)
         yield Source(
-            path=path, file=file, size=status.st_size, head=head, changed_at=status.st_mtime_ns
+            path=path,
+            file=file,
+            size=status.st_size,
+            head=head,
+            changed_at=status.st_mtime_ns,
+            error=error,
         )
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
-TARGETS = ("cfg", "weights", "checkpoint")
+TARGETS = ("cfg", "weights", "checkpoint", "torch")
 
 # In the environment of a process that is the fuzzer of one target. Not an argument: libFuzzer
 # starts itself again for some tasks, with its own arguments only.
@@ -32,7 +32,7 @@ LIMITS = ("-timeout=20", "-rss_limit_mb=1024", "-max_len=8192")
 
 def be(name: str) -> None:
     """Be the fuzzer of one target; does not return."""
-    sys.path[:0] = [str(HERE), str(HERE.parents[1])]
+    sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1])]
     import atheris
 
     if name == "cfg":  # a pattern that is hooked takes fewer arguments than json gives one
@@ -107,7 +107,7 @@ def _merge(name: str, found: Path, merged: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Fuzz them all, two at a time."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help="cfg, weights, checkpoint")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
     parser.add_argument("--jobs", type=int, default=2, help="targets at a time")
     parser.add_argument("--grow", action="store_true", help="keep what was found in the corpus")

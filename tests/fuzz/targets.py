@@ -1,4 +1,4 @@
-"""What is fuzzed: three readers of untrusted files, each as a function of bytes.
+"""What is fuzzed: four readers of untrusted files, each as a function of bytes.
 
 A target may refuse its input with a ``DarknetError`` and do nothing else: any other exception is a
 bug, and so is an acceptance that breaks one of the promises asserted here.
@@ -9,11 +9,16 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+import torch_files
+
 from converter import convert, revert
 from converter.checkpoint.checkpoint import Checkpoint
+from converter.checkpoint.state_dict import find_state_dict
 from converter.darknet.cfg import decode_cfg
 from converter.darknet.network import parse_network, render_cfg
-from converter.errors import DarknetError
+from converter.errors import CheckpointError, DarknetError
+from converter.files.torch_file import opened
+from converter.files.torch_objects import MOST_TIMES
 from converter.operations.info import describe
 
 # Which network a fuzzed .weights file is read with: its first byte chooses.
@@ -88,7 +93,35 @@ def fuzz_checkpoint(data: bytes) -> None:
             assert said.complete == stored.plan.complete
 
 
-TARGETS = {"cfg": fuzz_cfg, "weights": fuzz_weights, "checkpoint": fuzz_checkpoint}
+def fuzz_torch(data: bytes) -> None:
+    """Reading a .pt file; its tensors have the shapes that it says, and are not larger than it.
+
+    The input is the operations of the pickle, in a file that is right otherwise, of before (1) or
+    since (2) PyTorch 1.6, as the first byte says; or it is the file itself (0).
+    """
+    choice, data = data[:1], data[1:]
+    if choice != b"\0":
+        wrap = torch_files.legacy if choice == b"\1" else torch_files.archive
+        data = wrap(data)
+    with _folder() as folder:
+        path = Path(folder, "net.pt")
+        path.write_bytes(data)
+        with suppress(CheckpointError), opened(path) as file:
+            found = find_state_dict(file)
+            total = 0
+            for stored in found.tensors.values():
+                values = file.values(stored)
+                assert values.shape == stored.shape
+                total += values.nbytes
+            assert total <= MOST_TIMES * len(data)
+
+
+TARGETS = {
+    "cfg": fuzz_cfg,
+    "weights": fuzz_weights,
+    "checkpoint": fuzz_checkpoint,
+    "torch": fuzz_torch,
+}
 
 
 def _folder() -> tempfile.TemporaryDirectory:

@@ -12,6 +12,7 @@ import zipfile
 import numpy as np
 import pytest
 import reference
+import torch_files
 from safetensors.numpy import save
 
 from converter.files import sniff
@@ -49,6 +50,7 @@ def array() -> bytes:
         (lzma.compress(b"x" * 100), "xz-compressed"),
         (archive("zip"), "a zip archive"),
         (archive("tar"), "a tar archive"),
+        (torch_files.LEGACY_HEAD, "a PyTorch file of before 1.6"),
         (pickle.dumps({"model": [1.0] * 50}, protocol=2), "a Python pickle"),
         (pickle.dumps({"model": [1.0] * 50}, protocol=4), "a Python pickle"),
         (array(), "a NumPy array"),

@@ -1,0 +1,197 @@
+"""The tensors of a network in a PyTorch file, wherever its training program put them.
+
+What torch.save was given may be a state dict, one wrapped in dicts beside the optimizer and other
+things, or the module itself, whose class need not exist here: a module's state names its parts.
+
+Sources: pytorch@cf30153 torch/nn/modules/module.py (``_save_to_state_dict``, ``state_dict``);
+ultralytics/yolov3@19169be models/experimental.py (``ckpt.get("ema") or ckpt["model"]``);
+pytorch-image-models@021a523 timm/utils/checkpoint_saver.py (``state_dict_ema``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+from converter.checkpoint.header import is_counter
+from converter.errors import CheckpointError
+from converter.files.pickled import Inert
+from converter.files.torch_file import TorchFile
+from converter.files.torch_objects import MOST_TIMES, StoredTensor
+
+# What wraps a state dict, the best one first. An exponential moving average of the weights (EMA) is
+# what such programs evaluate and deploy. mmengine's ``ema_state_dict`` is not in the list: it swaps
+# the two when it saves (mmengine@02f1880 hooks/ema_hook.py, ``_swap_ema_state_dict``).
+AVERAGES = ("ema", "state_dict_ema")
+WRAPPERS = (*AVERAGES, "model", "state_dict", "model_state_dict")
+MOST_WRAPPERS = 4  # of dicts, and of names
+# DataParallel's, and torch.compile's.
+PREFIXES = ("module.", "_orig_mod.")
+# Of a module, what tells its network: ultralytics' models have these.
+ATTRIBUTES = ("names", "stride", "yaml")
+MOST_PARTS = 10_000  # of an attribute; 9,418 classes are the most that are published
+MOST_NAMES = 1 << 20  # characters; a network of 500 tensors has 20,000
+
+# The attributes of a module that hold its tensors and its modules.
+_PARTS = ("_parameters", "_buffers", "_modules")
+_PLAIN = "save the state dict alone: torch.save(model.state_dict(), PATH)"
+
+_Found = tuple[tuple[str, ...], tuple[str, ...], dict[Any, Any] | Inert]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateDict:
+    """What a PyTorch file holds of a network.
+
+    Attributes:
+        tensors: name -> tensor, in the order of the file, without those that only count.
+        wrappers: the keys that lead to them, the outermost first: ("ema",); none if the file is
+            the state dict, or the module, itself.
+        passed: the keys beside a wrapper under which there may be others, which were not taken.
+        prefix: what all names began with, and no longer do: "module.".
+        counters: how many tensors were left out because they only count.
+        others: names of values that are no tensors, or of no type that is known.
+        module: the class of the pickled module, "models.yolo.DetectionModel"; None if it is a dict.
+        attributes: those of ``ATTRIBUTES`` that the module has: plain values and tensors.
+    """
+
+    tensors: Mapping[str, StoredTensor]
+    wrappers: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
+    prefix: str = ""
+    counters: int = 0
+    others: tuple[str, ...] = ()
+    module: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def averaged(self) -> bool:
+        """Whether they are an exponential moving average of the weights."""
+        return any(wrapper in AVERAGES for wrapper in self.wrappers)
+
+
+def find_state_dict(file: TorchFile) -> StateDict:
+    """The state dict in ``file``.
+
+    Raises:
+        CheckpointError: it has none; or its tensors, of which several may show the same values, are
+            together more than ``MOST_TIMES`` the file.
+    """
+    found = _search(file.tree, (), set())
+    if found is None:
+        raise CheckpointError(
+            f"holds no tensors by name, neither at its top nor under {', '.join(WRAPPERS)}",
+            path=file.source.path,
+            remedy="save them: torch.save(model.state_dict(), PATH)",
+        )
+    wrappers, passed, holder = found
+    try:
+        named = dict(_parts(holder)) if isinstance(holder, Inert) else holder
+    except ValueError as error:
+        raise CheckpointError(str(error), path=file.source.path, remedy=_PLAIN) from error
+    tensors = {name: value for name, value in named.items() if _is_tensor(name, value)}
+    kept = {name: value for name, value in tensors.items() if not is_counter(name)}
+    if sum(value.bytes for value in kept.values()) > MOST_TIMES * file.source.size:
+        raise CheckpointError(
+            f"has tensors of more than {MOST_TIMES} times its size", path=file.source.path
+        )
+    prefix = _common_prefix(kept)
+    return StateDict(
+        tensors={name.removeprefix(prefix): value for name, value in kept.items()},
+        wrappers=wrappers,
+        passed=passed,
+        prefix=prefix,
+        counters=len(tensors) - len(kept),
+        others=tuple(str(name) for name in named if name not in tensors),
+        module=holder.name if isinstance(holder, Inert) else None,
+        attributes=_attributes(holder.state) if isinstance(holder, Inert) else {},
+    )
+
+
+def _is_tensor(name: Any, value: Any) -> bool:
+    return isinstance(name, str) and isinstance(value, StoredTensor)
+
+
+def _is_module(value: Any) -> TypeGuard[Inert]:
+    """Whether it is an object with the attributes of every torch.nn.Module."""
+    if not isinstance(value, Inert) or not isinstance(value.state, dict):
+        return False
+    return all(isinstance(value.state.get(kind), dict) for kind in _PARTS)
+
+
+def _search(value: Any, wrappers: tuple[str, ...], fruitless: set[int]) -> _Found | None:
+    """The keys that lead to tensors, those that were not tried after that, and what has them."""
+    if _is_module(value):
+        return wrappers, (), value
+    # A state other than a module's: of an object that keeps an average, for example.
+    inner = value.state if isinstance(value, Inert) else value
+    if not isinstance(inner, dict) or len(wrappers) > MOST_WRAPPERS or id(inner) in fruitless:
+        return None
+    ways = [key for key in WRAPPERS if isinstance(inner.get(key), dict | Inert)]
+    for number, key in enumerate(ways):
+        found = _search(inner[key], (*wrappers, key), fruitless)
+        if found:
+            return found if found[1] else (found[0], tuple(ways[number + 1 :]), found[2])
+    if inner is value and any(_is_tensor(*item) for item in inner.items()):
+        return wrappers, (), inner
+    fruitless.add(id(inner))
+    return None
+
+
+def _parts(module: Inert) -> Iterator[tuple[str, Any]]:
+    """The parameters and buffers of a module and its modules, as its ``state_dict`` has them.
+
+    Raises:
+        ValueError: they have more than ``MOST_NAMES`` characters of names, as they do where a
+            module contains itself.
+    """
+    waiting, left = [("", module)], MOST_NAMES
+    while waiting:
+        prefix, part = waiting.pop()
+        hidden = part.state.get("_non_persistent_buffers_set")
+        hidden = {key for key in hidden if type(key) is str} if type(hidden) is list else set()
+        left -= len(hidden)
+        inside = []
+        for kind in _PARTS:
+            for key, value in part.state[kind].items():
+                name = f"{prefix}{key}"
+                left -= len(name) + 1
+                if left < 0:
+                    raise ValueError(f"has modules with more than {MOST_NAMES:,} letters of names")
+                if _is_module(value):
+                    inside.append((f"{name}.", value))
+                elif value is not None and (kind != "_buffers" or key not in hidden):
+                    yield name, value
+        waiting += reversed(inside)
+
+
+def _common_prefix(names: Collection[str]) -> str:
+    """What programs that wrap models put before all names."""
+    prefix = ""
+    for _ in range(MOST_WRAPPERS):
+        longer = [prefix + one for one in PREFIXES]
+        fits = [one for one in longer if names and all(name.startswith(one) for name in names)]
+        if not fits:
+            break
+        (prefix,) = fits
+    return prefix
+
+
+def _attributes(state: Mapping[Any, Any]) -> dict[str, Any]:
+    return {key: state[key] for key in ATTRIBUTES if key in state and _is_plain(state[key])}
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it consists of a few numbers, texts, tensors and containers of them."""
+    waiting, left = [value], MOST_PARTS
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict | list | tuple):
+            left -= len(part)
+            if left < 0:
+                return False
+            waiting += [*part, *part.values()] if isinstance(part, dict) else part
+        elif not isinstance(part, bool | float | int | str | StoredTensor | None):
+            return False
+    return True
