@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import prod
+from typing import TYPE_CHECKING
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.header import Header
@@ -18,7 +19,9 @@ from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 from converter.errors import WeightsError
 from converter.families.base import Naming
-from converter.families.rules import Rule
+
+if TYPE_CHECKING:
+    from converter.families.rules import Rule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Self
 
+from converter.checkpoint import formats
 from converter.checkpoint.dtypes import CODES, DTYPES
-from converter.checkpoint.header import Contents, is_counter, read_contents
+from converter.checkpoint.header import Contents, is_counter
 from converter.checkpoint.metadata import Metadata, NetworkUnknown, false_claim
 from converter.checkpoint.reader import Tensors
 from converter.darknet.dialects import DEFAULT, DialectName
@@ -37,7 +38,7 @@ SHELLS = ("module.", "_orig_mod.", "model.")
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A safetensors file whose network is known.
+    """A safetensors file, or one of PyTorch's, whose network is known.
 
     Attributes:
         contents: what its header says.
@@ -62,7 +63,7 @@ class Checkpoint:
         """The checkpoint at ``path``.
 
         Args:
-            path: a safetensors file.
+            path: a .safetensors, .pt or .pth file.
             network: what its tensors are of; default: what it says itself.
             dialect: whose darknet it is for, if it does not say that itself.
             family: the scheme of its tensors' names; "auto": what it says itself, or what they
@@ -70,12 +71,12 @@ class Checkpoint:
 
         Raises:
             NetworkUnknown: it does not say which network it is of, and none is given.
-            CheckpointError: it is no safetensors file, or what it says of itself is not true, or
+            CheckpointError: it is no such file, or what it says of itself is not true, or
                 its tensors are of no scheme.
             FamilyError: ``network`` is not of the scheme that it says it has.
             UsageError: it says that it has another scheme than ``family``.
         """
-        return cls.of(read_contents(path), network, dialect, family)
+        return cls.of(formats.read(path), network, dialect, family)
 
     @classmethod
     def of(
@@ -131,7 +132,7 @@ class Checkpoint:
 
     def tensors(self) -> Tensors:
         """Its values."""
-        return Tensors(self.contents.path, self.dtype, self.contents)
+        return formats.open_tensors(self.contents.path, self.dtype, self.contents)
 
 
 def plan_for(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from converter.darknet.network import Network
 from converter.errors import FamilyError
-from converter.families.rules import Rule
 from converter.families.template import Spec
+
+if TYPE_CHECKING:  # few networks need one
+    from converter.families.rules import Rule
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,12 +10,11 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, Any, Literal
 
-from converter.checkpoint import payload
+from converter.checkpoint import formats, payload
 from converter.checkpoint.changes import Change, changes
 from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
-from converter.checkpoint.reader import Tensors
 from converter.darknet.names import read_names
 from converter.darknet.network import Network
 from converter.darknet.remark import Remark
@@ -25,7 +24,7 @@ from converter.errors import CheckpointError, OutputError, WeightsError
 from converter.families import FAMILIES, name_layers, native_naming
 from converter.families.base import Naming
 from converter.files.hashing import Hashing, sha256_of
-from converter.files.source import Source, companion
+from converter.files.source import TORCH_SUFFIXES, Source, companion
 from converter.files.target import remove_leftovers, replacing, require_other
 from converter.identify import explaining, identify
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
@@ -201,13 +200,20 @@ class Job:
 
     def _is_current(self, plan: Plan, meta: Metadata, survey: Survey) -> bool:
         try:
-            if read_head(self.target) != _head(plan, meta):
+            if not self.torch and read_head(self.target) != _head(plan, meta):
                 return False
             return self._compared(plan, self.target, survey).ok
         except CheckpointError:
             return False
 
+    @property
+    def torch(self) -> bool:
+        """Whether a file of PyTorch's is asked for."""
+        return self.target.suffix in TORCH_SUFFIXES
+
     def _write(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
+        if self.torch:
+            return self._write_torch(plan, meta, survey)
         if self.verify or self.strict:
             # Looking at the values needs numpy, whose import takes as long as half of the hashing:
             # do both at once.
@@ -240,6 +246,19 @@ class Job:
             anomalies = self._examine(survey)
         return self._done("converted", plan, meta, anomalies, verified=self.verify, max_error=error)
 
+    def _write_torch(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
+        from converter.checkpoint.torch_writer import write_state_dict  # late: seldom needed
+
+        with replacing(self.target, plan.size) as file:
+            write_state_dict(self.source, plan, file)
+            file.flush()
+            if self.verify:
+                self._require_equal(plan, Path(file.name), survey)
+            meta = _with_hash(meta, self.hashing.begin().result())
+            self.source.require_unchanged()
+            anomalies = self._examine(survey)
+        return self._done("converted", plan, meta, anomalies, verified=self.verify)
+
     def _hashing(self, file: IO[bytes], plan: Plan, start: int) -> Hashing:
         """The hash of the .weights file.
 
@@ -263,7 +282,7 @@ class Job:
             raise _unlike(self.target, ", ".join(found.mismatched[:3]))
 
     def _compared(self, plan: Plan, written: Path, survey: Survey) -> payload.Comparison:
-        with Tensors(written, self.dtype) as tensors:
+        with formats.open_tensors(written, self.dtype) as tensors:
             return payload.compare(self.source, plan, tensors, survey.observe)
 
     def _done(

@@ -9,8 +9,8 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
+from converter.checkpoint import formats
 from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus
-from converter.checkpoint.header import read_contents
 from converter.darknet import evidence
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
@@ -94,7 +94,7 @@ class Info:
         problem: why it could not be read in full.
     """
 
-    kind: Literal["cfg", "weights", "safetensors"]
+    kind: Literal["cfg", "weights", "safetensors", "torch"]
     path: Path
     size: int
     network: Network | None = None
@@ -264,8 +264,9 @@ def _find_network(
 
 
 def _of_checkpoint(path: Path) -> Info:
-    contents = read_contents(path)
-    info = Info(kind="safetensors", path=path, size=path.stat().st_size)
+    contents = formats.read(path)
+    kind: Literal["safetensors", "torch"] = "torch" if formats.is_torch(path) else "safetensors"
+    info = Info(kind=kind, path=path, size=path.stat().st_size)
     info.metadata = dict(contents.metadata)
     info.tensors = {
         name: (entry.dtype, list(entry.shape)) for name, entry in contents.entries.items()

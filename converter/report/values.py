@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.checkpoint import payload
+from converter.checkpoint import formats, payload
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.checkpoint.reader import CHUNK, Tensors
 from converter.diagnosis.health import Anomaly, Survey
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 def is_checkpoint(path: PathLike) -> bool:
-    """Whether a file looks like safetensors: JSON after eight bytes of length."""
+    """Whether a file looks like safetensors, JSON after eight bytes of length, or PyTorch's."""
+    if formats.is_torch(path):
+        return True
     try:
         with open(path, "rb") as file:
             return file.read(9)[8:] == b"{"
@@ -48,7 +50,7 @@ def survey(
         WeightsError, CheckpointError: it cannot be read, or is not what ``plan`` is about.
     """
     if is_checkpoint(path):
-        with Tensors(path, dtype) as tensors:
+        with formats.open_tensors(path, dtype) as tensors:
             for slot in plan.tensors:
                 tensors.require(slot)
             return _look(plan, plan.tensors, partial(_from_tensor, tensors))
