@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from converter.checkpoint.dtypes import DTYPES
 from converter.cli.output import StatusLine, print_error, print_json, print_plan
-from converter.cli.parser import CommandParser, positive_int
+from converter.cli.parser import CommandParser, add_family_option, positive_int
 from converter.errors import DarknetError, OutputError, UsageError, printable
-from converter.families import FAMILIES
 from converter.files import remote
+from converter.files.source import TORCH_SUFFIXES
 from converter.operations.convert import convert, default_output
 from converter.options import DialectChoice
 
 if TYPE_CHECKING:
     from converter.operations.batch import Result
     from converter.operations.conversion import Conversion
+
+
+CHECKPOINTS = (".safetensors", *TORCH_SUFFIXES)
 
 
 def make_parser(program: str) -> CommandParser:
@@ -36,6 +39,8 @@ def make_parser(program: str) -> CommandParser:
             "yolov4.weights --cfg yolov4.cfg -o v4.safetensors",
             "darknet53.conv.74 --dry-run",
             "yolov3.safetensors -o back.weights",
+            "yolov3.weights --family mmdet -o mmdet.pth",
+            "trained.pt --cfg yolov3.cfg -o trained.weights",
             "weights/ 'more/*.weights' -o converted",
         ),
     )
@@ -43,7 +48,8 @@ def make_parser(program: str) -> CommandParser:
         "sources",
         metavar="SOURCE",
         nargs="+",
-        help=".weights or .backup files, folders, patterns, URLs; one .safetensors to go back",
+        help=".weights or .backup files, folders, patterns, URLs; one .safetensors, .pt or .pth to"
+        " go back",
     )
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="file to write, or folder (default: beside SOURCE)"
@@ -55,12 +61,10 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument("--cfg", metavar="FILE", help="the network (default: beside SOURCE)")
     parser.add_argument("--names", metavar="FILE", help="class names (default: beside SOURCE)")
     parser.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
-    parser.add_argument(
-        "--family",
-        choices=("auto", *FAMILIES),
-        default="auto",
-        help="tensor names: of the modular YOLOv3, of the article's own wiring, layers.N, or those"
-        " of another port",
+    add_family_option(
+        parser,
+        "tensor names: of the modular YOLOv3, of the article's own wiring, layers.N, or those of"
+        " another port",
     )
     parser.add_argument(
         "--dialect",
@@ -100,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     sources = find_sources(arguments.sources)
     if len(sources) > 1 or sources != arguments.sources:
         return _convert_many(sources, arguments)
-    if sources[0].endswith(".safetensors"):
+    if sources[0].endswith(CHECKPOINTS):
         return _revert(sources[0], arguments)
     if arguments.cfg_out:
         raise UsageError("--cfg-out is for the way back", remedy="give a .safetensors file")
@@ -161,7 +165,7 @@ def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
 
     if arguments.report:
         raise UsageError("--report is for one file at a time")
-    if arguments.cfg_out or any(source.endswith(".safetensors") for source in sources):
+    if arguments.cfg_out or any(source.endswith(CHECKPOINTS) for source in sources):
         raise UsageError("the way back is for one checkpoint at a time")
     if arguments.output is not None and not remote.is_url(arguments.output):
         _make_folder(Path(arguments.output))

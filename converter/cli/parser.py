@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from converter.darknet.dialects import DEFAULT, DIALECTS
 from converter.errors import UsageError
+from converter.families import FAMILIES
 from converter.version import TOOL
 
 
@@ -50,6 +51,11 @@ def add_network_options(parser: CommandParser) -> None:
         default=DEFAULT,
         help=f"whose darknet such a checkpoint is for (default: {DEFAULT})",
     )
+
+
+def add_family_option(parser: CommandParser, what: str) -> None:
+    """Add the choice of a scheme of tensor names; ``what`` says what for."""
+    parser.add_argument("--family", choices=("auto", *FAMILIES), default="auto", help=what)
 
 
 def positive_int(text: str) -> int:

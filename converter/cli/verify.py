@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json, print_plan
-from converter.cli.parser import CommandParser
+from converter.cli.parser import CommandParser, add_family_option
 from converter.darknet.dialects import DIALECTS
 from converter.errors import UsageError, printable
 from converter.operations.verify import Verification, verify
@@ -26,10 +26,11 @@ def make_parser(program: str) -> CommandParser:
         ),
     )
     parser.add_argument("weights", metavar="WEIGHTS", help=".weights file")
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors file")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors, .pt or .pth file")
     parser.add_argument("--cfg", metavar="FILE", help="the network that it should be")
     parser.add_argument("--names", metavar="FILE", help="the class names that it should have")
     parser.add_argument("--dialect", choices=tuple(DIALECTS), help="whose darknet it should be of")
+    add_family_option(parser, "whose tensor names it has, if it does not say (default: shown)")
     parser.add_argument(
         "--against",
         choices=("darknet", "opencv", "generic"),
@@ -59,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         cfg=arguments.cfg,
         names=arguments.names,
         dialect=arguments.dialect,
+        family=arguments.family,
     )
     parity = _against(arguments) if arguments.against else None
     if arguments.report:

@@ -77,7 +77,7 @@ def revert(
     Byte for byte the file that the checkpoint was made from, if no tensor has changed since.
 
     Args:
-        checkpoint: a .safetensors file.
+        checkpoint: a .safetensors, .pt or .pth file.
         output: the .weights file; default: ``checkpoint`` with that suffix.
         cfg: the network, for a file that does not say which it is.
         dialect: whose darknet it is for, for such a file; "auto" is pjreddie.

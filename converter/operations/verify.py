@@ -9,9 +9,10 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from converter.checkpoint import payload
+from converter.checkpoint import formats, payload
 from converter.checkpoint.changes import Change, changes
 from converter.checkpoint.checkpoint import Checkpoint
+from converter.checkpoint.header import Contents
 from converter.checkpoint.metadata import Metadata
 from converter.checkpoint.payload import Comparison
 from converter.darknet.dialects import DialectName
@@ -20,10 +21,10 @@ from converter.darknet.layers import Layer
 from converter.darknet.names import read_names
 from converter.darknet.network import Network, read_network
 from converter.errors import WeightsError
-from converter.files.hashing import Hashing
+from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, opened
-from converter.identify import explaining
-from converter.options import PathLike
+from converter.identify import explaining, identify
+from converter.options import FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 
 
@@ -48,7 +49,7 @@ class Verification:
 
     Attributes:
         plan: which bytes should be where.
-        metadata: what the checkpoint says of itself.
+        metadata: what the checkpoint says of itself; what it would say, if it says nothing.
         comparison: what is.
         changes: what the rules of another port's scheme make of the file's values.
         claims: what it says of itself, compared.
@@ -75,7 +76,7 @@ class Verification:
             "missing": list(self.comparison.missing),
             "unexpected": list(self.comparison.unexpected),
             "changes": [change.as_dict() for change in self.changes],
-            "header": next(claim.ok for claim in self.claims if claim.name == "header"),
+            "header": next((claim.ok for claim in self.claims if claim.name == "header"), None),
             "claims": {claim.name: claim.ok for claim in self.claims},
             "remarks": {claim.name: claim.text for claim in self.claims if claim.text},
             "dtype": self.metadata.dtype,
@@ -89,6 +90,7 @@ def verify(
     cfg: PathLike | None = None,
     names: PathLike | None = None,
     dialect: DialectName | None = None,
+    family: FamilyChoice = "auto",
 ) -> Verification:
     """Compare ``checkpoint`` with the .weights file it was made from, value by value.
 
@@ -97,15 +99,21 @@ def verify(
 
     Args:
         source: the .weights file.
-        checkpoint: the safetensors file.
+        checkpoint: the .safetensors, .pt or .pth file. One that says nothing of itself is taken for
+            one of the .weights file's network; where a rule of its scheme changes values, either
+            may have been made from the other.
         cfg: the network that it should be.
         names: the class names that it should have, one a line.
         dialect: whose darknet it should be of.
+        family: whose tensor names it has, if it does not say that itself; "auto": what they show.
 
     Raises:
         DarknetError: they cannot be compared.
     """
-    stored = Checkpoint.open(checkpoint)
+    contents = formats.read(checkpoint)
+    if "schema" not in contents.metadata:
+        return _verify_bare(Path(source), contents, cfg, dialect, family)
+    stored = Checkpoint.of(contents, family=family)
     meta = stored.metadata
     network = read_network(cfg) if cfg else stored.network
     with (
@@ -141,6 +149,35 @@ def verify(
     return Verification(
         plan=plan, metadata=meta, comparison=comparison, changes=by_rule, claims=claims
     )
+
+
+def _verify_bare(
+    source: Path,
+    contents: Contents,
+    cfg: PathLike | None,
+    dialect: DialectName | None,
+    family: FamilyChoice,
+) -> Verification:
+    """The same for a checkpoint without metadata: there is nothing but values to compare."""
+    with opened(source) as weights:
+        known = identify(weights, cfg, dialect)
+        stored = Checkpoint.of(contents, known.network, known.dialect, family)
+        with explaining(weights):
+            plan = make_plan(
+                header=known.header,
+                size=weights.size,
+                network=known.network,
+                naming=stored.plan.naming,
+                dialect=known.dialect,
+            )
+        with stored.tensors() as tensors:
+            comparison = payload.compare(weights, plan, tensors)
+            if not comparison.ok:
+                back = payload.compare(weights, plan, tensors, restored=True)
+                comparison = back if back.ok else comparison
+        meta = Metadata.of(plan, tool="", sha256=sha256_of(weights), names=None, dtype=stored.dtype)
+        by_rule = changes(weights, plan)
+    return Verification(plan=plan, metadata=meta, comparison=comparison, changes=by_rule, claims=())
 
 
 def _compared(name: str, said: object, true: object, weights: Source) -> Claim:
