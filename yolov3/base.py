@@ -12,9 +12,11 @@ from typing import ClassVar, Self, TypeVar
 import torch
 from torch import nn
 
+from converter.checkpoint import formats
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.checkpoint.header import is_counter
 from converter.checkpoint.metadata import Metadata
+from converter.checkpoint.torch_tensors import TorchTensors
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
@@ -136,19 +138,33 @@ def native_plan(plan: Plan) -> Plan:
 
 def _read(stored: Checkpoint, plan: Plan) -> dict[str, torch.Tensor]:
     """The tensors of ``stored`` by the names of ``plan``; what is not in it keeps its name."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(stored.contents.path, framework="pt") as file:
-            found = {name: file.get_tensor(name) for name in stored.names}
-    except SafetensorError as error:
-        raise CheckpointError(f"is not a safetensors file: {error}") from error
+    found = _read_torch(stored) if formats.is_torch(stored.contents.path) else _map(stored)
     if plan is not stored.plan:
         for theirs, ours in zip(stored.plan.slots, plan.slots, strict=True):
             tensor = found.pop(theirs.tensor, None)
             if tensor is not None:
                 same = tuple(tensor.shape) == theirs.shape
                 found[ours.tensor] = _native(tensor, theirs, ours) if same else tensor
+    return found
+
+
+def _map(stored: Checkpoint) -> dict[str, torch.Tensor]:
+    """Those of a safetensors file, which stays open."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(stored.contents.path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in stored.names}
+    except SafetensorError as error:
+        raise CheckpointError(f"is not a safetensors file: {error}") from error
+
+
+def _read_torch(stored: Checkpoint) -> dict[str, torch.Tensor]:
+    """Those of a PyTorch file, in memory."""
+    with TorchTensors(stored.contents.path, stored.dtype) as tensors:
+        found = {name: torch.from_numpy(tensors.array(name)) for name in stored.names}
+    if stored.dtype == "bfloat16":
+        found = {name: tensor.view(torch.bfloat16) for name, tensor in found.items()}
     return found
 
 

@@ -92,12 +92,14 @@ class Contents:
         start: the byte at which the values begin.
         entries: tensor name -> what it is.
         metadata: key -> value; empty if there is none.
+        where: where in the file the tensors are, in words; "" if there is no choice.
     """
 
     path: Path
     start: int
     entries: Mapping[str, Entry]
     metadata: Mapping[str, str]
+    where: str = ""
 
     @property
     def names(self) -> set[str]:

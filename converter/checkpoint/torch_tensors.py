@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +16,8 @@ from converter.options import Dtype, PathLike
 from converter.plan import Slot
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from converter.checkpoint.reader import Bits
 
 # What safetensors calls the types that PyTorch's files have under another name.
@@ -32,14 +33,7 @@ _CODES: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class TorchContents(Contents):
-    """What a PyTorch file holds of a network; ``state`` says where in it."""
-
-    state: StateDict
-
-
-def read_torch(path: PathLike) -> TorchContents:
+def read_torch(path: PathLike) -> Contents:
     """What is in a .pt or .pth file.
 
     Raises:
@@ -51,7 +45,20 @@ def read_torch(path: PathLike) -> TorchContents:
         name: Entry(dtype=_CODES[tensor.dtype], shape=tensor.shape, offsets=(0, tensor.bytes))
         for name, tensor in state.tensors.items()
     }
-    return TorchContents(path=Path(path), start=0, entries=entries, metadata={}, state=state)
+    return Contents(path=Path(path), start=0, entries=entries, metadata={}, where=_where(state))
+
+
+def _where(state: StateDict) -> str:
+    """Where in a PyTorch file the tensors are; "" for a plain state dict."""
+    parts = []
+    if state.wrappers:
+        average = " (moving averages of the weights)" if state.averaged else ""
+        parts.append(f"those under {'.'.join(state.wrappers)}{average}")
+    if state.module:
+        parts.append(f"those of a pickled {state.module}")
+    if state.passed:
+        parts.append(f"not those under {' or '.join(state.passed)}")
+    return ", ".join(parts)
 
 
 class TorchTensors(Tensors):
@@ -82,12 +89,18 @@ class TorchTensors(Tensors):
         whole = self._whole(slot)
         return lambda first, count: whole[first : first + count]
 
+    def array(self, name: str) -> NDArray[Any]:
+        """A tensor's values, of its shape; of bfloat16 the bits."""
+        import numpy as np
+
+        return np.require(self._torch.values(self._tensors[name]), requirements="W")
+
     def _columns(self, slot: Slot) -> Callable[[int, int], Bits]:
         whole = self._whole(slot)
         return lambda first, count: whole[:, first : first + count]
 
     def _whole(self, slot: Slot) -> Bits:
-        values: Any = self._torch.values(self._tensors[slot.tensor])
+        values: Any = self.array(slot.tensor)
         bits: Bits = values.view(f"<u{WIDTHS[self.dtype]}").reshape(slot.shape[0], -1)
         return bits
 

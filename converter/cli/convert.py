@@ -105,7 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
     if len(sources) > 1 or sources != arguments.sources:
         return _convert_many(sources, arguments)
     if sources[0].endswith(CHECKPOINTS):
-        return _revert(sources[0], arguments)
+        again = (arguments.output or "").endswith(CHECKPOINTS)
+        return (_rename if again else _revert)(sources[0], arguments)
     if arguments.cfg_out:
         raise UsageError("--cfg-out is for the way back", remedy="give a .safetensors file")
     output = arguments.output
@@ -202,6 +203,25 @@ def _make_folder(path: Path) -> None:
         path.mkdir(exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot be made a folder: {error.strerror}", path=path) from error
+
+
+def _rename(source: str, arguments: argparse.Namespace) -> int:
+    for option, given in {"--partial": arguments.partial, "--report": arguments.report,
+                          "--cfg-out": arguments.cfg_out}.items():  # fmt: skip
+        if given:
+            raise UsageError(f"{option} is not for checkpoints", remedy=f"leave {option} out")
+    from converter.operations.rename import rename
+
+    options = _options(arguments)
+    del options["partial"], options["max_download"]
+    result = rename(source, arguments.output, **options)
+    if arguments.json:
+        print_json(result.as_dict())
+        return 0
+    if arguments.dry_run:
+        print_plan(result.plan.slots)
+    print(printable(_summary(result.as_dict())))
+    return 0
 
 
 def _revert(source: str, arguments: argparse.Namespace) -> int:

@@ -19,12 +19,14 @@ def make_parser(program: str) -> CommandParser:
     """The parser of ``info``, called by the name ``program``."""
     parser = CommandParser(
         program,
-        "Show what a .cfg, .weights or .safetensors file is, layer by layer.",
+        "Show what a .cfg, .weights, .safetensors, .pt or .pth file is, layer by layer.",
         ("yolov3.cfg", "yolov3.weights", "yolov3.safetensors --json"),
     )
-    parser.add_argument("file", metavar="FILE", help=".cfg, .weights or .safetensors file")
     parser.add_argument(
-        "--cfg", metavar="FILE", help="the network of .weights (default: beside it)"
+        "file", metavar="FILE", help=".cfg, .weights, .safetensors, .pt or .pth file"
+    )
+    parser.add_argument(
+        "--cfg", metavar="FILE", help="the network, if the file does not say (default: beside it)"
     )
     parser.add_argument(
         "--dialect", choices=tuple(DIALECTS), help="whose darknet it is for (default: detected)"
@@ -58,6 +60,8 @@ def _facts(info: Info) -> Iterator[str]:
     yield f"{info.path}: .{info.kind}, {info.size:,} bytes"
     if info.how:
         yield f"network: {info.how}"
+    if info.where:
+        yield f"tensors: {info.where}"
     if info.family:
         yield f"read as: {info.family}, {info.dialect}"
     header = info.header

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from converter.checkpoint.checkpoint import Checkpoint
+from converter.checkpoint.metadata import Metadata
 from converter.cli.output import print_json
 from converter.cli.parser import CommandParser
-from converter.darknet.network import read_network
 from converter.errors import UsageError, printable
+from converter.identify import open_checkpoint
 from converter.operations.convert import convert
 from converter.report import check_target, write_report
 from converter.report.summary import verdict
@@ -43,9 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output) if arguments.output else source.with_suffix(".html")
     check_target(output, source, arguments.cfg)
     if is_checkpoint(source):
-        network = read_network(arguments.cfg) if arguments.cfg else None
-        stored = Checkpoint.open(source, network)
-        plan, meta, verified = stored.plan, stored.metadata, restores(stored)
+        stored, _ = open_checkpoint(source, arguments.cfg)
+        plan, meta, verified = stored.plan, stored.claims, None
+        if meta is None:  # what it would say
+            meta = Metadata.of(plan, tool="", sha256="", names=None, dtype=stored.dtype)
+        else:
+            verified = restores(stored)
     else:
         result = convert(source, cfg=arguments.cfg, dry_run=True)
         plan, meta, verified = result.plan, result.metadata, None

@@ -128,7 +128,7 @@ def _print_verification(result: Verification) -> None:
         if claim.text:
             mark = "not compared" if claim.ok is None else "NOT TRUE"
             print(printable(f"{claim.name}: {mark}: {claim.text}"))
-    for change in result.changes:
+    for change in filter(lambda change: change.changed, result.changes):
         print(f"by rule: {change}")
     same = sum(equal for _, equal in result.comparison.rows)
     verdict = "equal" if result.ok else "DIFFERENT"

@@ -139,7 +139,7 @@ class Job:
             )
         _report_gaps(plan)
         self.changes = changes(self.source, plan)
-        for change in self.changes:
+        for change in filter(lambda change: change.changed, self.changes):
             log.info("%s", change)
         note = FAMILIES[plan.naming.family].note
         if note:

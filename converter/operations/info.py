@@ -24,8 +24,8 @@ from converter.diagnosis.remarks import header_remarks
 from converter.errors import DarknetError, WeightsError
 from converter.families import native_naming
 from converter.files.hashing import sha256_of
-from converter.files.source import Source, companion, opened
-from converter.identify import explaining, identify
+from converter.files.source import TORCH_SUFFIXES, Source, companion, opened
+from converter.identify import explaining, identify, open_checkpoint
 from converter.options import PathLike
 from converter.plan import make_plan
 from converter.published import PUBLISHED
@@ -82,6 +82,7 @@ class Info:
         path, size: where it is and its bytes.
         network: what it describes, or is read as.
         how: how that was found out.
+        where: where in a PyTorch file the tensors are, if there is a choice.
         dialect, family: what it is read as.
         header: of the .weights file that it is, was or would become.
         rows: the layers.
@@ -99,6 +100,7 @@ class Info:
     size: int
     network: Network | None = None
     how: str | None = None
+    where: str | None = None
     dialect: DialectName = DEFAULT
     family: str | None = None
     header: Header | None = None
@@ -136,6 +138,7 @@ class Info:
             "path": str(self.path),
             "size": self.size,
             "read_as": self.how,
+            "where": self.where,
             "family": self.family,
             "dialect": self.dialect,
             "header": None
@@ -190,7 +193,8 @@ def describe(
     """All that can be told of ``path``.
 
     Args:
-        path: a .cfg, .weights or .safetensors file; told apart by their suffix, else .weights.
+        path: a .cfg, .weights, .safetensors, .pt or .pth file; told apart by their suffix, else
+            .weights.
         cfg: the network of a .weights file; default: the .cfg beside it, else recognised by its
             size.
         dialect: whose darknet it is of; default: told by the files.
@@ -201,8 +205,8 @@ def describe(
     path = Path(path)
     if path.suffix == ".cfg":
         return _of_cfg(path, dialect)
-    if path.suffix == ".safetensors":
-        return _of_checkpoint(path)
+    if path.suffix in (".safetensors", *TORCH_SUFFIXES):
+        return _of_checkpoint(path, cfg, dialect)
     with opened(path) as source:
         try:
             return _of_weights(source, cfg, dialect)
@@ -263,16 +267,17 @@ def _find_network(
     info.anomalies = Survey(plan).complete(source)
 
 
-def _of_checkpoint(path: Path) -> Info:
+def _of_checkpoint(path: Path, cfg: PathLike | None, dialect: DialectName | None) -> Info:
     contents = formats.read(path)
     kind: Literal["safetensors", "torch"] = "torch" if formats.is_torch(path) else "safetensors"
     info = Info(kind=kind, path=path, size=path.stat().st_size)
-    info.metadata = dict(contents.metadata)
+    info.metadata, info.where = dict(contents.metadata), contents.where or None
     info.tensors = {
         name: (entry.dtype, list(entry.shape)) for name, entry in contents.entries.items()
     }
     try:
-        _follow(info, Checkpoint.of(contents))
+        stored, info.how = open_checkpoint(path, cfg, dialect or DEFAULT)
+        _follow(info, stored)
     except DarknetError as error:
         error.path = error.path or os.fspath(path)
         info.problem = error
@@ -280,10 +285,10 @@ def _of_checkpoint(path: Path) -> Info:
 
 
 def _follow(info: Info, stored: Checkpoint) -> None:
-    plan, claims = stored.plan, stored.metadata
+    plan = stored.plan
     info.network, info.header, info.dialect = plan.network, plan.header, plan.dialect
-    info.family, info.names = plan.naming.family, claims.names
-    info.how = f"the network that {claims.tool} wrote into it"
+    info.family = plan.naming.family
+    info.names = stored.claims.names if stored.claims else None
     info.rows = list(_rows(plan.network, plan.dialect, plan.header.size))
     survey = Survey(plan)
     with stored.tensors() as tensors:

@@ -10,13 +10,14 @@ from typing import Any, Literal
 
 from converter.checkpoint import payload
 from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus, require_way_back
-from converter.checkpoint.metadata import NetworkUnknown
+from converter.checkpoint.metadata import Metadata, NetworkUnknown
 from converter.darknet.dialects import DEFAULT
-from converter.darknet.network import Network, read_network, render_cfg
+from converter.darknet.network import Network, render_cfg
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.hashing import sha256_of
-from converter.files.source import opened
+from converter.files.source import TORCH_SUFFIXES, opened
 from converter.files.target import remove_leftovers, replacing, require_other, write_whole
+from converter.identify import open_checkpoint
 from converter.options import DialectChoice, FamilyChoice, PathLike
 from converter.plan import Plan
 
@@ -35,6 +36,7 @@ class Reversion:
         identical: whether that is the hash of the file that the checkpoint was made from; None if
             there was none.
         verified: whether the written file was read back and found equal.
+        claims: what the checkpoint says of itself; None if it says nothing.
     """
 
     status: Literal["converted", "up to date", "dry run"]
@@ -43,6 +45,7 @@ class Reversion:
     sha256: str
     identical: bool | None
     verified: bool
+    claims: Metadata | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``convert --json`` prints for this direction."""
@@ -92,7 +95,7 @@ def revert(
     """
     source = Path(checkpoint)
     target = source.with_suffix(".weights") if output is None else Path(output)
-    if target.suffix == ".safetensors":
+    if target.suffix in (".safetensors", *TORCH_SUFFIXES):
         raise UsageError(
             "would hold Darknet's format under a checkpoint's name",
             path=target,
@@ -138,16 +141,18 @@ def _open(
     force: bool,
 ) -> Checkpoint:
     """The checkpoint, if it can go back."""
-    network = None if cfg is None else read_network(cfg)
     try:
-        stored = Checkpoint.open(path, network, DEFAULT if dialect == "auto" else dialect, family)
+        wanted = DEFAULT if dialect == "auto" else dialect
+        stored, how = open_checkpoint(path, cfg, wanted, family)
+        if cfg is None and stored.claims is None:
+            log.info("network: %s", how)
         if dialect not in ("auto", stored.plan.dialect):
             raise UsageError(
                 f"--dialect {dialect} contradicts the checkpoint, which is {stored.plan.dialect}"
             )
         require_way_back(stored.plan.naming.family)
         require_no_surplus(stored.contents.names, stored.plan)
-        if stored.dtype != "float32" and not force:
+        if stored.dtype != "float32" and not force and stored.claims is not None:
             raise CheckpointError(
                 f"holds {stored.dtype} values: the float32 values that they once were are lost",
                 remedy="--force writes them as they are now",
@@ -204,4 +209,5 @@ def _done(
         sha256=sha256,
         identical=claims.source_sha256 == sha256 if claims and sha256 else None,
         verified=verified,
+        claims=claims,
     )
