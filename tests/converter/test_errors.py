@@ -171,7 +171,7 @@ WEIGHTS = {
     "zip": (
         b"PK\x03\x04" + bytes(30),
         "is a zip archive (a PyTorch .pt file is one, too)"
-        " (give the .weights file that darknet wrote; a PyTorch file is no input)",
+        " (give the .weights file that darknet wrote, or end a PyTorch file with .pt or .pth)",
     ),
 }
 
