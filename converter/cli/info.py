@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser
+from converter.cli.parser import CommandParser, add_family_option
 from converter.darknet.dialects import DIALECTS
 from converter.darknet.nodes import Node
 from converter.errors import printable
@@ -31,12 +31,15 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "--dialect", choices=tuple(DIALECTS), help="whose darknet it is for (default: detected)"
     )
+    add_family_option(parser, "whose tensor names a checkpoint has, if it does not say")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what is in the file; the exit code."""
-    info = describe(arguments.file, cfg=arguments.cfg, dialect=arguments.dialect)
+    info = describe(
+        arguments.file, cfg=arguments.cfg, dialect=arguments.dialect, family=arguments.family
+    )
     if arguments.json:
         print_json(info.as_dict())
         return 0

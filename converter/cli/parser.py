@@ -51,6 +51,7 @@ def add_network_options(parser: CommandParser) -> None:
         default=DEFAULT,
         help=f"whose darknet such a checkpoint is for (default: {DEFAULT})",
     )
+    add_family_option(parser, "whose tensor names such a checkpoint has (default: what they show)")
 
 
 def add_family_option(parser: CommandParser, what: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from converter.checkpoint.metadata import Metadata
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser
+from converter.cli.parser import CommandParser, add_family_option
 from converter.errors import UsageError, printable
 from converter.identify import open_checkpoint
 from converter.operations.convert import convert
@@ -31,6 +31,7 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "-o", "--output", metavar="OUT", help=".html, .md or .json (default: SOURCE as .html)"
     )
+    add_family_option(parser, "whose tensor names a checkpoint has, if it does not say")
     parser.add_argument("--force", action="store_true", help="replace an existing output")
     return parser
 
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output) if arguments.output else source.with_suffix(".html")
     check_target(output, source, arguments.cfg)
     if is_checkpoint(source):
-        stored, _ = open_checkpoint(source, arguments.cfg)
+        stored, _ = open_checkpoint(source, arguments.cfg, family=arguments.family)
         plan, meta, verified = stored.plan, stored.claims, None
         if meta is None:  # what it would say
             meta = Metadata.of(plan, tool="", sha256="", names=None, dtype=stored.dtype)

@@ -32,6 +32,7 @@ class Naming:
         unfilled: tensors of the model that the file has no values for, with their shapes.
         extras: the names, as a regular expression, of tensors that a checkpoint may hold and
             Darknet knows nothing like: constants of its heads. None are written.
+        note: what one must know to load the tensors and compute what Darknet does; "" for nothing.
         spec: what to build the modular model from; None for a model that follows the cfg.
         reason: why the network has no more particular names, if it was tried.
     """
@@ -45,6 +46,7 @@ class Naming:
     linear: int | None = None
     unfilled: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     extras: str = ""
+    note: str = ""
     spec: Spec | None = None
     reason: str = ""
 
@@ -98,7 +100,6 @@ class Family:
             no place for.
         one_way: why a checkpoint of it cannot go back to Darknet; None if it can.
         native: whether the models of ``yolov3`` have these very names.
-        note: what must be known to compute with its tensors what Darknet computes; "" for nothing.
     """
 
     name: str
@@ -106,4 +107,3 @@ class Family:
     name_layers: Callable[[Network], Naming]
     one_way: str | None = None
     native: bool = True
-    note: str = ""

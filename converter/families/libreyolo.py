@@ -12,6 +12,10 @@ from converter.families.porting import convolutions, name_convolutions, require_
 
 # Convolutions -> the attribute that holds the network: yolov3-tiny, yolov3, -spp; v4-tiny, v4.
 ATTRIBUTES = {13: "yolo3", 75: "yolo3", 76: "yolo3", 21: "yolo4", 110: "yolo4"}
+NOTE = (
+    "LibreYOLO divides by sqrt(variance) + 1e-6, as pjreddie's darknet does on the CPU; other"
+    " engines, and this package's models, by sqrt(variance + 1e-5)"
+)
 READ = {
     "convolutional": "batch_normalize filters size stride pad activation",
     "maxpool": "size stride",
@@ -40,7 +44,7 @@ def name_layers(network: Network) -> Naming:
         )
     paths = (f"{attribute}.layers.{index}" for index in indices)
     places = ((f"{path}.conv", f"{path}.bn") for path in paths)
-    return name_convolutions(FAMILY.name, network, places)
+    return name_convolutions(FAMILY.name, network, places, note=NOTE)
 
 
 FAMILY = Family(
@@ -48,8 +52,4 @@ FAMILY = Family(
     summary="LibreYOLO's yolo3 and yolo4",
     name_layers=name_layers,
     native=False,
-    note=(
-        "LibreYOLO divides by sqrt(variance) + 1e-6, as pjreddie's darknet does on the CPU; other"
-        " engines, and this package's models, by sqrt(variance + 1e-5)"
-    ),
 )

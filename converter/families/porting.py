@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 from converter.darknet.layers.convolutional import Convolutional
+from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.network import Network
 from converter.families.base import Naming
 from converter.families.matching import deviation
@@ -22,6 +23,7 @@ def name_convolutions(
     rules: Mapping[tuple[int, str], Rule] | None = None,
     linear: int | None = None,
     extras: str = "",
+    note: str = "",
 ) -> Naming:
     """The names of a network whose only weights are those of its convolutions.
 
@@ -33,6 +35,7 @@ def name_convolutions(
         rules: how other values differ, as ``Naming`` says.
         linear: the layer whose kernel the port keeps as a matrix.
         extras: the port's tensors that Darknet knows nothing like, as ``Naming`` says.
+        note: likewise.
     """
     layers = convolutions(network)
     placed = dict(zip(layers, places, strict=True))
@@ -48,12 +51,28 @@ def name_convolutions(
         rules={**of_norms, **(rules or {})},
         linear=linear,
         extras=extras,
+        note=note,
     )
 
 
 def convolutions(network: Network) -> dict[int, Convolutional]:
     """The layers that a port has tensors for, by their indices."""
     return {n.index: n.layer for n in network.nodes if isinstance(n.layer, Convolutional)}
+
+
+def pool_note(network: Network, what: str) -> str:
+    """What is to be said of a port that pads pools of stride 1 and even size with zeros.
+
+    Darknet's maximum is that of the pixels inside of the map (pj maxpool_layer.c:79-106), which may
+    be negative.
+    """
+    pools = (node.layer for node in network.nodes if isinstance(node.layer, Maxpool))
+    if not any(pool.strides == (1, 1) and pool.window % 2 == 0 for pool in pools):
+        return ""
+    return (
+        f"{what} pads the pool of size 2 and stride 1 with zeros, so that its outputs differ from"
+        " Darknet's where all values at the right or lower border are negative"
+    )
 
 
 def require_options(

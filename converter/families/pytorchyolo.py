@@ -6,10 +6,14 @@ ayooshkathuria/pytorch-yolo-v3 has the same names.
 
 from converter.darknet.network import Network
 from converter.families.base import Family, Naming
-from converter.families.porting import convolutions, name_convolutions, require_options
+from converter.families.porting import convolutions, name_convolutions, pool_note, require_options
 
-# Constants of the heads, which load_state_dict(..., strict=False) does without.
+# Constants of its heads.
 EXTRAS = r"module_list\.\d+\.yolo_\d+\.(anchors|anchor_grid)"
+NOTE = (
+    "PyTorch-YOLOv3's load_model() also wants the anchors, which it builds from the cfg anyway:"
+    " model.load_state_dict(torch.load(PATH), strict=False) does without"
+)
 READ = {
     "convolutional": "batch_normalize filters size stride pad activation",
     "maxpool": "size stride",
@@ -33,7 +37,8 @@ def name_layers(network: Network) -> Naming:
         (f"module_list.{i}.conv_{i}", f"module_list.{i}.batch_norm_{i}")
         for i in convolutions(network)
     )
-    return name_convolutions(FAMILY.name, network, places, extras=EXTRAS)
+    note = "; ".join(filter(None, (NOTE, pool_note(network, "PyTorch-YOLOv3"))))
+    return name_convolutions(FAMILY.name, network, places, extras=EXTRAS, note=note)
 
 
 FAMILY = Family(

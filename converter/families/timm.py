@@ -12,6 +12,11 @@ from converter.families.matching import require_layers
 from converter.families.porting import Place, convolutions, name_convolutions
 from converter.families.template import BLOCKS
 
+NOTE = (
+    "timm's darknet53 computes the same only with Darknet's slope, which is not its default:"
+    " timm.create_model('darknet53', act_layer=partial(torch.nn.LeakyReLU, negative_slope=0.1))"
+)
+
 
 def name_layers(network: Network) -> Naming:
     """The port's names for ``network``.
@@ -27,6 +32,7 @@ def name_layers(network: Network) -> Naming:
         network,
         _places(classifier=classifier),
         linear=last if classifier else None,
+        note=NOTE,
     )
 
 
@@ -35,10 +41,6 @@ FAMILY = Family(
     summary="timm's darknet53",
     name_layers=name_layers,
     native=False,
-    note=(
-        "timm's darknet53 computes the same only with Darknet's slope, which is not its default:"
-        " timm.create_model('darknet53', act_layer=partial(torch.nn.LeakyReLU, negative_slope=0.1))"
-    ),
 )
 
 

@@ -6,7 +6,7 @@ the same names, and the same batch norm, which adds 1e-4 (:44).
 
 from converter.darknet.network import Network
 from converter.families.base import Family, Naming
-from converter.families.porting import convolutions, name_convolutions, require_options
+from converter.families.porting import convolutions, name_convolutions, pool_note, require_options
 
 EPS = 1e-4
 READ = {
@@ -30,7 +30,8 @@ def name_layers(network: Network) -> Naming:
     )
     paths = (f"module_list.{index}" for index in convolutions(network))
     places = ((f"{path}.Conv2d", f"{path}.BatchNorm2d") for path in paths)
-    return name_convolutions(FAMILY.name, network, places, eps=EPS)
+    note = pool_note(network, "ultralytics/yolov3")
+    return name_convolutions(FAMILY.name, network, places, eps=EPS, note=note)
 
 
 FAMILY = Family(

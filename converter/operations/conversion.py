@@ -21,7 +21,7 @@ from converter.darknet.remark import Remark
 from converter.diagnosis import health, remarks
 from converter.diagnosis.health import Anomaly, Survey
 from converter.errors import CheckpointError, OutputError, WeightsError
-from converter.families import FAMILIES, name_layers, native_naming
+from converter.families import name_layers, native_naming
 from converter.families.base import Naming
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import TORCH_SUFFIXES, Source, companion
@@ -141,9 +141,9 @@ class Job:
         self.changes = changes(self.source, plan)
         for change in filter(lambda change: change.changed, self.changes):
             log.info("%s", change)
-        note = FAMILIES[plan.naming.family].note
-        if note:
-            log.warning("%s", note)
+        if plan.naming.note:
+            log.warning("%s", plan.naming.note)
+            self.remarks = (*self.remarks, Remark(text=plan.naming.note, serious=False))
         meta = Metadata.of(
             plan,
             tool=TOOL,

@@ -26,7 +26,7 @@ from converter.families import native_naming
 from converter.files.hashing import sha256_of
 from converter.files.source import TORCH_SUFFIXES, Source, companion, opened
 from converter.identify import explaining, identify, open_checkpoint
-from converter.options import PathLike
+from converter.options import FamilyChoice, PathLike
 from converter.plan import make_plan
 from converter.published import PUBLISHED
 
@@ -188,16 +188,21 @@ class Info:
 
 
 def describe(
-    path: PathLike, *, cfg: PathLike | None = None, dialect: DialectName | None = None
+    path: PathLike,
+    *,
+    cfg: PathLike | None = None,
+    dialect: DialectName | None = None,
+    family: FamilyChoice = "auto",
 ) -> Info:
     """All that can be told of ``path``.
 
     Args:
         path: a .cfg, .weights, .safetensors, .pt or .pth file; told apart by their suffix, else
             .weights.
-        cfg: the network of a .weights file; default: the .cfg beside it, else recognised by its
-            size.
+        cfg: the network; default: what a checkpoint says itself, or the .cfg beside a .weights
+            file; else recognised by its size.
         dialect: whose darknet it is of; default: told by the files.
+        family: whose tensor names a checkpoint has that does not say it; "auto": what they show.
 
     Raises:
         DarknetError: it cannot be read, or is no such file.
@@ -206,7 +211,7 @@ def describe(
     if path.suffix == ".cfg":
         return _of_cfg(path, dialect)
     if path.suffix in (".safetensors", *TORCH_SUFFIXES):
-        return _of_checkpoint(path, cfg, dialect)
+        return _of_checkpoint(path, cfg, dialect, family)
     with opened(path) as source:
         try:
             return _of_weights(source, cfg, dialect)
@@ -267,7 +272,9 @@ def _find_network(
     info.anomalies = Survey(plan).complete(source)
 
 
-def _of_checkpoint(path: Path, cfg: PathLike | None, dialect: DialectName | None) -> Info:
+def _of_checkpoint(
+    path: Path, cfg: PathLike | None, dialect: DialectName | None, family: FamilyChoice
+) -> Info:
     contents = formats.read(path)
     kind: Literal["safetensors", "torch"] = "torch" if formats.is_torch(path) else "safetensors"
     info = Info(kind=kind, path=path, size=path.stat().st_size)
@@ -276,7 +283,7 @@ def _of_checkpoint(path: Path, cfg: PathLike | None, dialect: DialectName | None
         name: (entry.dtype, list(entry.shape)) for name, entry in contents.entries.items()
     }
     try:
-        stored, info.how = open_checkpoint(path, cfg, dialect or DEFAULT)
+        stored, info.how = open_checkpoint(path, cfg, dialect or DEFAULT, family)
         _follow(info, stored)
     except DarknetError as error:
         error.path = error.path or os.fspath(path)

@@ -538,11 +538,25 @@ class TestReading:
 
 @pytest.mark.parametrize(
     ("family", "text", "part"),
-    [("timm", CLASSIFIER, "negative_slope=0.1"), ("libreyolo", TINY, "sqrt(variance) + 1e-6")],
+    [
+        ("timm", CLASSIFIER, "negative_slope=0.1"),
+        ("libreyolo", TINY, "sqrt(variance) + 1e-6"),
+        ("pytorchyolo", YOLOV3, "strict=False"),
+        ("pytorchyolo", TINY, "PyTorch-YOLOv3 pads the pool of size 2 and stride 1 with zeros"),
+        ("ultralytics", TINY, "ultralytics/yolov3 pads the pool of size 2 and stride 1 with zeros"),
+    ],
 )
 def test_what_must_be_known_is_said_when_it_is_written(make, caplog, family, text, part):
-    convert(make(text).weights, family=family)
+    made = convert(make(text).weights, family=family)
     assert part in caplog.text
+    (said,) = made.as_dict()["warnings"]
+    assert part in said["text"]
+
+
+@pytest.mark.parametrize(("family", "text"), [("mmdet", YOLOV3), ("ultralytics", SPP)])
+def test_of_others_there_is_nothing_to_say(make, caplog, family, text):
+    assert convert(make(text).weights, family=family).warnings == ()
+    assert "pads" not in caplog.text
 
 
 def test_a_classifiers_kernel_is_timms_matrix(make):
