@@ -12,10 +12,10 @@ from typing import Any
 from converter.checkpoint import formats, payload
 from converter.checkpoint.changes import Change, changes
 from converter.checkpoint.checkpoint import Checkpoint
-from converter.checkpoint.header import Contents
 from converter.checkpoint.metadata import Metadata
 from converter.checkpoint.payload import Comparison
-from converter.darknet.dialects import DialectName
+from converter.darknet import evidence
+from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers import Layer
 from converter.darknet.names import read_names
@@ -23,7 +23,7 @@ from converter.darknet.network import Network, read_network
 from converter.errors import WeightsError
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, opened
-from converter.identify import explaining, identify
+from converter.identify import explaining, open_checkpoint
 from converter.options import FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 
@@ -99,10 +99,10 @@ def verify(
 
     Args:
         source: the .weights file.
-        checkpoint: the .safetensors, .pt or .pth file. One that says nothing of itself is taken for
-            one of the .weights file's network; where a rule of its scheme changes values, either
-            may have been made from the other.
-        cfg: the network that it should be.
+        checkpoint: the .safetensors, .pt or .pth file. Of one that says nothing of itself, only the
+            values are compared; where a rule of its scheme changes them, either file may have been
+            made from the other.
+        cfg: the network that it should be; or is, if it does not say that.
         names: the class names that it should have, one a line.
         dialect: whose darknet it should be of.
         family: whose tensor names it has, if it does not say that itself; "auto": what they show.
@@ -112,7 +112,8 @@ def verify(
     """
     contents = formats.read(checkpoint)
     if "schema" not in contents.metadata:
-        return _verify_bare(Path(source), contents, cfg, dialect, family)
+        stored, _ = open_checkpoint(checkpoint, cfg, dialect or DEFAULT, family)
+        return _verify_bare(Path(source), stored, dialect)
     stored = Checkpoint.of(contents, family=family)
     meta = stored.metadata
     network = read_network(cfg) if cfg else stored.network
@@ -151,24 +152,17 @@ def verify(
     )
 
 
-def _verify_bare(
-    source: Path,
-    contents: Contents,
-    cfg: PathLike | None,
-    dialect: DialectName | None,
-    family: FamilyChoice,
-) -> Verification:
+def _verify_bare(source: Path, stored: Checkpoint, dialect: DialectName | None) -> Verification:
     """The same for a checkpoint without metadata: there is nothing but values to compare."""
     with opened(source) as weights:
-        known = identify(weights, cfg, dialect)
-        stored = Checkpoint.of(contents, known.network, known.dialect, family)
+        dialect = evidence.choose(stored.network, weights.head, weights.size, dialect).dialect
         with explaining(weights):
             plan = make_plan(
-                header=known.header,
+                header=Header.decode(weights.head, dialect),
                 size=weights.size,
-                network=known.network,
+                network=stored.network,
                 naming=stored.plan.naming,
-                dialect=known.dialect,
+                dialect=dialect,
             )
         with stored.tensors() as tensors:
             comparison = payload.compare(weights, plan, tensors)

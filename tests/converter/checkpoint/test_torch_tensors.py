@@ -96,7 +96,7 @@ class TestReading:
         assert (found.plan.naming.family, found.verified, found.identical) == (
             "pytorchyolo", True, None,
         )  # fmt: skip
-        result = verify(files.weights, written)
+        result = verify(files.weights, written, cfg=files.cfg)
         assert result.ok
         assert result.claims == ()
         assert result.as_dict()["header"] is None
@@ -109,7 +109,7 @@ class TestReading:
         tensors = torch.load(written)
         tensors[NAME][0, 0, 0, 0] += 1
         torch.save(tensors, written)
-        (wrong,) = verify(files.weights, written).comparison.mismatched
+        (wrong,) = verify(files.weights, written, cfg=files.cfg).comparison.mismatched
         assert wrong == NAME
 
     @pytest.mark.parametrize(
