@@ -60,7 +60,8 @@ def _lines(info: Info) -> Iterator[str]:
 
 
 def _facts(info: Info) -> Iterator[str]:
-    yield f"{info.path}: .{info.kind}, {info.size:,} bytes"
+    kind = "PyTorch" if info.kind == "torch" else f".{info.kind}"
+    yield f"{info.path}: {kind}, {info.size:,} bytes"
     if info.how:
         yield f"network: {info.how}"
     if info.where:

@@ -9,6 +9,11 @@ from converter.families.base import Family, Naming
 from converter.families.porting import convolutions, name_convolutions, pool_note, require_options
 
 EPS = 1e-4
+# Its detect.py and test.py; likewise wang-xinyu/tensorrtx yolov3-spp/gen_wts.py.
+NOTE = (
+    "ultralytics/yolov3's scripts look for a state dict under 'model':"
+    " torch.save({'model': torch.load(PATH)}, PATH)"
+)
 READ = {
     "convolutional": "batch_normalize filters size stride pad activation groups",
     "maxpool": "size stride",
@@ -30,7 +35,7 @@ def name_layers(network: Network) -> Naming:
     )
     paths = (f"module_list.{index}" for index in convolutions(network))
     places = ((f"{path}.Conv2d", f"{path}.BatchNorm2d") for path in paths)
-    note = pool_note(network, "ultralytics/yolov3")
+    note = "; ".join(filter(None, (NOTE, pool_note(network, "ultralytics/yolov3"))))
     return name_convolutions(FAMILY.name, network, places, eps=EPS, note=note)
 
 

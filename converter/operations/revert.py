@@ -152,7 +152,9 @@ def _open(
             )
         require_way_back(stored.plan.naming.family)
         require_no_surplus(stored.contents.names, stored.plan)
-        if stored.dtype != "float32" and not force and stored.claims is not None:
+        if stored.dtype != "float32" and stored.claims is None:
+            log.info("its values are %s, and are written as float32", stored.dtype)
+        elif stored.dtype != "float32" and not force:
             raise CheckpointError(
                 f"holds {stored.dtype} values: the float32 values that they once were are lost",
                 remedy="--force writes them as they are now",

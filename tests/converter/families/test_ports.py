@@ -543,6 +543,7 @@ class TestReading:
         ("libreyolo", TINY, "sqrt(variance) + 1e-6"),
         ("pytorchyolo", YOLOV3, "strict=False"),
         ("pytorchyolo", TINY, "PyTorch-YOLOv3 pads the pool of size 2 and stride 1 with zeros"),
+        ("ultralytics", SPP, "under 'model': torch.save({'model'"),
         ("ultralytics", TINY, "ultralytics/yolov3 pads the pool of size 2 and stride 1 with zeros"),
     ],
 )
@@ -553,7 +554,7 @@ def test_what_must_be_known_is_said_when_it_is_written(make, caplog, family, tex
     assert part in said["text"]
 
 
-@pytest.mark.parametrize(("family", "text"), [("mmdet", YOLOV3), ("ultralytics", SPP)])
+@pytest.mark.parametrize(("family", "text"), [("mmdet", YOLOV3), ("tianxiaomo", TINY)])
 def test_of_others_there_is_nothing_to_say(make, caplog, family, text):
     assert convert(make(text).weights, family=family).warnings == ()
     assert "pads" not in caplog.text
