@@ -3,6 +3,24 @@
 >>> from converter import convert
 >>> convert("yolov3.weights").verified  # doctest: +SKIP
 True
+
+The rooms, from the top down; an import goes only down:
+
+- ``cli``: the commands, their arguments, output and exit codes.
+- ``operations``: what users do with files: convert, revert, verify, info, download.
+- ``report``: the page that shows which bytes became which tensors.
+- ``identify``: what a file is, with whatever lies beside it.
+- ``diagnosis``: what else a file may be, and which values no training gives.
+- ``checkpoint``: our safetensors files: header, metadata, types, values.
+- ``plan``: the table of all tensors and their bytes, complete before one is written.
+- ``families``: naming schemes: which network gets which tensor names.
+- ``darknet``: the formats: cfg, section types (``layers``), network, header, ``dialects``.
+- ``files``: bytes in and out: opening, hashing, replacing whole files, URLs.
+- ``published``, ``logs``: the registry of public files; one-line log messages.
+- ``errors``, ``version``, ``options``: the tree of errors; the version; what a caller may choose.
+
+Importing this package imports none of them but ``errors``; the first use of a name below does.
+PyTorch is imported nowhere but inside methods of ``layers``.
 """
 
 from typing import TYPE_CHECKING, Any

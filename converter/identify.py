@@ -19,8 +19,8 @@ from converter.darknet import evidence
 from converter.darknet.cfg import parse_cfg
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
-from converter.darknet.network import Network, read_cfg, read_layers, read_network
-from converter.errors import CheckpointError, FamilyError, NetworkError, WeightsError
+from converter.darknet.network import Network, read_cfg, read_layers
+from converter.errors import CfgError, CheckpointError, FamilyError, NetworkError, WeightsError
 from converter.files.source import Source, companion
 from converter.options import FamilyChoice, PathLike
 from converter.plan import SizeMismatch
@@ -40,6 +40,7 @@ class Identity:
         cfg: the file that says so; None if there is none.
         assumed: what is taken for granted of a network that was recognised.
         warning: what speaks against the dialect, if anything does.
+        doubt: that nothing speaks for it, and what another would do otherwise, if so.
     """
 
     header: Header
@@ -49,6 +50,7 @@ class Identity:
     cfg: Path | None = None
     assumed: Mapping[str, Any] = field(default_factory=dict)
     warning: str | None = None
+    doubt: str | None = None
 
 
 def identify(
@@ -59,7 +61,7 @@ def identify(
     Args:
         source: an open .weights file.
         cfg: its network; default: the .cfg beside it, else recognised by its size.
-        dialect: whose engine wrote it; default: told by its size, cfg and header.
+        dialect: whose engine wrote it; default: decided by its size, cfg and header.
 
     Raises:
         CfgError, NetworkError: the cfg is no network.
@@ -68,26 +70,27 @@ def identify(
     path = Path(cfg) if cfg is not None else companion(source.path, ".cfg")
     assumed: Mapping[str, Any] = {}
     if path is None:
-        network, how, assumed = _recognise(source, dialect or DEFAULT)
+        text, how, assumed = _recognise(source, dialect or DEFAULT)
+        choice = evidence.choose(text, source.head, source.size, dialect)
     else:
-        network = _read(path, source)
+        choice = _choose(path, source, dialect)
         how = str(path) if cfg is not None else f"{path}, found beside the weights"
-    choice = evidence.choose(network, source.head, source.size, dialect)
     return Identity(
         header=Header.decode(source.head, choice.dialect),
-        network=network,
+        network=choice.network,
         dialect=choice.dialect,
         how=how,
         cfg=path,
         assumed=assumed,
         warning=choice.warning,
+        doubt=choice.assumed,
     )
 
 
 def open_checkpoint(
     path: PathLike,
     cfg: PathLike | None = None,
-    dialect: DialectName = DEFAULT,
+    dialect: DialectName | None = None,
     family: FamilyChoice = "auto",
 ) -> tuple[Checkpoint, str]:
     """The checkpoint at ``path``, and how its network is known, in words.
@@ -95,7 +98,7 @@ def open_checkpoint(
     Args:
         path: a .safetensors, .pt or .pth file.
         cfg: its network; default: what it says itself, else recognised by its tensors.
-        dialect: whose darknet it is for, if it does not say that itself.
+        dialect: whose darknet ``cfg`` is for; default: the one that knows all of it.
         family: the scheme of its tensors' names; "auto": what it says itself, or what they show.
 
     Raises:
@@ -108,16 +111,15 @@ def open_checkpoint(
     if contents.where:
         log.info("tensors: %s", contents.where)
     if cfg is not None:
-        return Checkpoint.of(contents, read_network(cfg), dialect, family), os.fspath(cfg)
+        network = evidence.read_as_known(cfg, dialect)
+        return Checkpoint.of(contents, network, family), os.fspath(cfg)
     if "schema" not in contents.metadata:
-        return _recognise_tensors(contents, dialect, family)
-    stored = Checkpoint.of(contents, None, dialect, family)
+        return _recognise_tensors(contents, family)
+    stored = Checkpoint.of(contents, None, family)
     return stored, f"the network that {stored.metadata.tool} wrote into it"
 
 
-def _recognise_tensors(
-    contents: Contents, dialect: DialectName, family: FamilyChoice
-) -> tuple[Checkpoint, str]:
+def _recognise_tensors(contents: Contents, family: FamilyChoice) -> tuple[Checkpoint, str]:
     """A checkpoint that has as many values as a known network, under names of some scheme."""
     from converter.diagnosis.architectures import recognise  # late: only without a cfg
 
@@ -128,7 +130,7 @@ def _recognise_tensors(
     ]
     for match in recognise(sum(values)):
         with suppress(CheckpointError, FamilyError):
-            stored = Checkpoint.of(contents, match.network, dialect, family)
+            stored = Checkpoint.of(contents, match.network, family)
             slots = stored.plan.slots
             if all(contents.shapes[slot.tensor] == slot.shape for slot in slots):
                 return stored, (
@@ -154,18 +156,23 @@ def explaining(source: Source) -> Iterator[None]:
         raise explain(mismatch, source) from mismatch
 
 
-def _read(path: Path, source: Source) -> Network:
+def _choose(path: Path, source: Source, dialect: DialectName | None) -> evidence.Choice:
+    """The engine whose cfg is in ``path``."""
     try:
-        return read_network(path)
+        text = read_cfg(path)
+        return evidence.choose(text, source.head, source.size, dialect)
     except NetworkError as error:
         from converter.diagnosis.explain import explain_heads  # late: rarely needed
 
-        layers = read_layers(parse_cfg(read_cfg(path)))
-        raise explain_heads(error, *layers, source) from error
+        error.path = os.fspath(path)
+        raise explain_heads(error, *read_layers(parse_cfg(text)), source) from error
+    except CfgError as error:
+        error.path = os.fspath(path)
+        raise
 
 
-def _recognise(source: Source, dialect: DialectName) -> tuple[Network, str, Mapping[str, Any]]:
-    """The known network that has as many floats; in words; and what they do not tell."""
+def _recognise(source: Source, dialect: DialectName) -> tuple[str, str, Mapping[str, Any]]:
+    """The cfg of the known network that has as many floats; in words; and what they leave open."""
     from converter.diagnosis.architectures import recognise  # late: only without a cfg
 
     header = Header.decode(source.head, dialect)
@@ -184,4 +191,4 @@ def _recognise(source: Source, dialect: DialectName) -> tuple[Network, str, Mapp
         f"{match}, recognised by the {floats:,} floats of the file; anchors and input size"
         f" ({match.architecture.size}) are assumed to be as published"
     )
-    return match.network, how, match.assumed
+    return match.network.text, how, match.assumed

@@ -5,13 +5,14 @@ from typing import Literal
 
 PathLike = str | os.PathLike[str]
 FamilyChoice = str  # "auto", or a name in families.FAMILIES: ours or another port's
-DialectChoice = Literal["auto", "pjreddie", "alexeyab"]
+DialectChoice = Literal["auto", "pjreddie", "alexeyab", "hank-ai"]
 Dtype = Literal["float32", "float16", "bfloat16"]  # of a checkpoint's values
 BatchNormRule = Literal["torch", "pjreddie-cpu"]
 BATCH_NORM_RULES: tuple[BatchNormRule, ...] = ("torch", "pjreddie-cpu")
-Resize = Literal["letterbox", "stretch", "crop"]
+Resize = Literal["letterbox", "stretch", "crop", "opencv"]
 # Of the ways to make an input, those from which a box finds back to its picture.
-DETECTOR_RESIZES: tuple[Resize, ...] = ("letterbox", "stretch")
+DETECTOR_RESIZES: tuple[Resize, ...] = ("letterbox", "stretch", "opencv")
+Silu = Literal["swish", "relu"]  # what activation=silu in a cfg means
 ExportFormat = Literal["onnx", "torchscript", "pt2"]
 EXPORT_SUFFIXES: dict[ExportFormat, str] = {
     "onnx": ".onnx",
@@ -20,3 +21,5 @@ EXPORT_SUFFIXES: dict[ExportFormat, str] = {
 }
 # What PyTorch's exporter writes without converting it, and OpenCV 4.14 reads.
 OPSET = 18
+Engine = Literal["darknet", "opencv", "generic"]  # what a checkpoint's model is compared with
+ENGINES: tuple[Engine, ...] = ("darknet", "opencv", "generic")

@@ -45,7 +45,7 @@ Job = Callable[[], object]
 def write_network(name: str, folder: Path) -> tuple[Path, Path]:
     """An official cfg at 416 x 416, and random weights that keep activations near 1.
 
-    The heads are sure of next to nothing: a few boxes, as on a photograph.
+    The heads' scores are all but zero: a few boxes, as on a photograph.
     """
     cfg, weights = folder / f"{name}.cfg", folder / f"{name}.weights"
     text = (CFGS / f"{name}.cfg").read_text()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tell what a .cfg, .weights or .safetensors file is. See --help."""
+"""Show what a .cfg, .weights or .safetensors file is. See --help."""
 
 import sys
 from pathlib import Path

@@ -12,12 +12,13 @@ from converter.darknet.network import read_network
 from yolov3.darknet import DarknetModel
 
 # See tests/data/README.md.
-GOLDENS = Path(__file__).parent / "data" / "goldens" / "alexeyab"
+ENGINES = Path(__file__).parent / "data" / "goldens"
+GOLDENS = ENGINES / "alexeyab"
 
 
 def load(cfg: Path, weights: Path, checkpoint: Path, dialect: DialectName) -> DarknetModel:
     """The model of ``cfg``, filled from ``weights`` by way of ``checkpoint``."""
-    model = DarknetModel(read_network(cfg), dialect).eval()
+    model = DarknetModel(read_network(cfg, dialect), dialect).eval()
     if model.state_dict():
         convert(weights, checkpoint, cfg=cfg, family="generic", dialect=dialect)
         model.load_state_dict(load_file(checkpoint))

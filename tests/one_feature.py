@@ -1,4 +1,4 @@
-"""Networks of one feature each, and random weights for them, told from the C sources alone.
+"""Networks of one feature each, and random weights for them, from the C sources alone.
 
 Nothing here imports ``converter``. What a layer's arrays are is written beside each network, in
 file order: ``"b6 s6 m6 v6 w6x3x3x3"`` are six biases, scales, means, variances and a kernel.
@@ -14,13 +14,13 @@ def section(kind: str, **options: object) -> str:
 
 
 def conv(**options: object) -> str:
-    """A 3x3 convolution of 6 filters that keeps the size, unless told otherwise."""
+    """A 3x3 convolution of 6 filters that keeps the size, by default."""
     usual = {"filters": 6, "size": 3, "stride": 1, "pad": 1, "activation": "leaky"}
     return section("convolutional", **{**usual, **options})
 
 
 def network(*layers: str, channels: int = 3, height: int = 10, width: int = 13) -> str:
-    """Odd, not square, and small."""
+    """Of a small picture, not square and of an odd width."""
     net = section("net", batch=1, subdivisions=1, height=height, width=width, channels=channels)
     return net + "".join(layers)
 

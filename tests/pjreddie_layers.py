@@ -54,6 +54,16 @@ CASES = {
     "conv batch norm": Case(network(conv(batch_normalize=1)), "b6 s6 m6 v6 w6x3x3x3"),
     "conv flipped": Case(network(conv(flipped=1, batch_normalize=1)), "b6 s6 m6 v6 w6x3x3x3"),
     "conv binary": Case(network(conv(binary=1, batch_normalize=1)), "b6 s6 m6 v6 w6x3x3x3"),
+    "conv xnor": Case(
+        network(
+            conv(filters=8, activation="relu"),  # its zeros count as negative
+            conv(xnor=1, batch_normalize=1),
+            conv(xnor=1, groups=2, bin_output=1),
+            conv(xnor=1, stride=2, activation="linear"),
+            conv(xnor=1, size=1),
+        ),
+        "b8 w8x3x3x3 b6 s6 m6 v6 w6x8x3x3 b6 w6x3x3x3 b6 w6x6x3x3 b6 w6x6x1x1",
+    ),
     "activations": Case(
         network(
             conv(activation="linear"),

@@ -1,4 +1,4 @@
-"""Darknet files as the tests understand them, told from the C sources alone.
+"""Darknet files as the tests understand them, from the C sources alone.
 
 Nothing here imports ``converter``: a mistake there must not repeat itself in what it is compared
 with. Only [convolutional] owns weights in the networks that this reads.

@@ -182,11 +182,10 @@ def test_no_module_is_named_by_a_string_in_a_layer_below():
 
 
 def test_torch_is_not_imported_where_it_may_be_missing():
-    late = (*WITHOUT_TORCH, "yolov3.exporting.onnx")
     found = [
         place
         for module in modules()
-        if module.inside("converter") or module.name in late
+        if module.inside("converter") or module.name in WITHOUT_TORCH
         for place in module.places(torch_imports(module.tree))
     ]
     require_none(found, "Imports torch when it is imported:")

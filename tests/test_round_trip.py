@@ -48,4 +48,4 @@ def test_goldens(golden, tmp_path):
 
 
 def test_all_goldens_are_there():
-    assert len(GOLDENS) == 122
+    assert len(GOLDENS) == 130

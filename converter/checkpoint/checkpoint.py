@@ -16,7 +16,7 @@ from converter.checkpoint.metadata import Metadata, NetworkUnknown, false_claim
 from converter.checkpoint.reader import Tensors
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
-from converter.darknet.network import Network, parse_network
+from converter.darknet.network import Network, parse_network, reread
 from converter.errors import (
     CfgError,
     CheckpointError,
@@ -54,18 +54,13 @@ class Checkpoint:
 
     @classmethod
     def open(
-        cls,
-        path: PathLike,
-        network: Network | None = None,
-        dialect: DialectName = DEFAULT,
-        family: FamilyChoice = "auto",
+        cls, path: PathLike, network: Network | None = None, family: FamilyChoice = "auto"
     ) -> Self:
         """The checkpoint at ``path``.
 
         Args:
             path: a .safetensors, .pt or .pth file.
-            network: what its tensors are of; default: what it says itself.
-            dialect: whose darknet it is for, if it does not say that itself.
+            network: what its tensors are of, as an engine reads it; default: what it says itself.
             family: the scheme of its tensors' names; "auto": what it says itself, or what they
                 show.
 
@@ -76,20 +71,16 @@ class Checkpoint:
             FamilyError: ``network`` is not of the scheme that it says it has.
             UsageError: it says that it has another scheme than ``family``.
         """
-        return cls.of(formats.read(path), network, dialect, family)
+        return cls.of(formats.read(path), network, family)
 
     @classmethod
     def of(
-        cls,
-        contents: Contents,
-        network: Network | None = None,
-        dialect: DialectName = DEFAULT,
-        family: FamilyChoice = "auto",
+        cls, contents: Contents, network: Network | None = None, family: FamilyChoice = "auto"
     ) -> Self:
         """The same of a file whose header was read."""
         try:
             if network is not None and "schema" not in contents.metadata:
-                plan = plan_for(contents.shapes, network, dialect, family)
+                plan = plan_for(contents.shapes, network, network.dialect or DEFAULT, family)
                 dtype = _dtype(contents, plan)
                 return cls(contents=contents, plan=plan, dtype=dtype, claims=None)
             claims = Metadata.decode(contents.metadata)
@@ -102,7 +93,7 @@ class Checkpoint:
                 plan = _plan_by_itself(claims)
                 _require_truth(claims, plan, contents.names)
             else:
-                plan = _plan(claims, network)
+                plan = _plan(claims, reread(network, claims.reading))
                 claims = _metadata_of(claims, plan)
         except DarknetError as error:
             error.path = error.path or os.fspath(contents.path)
@@ -251,7 +242,7 @@ def _plan(claims: Metadata, network: Network) -> Plan:
 def _plan_by_itself(claims: Metadata) -> Plan:
     """The plan of the network that a checkpoint says it is of."""
     try:
-        network = parse_network(claims.cfg)
+        network = parse_network(claims.cfg, claims.reading)
     except (CfgError, NetworkError) as error:
         raise false_claim("cfg", _reason(error)) from error
     count = len(network.nodes)
@@ -297,9 +288,9 @@ def _require_truth(claims: Metadata, plan: Plan, names: Collection[str]) -> None
         ("complete", "cfg, family and cutoff make"),
         ("lossless", "family and dtype make"),
     ):
-        said, true = json.dumps(getattr(claims, claim)), json.dumps(getattr(truth, claim))
-        if said != true:
-            raise false_claim(claim, f"is {said}, but {source} it {true}")
+        claimed, true = json.dumps(getattr(claims, claim)), json.dumps(getattr(truth, claim))
+        if claimed != true:
+            raise false_claim(claim, f"is {claimed}, but {source} it {true}")
     if claims.names != truth.names:
         count = len(claims.names or ())
         raise false_claim("names", f"are {count}, but cfg has {truth.classes} classes")

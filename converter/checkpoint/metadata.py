@@ -3,7 +3,7 @@
 | key | value |
 | --- | --- |
 | format | ``pt``, as PyTorch's tools expect |
-| schema | version of this table: 1 |
+| schema | version of this table: 2; in 1 all options of ``cfg`` count, whichever engine reads it |
 | tool | name and version of the writer |
 | source_sha256 | of the whole .weights file |
 | header | JSON: major, minor, revision, seen, size |
@@ -30,12 +30,14 @@ from typing import Any, TypeVar
 from converter.checkpoint.dtypes import DTYPES
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
-from converter.errors import CheckpointError, WeightsError
+from converter.darknet.network import Network, parse_network
+from converter.errors import CfgError, CheckpointError, NetworkError, WeightsError
 from converter.families import FAMILIES
 from converter.options import Dtype, PathLike
 from converter.plan import Plan
 
-SCHEMA = 1
+SCHEMA = 2
+UNION = 1  # the schema before, whose cfg was read with the options of all engines
 SHOWN = 100  # characters of a claim in a refusal
 
 T = TypeVar("T", bound=str)
@@ -56,6 +58,7 @@ class NetworkUnknown(CheckpointError):  # noqa: N818 - as Python says KeyboardIn
 class Metadata:
     """The table above, typed."""
 
+    schema: int = SCHEMA
     tool: str
     source_sha256: str
     header: Header
@@ -69,6 +72,11 @@ class Metadata:
     cutoff: int | None = None
     dtype: Dtype = "float32"
     lossless: bool = True
+
+    @property
+    def reading(self) -> DialectName | None:
+        """Whose engine reads ``cfg``; None if all its options count."""
+        return None if self.schema == UNION else self.dialect
 
     @classmethod
     def of(
@@ -106,11 +114,12 @@ class Metadata:
             cutoff=plan.cutoff,
             dtype=dtype,
             lossless=dtype == "float32" and plan.exact,
+            schema=SCHEMA if _reads_so(plan.network, plan.dialect) else UNION,
         )
 
     def encode(self) -> dict[str, str]:
         """As safetensors metadata."""
-        entries = {"format": "pt", "schema": str(SCHEMA)}
+        entries = {"format": "pt"}
         for key, value in asdict(self).items():
             if isinstance(value, str):
                 entries[key] = value
@@ -128,13 +137,16 @@ class Metadata:
         """
         if "schema" not in entries:
             raise NetworkUnknown
-        if entries["schema"] != str(SCHEMA):
+        schema = next((n for n in (SCHEMA, UNION) if entries["schema"] == str(n)), None)
+        if schema is None:
             raise CheckpointError(
-                f"has metadata of schema {entries['schema']}, this version reads {SCHEMA}",
+                f"has metadata of schema {entries['schema']}, this version reads {UNION} and"
+                f" {SCHEMA}",
                 remedy="update this package",
             )
         dialect = _one_of(DIALECTS, entries, "dialect")
         return cls(
+            schema=schema,
             tool=_text(entries, "tool"),
             source_sha256=_text(entries, "source_sha256", "[0-9a-f]{64}", "64 hexadecimal digits"),
             header=_header(entries, dialect),
@@ -144,6 +156,16 @@ class Metadata:
             dtype=_one_of(DTYPES, {"dtype": "float32", **entries}, "dtype"),
             **{claim: _value(entries, claim, *_JSON[claim]) for claim in _JSON if claim in entries},
         )
+
+
+def _reads_so(network: Network, dialect: DialectName) -> bool:
+    """Whether ``dialect``'s engine makes the same network of the cfg of ``network``."""
+    if network.dialect is not None:
+        return network.dialect == dialect
+    try:
+        return parse_network(network.text, dialect).nodes == network.nodes
+    except (CfgError, NetworkError):
+        return False
 
 
 def false_claim(claim: str, what: str) -> CheckpointError:

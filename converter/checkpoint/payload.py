@@ -110,9 +110,9 @@ def restore(tensors: Tensors, plan: Plan, target: IO[bytes]) -> str:
     Raises:
         CheckpointError: a tensor is missing, or of another shape or type.
     """
-    head = plan.header.encode()
-    digest = hashlib.sha256(head)
-    target.write(head)
+    header = plan.header.encode()
+    digest = hashlib.sha256(header)
+    target.write(header)
     for slot in plan.slots:
         tensors.require(slot)
         for values in tensors.in_file_order(slot):

@@ -14,12 +14,19 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from converter.checkpoint.dtypes import DTYPES
 from converter.cli.output import StatusLine, print_error, print_json, print_plan
-from converter.cli.parser import CommandParser, add_family_option, positive_int
+from converter.cli.parser import (
+    CommandParser,
+    add_cfg_out,
+    add_family_option,
+    positive_int,
+    require_both,
+)
 from converter.errors import DarknetError, OutputError, UsageError, printable
 from converter.files import remote
 from converter.files.source import TORCH_SUFFIXES
 from converter.operations.convert import convert, default_output
-from converter.options import DialectChoice
+from converter.operations.sources import find_sources
+from converter.options import DialectChoice, PathLike
 
 if TYPE_CHECKING:
     from converter.operations.batch import Result
@@ -78,9 +85,7 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "--dtype", choices=DTYPES, default="float32", help="round to a smaller type (lossy)"
     )
-    parser.add_argument(
-        "--cfg-out", metavar="FILE", help="going back: also write the network's cfg there"
-    )
+    add_cfg_out(parser, "also write the network's cfg there: going back, or with --for")
     parser.add_argument(
         "--max-download", metavar="BYTES", type=positive_int, default=remote.MAX_DOWNLOAD,
         help="of a URL whose server does not say how large it is (default: 4 GiB)",
@@ -99,19 +104,17 @@ def make_parser(program: str) -> CommandParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert what the arguments name; the exit code."""
-    from converter.operations.batch import find_sources
-
+    require_both(arguments)
     sources = find_sources(arguments.sources)
     if len(sources) > 1 or sources != arguments.sources:
         return _convert_many(sources, arguments)
     if sources[0].endswith(CHECKPOINTS):
         again = (arguments.output or "").endswith(CHECKPOINTS)
         return (_rename if again else _revert)(sources[0], arguments)
-    if arguments.cfg_out:
-        raise UsageError("--cfg-out is for the way back", remedy="give a .safetensors file")
     output = arguments.output
     if output is not None and os.path.isdir(output):
         output = Path(output) / default_output(sources[0]).name
+    cfg = _cfg_for(sources[0], output, arguments) if arguments.cfg_out else None
     if arguments.report:
         from converter.report import check_target
 
@@ -120,6 +123,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise UsageError("--report needs a local file to read", remedy="write to a local file")
         check_target(arguments.report, sources[0], written, arguments.cfg, arguments.names)
     result = convert(sources[0], output, **_options(arguments))
+    if cfg is not None and not arguments.dry_run:
+        from converter.cli import engine_cfg
+
+        engine_cfg.write(arguments, cfg)
     if arguments.report:
         _report(result, sources[0], arguments)
     if arguments.json:
@@ -129,6 +136,22 @@ def run(arguments: argparse.Namespace) -> int:
         print_plan(result.plan.slots)
     print(printable(_summary(result.as_dict())))
     return 0
+
+
+def _cfg_for(source: str, output: PathLike | None, arguments: argparse.Namespace) -> bytes:
+    """``--cfg-out`` of a .weights file: refused before anything is written."""
+    from converter.cli import engine_cfg  # late: for those who ask for it
+
+    if not arguments.engine:
+        raise UsageError(
+            "--cfg-out is for the way back, or for another engine",
+            remedy="give a .safetensors file, or say whose cfg with --for",
+        )
+    plan = convert(source, **{**_options(arguments), "dry_run": True, "verify": False}).plan
+    data = engine_cfg.rewritten(arguments, source, plan.network.text, plan.dialect)
+    written = output or default_output(source)
+    engine_cfg.check(arguments, data, source, arguments.cfg, arguments.names, written)
+    return data
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -240,6 +263,7 @@ def _revert(source: str, arguments: argparse.Namespace) -> int:
         dialect=arguments.dialect,
         family=arguments.family,
         cfg_out=arguments.cfg_out,
+        engine=arguments.engine,
         verify=not arguments.no_verify,
         dry_run=arguments.dry_run,
         force=arguments.force,

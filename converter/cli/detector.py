@@ -68,7 +68,7 @@ def make_detector(arguments: argparse.Namespace) -> Detector:
     model = load(
         arguments.checkpoint,
         arguments.bn,
-        _device(arguments.device),
+        usable_device(arguments.device),
         cfg=arguments.cfg,
         dialect=arguments.dialect,
         family=arguments.family,
@@ -103,7 +103,12 @@ def progress(done: int, total: int) -> str:
     return f"[{'=' * share:30}] {done} of {total} pictures"
 
 
-def _device(name: str) -> torch.device:
+def usable_device(name: str) -> torch.device:
+    """PyTorch's device of that name.
+
+    Raises:
+        UsageError: there is none, or this build of PyTorch cannot compute on it.
+    """
     import torch
 
     try:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
 
+from converter.cli import engine_cfg
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser, add_family_option
+from converter.cli.parser import CommandParser, add_cfg_out, add_family_option, require_both
 from converter.darknet.dialects import DIALECTS
+from converter.darknet.evidence import by_cfg
+from converter.darknet.network import read_cfg
 from converter.darknet.nodes import Node
-from converter.errors import printable
+from converter.diagnosis.remarks import each_once
+from converter.errors import CfgError, NetworkError, UsageError, printable
 from converter.operations.info import Info, LayerInfo, describe
+from converter.options import Silu
 
 _COLUMNS = "{:>5}  {:18}{:>7}  {:22}{:>16} -> {:16}{:>12}{:>10}  {}"
 
@@ -20,7 +28,13 @@ def make_parser(program: str) -> CommandParser:
     parser = CommandParser(
         program,
         "Show what a .cfg, .weights, .safetensors, .pt or .pth file is, layer by layer.",
-        ("yolov3.cfg", "yolov3.weights", "yolov3.safetensors --json"),
+        (
+            "yolov3.cfg",
+            "yolov3.weights",
+            "yolov3.safetensors --json",
+            "yolov4.cfg --engines",
+            "yolov4.cfg --cfg-out new.cfg --for hank-ai",
+        ),
     )
     parser.add_argument(
         "file", metavar="FILE", help=".cfg, .weights, .safetensors, .pt or .pth file"
@@ -32,24 +46,99 @@ def make_parser(program: str) -> CommandParser:
         "--dialect", choices=tuple(DIALECTS), help="whose darknet it is for (default: detected)"
     )
     add_family_option(parser, "whose tensor names a checkpoint has, if it does not say")
+    parser.add_argument(
+        "--engines", action="store_true",
+        help="of a .cfg: which engines run it, and whether as the same network",
+    )  # fmt: skip
+    add_cfg_out(parser, "write the network's cfg there, as --for takes it")
+    parser.add_argument(
+        "--silu", choices=get_args(Silu), help="what activation=silu means, for --cfg-out"
+    )
+    parser.add_argument("--force", action="store_true", help="replace an existing --cfg-out")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what is in the file; the exit code."""
+    require_both(arguments)
+    if arguments.engines:
+        return _compare(arguments)
+    if arguments.cfg_out:
+        return _rewrite(arguments)
     info = describe(
         arguments.file, cfg=arguments.cfg, dialect=arguments.dialect, family=arguments.family
     )
     if arguments.json:
         print_json(info.as_dict())
         return 0
-    for line in _lines(info):
+    for line in _lines(info, verbose=arguments.verbose):
         print(printable(line))
     return 0
 
 
-def _lines(info: Info) -> Iterator[str]:
-    yield from _facts(info)
+def _compare(arguments: argparse.Namespace) -> int:
+    """Print what each engine does with a cfg; the exit code."""
+    from converter.diagnosis.engines import compare_engines  # late: for those who ask for it
+
+    try:
+        engines = compare_engines(_text(arguments.file), arguments.dialect)
+    except CfgError as error:
+        error.path = arguments.file
+        raise
+    if arguments.json:
+        print_json({"schema": 1, **engines.as_dict()})
+        return 0
+    print(printable(f"{arguments.file}, compared with {DIALECTS[engines.reference].engine}:"))
+    for name, verdict in engines.verdicts.items():
+        print(f"{name:10}{verdict.answer}")
+        for reason in verdict.reasons:
+            print(printable(f"{'':10}line {reason.line}: {reason.text}"))
+    return 0
+
+
+def _text(file: str) -> str:
+    """The text of a cfg.
+
+    Raises:
+        UsageError, CfgError: it is none.
+    """
+    if Path(file).suffix != ".cfg":
+        raise UsageError("--engines is about a .cfg", remedy="give the cfg")
+    text = read_cfg(file)
+    with open(file, "rb") as read:  # engines see the mark that read_cfg drops
+        return "\ufeff" * (read.read(3) == codecs.BOM_UTF8) + text
+
+
+def _rewrite(arguments: argparse.Namespace) -> int:
+    """Write a cfg as another engine takes it; the exit code."""
+    if not arguments.engine:
+        raise UsageError("--cfg-out needs an engine", remedy="say whose with --for")
+    try:
+        if Path(arguments.file).suffix == ".cfg":
+            text = read_cfg(arguments.file)
+            dialect = arguments.dialect or by_cfg(text)
+        else:
+            info = describe(arguments.file, cfg=arguments.cfg, dialect=arguments.dialect)
+            if info.network is None:
+                raise info.problem or UsageError("is of no known network", path=arguments.file)
+            text, dialect = info.network.text, info.dialect
+        data = engine_cfg.rewritten(arguments, arguments.file, text, dialect, arguments.silu)
+    except (CfgError, NetworkError) as error:
+        error.path = error.path or arguments.file
+        raise
+    engine_cfg.check(arguments, data, arguments.file, arguments.cfg)
+    engine_cfg.write(arguments, data)
+    facts = {"output": arguments.cfg_out, "engine": arguments.engine, "dialect": dialect}
+    if arguments.json:
+        print_json({"schema": 1, **facts})
+    else:
+        name = DIALECTS[arguments.engine].engine
+        print(printable(f"{arguments.cfg_out}: the same network, as {name} takes it"))
+    return 0
+
+
+def _lines(info: Info, *, verbose: bool) -> Iterator[str]:
+    yield from _facts(info, verbose=verbose)
     if info.rows:
         yield ""
         yield from _table(info)
@@ -59,7 +148,7 @@ def _lines(info: Info) -> Iterator[str]:
             yield f"{name:50} {dtype:5} {' x '.join(map(str, shape))}"
 
 
-def _facts(info: Info) -> Iterator[str]:
+def _facts(info: Info, *, verbose: bool) -> Iterator[str]:
     kind = "PyTorch" if info.kind == "torch" else f".{info.kind}"
     yield f"{info.path}: {kind}, {info.size:,} bytes"
     if info.how:
@@ -81,8 +170,9 @@ def _facts(info: Info) -> Iterator[str]:
     for key in ("tool", "source_sha256", "dtype", "complete", "lossless"):
         if key in info.metadata:
             yield f"{key}: {info.metadata[key]}"
+    yield from _skipped(info, verbose=verbose)
     yield from _classes(info)
-    yield from (f"{'warning' if r.serious else 'note'}: {r}" for r in info.remarks)
+    yield from _remarks(info)
     if info.anomalies is not None:
         yield from (
             f"warning: {anomaly.text}: no training gives that" for anomaly in info.anomalies
@@ -90,6 +180,20 @@ def _facts(info: Info) -> Iterator[str]:
         yield from () if info.anomalies else ("health: every value is plausible",)
     if info.problem:
         yield f"problem: {info.problem}"
+
+
+def _skipped(info: Info, *, verbose: bool) -> Iterator[str]:
+    skipped = info.network.skipped if info.network else ()
+    if skipped:
+        more = "" if verbose else " (-v lists them)"
+        yield f"options that {DIALECTS[info.dialect].engine} does not read: {len(skipped)}{more}"
+    for option in skipped if verbose else ():
+        yield f"  line {option.line}: {option.key}={option.value}"
+
+
+def _remarks(info: Info) -> Iterator[str]:
+    for remark, text in each_once(info.remarks):
+        yield f"{'warning' if remark.serious else 'note'}: {text}"
 
 
 def _classes(info: Info) -> Iterator[str]:

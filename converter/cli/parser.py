@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from converter.darknet.dialects import DEFAULT, DIALECTS
+from converter.darknet.dialects import DIALECTS
 from converter.errors import UsageError
 from converter.families import FAMILIES
 from converter.version import TOOL
@@ -48,8 +48,7 @@ def add_network_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--dialect",
         choices=tuple(DIALECTS),
-        default=DEFAULT,
-        help=f"whose darknet such a checkpoint is for (default: {DEFAULT})",
+        help="whose darknet such a checkpoint is for (default: the one that knows all of the cfg)",
     )
     add_family_option(parser, "whose tensor names such a checkpoint has (default: what they show)")
 
@@ -57,6 +56,24 @@ def add_network_options(parser: CommandParser) -> None:
 def add_family_option(parser: CommandParser, what: str) -> None:
     """Add the choice of a scheme of tensor names; ``what`` says what for."""
     parser.add_argument("--family", choices=("auto", *FAMILIES), default="auto", help=what)
+
+
+def add_cfg_out(parser: CommandParser, cfg_out: str) -> None:
+    """Add the options of a cfg for another engine; ``cfg_out`` is the help of the first."""
+    parser.add_argument("--cfg-out", metavar="FILE", help=cfg_out)
+    parser.add_argument(
+        "--for", dest="engine", choices=tuple(DIALECTS), help="whose darknet --cfg-out is for"
+    )
+
+
+def require_both(arguments: argparse.Namespace) -> None:
+    """Refuse one of the options without the other.
+
+    Raises:
+        UsageError: it is.
+    """
+    if arguments.engine and not arguments.cfg_out:
+        raise UsageError("--for says whose the cfg is that --cfg-out writes", remedy="give both")
 
 
 def positive_int(text: str) -> int:

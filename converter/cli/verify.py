@@ -10,6 +10,7 @@ from converter.cli.parser import CommandParser, add_family_option
 from converter.darknet.dialects import DIALECTS
 from converter.errors import UsageError, printable
 from converter.operations.verify import Verification, verify
+from converter.options import ENGINES
 
 if TYPE_CHECKING:
     from yolov3.parity.compare import Parity
@@ -33,7 +34,7 @@ def make_parser(program: str) -> CommandParser:
     add_family_option(parser, "whose tensor names it has, if it does not say (default: shown)")
     parser.add_argument(
         "--against",
-        choices=("darknet", "opencv", "generic"),
+        choices=ENGINES,
         help="also run both and compare: with an installed engine, or the layer-by-layer model",
     )
     parser.add_argument("--image", metavar="FILE", help="what to run on (default: noise)")

@@ -39,6 +39,7 @@ ALIASES = {
     "silence": "empty",
 }
 
+COMMENT = re.compile(r"[#;].*")
 MAX_CFG_BYTES = COMPANION_BYTES[".cfg"]
 MAX_SECTIONS = 10_000
 MAX_ITEMS = 1_000  # in one list; the official cfgs have up to 42
@@ -47,7 +48,6 @@ _INT32 = 2**31
 
 _INTEGER = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_COMMENT = re.compile(r"[#;].*")
 _SECOND = re.compile(r"[=\[]")  # what begins another option or section
 
 
@@ -73,7 +73,7 @@ class Option:
         Raises:
             CfgError: not an integer, or one that C would wrap.
         """
-        match = _INTEGER.fullmatch(_COMMENT.sub("", self.value).strip())
+        match = _INTEGER.fullmatch(COMMENT.sub("", self.value).strip())
         if match is None:
             raise self.error("is not an integer")
         return self._int32(match[1])
@@ -84,7 +84,7 @@ class Option:
         Raises:
             CfgError: not a number.
         """
-        text = _COMMENT.sub("", self.value).strip()
+        text = COMMENT.sub("", self.value).strip()
         if not _FLOAT.fullmatch(text) or isinf(float(text)):
             raise self.error("is not a number")
         return float(text)
@@ -110,7 +110,7 @@ class Option:
     @property
     def has_gap(self) -> bool:
         """Whether an item of this list is empty."""
-        items = _squeeze(_COMMENT.sub("", self.value)).split(",") if "," in self.value else ()
+        items = _squeeze(COMMENT.sub("", self.value)).split(",") if "," in self.value else ()
         return "" in items
 
     def _items(self) -> list[str]:
@@ -118,7 +118,7 @@ class Option:
 
         A comma more is an item more: pj parser.c:292, 332, 608, AB :406, 541, 943, 1076.
         """
-        items = _squeeze(_COMMENT.sub("", self.value)).split(",")
+        items = _squeeze(COMMENT.sub("", self.value)).split(",")
         if len(items) > MAX_ITEMS:
             raise self.error(f"has more than {MAX_ITEMS:,} items")
         return [item or "0" for item in items] if len(items) > 1 else items
@@ -131,11 +131,11 @@ class Option:
 
     def remark(self, problem: str) -> Remark:
         """What is to be said of this option, which is read all the same."""
-        return Remark(text=f"{self.key}={_shown(self.value)} {problem}", line=self.line)
+        return Remark(text=f"{self.key}={shown(self.value)} {problem}", line=self.line)
 
     def error(self, problem: str, remedy: str | None = None) -> CfgError:
         """The refusal of this option."""
-        text = f"{self.key}={_shown(self.value)} {problem}"
+        text = f"{self.key}={shown(self.value)} {problem}"
         return CfgError(text, place=f"line {self.line}", remedy=remedy)
 
 
@@ -238,17 +238,20 @@ def _sections(text: str) -> Iterator[Section]:
 
 def _section_type(line: str, number: int) -> tuple[str, str | None]:
     """Its canonical name, and what is to be said of the line."""
-    name = _squeeze(_COMMENT.sub("", line))
+    name = _squeeze(COMMENT.sub("", line))
     if not name.endswith("]") or len(name) < 3:
         # The whole line would be its name: pj parser.c:907, AB :1816.
         raise CfgError(
-            f"{_shown(line)} is not a section",
+            f"{shown(line)} is not a section",
             place=f"line {number}",
             remedy="write [type], and each option on a line of its own",
         )
     doubt = None
     if "#" in line or ";" in line:
-        doubt = f"{_shown(line)} is a section that no engine knows: the comment is part of its name"
+        doubt = (
+            f"{shown(line)} is a section to hank-ai's darknet alone: to the others the comment is"
+            " part of its name"
+        )
     return ALIASES.get(name[1:-1], name[1:-1]), doubt
 
 
@@ -257,18 +260,19 @@ def _option(line: str, number: int) -> tuple[Option | None, str | None]:
     key, equals, value = line.partition("=")
     key, value = _squeeze(key), value.strip()
     if equals and not value:
-        return None, f"{_shown(key)}= has no value: both engines skip the line"
+        return None, f"{shown(key)}= has no value: both engines skip the line"
     if not key:
-        return None, f"{_shown(line)} has no key: both engines ignore it"
+        return None, f"{shown(line)} has no key: both engines ignore it"
     doubt = None
     if not equals:
-        doubt = f"{_shown(key)} has no '=', and so no value: both engines take the default"
-    elif ("=" in value or "[" in value) and _SECOND.search(_COMMENT.sub("", value)):
-        doubt = f"{_shown(line)} holds more than one option: both engines read the first alone"
+        doubt = f"{shown(key)} has no '=', and so no value: both engines take the default"
+    elif ("=" in value or "[" in value) and _SECOND.search(COMMENT.sub("", value)):
+        doubt = f"{shown(line)} holds more than one option: both engines read the first alone"
     return Option(key=key, value=value, line=number), doubt
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """``text`` for a message, at most 60 characters of it."""
     return text if len(text) <= 60 else text[:57] + "..."
 
 

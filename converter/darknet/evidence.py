@@ -10,49 +10,89 @@ order, by
 4. the version in the header; any that no engine writes today is read as the default's.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
+from converter.darknet.cfg import Option, Section, parse_cfg
+from converter.darknet.dialects import DEFAULT, DIALECTS, RECOGNISED, Dialect, DialectName
 from converter.darknet.header import Header
-from converter.darknet.network import Network
-from converter.darknet.nodes import Node
-from converter.errors import WeightsError
+from converter.darknet.network import (
+    Network,
+    as_read,
+    network_of,
+    parse_network,
+    read_cfg,
+    taken,
+)
+from converter.darknet.reading import FUNCTIONS, counts, is_implied, readers
+from converter.errors import CfgError, NetworkError, WeightsError
+from converter.options import PathLike
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A dialect, and a sentence about what speaks against it, if anything does."""
+    """Which engine a file is of.
+
+    Attributes:
+        dialect: the engine.
+        network: as it reads the cfg.
+        warning: what speaks against it, if anything does.
+        assumed: that nothing speaks for it, and what another would do otherwise, if so.
+    """
 
     dialect: DialectName
+    network: Network
     warning: str | None = None
+    assumed: str | None = None
 
 
-def choose(network: Network, head: bytes, size: int, explicit: DialectName | None = None) -> Choice:
-    """The dialect of a file of ``size`` bytes that starts with ``head``.
+Readings = Mapping[DialectName, Network | CfgError | NetworkError]
+
+
+def choose(text: str, head: bytes, size: int, explicit: DialectName | None = None) -> Choice:
+    """The dialect of a file of ``size`` bytes that starts with ``head``, whose cfg is ``text``.
 
     Raises:
+        CfgError, NetworkError: its engine does not take the cfg.
         WeightsError: the order of its arrays depends on it, and the signs contradict each other or
             there are none.
     """
-    signs = _signs(network, Header.decode(head), head, size)
+    sections = parse_cfg(text)
+    readings = _readings(text, sections, explicit)
+    signs = _signs(sections, readings, head, size)
     if explicit:
-        return Choice(dialect=explicit, warning=_warning(explicit, signs))
-    strength = {d: sorted({sign.strength for sign in signs[d]} | {_NONE}) for d in DIALECTS}
-    best = min(DIALECTS, key=lambda d: strength[d])
+        return _choice(explicit, readings, signs)
+    strength = {d: sorted({sign.strength for sign in signs[d]} | {_NONE}) for d in RECOGNISED}
+    best = min(RECOGNISED, key=lambda d: strength[d])
     decided = _SIZE in strength[best] or (signs[best] and not all(signs.values()))
-    if not decided and _order_differs(network):
+    choice = _choice(best, readings, signs)
+    if not decided and _order_differs(choice.network):
         raise WeightsError(
             f"may be of either engine, and their orders differ: {_both(signs)}",
-            remedy="say which with " + " or ".join(f"--dialect {name}" for name in DIALECTS),
+            remedy="say which with " + " or ".join(f"--dialect {name}" for name in RECOGNISED),
         )
-    return Choice(dialect=best, warning=_warning(best, signs))
+    return choice if any(signs.values()) else replace(choice, assumed=_assumed(choice))
 
 
-def by_cfg(network: Network) -> DialectName:
-    """The only engine that knows all that the cfg says; the default if there is no such one."""
-    found = {dialect for dialect, _ in evidence(network)}
+def by_cfg(text: str) -> DialectName:
+    """The only engine that knows all that a cfg says; the default if there is no such one."""
+    found = {dialect for dialect, _ in evidence(parse_cfg(text))}
     return found.pop() if len(found) == 1 else DEFAULT
+
+
+def read_as_known(path: PathLike, dialect: DialectName | None = None) -> Network:
+    """The network of a cfg file, as ``dialect`` reads it; default: the engine that knows it all.
+
+    Raises:
+        CfgError, NetworkError: with path and line.
+    """
+    try:
+        text = read_cfg(path)
+        return parse_network(text, dialect or by_cfg(text))
+    except (CfgError, NetworkError) as error:
+        error.path = os.fspath(path)
+        raise
 
 
 _SIZE, _CFG, _HEADER, _NONE = range(4)
@@ -66,65 +106,108 @@ class _Sign:
     text: str
 
 
-def _signs(
-    network: Network, header: Header, head: bytes, size: int
-) -> dict[DialectName, tuple[_Sign, ...]]:
-    signs: dict[DialectName, list[_Sign]] = {dialect: [] for dialect in DIALECTS}
-    fitting = [
-        dialect
-        for dialect in DIALECTS
-        if size == Header.decode(head, dialect).size + 4 * network.floats_of(dialect)
-    ]
-    if len(fitting) == 1:
+_Signs = Mapping[DialectName, tuple[_Sign, ...]]
+
+
+def _readings(text: str, sections: tuple[Section, ...], explicit: DialectName | None) -> Readings:
+    """The network as each engine reads it, or why it does not.
+
+    Two that read the same sections make the same network of them, and its shapes are inferred once.
+    """
+    found: dict[DialectName, Network | CfgError | NetworkError] = {}
+    for name in dict.fromkeys((*RECOGNISED, *([explicit] if explicit else []))):
+        reading = as_read(text, sections, name)
+        twin = next(
+            (
+                n
+                for n in found.values()
+                if isinstance(n, Network) and n.sections == reading.sections
+            ),
+            None,
+        )
+        try:
+            if twin and not reading.refusals:
+                found[name] = taken(replace(twin, dialect=name, skipped=tuple(reading.skipped)))
+            else:
+                found[name] = network_of(reading, text, name)
+        except (CfgError, NetworkError) as error:
+            found[name] = error
+    return found
+
+
+def _choice(dialect: DialectName, readings: Readings, signs: _Signs) -> Choice:
+    network = readings[dialect]
+    if not isinstance(network, Network):
+        raise network
+    return Choice(dialect=dialect, network=network, warning=_warning(dialect, signs))
+
+
+def _assumed(choice: Choice) -> str | None:
+    """What the other engines would do otherwise with a network that they read the same."""
+    here = DIALECTS[choice.dialect]
+    heads = {node.layer.type for node in choice.network.outputs if node.layer.is_head}
+    for other in (DIALECTS[name] for name in RECOGNISED if name != choice.dialect):
+        differing = []
+        if heads and here.resize != other.resize:
+            differing.append(f"resize pictures by {other.resize}")
+        if "region" in heads:
+            differing.append("leave the values of [region] in another order")
+        if differing:
+            return (
+                f"nothing in size, cfg and header says which engine wrote it: {here.engine} is"
+                f" assumed; {other.engine} would {' and '.join(differing)}"
+            )
+    return None
+
+
+def _signs(sections: Sequence[Section], readings: Readings, head: bytes, size: int) -> _Signs:
+    header = Header.decode(head)
+    signs: dict[DialectName, list[_Sign]] = {dialect: [] for dialect in RECOGNISED}
+    sizes = {name: _size(readings[name], head, name) for name in RECOGNISED}
+    fitting = [name for name in RECOGNISED if size == sizes[name]]
+    # Where an engine does not take the cfg, the other's size decides nothing.
+    if len(fitting) == 1 and all(sizes.values()):
         signs[fitting[0]].append(_Sign(strength=_SIZE, text=f"its size, {size:,} bytes"))
-    for dialect, text in evidence(network):
+    for dialect, text in evidence(sections):
         signs[dialect].append(_Sign(strength=_CFG, text=text))
-    for dialect, record in DIALECTS.items():
-        if record.version == (header.major, header.minor, header.revision):
+    for dialect in RECOGNISED:
+        if DIALECTS[dialect].version == (header.major, header.minor, header.revision):
             text = f"version {header.version} in its header"
             signs[dialect].append(_Sign(strength=_HEADER, text=text))
     return {dialect: tuple(found) for dialect, found in signs.items()}
 
 
-def evidence(network: Network) -> Iterator[tuple[DialectName, str]]:
-    """What in the cfg only one engine knows: (dialect, description with its line)."""
-    for node in network.nodes:
-        yield from _only_one(
-            [name for name, d in DIALECTS.items() if node.layer.type not in d.unknown_sections],
-            node.place,
-        )
-        for option in _written_options(node):
-            key = option.rstrip("_")
-            readers = [name for name in DIALECTS if _reads(name, node, key)]
-            yield from _only_one(readers, f"{key}= of {node.place}")
-    for section in network.sections:
-        for dialect, record in DIALECTS.items():
-            for written in section.options:
-                if written.key in record.training_options.get(section.type, ()):
-                    yield dialect, f"{written.key}= in line {written.line}"
+def _size(network: object, head: bytes, dialect: DialectName) -> int | None:
+    """Bytes of a file that ``dialect``'s engine would have written."""
+    if not isinstance(network, Network):
+        return None
+    return Header.decode(head, dialect).size + 4 * network.floats_of(dialect)
 
 
-def _only_one(readers: list[DialectName], text: str) -> Iterator[tuple[DialectName, str]]:
-    if len(readers) == 1:
-        yield readers[0], text
+def evidence(sections: Sequence[Section]) -> Iterator[tuple[DialectName, str]]:
+    """What in a cfg only one engine knows: (dialect, description with its line)."""
+    records = [DIALECTS[name] for name in RECOGNISED]
+    for index, section in enumerate(sections, start=-1):
+        place = f"layer {index} [{section.type}], line {section.line}"
+        knowing = [record for record in records if section.type in record.sections]
+        if len(knowing) == 1:
+            yield knowing[0].name, place
+        for option in section.options:
+            found = _readers(section, option)
+            implied = any(is_implied(section, option, record) for record in records)
+            if len(found) == 1 and not implied and counts(section, option):
+                where = f"in line {option.line}" if index < 0 else f"of {place}"
+                yield found[0].name, f"{option.key}= {where}"
 
 
-def _written_options(node: Node) -> Iterator[str]:
-    """Options that are written otherwise than by default."""
-    layer = node.layer
-    for option in fields(layer):
-        if option.compare and getattr(layer, option.name) != option.default:
-            yield option.name
-
-
-def _reads(dialect: DialectName, node: Node, key: str) -> bool:
-    """Whether that engine takes ``key`` of a layer for what it says."""
-    record = DIALECTS[dialect]
-    if key == "activation":
-        return getattr(node.layer, key) not in record.unknown_activations
-    if key == "from" and record.shortcut_inputs and node.layer.type == "shortcut":
-        return len(node.sources) <= record.shortcut_inputs
-    return record.reads(node.layer.type, key)
+def _readers(section: Section, option: Option) -> list[Dialect]:
+    """The engines that take ``option`` for what it says."""
+    found = readers(section.type, option.key)
+    if option.key in FUNCTIONS:
+        return [record for record in found if option.text in record.activations]
+    if "," in option.value:
+        return [r for r in found if r.kind(section.type, option.key) != "int"]
+    return found
 
 
 def _order_differs(network: Network) -> bool:
@@ -135,22 +218,27 @@ def _order_differs(network: Network) -> bool:
             for node in network.nodes
             for array in node.layer.arrays(node.inputs, dialect)
         )
-        for dialect in DIALECTS
+        for dialect in RECOGNISED
     }
     return len(orders) > 1
 
 
-def _warning(dialect: DialectName, signs: dict[DialectName, tuple[_Sign, ...]]) -> str | None:
-    against = next((d for d in DIALECTS if d != dialect and signs[d]), None)
+def _warning(dialect: DialectName, signs: _Signs) -> str | None:
+    against = next((d for d in RECOGNISED if not _same_files(d, dialect) and signs[d]), None)
     if against is None:
         return None
     return f"read as a file of {DIALECTS[dialect].engine}, though {_first(signs, against)}"
 
 
-def _first(signs: dict[DialectName, tuple[_Sign, ...]], dialect: DialectName) -> str:
+def _same_files(one: DialectName, other: DialectName) -> bool:
+    """Whether the two engines write the same bytes, as far as the header tells."""
+    return DIALECTS[one].version == DIALECTS[other].version
+
+
+def _first(signs: _Signs, dialect: DialectName) -> str:
     return f"{signs[dialect][0].text} is of {DIALECTS[dialect].engine}"
 
 
-def _both(signs: dict[DialectName, tuple[_Sign, ...]]) -> str:
-    found = [_first(signs, dialect) for dialect in DIALECTS if signs[dialect]]
+def _both(signs: _Signs) -> str:
+    found = [_first(signs, dialect) for dialect in RECOGNISED if signs[dialect]]
     return ", ".join(found) or "nothing in cfg and header tells"

@@ -1,14 +1,15 @@
 """Sections -> Network: every layer with its sources resolved and its shapes inferred."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from math import prod
 
-from converter.darknet.cfg import MAX_CFG_BYTES, Section, decode_cfg, parse_cfg
-from converter.darknet.dialects import DEFAULT, DialectName
+from converter.darknet.cfg import MAX_CFG_BYTES, Option, Section, decode_cfg, parse_cfg
+from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
 from converter.darknet.layers import LAYERS, Layer, Misfit, Shape
 from converter.darknet.nodes import Net, Node, resolve
+from converter.darknet.reading import Reading, misspelled, nearest, read_as
 from converter.darknet.remark import Remark
 from converter.errors import CfgError, NetworkError
 from converter.files.opening import read_small
@@ -24,15 +25,20 @@ class Network:
         input: shape of the picture.
         nodes: the layers in cfg order.
         text: the cfg text it came from.
-        sections: that text, parsed; empty for a network that was built otherwise.
-        remarks: what is to be said of that text, by its lines.
+        dialect: the engine that reads the text so; None if every option of any engine counts, as in
+            a network that was built otherwise, or by metadata of schema 1.
+        sections: that text as it is read; empty for a network that was built otherwise.
+        skipped: options in it that its engine, or every engine, does not read.
+        remarks: what the user should know of that text, by its lines.
     """
 
     net: Net
     input: Shape
     nodes: tuple[Node, ...]
     text: str
+    dialect: DialectName | None = None
     sections: tuple[Section, ...] = ()
+    skipped: tuple[Option, ...] = ()
     remarks: tuple[Remark, ...] = ()
 
     @property
@@ -41,7 +47,7 @@ class Network:
         return self.floats_of(DEFAULT)
 
     def floats_of(self, dialect: DialectName) -> int:
-        """Float32 values after the header; the dialects differ for [batchnorm] and [rnn] only."""
+        """Float32 values after the header; the dialects differ for few layers, such as [rnn]."""
         return sum(
             prod(array.shape)
             for node in self.nodes
@@ -66,14 +72,14 @@ class Network:
         return heads or (last,)
 
 
-def read_network(path: PathLike) -> Network:
-    """The network of a cfg file.
+def read_network(path: PathLike, dialect: DialectName | None = None) -> Network:
+    """The network of a cfg file, as ``dialect`` reads it; without one, all its options count.
 
     Raises:
         CfgError, NetworkError: with path and line.
     """
     try:
-        return parse_network(read_cfg(path))
+        return parse_network(read_cfg(path), dialect)
     except (CfgError, NetworkError) as error:
         error.path = os.fspath(path)
         raise
@@ -88,16 +94,53 @@ def read_cfg(path: PathLike) -> str:
     return decode_cfg(read_small(path, MAX_CFG_BYTES, CfgError))
 
 
-def parse_network(text: str) -> Network:
-    """The network of cfg text.
+def parse_network(text: str, dialect: DialectName | None = None) -> Network:
+    """The network of cfg text, as ``dialect`` reads it; without one, all its options count.
 
     Raises:
         CfgError, NetworkError: with the line at fault.
     """
     sections = parse_cfg(text)
+    return network_of(
+        Reading(sections=sections) if dialect is None else as_read(text, sections, dialect),
+        text,
+        dialect,
+    )
+
+
+def reread(network: Network, dialect: DialectName | None) -> Network:
+    """What ``network`` is as ``dialect`` reads its cfg; itself, if it has none.
+
+    Raises:
+        CfgError, NetworkError: that engine does not take it.
+    """
+    if not network.text or network.dialect == dialect:
+        return network
+    return parse_network(network.text, dialect)
+
+
+def as_read(text: str, sections: tuple[Section, ...], dialect: DialectName) -> Reading:
+    """What ``dialect``'s engine makes of ``text``, of which ``sections`` are what all read."""
+    record = DIALECTS[dialect]
+    if not record.strict:
+        return read_as(sections, record)
+    from converter.darknet.strict import read_strictly  # late: for those who ask for it
+
+    return read_strictly(text, sections, record, record.strict)
+
+
+def network_of(reading: Reading, text: str, dialect: DialectName | None = None) -> Network:
+    """The network that a cfg is, as it was read.
+
+    Raises:
+        CfgError, NetworkError: with the line at fault.
+    """
+    if reading.refusals:
+        raise reading.refusals[0]
+    sections = reading.sections
     net, layers = read_layers(sections)
     try:
-        network = build_network(net, layers, text)
+        network = build_network(net, layers, text, dialect)
     except NetworkError as error:
         half = len(layers) // 2
         doubts = [remark for section in sections for remark in section.remarks]
@@ -107,12 +150,18 @@ def parse_network(text: str) -> Network:
             error.remedy = f"{error.remedy}; {doubts[0]}"
         raise
     remarks = [
-        remark
-        for section, layer in zip(sections, (net, *layers), strict=True)
-        for remark in (*section.remarks, *layer.remarks(section))
+        *reading.remarks,
+        *misspelled(reading),
+        *(
+            remark
+            for section, layer in zip(sections, (net, *layers), strict=True)
+            for remark in (*section.remarks, *layer.remarks(section))
+        ),
     ]
     remarks.sort(key=lambda remark: remark.line or 0)
-    return replace(network, sections=sections, remarks=tuple(remarks))
+    return replace(
+        network, sections=sections, skipped=tuple(reading.skipped), remarks=tuple(remarks)
+    )
 
 
 def read_layers(sections: Sequence[Section]) -> tuple[Net, list[Layer]]:
@@ -128,18 +177,21 @@ def read_layers(sections: Sequence[Section]) -> tuple[Net, list[Layer]]:
     return Net.from_section(sections[0]), layers
 
 
-def build_network(net: Net, layers: Sequence[Layer], text: str) -> Network:
+def build_network(
+    net: Net, layers: Sequence[Layer], text: str, dialect: DialectName | None = None
+) -> Network:
     """Resolve the sources and infer the shapes of ``layers``.
 
     Raises:
-        NetworkError: naming the first layer that does not fit.
+        NetworkError: naming the first layer that does not fit, or that ``dialect`` does not take.
     """
     if not layers:
         raise NetworkError("has no layers after [net]", place=f"line {net.line}")
     try:
         picture = net.infer()
     except Misfit as error:
-        raise NetworkError(f"[net] {error}", place=f"line {net.line}") from error
+        place = f"line {net.line}"
+        raise NetworkError(f"[net] {error}", place=place, remedy="correct the cfg") from error
     nodes: list[Node] = []
     try:
         resolve(nodes, net, layers)
@@ -150,7 +202,59 @@ def build_network(net: Net, layers: Sequence[Layer], text: str) -> Network:
         place = f"line {layer.line}, layer {len(nodes)} [{layer.type}]"
         refusal = NetworkError(str(error), place=place, remedy="correct the cfg")
         raise unequal_maps(net, layers, nodes) or refusal from error
-    return Network(net=net, input=picture, nodes=tuple(nodes), text=text)
+    return taken(Network(net=net, input=picture, nodes=tuple(nodes), text=text, dialect=dialect))
+
+
+def taken(network: Network) -> Network:
+    """``network``, which its engine must take.
+
+    Raises:
+        NetworkError: naming the first layer that it does not take.
+    """
+    refusal = next(refusals(network, network.dialect), None) if network.dialect else None
+    if refusal:
+        raise refusal
+    return network
+
+
+def refusals(network: Network, dialect: DialectName) -> Iterator[NetworkError]:
+    """Why ``dialect``'s engine does not take a network whose every option it reads."""
+    record = DIALECTS[dialect]
+    for node in network.nodes:
+        problem = node.layer.refusal(node.inputs, dialect)
+        if problem:
+            yield NetworkError(
+                f"{record.engine} does not take it: {problem}",
+                place=f"line {node.layer.line}, layer {node.index} [{node.layer.type}]",
+                remedy="correct the cfg, or name the engine that it is for with --dialect",
+            )
+    net, last = network.net, network.nodes[-1].layer
+    if record.strict and last.type in record.strict.ends:
+        multiple = record.strict.multiple
+        if net.width % multiple or net.height % multiple:
+            yield NetworkError(
+                f"{record.engine} does not take width={net.width} and height={net.height}",
+                place=f"line {net.line}",
+                remedy=f"make both a multiple of {multiple}, as its [{last.type}] demands",
+            )
+
+
+# Layers that set their own height and width to 1: AB connected_layer.c:64, rnn_layer.c:39.
+_FLAT = frozenset({"connected", "gru", "lstm", "rnn"})
+
+
+def crashes(network: Network, dialect: DialectName) -> Iterator[NetworkError]:
+    """What stops the engine while it loads, though it takes every layer.
+
+    A file of such a network is converted all the same: another version may have written it.
+    """
+    record = DIALECTS[dialect]
+    maps = (n.inputs[0] for n in network.nodes if n.layer.type not in _FLAT)
+    if record.divides_by_maps and not any(shape.h > 1 and shape.w > 1 for shape in maps):
+        yield NetworkError(
+            f"{record.engine} divides by the number of layers with maps, and there are none",
+            place=f"line {network.net.line}",
+        )
 
 
 def _second_net(sections: Sequence[Section], again: int) -> CfgError:
@@ -170,12 +274,24 @@ def _second_net(sections: Sequence[Section], again: int) -> CfgError:
 def _layer_class(section: Section) -> type[Layer]:
     cls = LAYERS.get(section.type)
     if cls is None:
-        raise CfgError(
-            f"[{section.type}] is not a layer that can be converted",
-            place=f"line {section.line}",
-            remedy=f"known are {', '.join(sorted(LAYERS))}",
-        )
+        raise _unknown_section(section)
     return cls
+
+
+def _unknown_section(section: Section) -> CfgError:
+    from converter.darknet.dialects.forks import SECTIONS  # late: rarely needed
+
+    place = f"line {section.line}"
+    whose = SECTIONS.get(section.type)
+    if whose:
+        problem = f"[{section.type}] is a layer of {whose}, which no darknet has"
+        return CfgError(problem, place=place, remedy="keep the checkpoint in that port")
+    meant = nearest(section.type, LAYERS)
+    return CfgError(
+        f"[{section.type}] is not a layer that can be converted",
+        place=place,
+        remedy=f"did you mean [{meant}]?" if meant else f"known are {', '.join(sorted(LAYERS))}",
+    )
 
 
 def render_cfg(net: Net, layers: Sequence[Layer]) -> str:

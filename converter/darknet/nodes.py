@@ -1,7 +1,7 @@
 """Layers in their places: which of them feed each, and the shapes of what passes between them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from converter.darknet.layers import Layer, Misfit, Shape
@@ -21,7 +21,8 @@ class Net(Layer):
     channels: int = 0
     inputs: int = 0
     time_steps: int = 1
-    letter_box: int = 0
+    # How an input is made of a picture: the network is the same.
+    letter_box: int = field(default=0, metadata={"network": False})
 
     def infer(self, *_: Shape) -> Shape:
         """The network's input: an image, or ``inputs`` values."""

@@ -1,4 +1,5 @@
 """What a file may be instead, why it does not fit, which values no training gives.
 
-Nothing here decides; it explains what others refuse, or proposes.
+A module may enter that explains what others refuse, or proposes what else to try; nothing here
+decides. ``plan`` stays below and knows nothing of it: whoever holds the file asks.
 """

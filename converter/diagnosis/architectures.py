@@ -1,8 +1,8 @@
 """Architectures that a .weights file alone can be recognised as, by its number of floats.
 
 Every head of a detector adds 3 * (5 + K) * (C + 1) floats for K classes, so the count is
-``base + slope * K`` and K follows from it. What a count cannot tell (anchors, input size) is
-assumed to be as published, and said to be assumed.
+``base + slope * K`` and K follows from it. What a count leaves open (anchors, input size) is
+assumed to be as published, and reported as assumed.
 """
 
 from collections.abc import Callable, Sequence
@@ -76,7 +76,7 @@ class Match:
 
     @property
     def assumed(self) -> dict[str, object]:
-        """What the number of floats does not tell."""
+        """What the number of floats leaves open."""
         size = self.architecture.size
         heads = [n.layer for n in self.network.nodes if isinstance(n.layer, Yolo)]
         anchors = {"anchors": list(heads[0].anchors)} if heads else {}

@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
-from converter.darknet.dialects import DIALECTS, DialectName
+from converter.darknet.dialects import RECOGNISED, DialectName
 from converter.darknet.header import Header
+from converter.darknet.network import Network, reread
 from converter.diagnosis.alternatives import with_channels, with_classes, without_repetition
 from converter.diagnosis.architectures import MAX_CLASSES, recognise
+from converter.errors import CfgError, NetworkError
 from converter.plan import cutoff_at
 from converter.published import PUBLISHED
 
 if TYPE_CHECKING:
-    from converter.darknet.network import Network
     from converter.darknet.nodes import Node
     from converter.files.source import Source
     from converter.plan import SizeMismatch
@@ -56,8 +57,8 @@ def candidates(mismatch: SizeMismatch) -> Iterator[Candidate]:
     """All hypotheses whose size is the file's."""
     plan, size = mismatch.plan, mismatch.size
     network, header, dialect = plan.network, plan.header, plan.dialect
-    for start, reads_as, claim, remedy in _starts(network, header, dialect):
-        for reading in _at(network, reads_as, start, size):
+    for start, read, reads_as, claim, remedy in _starts(network, header, dialect):
+        for reading in _at(read, reads_as, start, size):
             yield replace(
                 reading,
                 claim=" and ".join(filter(None, (claim, reading.claim))),
@@ -88,21 +89,23 @@ def candidates(mismatch: SizeMismatch) -> Iterator[Candidate]:
 
 def _starts(
     network: Network, header: Header, dialect: DialectName
-) -> list[tuple[int, DialectName, str, str]]:
-    """Where the values may begin, and as whose: byte, dialect, claim, remedy."""
-    starts: list[tuple[int, DialectName, str, str]] = [(header.size, dialect, "", "")]
-    for other in DIALECTS:
-        start = _header_size(header, other)
-        if other != dialect and (start != header.size or _differs(network)):
+) -> list[tuple[int, Network, DialectName, str, str]]:
+    """Where the values may begin, and as whose: byte, network, dialect, claim, remedy."""
+    starts = [(header.size, network, dialect, "", "")]
+    for other in RECOGNISED:
+        start, read = _header_size(header, other), _reread(network, other)
+        if read is None or other == dialect:
+            continue
+        if start != header.size or read.floats_of(other) != network.floats_of(dialect):
             starts.append(
-                (start, other, f"the file fits {other}'s darknet, not {dialect}'s",
+                (start, read, other, f"the file fits {other}'s darknet, not {dialect}'s",
                  f"use --dialect {other}")
             )  # fmt: skip
     other_start = 36 - header.size
     if all(start != other_start for start, *_ in starts):
         starts.append(
-            (other_start, dialect, f"the file fits a header of {other_start} bytes, its version"
-             f" {header.version} says {header.size}",
+            (other_start, network, dialect, f"the file fits a header of {other_start} bytes, its"
+             f" version {header.version} says {header.size}",
              f"write the version {'0, 1, 0' if other_start == 16 else '0, 2, 0'} into its first"
              " 12 bytes")
         )  # fmt: skip
@@ -144,7 +147,7 @@ def _at(network: Network, dialect: DialectName, start: int, size: int) -> Iterat
 def _other_counts(base: Candidate, floats: int) -> Iterator[Candidate]:
     """``base`` with so many classes, or channels of its picture, that it has ``floats``."""
     network, dialect = base.network, base.dialect
-    for claim, remedy, said, vary, most in (
+    for claim, remedy, current, vary, most in (
         ("the file fits {} classes, the cfg says {}",
          "use the cfg with classes={} and the filters= before each head to match",
          network.classes, with_classes, MAX_CLASSES),
@@ -158,10 +161,10 @@ def _other_counts(base: Candidate, floats: int) -> Iterator[Candidate]:
         each = two.floats_of(dialect) - first
         value, rest = divmod(floats - first, each) if each else (0, 1)
         varied = None if rest or not 0 <= value < most else vary(network, value + 1)
-        if varied is not None and value + 1 != said:
+        if varied is not None and value + 1 != current:
             yield replace(
                 base,
-                claim=claim.format(value + 1, said),
+                claim=claim.format(value + 1, current),
                 remedy=remedy.format(value + 1),
                 network=varied,
                 changes=1,
@@ -224,8 +227,12 @@ def are_variances(source: Source, offset: int, count: int, width: int = 4) -> bo
     return bool((values >= 0).all() and np.isfinite(values).all())
 
 
-def _differs(network: Network) -> bool:
-    return len({network.floats_of(dialect) for dialect in DIALECTS}) > 1
+def _reread(network: Network, dialect: DialectName) -> Network | None:
+    """``network`` as another engine reads its cfg; None if it does not take it."""
+    try:
+        return reread(network, dialect)
+    except (CfgError, NetworkError):
+        return None
 
 
 def _header_size(header: Header, dialect: DialectName) -> int:

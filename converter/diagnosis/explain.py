@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
-from converter.darknet.dialects import DIALECTS, DialectName
+from converter.darknet.dialects import RECOGNISED, DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers import Layer
 from converter.darknet.layers.convolutional import Convolutional
@@ -114,7 +114,7 @@ def explain_heads(
         if (network := with_heads(net, layers, count))
         and any(
             source.size == Header.decode(source.head, dialect).size + 4 * network.floats_of(dialect)
-            for dialect in DIALECTS
+            for dialect in RECOGNISED
         )
     ]
     wanted = " or ".join(
@@ -135,8 +135,10 @@ def _unexplained(mismatch: SizeMismatch, source: Source) -> WeightsError:
             place="byte 0",
             remedy="this is no .weights file, or a damaged one: download or copy it again",
         )
-    odd = _first_implausible(slots, source)
-    stray = f"; {odd.place} is the first whose values cannot be what the cfg says" if odd else ""
+    wrong = _first_implausible(slots, source)
+    stray = (
+        f"; {wrong.place} is the first whose values cannot be what the cfg says" if wrong else ""
+    )
     if size > expected:
         return WeightsError(
             f"has {size - expected:,} bytes more than the cfg asks for"

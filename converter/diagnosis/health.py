@@ -1,7 +1,7 @@
 """Values that no training gives: the sign of a damaged file, or of one read with the wrong layout.
 
-Sizes cannot tell a file of another order or another network of equal length; its values can. Every
-value is looked at, in the pass that compares them anyway.
+A file of another order, or of another network of equal length, has the right size; its values
+differ. Every value is looked at, in the pass that compares them anyway.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ def _anomaly(slot: Slot, problem: str, what: str) -> Anomaly:
 
 
 def negative_variance(source: Source, plan: Plan) -> Slot | None:
-    """The first ``rolling_variance`` with a negative or NaN value; a sound file has none.
+    """The first ``rolling_variance`` with a negative or NaN value; an intact file has none.
 
     Without numpy, whose import would take longer than this.
     """

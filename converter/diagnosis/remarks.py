@@ -1,10 +1,11 @@
-"""What is said of a cfg, and of a header, that is read all the same."""
+"""What is unusual in a cfg or a header that is read all the same."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.header import Header
@@ -20,11 +21,11 @@ VERSIONS = frozenset({"0.1.0", "0.2.0", "0.2.5"})
 
 
 def header_remarks(header: Header, network: Network, dialect: DialectName) -> tuple[Remark, ...]:
-    """What is to be said of the header of a file that ``dialect``'s engine wrote for ``network``.
+    """What is unusual in the header of a file that ``dialect``'s engine wrote for ``network``.
 
     The flag for transposed matrices is read by both engines (pj parser.c:1243, AB :2274), but
     written by none. Where there are none it means nothing. Where there is nothing else, no value
-    of the file tells whether it is right.
+    of the file decides whether it is right.
     """
     version = f"version {header.version} in its header"
     if not header.transpose:
@@ -56,7 +57,17 @@ def report(
         refusal = serious[0].refusal()
         refusal.path = None if path is None else os.fspath(path)
         raise refusal
-    for remark in remarks[:SHOWN]:
-        log.log(logging.WARNING if remark.serious else logging.INFO, "%s", remark)
-    if len(remarks) > SHOWN:
-        log.warning("and %d more such remarks, which --json lists", len(remarks) - SHOWN)
+    texts = list(each_once(remarks))
+    for remark, text in texts[:SHOWN]:
+        log.log(logging.WARNING if remark.serious else logging.INFO, "%s", text)
+    if len(texts) > SHOWN:
+        log.warning("and %d more such remarks, which --json lists", len(texts) - SHOWN)
+
+
+def each_once(remarks: Sequence[Remark]) -> Iterator[tuple[Remark, str]]:
+    """Remarks of one text together: the first of them, and that text with the number of others."""
+    times = Counter((remark.serious, remark.text) for remark in remarks)
+    first = {(remark.serious, remark.text): remark for remark in reversed(remarks)}
+    for fact, count in times.items():
+        more = f" (and {count - 1} more lines)" if count > 1 else ""
+        yield first[fact], f"{first[fact]}{more}"

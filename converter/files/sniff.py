@@ -1,4 +1,4 @@
-"""What a file is when it is not what it was given as: told from its first bytes."""
+"""What a file is when it is not what it was given as: recognised by its first bytes."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def foreign(head: bytes) -> Finding | None:
         if head[offset:].startswith(magic):
             return Finding(name, remedy)
     if _is_safetensors(head):
-        return Finding("a safetensors file", "give the .weights file; --help tells the way back")
+        return Finding("a safetensors file", "give the .weights file; --help shows the way back")
     if _is_onnx(head):
         return Finding("an ONNX model", _OTHER)
     return None
@@ -152,7 +152,7 @@ def _is_text(head: bytes) -> bool:
     if not head or any(byte < 0x20 and byte not in b"\t\n\r\f\x1b" for byte in head):
         return False
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)  # its last character may be cut
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # its last character may be incomplete
     except UnicodeDecodeError:
         return False
     return True

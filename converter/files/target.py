@@ -188,12 +188,22 @@ def write_whole(path: Path, data: bytes, *, force: bool) -> None:
     Raises:
         OutputError: it is there, or cannot be written.
     """
-    if os.path.lexists(path) and not force:
-        if path.is_file() and path.read_bytes() == data:
-            return
-        raise OutputError("exists already", path=path, remedy="replace it with --force")
-    with replacing(path, len(data)) as file:
-        file.write(data)
+    if not is_written(path, data, force=force):
+        with replacing(path, len(data)) as file:
+            file.write(data)
+
+
+def is_written(path: Path, data: bytes, *, force: bool) -> bool:
+    """Whether a small file need not be written: it is there already.
+
+    Raises:
+        OutputError: it is there, holds something else, and needs ``force``.
+    """
+    if force or not os.path.lexists(path):
+        return False
+    if path.is_file() and path.read_bytes() == data:
+        return True
+    raise OutputError("exists already", path=path, remedy="replace it with --force")
 
 
 def remove_leftovers(path: Path) -> None:
@@ -216,7 +226,7 @@ def require_other(target: PathLike, *others: PathLike | None) -> None:
 
 
 def identities(*paths: PathLike | None) -> set[object]:
-    """What tells files apart, by whatever name: where they are, and which they are if there."""
+    """What distinguishes files, by whatever name: where they are, and which they are if there."""
     found: set[object] = set()
     for path in paths:
         with suppress(OSError, ValueError):  # ValueError: a zero byte, the name of no file

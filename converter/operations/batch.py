@@ -1,8 +1,7 @@
-"""Many files: what the arguments stand for, and their conversion in parallel processes."""
+"""Many files, converted in parallel processes."""
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
 import signal
@@ -12,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converter.errors import DarknetError, UsageError, WeightsError
+from converter.errors import DarknetError, UsageError
 from converter.files import remote
-from converter.files.source import WEIGHTS_SUFFIXES
 from converter.logs import OneLine
 from converter.operations.convert import convert, default_output
 from converter.options import PathLike
@@ -27,7 +25,7 @@ class Result:
     Attributes:
         source: as it was found.
         facts: the object that ``convert --json`` prints for it alone; with "error" if refused.
-        messages: what was said meanwhile, line by line.
+        messages: what was logged meanwhile, line by line.
     """
 
     source: str
@@ -38,33 +36,6 @@ class Result:
     def ok(self) -> bool:
         """Whether it was converted."""
         return "error" not in self.facts
-
-
-def find_sources(arguments: Sequence[str]) -> list[str]:
-    """The files that ``arguments`` stand for: files, folders (what is in them) and patterns.
-
-    Raises:
-        WeightsError: a folder or pattern with nothing in it.
-    """
-    found: dict[str, None] = {}
-    for argument in arguments:
-        found.update(dict.fromkeys(_expand(argument)))
-    return list(found)
-
-
-def _expand(argument: str) -> list[str]:
-    path = Path(argument)
-    if remote.is_url(argument) or (os.path.lexists(path) and not path.is_dir()):
-        return [argument]
-    if path.is_dir():
-        matches = [str(p) for p in sorted(path.iterdir()) if p.suffix in WEIGHTS_SUFFIXES]
-    elif glob.has_magic(argument):
-        matches = sorted(glob.glob(argument, recursive=True))
-    else:
-        return [argument]
-    if not matches:
-        raise WeightsError("holds no .weights file", path=argument)
-    return matches
 
 
 def convert_many(
@@ -137,7 +108,7 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 
 def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
-    from converter.files import target as targets  # late: finding one file needs none of it
+    from converter.files.target import remove_leftovers  # late: finding one file needs none of it
 
     messages = _Messages()
     logger = logging.getLogger("converter")
@@ -156,12 +127,12 @@ def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
     if "error" in facts and not remote.is_url(target):
         # One that came just before there was a cleanup. Only now: until here the exception kept
         # its lock open.
-        targets.remove_leftovers(Path(target))
+        remove_leftovers(Path(target))
     return Result(source=source, facts={"source": source, **facts}, messages=tuple(messages.lines))
 
 
 class _Messages(logging.Handler):
-    """Keeps what is said, for the parent to say."""
+    """Keeps what is logged, for the parent to log."""
 
     def __init__(self) -> None:
         super().__init__()

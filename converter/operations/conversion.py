@@ -15,6 +15,7 @@ from converter.checkpoint.changes import Change, changes
 from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
+from converter.darknet.dialects import DIALECTS
 from converter.darknet.names import read_names
 from converter.darknet.network import Network
 from converter.darknet.remark import Remark
@@ -26,7 +27,7 @@ from converter.families.base import Naming
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import TORCH_SUFFIXES, Source, companion
 from converter.files.target import remove_leftovers, replacing, require_other
-from converter.identify import explaining, identify
+from converter.identify import Identity, explaining, identify
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 from converter.version import TOOL
@@ -46,7 +47,7 @@ class Conversion:
         verified: whether the written file was read back and found equal.
         max_error: largest absolute rounding error, for a smaller type than float32.
         changes: what the rules of another port's scheme did to the values.
-        warnings: what is to be said of cfg and header, and values that no training gives.
+        warnings: what is unusual in cfg and header, and values that no training gives.
     """
 
     status: Literal["converted", "up to date", "dry run"]
@@ -123,27 +124,16 @@ class Job:
             log.info("network: %s", known.how)
         if known.warning:
             log.warning("%s", known.warning)
+        if known.doubt:
+            log.info("%s", known.doubt)
+        for option in known.network.skipped:
+            log.debug("cfg line %d: %s= is not read", option.line, option.key)
         of_header = remarks.header_remarks(known.header, known.network, known.dialect)
         remarks.report(known.network.remarks, strict=self.strict, path=known.cfg)
         remarks.report(of_header, strict=self.strict, path=self.source.path)
         self.remarks = (*known.network.remarks, *of_header)
         self.assumed = dict(known.assumed)
-        with explaining(self.source):
-            plan = make_plan(
-                header=known.header,
-                size=self.source.size,
-                network=known.network,
-                naming=_choose_names(known.network, self.family),
-                dialect=known.dialect,
-                partial=self.partial,
-            )
-        _report_gaps(plan)
-        self.changes = changes(self.source, plan)
-        for change in filter(lambda change: change.changed, self.changes):
-            log.info("%s", change)
-        if plan.naming.note:
-            log.warning("%s", plan.naming.note)
-            self.remarks = (*self.remarks, Remark(text=plan.naming.note, serious=False))
+        plan = self._plan(known)
         meta = Metadata.of(
             plan,
             tool=TOOL,
@@ -170,8 +160,28 @@ class Job:
                 )
         return self._write(plan, meta, survey)
 
+    def _plan(self, known: Identity) -> Plan:
+        """Where everything goes, and what is to be said of that."""
+        with explaining(self.source):
+            plan = make_plan(
+                header=known.header,
+                size=self.source.size,
+                network=known.network,
+                naming=_choose_names(known.network, self.family),
+                dialect=known.dialect,
+                partial=self.partial,
+            )
+        _report_gaps(plan)
+        self.changes = changes(self.source, plan)
+        for change in filter(lambda change: change.changed, self.changes):
+            log.info("%s", change)
+        if plan.naming.note:
+            log.warning("%s", plan.naming.note)
+            self.remarks = (*self.remarks, Remark(text=plan.naming.note, serious=False))
+        return plan
+
     def _examine(self, survey: Survey) -> tuple[Anomaly, ...]:
-        """What the values have that no training gives: told, or refused.
+        """What the values have that no training gives: returned, or refused.
 
         Without verification only what a recognised file must have is looked at.
         """
@@ -332,6 +342,9 @@ def _report_gaps(plan: Plan) -> None:
         )
     elif plan.unfilled:
         log.warning("%d tensors of the model have no source in the file", len(plan.unfilled))
+    record = DIALECTS[plan.dialect]
+    if plan.cutoff is not None and record.whole_files:
+        log.warning("%s does not load a file that ends before its network", record.engine)
 
 
 def _with_hash(meta: Metadata, digest: str) -> Metadata:

@@ -49,7 +49,7 @@ def convert(
         names: class names, one a line; default: the .names beside ``source``.
         family: which model's tensor names to use, ours or another port's; "auto": yolov3 if it is
             one, else generic.
-        dialect: whose engine wrote the file; "auto": told by the file.
+        dialect: whose engine wrote the file; "auto": decided by the file.
         partial: accept a file that ends after one of the network's layers.
         dtype: round the values to this type; only float32 is lossless.
         verify: read the checkpoint back and compare every value.

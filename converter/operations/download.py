@@ -220,7 +220,7 @@ class _Transfer:
 
     Attributes:
         etags: url -> strong ETag of the version that it sent last.
-        whole: urls to ask for the whole file, since what they said to a range made no sense.
+        whole: urls to ask for the whole file, since their answer to a range made no sense.
     """
 
     file: PublicFile
@@ -299,7 +299,7 @@ class _Transfer:
 
     def _receive(self, response: requests.Response, at: int) -> None:
         """Append the answer, which begins at byte ``at``."""
-        # A connection that breaks off is told by the size, as is one that just ends.
+        # A connection that breaks off is noticed by the size, as is one that just ends.
         with suppress(requests.RequestException):
             for chunk in response.iter_content(CHUNK):
                 if at == 0:
@@ -323,9 +323,9 @@ class _Transfer:
         if status == requests.codes.partial_content:
             # RFC 9110 section 14.4. A total of "*" is unknown.
             range_ = f"bytes {start}-{self.file.size - 1}"
-            said = response.headers.get("Content-Range")
+            sent = response.headers.get("Content-Range")
             if (
-                said in (f"{range_}/{self.file.size}", f"{range_}/*")
+                sent in (f"{range_}/{self.file.size}", f"{range_}/*")
                 and self.etags.get(url, etag) == etag
             ):
                 self._remember(url, etag)

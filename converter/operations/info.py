@@ -1,4 +1,4 @@
-"""What a file is and what is in it: .cfg, .weights or .safetensors, as far as it can be told."""
+"""What a file is and what is in it: .cfg, .weights or .safetensors, as far as it can be known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers.heads import AnchorHead
 from converter.darknet.names import read_names
-from converter.darknet.network import Network, read_network
+from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 from converter.darknet.remark import Remark
 from converter.diagnosis.health import Anomaly, Survey
@@ -115,7 +115,7 @@ class Info:
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
-        """What is to be said of the network's cfg, and of the header that the file has."""
+        """What is unusual in the network's cfg, and in the header that the file has."""
         if not self.network:
             return ()
         if self.kind == "cfg" or not self.header:
@@ -141,6 +141,10 @@ class Info:
             "where": self.where,
             "family": self.family,
             "dialect": self.dialect,
+            "skipped": [
+                {"line": option.line, "key": option.key}
+                for option in (network.skipped if network else ())
+            ],
             "header": None
             if header is None
             else {
@@ -194,14 +198,13 @@ def describe(
     dialect: DialectName | None = None,
     family: FamilyChoice = "auto",
 ) -> Info:
-    """All that can be told of ``path``.
+    """All that can be found out about ``path``.
 
     Args:
-        path: a .cfg, .weights, .safetensors, .pt or .pth file; told apart by their suffix, else
-            .weights.
+        path: a .cfg, .weights, .safetensors, .pt or .pth file; known by its suffix, else .weights.
         cfg: the network; default: what a checkpoint says itself, or the .cfg beside a .weights
             file; else recognised by its size.
-        dialect: whose darknet it is of; default: told by the files.
+        dialect: whose darknet it is of; default: decided by the files.
         family: whose tensor names a checkpoint has that does not say it; "auto": what they show.
 
     Raises:
@@ -221,8 +224,8 @@ def describe(
 
 
 def _of_cfg(path: Path, dialect: DialectName | None) -> Info:
-    network = read_network(path)
-    wrote = dialect or evidence.by_cfg(network)
+    network = evidence.read_as_known(path, dialect)
+    wrote = network.dialect or DEFAULT
     info = Info(kind="cfg", path=path, size=path.stat().st_size, network=network, dialect=wrote)
     info.family = native_naming(network).family
     names = companion(path.with_suffix(""), ".names")
@@ -283,7 +286,7 @@ def _of_checkpoint(
         name: (entry.dtype, list(entry.shape)) for name, entry in contents.entries.items()
     }
     try:
-        stored, info.how = open_checkpoint(path, cfg, dialect or DEFAULT, family)
+        stored, info.how = open_checkpoint(path, cfg, dialect, family)
         _follow(info, stored)
     except DarknetError as error:
         error.path = error.path or os.fspath(path)

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from converter.checkpoint import payload
 from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus, require_way_back
 from converter.checkpoint.metadata import Metadata, NetworkUnknown
-from converter.darknet.dialects import DEFAULT
-from converter.darknet.network import Network, render_cfg
+from converter.darknet.dialects import DialectName
+from converter.darknet.network import render_cfg
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.hashing import sha256_of
 from converter.files.source import TORCH_SUFFIXES, opened
@@ -71,6 +71,7 @@ def revert(
     dialect: DialectChoice = "auto",
     family: FamilyChoice = "auto",
     cfg_out: PathLike | None = None,
+    engine: DialectName | None = None,
     verify: bool = True,
     dry_run: bool = False,
     force: bool = False,
@@ -83,9 +84,10 @@ def revert(
         checkpoint: a .safetensors, .pt or .pth file.
         output: the .weights file; default: ``checkpoint`` with that suffix.
         cfg: the network, for a file that does not say which it is.
-        dialect: whose darknet it is for, for such a file; "auto" is pjreddie.
+        dialect: whose darknet it is for, for such a file; "auto": who knows all of the cfg.
         family: whose tensor names such a file has; "auto": what they and the shapes show.
         cfg_out: also write the network's cfg there, in our own words.
+        engine: whose darknet ``cfg_out`` is for; default: that of the checkpoint.
         verify: read the output back and compare every value.
         dry_run: plan only.
         force: replace an output that is another file, and accept values that were once rounded.
@@ -108,7 +110,9 @@ def revert(
             payload.require_all(tensors, plan)
         return _done("dry run", target, stored, "", verified=False)
     require_other(target, checkpoint, cfg)
+    text = b""
     if cfg_out is not None:
+        text = _cfg(source, plan, engine)
         require_other(cfg_out, checkpoint, cfg, target)
     there = os.path.lexists(target)
     current = _current(target, stored) if there else None
@@ -120,7 +124,7 @@ def revert(
         )
     if current is not None:
         remove_leftovers(target)
-        _write_cfg(cfg_out, plan.network, force=force)
+        _write_cfg(cfg_out, text, force=force)
         return _done("up to date", target, stored, current, verified=True)
     with replacing(target, plan.size) as file:
         with stored.tensors() as tensors:
@@ -128,7 +132,7 @@ def revert(
         file.flush()
         if verify and not _is_equal(Path(file.name), stored):
             raise OutputError("does not hold what was written to it", path=target)
-        _write_cfg(cfg_out, plan.network, force=force)
+        _write_cfg(cfg_out, text, force=force)
     return _done("converted", target, stored, written, verified=verify)
 
 
@@ -142,8 +146,7 @@ def _open(
 ) -> Checkpoint:
     """The checkpoint, if it can go back."""
     try:
-        wanted = DEFAULT if dialect == "auto" else dialect
-        stored, how = open_checkpoint(path, cfg, wanted, family)
+        stored, how = open_checkpoint(path, cfg, None if dialect == "auto" else dialect, family)
         if cfg is None and stored.claims is None:
             log.info("network: %s", how)
         if dialect not in ("auto", stored.plan.dialect):
@@ -189,10 +192,23 @@ def _is_equal(weights: Path, stored: Checkpoint) -> bool:
         )
 
 
-def _write_cfg(path: PathLike | None, network: Network, *, force: bool) -> None:
+def _cfg(source: Path, plan: Plan, engine: DialectName | None) -> bytes:
+    """The network's cfg: in our own words, or its own as ``engine`` takes it."""
+    network = plan.network
+    if engine is None:
+        return render_cfg(network.net, [node.layer for node in network.nodes]).encode()
+    from converter.darknet.rewrite import rewrite  # late: for those who ask for it
+
+    try:
+        return rewrite(network.text, plan.dialect, engine).encode()
+    except DarknetError as error:
+        error.path = os.fspath(source)
+        raise
+
+
+def _write_cfg(path: PathLike | None, text: bytes, *, force: bool) -> None:
     if path is not None:
-        text = render_cfg(network.net, [node.layer for node in network.nodes])
-        write_whole(Path(path), text.encode(), force=force)
+        write_whole(Path(path), text, force=force)
 
 
 def _done(

@@ -14,12 +14,11 @@ from converter.checkpoint.changes import Change, changes
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.checkpoint.metadata import Metadata
 from converter.checkpoint.payload import Comparison
-from converter.darknet import evidence
-from converter.darknet.dialects import DEFAULT, DialectName
+from converter.darknet.dialects import DialectName
 from converter.darknet.header import Header
 from converter.darknet.layers import Layer
 from converter.darknet.names import read_names
-from converter.darknet.network import Network, read_network
+from converter.darknet.network import Network, read_network, reread
 from converter.errors import WeightsError
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, opened
@@ -112,8 +111,8 @@ def verify(
     """
     contents = formats.read(checkpoint)
     if "schema" not in contents.metadata:
-        stored, _ = open_checkpoint(checkpoint, cfg, dialect or DEFAULT, family)
-        return _verify_bare(Path(source), stored, dialect)
+        stored, _ = open_checkpoint(checkpoint, cfg, dialect, family)
+        return _verify_bare(Path(source), stored)
     stored = Checkpoint.of(contents, family=family)
     meta = stored.metadata
     network = read_network(cfg) if cfg else stored.network
@@ -152,10 +151,10 @@ def verify(
     )
 
 
-def _verify_bare(source: Path, stored: Checkpoint, dialect: DialectName | None) -> Verification:
+def _verify_bare(source: Path, stored: Checkpoint) -> Verification:
     """The same for a checkpoint without metadata: there is nothing but values to compare."""
     with opened(source) as weights:
-        dialect = evidence.choose(stored.network, weights.head, weights.size, dialect).dialect
+        dialect = stored.plan.dialect
         with explaining(weights):
             plan = make_plan(
                 header=Header.decode(weights.head, dialect),
@@ -174,9 +173,9 @@ def _verify_bare(source: Path, stored: Checkpoint, dialect: DialectName | None) 
     return Verification(plan=plan, metadata=meta, comparison=comparison, changes=by_rule, claims=())
 
 
-def _compared(name: str, said: object, true: object, weights: Source) -> Claim:
-    text = "" if said == true else f"{_shown(said)}, but {weights.path} has {_shown(true)}"
-    return Claim(name=name, ok=said == true, text=text)
+def _compared(name: str, stored: object, actual: object, weights: Source) -> Claim:
+    text = "" if stored == actual else f"{_shown(stored)}, but {weights.path} has {_shown(actual)}"
+    return Claim(name=name, ok=stored == actual, text=text)
 
 
 def _shown(value: object) -> str:
@@ -188,18 +187,19 @@ def _shown(value: object) -> str:
 def _network(said: Network, true: Network, cfg: PathLike | None) -> Claim:
     if cfg is None:
         return Claim(name="network", ok=None, text="its own cfg was believed: --cfg compares it")
-    difference = next(_differences(said, true), None)
+    # With all options of both: which of them count is the same for both, once they are equal.
+    difference = next(_differences(reread(said, None), true), None)
     text = f"differs from {os.fspath(cfg)}: {difference}" if difference else ""
     return Claim(name="network", ok=difference is None, text=text)
 
 
-def _differences(said: Network, true: Network) -> Iterator[str]:
+def _differences(stored: Network, actual: Network) -> Iterator[str]:
     """Where two networks differ, as they are parsed: what only training reads does not count."""
-    for option, ours, theirs in _unequal(said.net, true.net):
+    for option, ours, theirs in _unequal(stored.net, actual.net):
         yield f"{option} of [net] is {ours}, there {theirs}"
-    if len(said.nodes) != len(true.nodes):
-        yield f"it has {len(said.nodes)} layers, there are {len(true.nodes)}"
-    for node, other in zip(said.nodes, true.nodes, strict=False):
+    if len(stored.nodes) != len(actual.nodes):
+        yield f"it has {len(stored.nodes)} layers, there are {len(actual.nodes)}"
+    for node, other in zip(stored.nodes, actual.nodes, strict=False):
         if type(node.layer) is not type(other.layer):
             yield f"{node.place} is [{other.layer.type}] there"
             return
@@ -220,11 +220,11 @@ def _option(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _names(said: Sequence[str] | None, path: PathLike | None, classes: int | None) -> Claim:
+def _names(stored: Sequence[str] | None, path: PathLike | None, classes: int | None) -> Claim:
     if path is None:
         return Claim(name="names", ok=None, text="they were believed: --names compares them")
-    true = read_names(Path(path), classes)
-    pairs = enumerate(zip_longest(said or (), true, fillvalue="nothing"))
+    actual = read_names(Path(path), classes)
+    pairs = enumerate(zip_longest(stored or (), actual, fillvalue="nothing"))
     wrong = next((item for item in pairs if item[1][0] != item[1][1]), None)
     if wrong is None:
         return Claim(name="names", ok=True)
@@ -233,8 +233,8 @@ def _names(said: Sequence[str] | None, path: PathLike | None, classes: int | Non
     return Claim(name="names", ok=False, text=text)
 
 
-def _dialect(said: DialectName, true: DialectName | None) -> Claim:
-    if true is None:
-        return Claim(name="dialect", ok=None, text=f"{said} was believed: --dialect compares it")
-    text = "" if said == true else f"{said}, not {true}"
-    return Claim(name="dialect", ok=said == true, text=text)
+def _dialect(stored: DialectName, actual: DialectName | None) -> Claim:
+    if actual is None:
+        return Claim(name="dialect", ok=None, text=f"{stored} was believed: --dialect compares it")
+    text = "" if stored == actual else f"{stored}, not {actual}"
+    return Claim(name="dialect", ok=stored == actual, text=text)

@@ -1,6 +1,7 @@
 """The conversion report: one page that shows which bytes became which tensors, and their values.
 
-HTML, Markdown and JSON show the same ``Report``, which follows from the Plan.
+HTML, Markdown and JSON show the same ``Report``, which follows from the Plan. A module may enter
+that measures what the page shows, arranges it, or draws it; what is looked up belongs below.
 """
 
 from __future__ import annotations

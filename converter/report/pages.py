@@ -8,8 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from converter.errors import ExtraError, install, printable
-from converter.report import charts, summary, text
-from converter.report import diagram as graph
+from converter.report import charts, diagram, summary, text
 from converter.report.drawing import number
 from converter.report.model import LayerView, Report
 from converter.report.statistics import BINS
@@ -31,9 +30,9 @@ def to_html(report: Report) -> str:
         "report.html.j2",
         report=report,
         **_words(report),
-        drawing=graph.draw(report.plan),
+        drawing=diagram.draw(report.plan),
         byte_map=charts.byte_map(report.plan),
-        parts=graph.parts(report.plan),
+        parts=diagram.parts(report.plan),
         error_plot=(
             charts.error_plot(report.parity, len(report.layers)) if report.parity else None
         ),

@@ -36,7 +36,7 @@ class Statistics:
     histogram: tuple[int, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; numbers to nine significant digits, which tell any two float32 apart."""
+        """For JSON; numbers to nine significant digits, which distinguish any two float32."""
         numbers = {
             name: None if value is None else float(f"{value:.9g}")
             for name in ("minimum", "mean", "maximum", "deviation")

@@ -30,7 +30,7 @@ def is_checkpoint(path: PathLike) -> bool:
         with open(path, "rb") as file:
             return file.read(9)[8:] == b"{"
     except OSError:
-        return False  # what is wrong with it, opening it as a .weights file tells
+        return False  # opening it as a .weights file reports what is wrong
 
 
 def survey(
@@ -61,7 +61,7 @@ def survey(
 def restores(stored: Checkpoint) -> bool | None:
     """Whether a checkpoint goes back to the .weights file that it says it was made from.
 
-    Its SHA-256 tells. None if values of that file are not in it, or a rule may have lost some.
+    Its SHA-256 decides. None if values of that file are not in it, or a rule may have lost some.
 
     Raises:
         CheckpointError: a tensor is missing, or of another shape or type.
@@ -79,12 +79,12 @@ def _look(
     pieces: Callable[[Slot], Iterator[NDArray[np.float32]]],
 ) -> tuple[dict[Slot, Statistics], tuple[Anomaly, ...]]:
     found: dict[Slot, Statistics] = {}
-    odd = Survey(plan)
+    health = Survey(plan)
     for slot in slots:
         for values in pieces(slot):
-            odd.observe(slot, values)
+            health.observe(slot, values)
         found[slot] = measure(partial(pieces, slot))
-    return found, odd.findings()
+    return found, health.findings()
 
 
 def _from_weights(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]]:

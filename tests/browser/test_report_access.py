@@ -85,7 +85,7 @@ def test_bars(style, card):
 
 @pytest.mark.parametrize("part", ["backbone", "neck", "heads", ""])
 def test_the_byte_map(style, card, part):
-    """Neighbouring layers are told apart, and one of the two shades from the page."""
+    """Neighbouring layers are distinguished, and one of the two shades from the page."""
     shades = [style(".stretch", f"stretch {part} {parity}") for parity in ("even", "odd")]
     assert contrast(*shades) >= 1.5
     assert max(contrast(shade, card) for shade in shades) >= 3

@@ -17,7 +17,7 @@ DASH = "\N{EN DASH}"
 
 
 def span(layer: int, kind: str) -> str:
-    """The bytes of an array as the page writes them, told from the cfg alone."""
+    """The bytes of an array as the page writes them, from the cfg alone."""
     entry = ENTRIES[layer, kind]
     first = 20 + 4 * entry.first
     return f"{first:,}{DASH}{first + 4 * int(np.prod(entry.shape)) - 1:,}"
@@ -47,8 +47,8 @@ def test_opens_from_disk_without_a_word_to_anyone(opened, pages, name):
 
 def test_the_verdict_comes_first(opened, pages):
     with opened(pages["shapes"]) as page:
-        told = page.get_by_label("Verdict").inner_text().splitlines()
-        assert [line for line in told if line] == [
+        shown = page.get_by_label("Verdict").inner_text().splitlines()
+        assert [line for line in shown if line] == [
             "Verified",
             "All 249,382 floats of the checkpoint are bit for bit those of the .weights file.",
         ]

@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that answers as badly as it is told to."""
+"""A server on 127.0.0.1 that answers as badly as a test asks."""
 
 import socket
 import struct

@@ -22,7 +22,7 @@ CFGS = {
     "no layers": (HEAD, "line 1: has no layers after [net]"),
     "no size": (
         "[net]\nbatch=1\n" + CONV,
-        "line 1: [net] has no width=, height= and channels=",
+        "line 1: [net] has no width=, height= and channels= (correct the cfg)",
     ),
     "no bracket": (
         TWICE + "[yolo\n",

@@ -148,7 +148,10 @@ def test_a_plan_that_does_not_fit_is_explained_by_the_values(make):
     files.weights.write_bytes(reference.random_weights(text.format(2)))
     plain = files.weights.read_bytes()
     noise = plain[:20] + bytes(3) + b"\xbf" * (len(plain) - 23)  # -1.4 and so on
-    for data, said in ((plain, "the file fits channels=2"), (noise, "by its size alone, the file")):
+    for data, message in (
+        (plain, "the file fits channels=2"),
+        (noise, "by its size alone, the file"),
+    ):
         files.weights.write_bytes(data)
         with opened(files.weights) as source:
             found = identify(source)
@@ -158,4 +161,4 @@ def test_a_plan_that_does_not_fit_is_explained_by_the_values(make):
                     header=found.header, size=source.size, network=found.network, naming=naming,
                     dialect=found.dialect,
                 )  # fmt: skip
-        assert said in str(caught.value)
+        assert message in str(caught.value)

@@ -164,7 +164,7 @@ def test_checkpoint(tmp_path, fault):
         ("family", "yolov2"),
         ("dialect", "hank"),
         ("dtype", "float16"),
-        ("schema", "2"),
+        ("schema", "3"),
         ("cfg", "\udc80"),
         ("cfg", "[net]\0"),
         ("cfg", "x" * (5 << 20)),

@@ -9,21 +9,24 @@ import reference
 from converter.darknet.header import Header
 from converter.darknet.network import parse_network
 from converter.errors import WeightsError
-from converter.families import generic, yolov3
+from converter.families import article, generic, yolov3
 from converter.plan import SizeMismatch, make_plan
 
 HEADER = Header(major=0, minor=2, revision=0, seen=0, size=20)
 
 
+def planned(text, *, naming=generic.name_layers, **options):
+    """A plan without a file: it asks for no size."""
+    network = parse_network(text)
+    defaults = {"header": HEADER, "size": None, "dialect": "pjreddie"}
+    return make_plan(network=network, naming=naming(network), **(defaults | options))
+
+
 def made(text, size=None, **options):
-    net = parse_network(text)
+    """A plan of a file of ``size`` bytes; default: as many as the reference reader asks for."""
     if size is None:
         size = 20 + 4 * reference.floats(text)
-    naming = options.pop("naming", generic.name_layers)(net)
-    return make_plan(
-        header=options.pop("header", HEADER), size=size, network=net, naming=naming,
-        dialect="pjreddie", **options,
-    )  # fmt: skip
+    return planned(text, size=size, **options)
 
 
 def test_a_plan_written_out(toy):
@@ -107,3 +110,82 @@ class TestSizeMismatch:
     def test_a_network_without_weights(self):
         with pytest.raises(SizeMismatch, match="has 24 bytes, the network asks for 20"):
             made("[net]\nwidth=2\nheight=2\nchannels=1\n[maxpool]\n", size=24)
+
+
+class TestBoundaries:
+    def test_it_keeps_what_it_is_of(self, toy):
+        found = planned(toy.text, dialect="alexeyab")
+        assert (found.header, found.dialect, found.naming.family) == (HEADER, "alexeyab", "generic")
+        assert found.network.text == toy.text
+
+    @pytest.mark.parametrize("cutoff", [0, 2, -1, 3])
+    def test_where_it_cannot_end(self, toy, cutoff):
+        with pytest.raises(WeightsError) as caught:
+            planned(toy.text, cutoff=cutoff)
+        assert str(caught.value) == f"cannot end before layer {cutoff} of 2"
+
+    def test_a_network_without_weights(self):
+        found = planned("[net]\nwidth=2\nheight=2\nchannels=1\n[maxpool]\n", size=20)
+        assert (found.slots, found.size) == ((), 20)
+
+    def test_nothing_to_read(self, toy):
+        text = toy.text.replace("[convolutional]", "[convolutional]\ndontload=1")
+        with pytest.raises(WeightsError) as caught:
+            planned(text)
+        assert str(caught.value) == "holds no weights (check that the cfg is the right one)"
+
+    def test_where_it_can_end(self, toy):
+        assert planned(toy.text, cutoff=1).size == 516
+
+    @pytest.mark.parametrize(
+        ("major", "section", "transposed"),
+        [
+            (0, "[connected]\noutput=4\n", [False, False]),
+            (1001, "[connected]\noutput=4\n", [False, True]),
+            (1001, "[convolutional]\n", [False, False]),
+            (0, "[convolutional]\nflipped=1\n", [False, True]),
+            (1001, "[convolutional]\nflipped=1\n", [False, True]),
+        ],
+    )
+    def test_which_arrays_are_transposed(self, major, section, transposed):
+        """pj parser.c:1243 for connected layers, :1206 for flipped convolutions."""
+        header = Header(major=major, minor=2, revision=0, seen=0, size=20)
+        slots = planned(f"[net]\nwidth=2\nheight=2\nchannels=3\n{section}", header=header).slots
+        assert [slot.transposed for slot in slots] == transposed
+
+    def test_the_dialect_orders_the_arrays(self):
+        """pj parser.c:1040: i f o g; AB parser.c:2031: f i g o."""
+        for dialect, gates in (("pjreddie", "ifog"), ("alexeyab", "figo")):
+            kinds = [
+                s.kind
+                for s in planned("[net]\ninputs=6\n[lstm]\noutput=2\n", dialect=dialect).slots
+            ]
+            assert kinds[::2][:4] == [f"w{gate} biases" for gate in gates]
+
+    def test_the_dialect_says_how_long_it_should_be(self):
+        with pytest.raises(WeightsError, match="asks for 36"):
+            planned("[net]\nwidth=2\nheight=2\nchannels=1\n[batchnorm]\n[implicit]\nfilters=1\n",
+                 size=1000)  # fmt: skip
+        with pytest.raises(WeightsError, match="asks for 40"):
+            planned("[net]\nwidth=2\nheight=2\nchannels=1\n[batchnorm]\n[implicit]\nfilters=1\n",
+                 size=1000, dialect="alexeyab")  # fmt: skip
+
+    def test_what_is_not_loaded_has_a_shape(self, toy):
+        text = toy.text.replace("filters=4", "filters=4\ndontload=1")
+        assert planned(text).unfilled["layers.0.conv.weight"] == (4, 3, 3, 3)
+
+    def test_arrays_without_a_place(self):
+        found = planned(nets.yolov3(2, 3, size=96), naming=article.name_layers)
+        assert {slot.tensor for slot in found.left_out} == {""}
+        assert {slot.node.index for slot in found.left_out} == {75, 84, 87, 96, 99}
+
+    def test_heads_and_others(self):
+        """A head's path names its convolution; generic names end with it."""
+        text = nets.yolov3(2, 3, size=96)
+        modular = {
+            slot.node.index: slot.tensor for slot in planned(text, naming=yolov3.name_layers).slots
+        }
+        assert modular[81] == "heads.2.conv.weight"
+        generic = {slot.node.index: slot.tensor for slot in planned(text).slots}
+        assert generic[81] == "layers.81.conv.weight"
+        assert generic[0] == "layers.0.conv.weight"

@@ -24,7 +24,7 @@ FLOATS = {
 
 
 @pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.name)
-def test_an_entry_is_sound(file):
+def test_an_entry_is_complete_and_consistent(file):
     assert file.size == 20 + 4 * FLOATS[file.name]
     assert file.file in (file.name, f"{file.name}.weights")
     assert re.fullmatch(r"[a-z0-9.-]+", file.file), "a file name, never a path"
@@ -66,13 +66,13 @@ def test_no_other_name_is_taken(name):
         find_published(name)
 
 
-def test_a_typing_error_is_told():
+def test_a_typing_error_is_recognised():
     with pytest.raises(UsageError, match=re.escape("(did you mean yolov3-tiny?)")):
         find_published("yolo3-tiny")
 
 
 @pytest.mark.parametrize("name", ["yolov3-voc", "yolov3_5l", "yolov3-voc.weights"])
-def test_what_was_never_published_is_told(name):
+def test_what_was_never_published_is_reported(name):
     with pytest.raises(DownloadError, match="was published as a cfg only"):
         find_published(name)
 

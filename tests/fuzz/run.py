@@ -77,16 +77,16 @@ def run(name: str, seconds: int, *, grow: bool) -> bool:
         reached = edges[-1] if edges else "no"
         print(f"{name}: {count:,} inputs executed, {new} new edges of {reached}", flush=True)
         if not ok:
-            _tell(done.stdout, Path(folder))
+            _report(done.stdout, Path(folder))
         elif grow:
             _merge(name, found, Path(folder, "merged"))
     return ok
 
 
-def _tell(output: str, folder: Path) -> None:
+def _report(output: str, folder: Path) -> None:
     """What went wrong, and the input that it went wrong with."""
-    told = [line for line in output.splitlines() if not line.startswith(("#", "INFO"))]
-    print("\n".join(told)[-6000:])
+    shown = [line for line in output.splitlines() if not line.startswith(("#", "INFO"))]
+    print("\n".join(shown)[-6000:])
     for artifact in folder.glob("*-*"):
         print(f"{artifact.name}: {artifact.read_bytes()!r}")
 

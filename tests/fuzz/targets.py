@@ -86,11 +86,11 @@ def fuzz_checkpoint(data: bytes) -> None:
             describe(path)
         with suppress(DarknetError):
             stored = Checkpoint.open(path)
-            said, classes = stored.metadata, stored.network.classes
-            assert said.classes == classes
-            assert said.names is None or classes in (None, len(said.names))
-            assert said.header == stored.plan.header
-            assert said.complete == stored.plan.complete
+            claims, classes = stored.metadata, stored.network.classes
+            assert claims.classes == classes
+            assert claims.names is None or classes in (None, len(claims.names))
+            assert claims.header == stored.plan.header
+            assert claims.complete == stored.plan.complete
 
 
 def fuzz_torch(data: bytes) -> None:

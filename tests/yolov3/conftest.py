@@ -15,7 +15,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def quiet_afterwards():
-    """A command talks to the stderr of its time, which pytest closes."""
+    """A command writes to the stderr of its time, which pytest closes."""
     yield
     for name in ("converter", "yolov3"):
         logging.getLogger(name).handlers.clear()

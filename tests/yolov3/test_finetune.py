@@ -18,7 +18,8 @@ from converter import UsageError, convert, revert
 from converter.darknet.network import parse_network
 from converter.errors import NetworkError
 from yolov3 import FPN, Darknet53, DarknetModel, YOLOv3, load, save
-from yolov3.detection.image import prepare, read
+from yolov3.detection.image import read
+from yolov3.detection.prepare import prepare
 from yolov3.parity.engines import Darknet
 from yolov3.saving import write_checkpoint
 
@@ -413,6 +414,22 @@ class TestFuse:
             (wanted,), (found,) = model(x), model.fuse()(x)
         assert wanted.std() > 0.01
         torch.testing.assert_close(found, wanted, atol=1e-12, rtol=1e-12)
+
+    def test_layers_of_signs_keep_theirs(self):
+        """A weight of 0 counts as negative, also after a scale that is negative."""
+        x1 = {"size": 1, "batch_normalize": 1, "activation": "linear"}
+        layers = conv(**x1), conv(**x1, xnor=1), conv(**x1), conv(**x1, xnor=1, share_index=2)
+        model = DarknetModel(parse_network(network(*layers))).eval()
+        with torch.no_grad():
+            for layer in model.layers:
+                for name, values in layer.named_parameters():
+                    values.uniform_(-2, -1) if name == "bn.weight" else values.normal_()
+                    if name == "conv.weight":
+                        values[:, 0] = 0
+            fused = model.fuse()
+            x = torch.randn(2, 3, 10, 13)
+            torch.testing.assert_close(fused(x), model(x), atol=1e-5, rtol=1e-5)
+        assert [hasattr(norm, "weight") for norm in norms(fused)] == [True, True]
 
 
 def tensor(path):

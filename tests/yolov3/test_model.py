@@ -140,31 +140,6 @@ def test_outputs_run_fine_to_coarse(model, options):
     assert sides == [32, 16, 8, 4, 2][-options.get("levels", 3) :]
 
 
-class TestDarknet53:
-    def test_features_and_classes(self):
-        model = Darknet53(in_channels=1, num_classes=10, width=4).eval()
-        x = torch.rand(2, 1, 64, 64)
-        with torch.no_grad():
-            assert [tuple(f.shape) for f in model(x)] == [
-                (2, 32, 8, 8), (2, 64, 4, 4), (2, 128, 2, 2),
-            ]  # fmt: skip
-            assert [f.shape[1] for f in model.stages(x)] == [8, 16, 32, 64, 128]
-            assert model.classify(x).shape == (2, 10)
-
-    def test_no_classifier(self):
-        assert not any("fc" in name for name in Darknet53(num_classes=None, width=2).state_dict())
-
-    @pytest.mark.parametrize("levels", [0, 6])
-    def test_levels_out_of_range(self, levels):
-        with pytest.raises(ValueError, match="levels"):
-            Darknet53(levels=levels)
-
-
-def test_merge_channels_need_one_value_a_step():
-    with pytest.raises(ValueError, match="merge_channels needs 2 values"):
-        FPN([4, 8, 16], merge_channels=[4])
-
-
 def test_no_stage_is_kept_longer_than_needed():
     """Which outputs are alive when the blocks of a stage begin, and when the neck does."""
     backbone = Darknet53(num_classes=None, width=2)

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from converter.darknet.dialects import DEFAULT, DialectName
-from converter.darknet.layers import container
+from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
 from converter.darknet.layers.heads import Boxes, Head
 from converter.darknet.nodes import Node
 from converter.errors import NetworkError
@@ -23,6 +22,9 @@ def require_boxes(heads: Sequence[Node], dialect: DialectName) -> None:
         problem = "gives no boxes"
         if isinstance(head.layer, Head):
             problem = head.layer.boxes_problem(dialect) or ""
+        of = DIALECTS[dialect].boxes_of
+        if of is not None and head.layer.type not in of:
+            problem = f"{DIALECTS[dialect].engine} reports no boxes of [{head.layer.type}]"
         if problem:
             raise NetworkError(
                 problem,
@@ -33,7 +35,11 @@ def require_boxes(heads: Sequence[Node], dialect: DialectName) -> None:
 
 
 def decode(
-    heads: Sequence[Node], maps: Sequence[torch.Tensor], size: tuple[int, int], threshold: float
+    heads: Sequence[Node],
+    maps: Sequence[torch.Tensor],
+    size: tuple[int, int],
+    threshold: float,
+    dialect: DialectName = DEFAULT,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The boxes of each picture, before any is dropped for its overlap with another.
 
@@ -45,6 +51,7 @@ def decode(
         maps: what each of them gets: (N, channels, h, w) or (N, outputs).
         size: (height, width) of the network's input in pixels.
         threshold: 0..1.
+        dialect: whose engine the maps are read as.
 
     Yields:
         For each of the N pictures: boxes (M, 4), float64 on the CPU, as centre x, centre y, width,
@@ -56,7 +63,8 @@ def decode(
         NetworkError: a map is not finite.
     """
     found = [
-        _read(head, raw.float(), size, threshold) for head, raw in zip(heads, maps, strict=True)
+        _read(head, raw.float(), size, threshold, dialect)
+        for head, raw in zip(heads, maps, strict=True)
     ]
     for picture in range(len(maps[0])):
         mine = [(boxes[at == picture], scores[at == picture]) for at, boxes, scores in found]
@@ -64,7 +72,9 @@ def decode(
         yield torch.cat([boxes for boxes, _ in mine]), scores.where(scores > threshold, 0.0)
 
 
-def _read(head: Node, raw: torch.Tensor, size: tuple[int, int], threshold: float) -> Boxes:
+def _read(
+    head: Node, raw: torch.Tensor, size: tuple[int, int], threshold: float, dialect: DialectName
+) -> Boxes:
     if not raw.isfinite().all():
         raise NetworkError(
             "gets values that are infinite or no numbers",
@@ -72,6 +82,4 @@ def _read(head: Node, raw: torch.Tensor, size: tuple[int, int], threshold: float
             remedy="the weights are damaged, or not for this network",
         )
     assert isinstance(head.layer, Head)  # require_boxes
-    # AB's [region] computes what pj's does, but leaves x and y for later and stores it elsewhere.
-    values = head.layer.forward(container({}, DEFAULT), raw)
-    return head.layer.boxes(values, size, threshold)
+    return head.layer.boxes(head.layer.values(raw, dialect), size, threshold)

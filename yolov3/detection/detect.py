@@ -16,10 +16,12 @@ from converter.errors import CheckpointError, ImageError, NetworkError, UsageErr
 from converter.options import DETECTOR_RESIZES, Resize
 from yolov3.backbone import Darknet53
 from yolov3.base import FromDarknet
+from yolov3.blocks import without_tf32
 from yolov3.detection.decode import decode, require_boxes
 from yolov3.detection.detections import Classes, Detections
-from yolov3.detection.image import Picture, Pixels, inner_size, prepare, read
+from yolov3.detection.image import Picture, Pixels, read
 from yolov3.detection.nms import Overlap, iou, measure, suppress
+from yolov3.detection.prepare import inner_size, prepare
 from yolov3.model import YOLOv3
 from yolov3.neck import ArticleFPN
 
@@ -57,7 +59,8 @@ def detect(
             one stays; 0 keeps both.
         resize: how a picture becomes the network's input; default: as the engine does it whose
             checkpoint this is. pjreddie's keeps the picture's shape ("letterbox"); AlexeyAB's does
-            not ("stretch"), unless the cfg says letter_box=1; for YOLOv1 neither does.
+            not ("stretch"), unless the cfg says letter_box=1; for YOLOv1 neither does. hank-ai's
+            stretches as OpenCV does ("opencv").
         batch: how many pictures to compute at once; on the CPU more gain little.
 
     Returns:
@@ -103,7 +106,7 @@ def classify(
     Args:
         model: a classifier that ``load`` returned, or that fused, cast, compiled, on any device.
         images: as for ``detect``.
-        top: how many classes to tell.
+        top: how many classes to return.
         resize: default: pjreddie's engine fills up with grey ("letterbox", examples/classifier.c
             :589), AlexeyAB's cuts off what is too much ("crop", classifier.c:871).
         batch: how many pictures to compute at once; on the CPU more gain little.
@@ -126,7 +129,8 @@ def classify(
     found: list[Classes] = []
     for part in _parts(pictures, batch):
         x = _input(loaded, [read(picture, channels) for picture in part], how)
-        scores = _class_scores(model, loaded, x).flatten(1).float().cpu()
+        with without_tf32():
+            scores = _class_scores(model, loaded, x).flatten(1).float().cpu()
         names = loaded.names or ()
         if (
             len(names) != scores.shape[1]
@@ -190,14 +194,15 @@ class Detector:
     def __call__(self, pictures: Sequence[Pixels]) -> list[Detections]:
         """What is on each of ``pictures``, (H, W, channels) of any size, computed at once."""
         x = _input(self._loaded, pictures, self._how)
-        maps = self._model(x)
+        with without_tf32():
+            maps = self._model(x)
         if self._loaded.fine_first:
             maps = maps[::-1]
         for head, raw in zip(self._heads, maps, strict=True):
             if raw[0].numel() != head.output.outputs:
                 raise NetworkError("gets a map of another size than its cfg says", place=head.place)
         size = (x.shape[2], x.shape[3])
-        decoded = decode(self._heads, maps, size, self._threshold)
+        decoded = decode(self._heads, maps, size, self._threshold, self._loaded.dialect)
         return [
             self._choose(boxes, scores, picture.shape, size)
             for picture, (boxes, scores) in zip(pictures, decoded, strict=True)
@@ -225,9 +230,12 @@ class Detector:
         where, labels = suppress(relative.numpy(), probabilities.numpy(), self._nms, self._overlap)
         pixels = relative[where].double() * torch.tensor([shape[1], shape[0]] * 2)
         xy, wh = pixels[:, :2], pixels[:, 2:]
+        corners = torch.cat([xy - wh / 2, xy + wh / 2], 1)
+        if DIALECTS[self._loaded.dialect].clips:
+            corners = corners.clamp(torch.zeros(4), torch.tensor([shape[1], shape[0]] * 2))
         chosen = torch.from_numpy(labels)
         return Detections(
-            boxes=torch.cat([xy - wh / 2, xy + wh / 2], 1).float(),
+            boxes=corners.float(),
             scores=probabilities[where, chosen],
             labels=chosen,
             names=tuple(self.names[label] for label in labels.tolist()),

@@ -111,7 +111,7 @@ def evaluate(
             ``detector map -points`` takes: 0 is the whole area under the curve, 11 and 101 are as
             many recalls at which the precision is read off.
         batch: how many pictures to compute at once.
-        progress: is told how many pictures are done.
+        progress: called with the number of pictures that are done.
 
     Raises:
         ImageError: a picture cannot be used. None is skipped: that would be another result.

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from converter.errors import ExtraError, ImageError, UsageError, install
 from converter.files.opening import open_regular
-from converter.options import Resize
 
 if typing.TYPE_CHECKING:
     from PIL import Image
@@ -27,7 +26,6 @@ Indices: TypeAlias = npt.NDArray[np.intp]
 Pixels: TypeAlias = "Array | Raster"
 Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | Array"
 
-GREY = 0.5  # around a letterboxed picture: pj image.c:825
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _BLOCK = 1024  # rows and columns of a picture that become an array at once
 
@@ -133,58 +131,6 @@ def require_pillow() -> None:
         )
 
 
-def prepare(pixels: Pixels, height: int, width: int, how: Resize) -> Floats:
-    """A picture in the size of a network's input, values 0..1.
-
-    ``letterbox`` keeps its shape and fills up with grey (pj image.c:812, AB image.c:1006),
-    ``stretch`` does not, ``crop`` keeps it and cuts off what is too much (AB classifier.c:872).
-
-    Args:
-        pixels: (H, W, channels).
-        height: rows of the input.
-        width: columns of the input.
-        how: one of the three.
-
-    Returns:
-        (height, width, channels).
-
-    Raises:
-        ImageError: the picture is too narrow for its letterbox.
-    """
-    if how == "stretch":
-        return resize(pixels, height, width)
-    if how == "crop":
-        return _crop(pixels, height, width)
-    inner_height, inner_width = inner_size(pixels.shape[:2], height, width)
-    boxed = np.full((height, width, pixels.shape[2]), GREY, np.float32)
-    top, left = (height - inner_height) // 2, (width - inner_width) // 2
-    boxed[top : top + inner_height, left : left + inner_width] = resize(
-        pixels, inner_height, inner_width
-    )
-    return boxed
-
-
-def inner_size(shape: tuple[int, ...], height: int, width: int) -> tuple[int, int]:
-    """Rows and columns that a picture of ``shape`` (rows, columns) takes in its letterbox.
-
-    pj image.c:814-822. The comparison is between floats there: it decides ties.
-
-    Raises:
-        ImageError: the picture is so narrow that it would have none.
-    """
-    rows, columns = shape
-    inner = height, columns * height // rows
-    if np.float32(width) / np.float32(columns) < np.float32(height) / np.float32(rows):
-        inner = rows * width // columns, width
-    if not all(inner):
-        raise ImageError(
-            f"is too narrow: nothing of its {columns} x {rows} pixels would be left in a letterbox"
-            f" of {width} x {height}",
-            remedy='choose "stretch" to resize it',
-        )
-    return inner
-
-
 def resize(
     pixels: Pixels,
     height: int,
@@ -222,7 +168,7 @@ def resize(
     # Only rows that are used; values of a pixel side by side, so that the inner loop is long.
     used, place = np.unique(np.concatenate([upper, lower]), return_inverse=True)
     share = np.repeat(share_x, channels)
-    first, second = _pick(pixels, used, left, right).reshape(2, len(used), -1)
+    first, second = pick(pixels, used, left, right).reshape(2, len(used), -1)
     part = _unit(first) * (1 - share)
     part += _unit(second) * share
 
@@ -241,7 +187,7 @@ def _positions(size: int, wanted: int, at: Indices) -> tuple[Indices, Floats]:
     return whole, place - whole.astype(np.float32)
 
 
-def _pick(pixels: Pixels, rows: Indices, *columns: Indices) -> Array:
+def pick(pixels: Pixels, rows: Indices, *columns: Indices) -> Array:
     """The pixels (len(columns), rows, columns, channels), block by block; all indices ascend."""
     channels = pixels.shape[2]
     picked = np.empty((len(columns), len(rows), len(columns[0]), channels), np.uint8)
@@ -261,20 +207,6 @@ def _unit(values: Array) -> Floats:
     """0..255 -> 0..1. The C divides as double and rounds: for these 256 values the same."""
     unit: Floats = values.astype(np.float32) / np.float32(255)
     return unit
-
-
-def _crop(pixels: Pixels, height: int, width: int) -> Floats:
-    """The shorter side becomes ``width``, the middle is kept: AB image.c:1044, classifier.c:871."""
-    rows, columns = pixels.shape[:2]
-    inner_height, inner_width = (
-        (rows * width // columns, width) if columns < rows else (width, columns * width // rows)
-    )
-    # Beyond the border its pixels are repeated: AB image.c:894.
-    y = np.arange(height) + int((inner_height - height) / 2)
-    x = np.arange(width) + int((inner_width - width) / 2)
-    return resize(
-        pixels, inner_height, inner_width, y.clip(0, inner_height - 1), x.clip(0, inner_width - 1)
-    )
 
 
 def _array(picture: npt.NDArray[np.generic], channels: int) -> Array:

@@ -22,7 +22,7 @@ from yolov3.detection.draw import draw
 from yolov3.detection.image import Pixels, image_errors
 
 _EXIF_SOFTWARE = 0x0131  # Exif 2.32 table 4
-MARK = "Software"  # the field of a drawn copy that tells it from other pictures
+MARK = "Software"  # the field of a drawn copy that distinguishes it from other pictures
 
 
 def targets(paths: Sequence[str], folder: Path, *inputs: PathLike | None) -> dict[str, Path]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from converter.darknet.dialects import DEFAULT
-from converter.darknet.layers import container
+from converter.darknet.dialects import DialectName
 from converter.darknet.layers.heads import AnchorHead
 from converter.darknet.network import Network
 from converter.darknet.nodes import Node
@@ -16,7 +15,7 @@ from yolov3.base import FromDarknet
 
 
 class Maps(nn.Module):
-    """A model whose list of maps is a tuple: ``names`` tell what is what.
+    """A model whose list of maps is a tuple: ``names`` say what is what.
 
     They are ``map0``, ``map1``, ... in the order of the model's own output, or ``logits`` for a
     ``Darknet53`` with a classifier.
@@ -53,7 +52,7 @@ class Boxes(nn.Module):
         outputs = model.network.outputs
         # The modular model's maps run fine to coarse, those of the file coarse to fine.
         ordered = outputs[::-1] if model.fine_first else outputs
-        self.heads = nn.ModuleList(_Head(model.network, node) for node in ordered)
+        self.heads = nn.ModuleList(_Head(model.network, node, model.dialect) for node in ordered)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Pictures to boxes (N, M, 4) and scores (N, M, classes).
@@ -72,7 +71,7 @@ class _Head(nn.Module):
     sizes: torch.Tensor
     stride: torch.Tensor
 
-    def __init__(self, network: Network, node: Node) -> None:
+    def __init__(self, network: Network, node: Node, dialect: DialectName) -> None:
         super().__init__()
         layer = node.layer
         if not isinstance(layer, AnchorHead) or not layer.exports_boxes:
@@ -81,7 +80,7 @@ class _Head(nn.Module):
                 place=node.place,
                 remedy="export its maps, without --boxes",
             )
-        self.layer, self.activate = layer, container({}, DEFAULT)
+        self.layer, self.dialect = layer, dialect
         stride = (network.input.w / node.output.w, network.input.h / node.output.h)
         sizes = torch.tensor(layer.sizes_in_pixels(stride))
         self.register_buffer("stride", torch.tensor(stride), persistent=False)
@@ -89,5 +88,5 @@ class _Head(nn.Module):
 
     def forward(self, raw: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(N, anchors * values, h, w) -> (N, M, 4), (N, M, classes)."""
-        values = self.layer.forward(self.activate, raw)
+        values = self.layer.values(raw, self.dialect)
         return self.layer.decode_all(values, self.sizes, self.stride)

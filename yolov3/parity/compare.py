@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +17,20 @@ from converter.darknet.dialects import DIALECTS
 from converter.darknet.header import Header
 from converter.errors import CheckpointError, UsageError
 from converter.families import generic, native_naming
+from converter.options import Engine
 from converter.plan import make_plan
 from yolov3.base import in_float32
 from yolov3.blocks import set_batch_norm
 from yolov3.darknet import DarknetModel
 from yolov3.detection.detect import usual_resize
-from yolov3.detection.image import Picture, prepare, read
+from yolov3.detection.image import Picture, read
+from yolov3.detection.prepare import prepare
 from yolov3.loading import Model, load
 from yolov3.parity.engine_bugs import excuse
 from yolov3.parity.engines import Darknet, OpenCV
 from yolov3.saving import save
 
 Floats = npt.NDArray[np.float32]
-Engine = Literal["darknet", "opencv", "generic"]
 
 # Relative L2 distance that is allowed between raw maps; between layers it is the dialect's.
 OPENCV_BOUND = 1e-3  # its batch norm is sqrt(v + 1e-6), neither darknet's rule: measured up to 2e-4
@@ -170,24 +171,29 @@ _RUNS = {"darknet": _with_darknet, "opencv": _with_opencv, "generic": _with_gene
 
 
 def compare_layers(
-    model: DarknetModel, x: Floats, outputs: Sequence[Floats | None]
+    model: DarknetModel, x: Floats, outputs: Sequence[Floats | None], device: str = "cpu"
 ) -> Iterator[Difference]:
     """Layer against layer. After a known bug of darknet, both go on with its values.
 
     Args:
-        model: in eval mode.
+        model: in eval mode, on ``device``.
         x: one input, without the batch.
         outputs: what the engine left behind in each layer.
+        device: where the model computes.
+
+    Raises:
+        CheckpointError: a layer's outputs are of different sizes.
     """
     nodes = model.network.nodes
     excuses = {node.index: excuse(model.network, node.index, model.dialect) for node in nodes}
     given = {
-        index: torch.from_numpy(output)[None]
+        index: torch.from_numpy(output)[None].to(device)
         for index, output in enumerate(outputs)
         if excuses[index] and output is not None
     }
+    picture = torch.from_numpy(x)[None].to(device)
     with torch.no_grad():
-        for index, found in model.forward_layers(torch.from_numpy(x)[None], given):
+        for index, found in model.forward_layers(picture, given):
             expected = outputs[index]
             if found is None and expected is None:
                 continue
@@ -195,7 +201,7 @@ def compare_layers(
                 raise CheckpointError(
                     "has an output of another size than the engine", place=nodes[index].place
                 )
-            yield _row(index, nodes[index].place, found[0].numpy(), expected, excuses[index])
+            yield _row(index, nodes[index].place, found[0].cpu().numpy(), expected, excuses[index])
 
 
 def layerwise(model: Model) -> DarknetModel:

@@ -1,19 +1,24 @@
 """Real Darknet engines, to compare with: darknet's own library, and OpenCV's reader.
 
-darknet's C code ends the process when it dislikes a file, and talks on stdout; so it runs in a
+darknet's C code ends the process when it dislikes a file, and writes to stdout; so it runs in a
 child, engine_process.py, which answers through a file.
 """
 
 import ctypes.util
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.network import read_network
 from converter.errors import DarknetError, install
 from yolov3.parity import engine_process
@@ -22,21 +27,42 @@ from yolov3.parity import engine_process
 DEBIAN = Path("/usr/lib/darknet/libdarknet.so")
 
 # What darknet says after it has said what is wrong: pj runs into an assert(0) (utils.c:253), AB
-# prints its stack (utils.c:343).
+# prints its stack (utils.c:343). And what it says when nothing is wrong yet.
 _EPILOGUE = re.compile(r"Assertion `0'|^\d+/\d+: |^backtrace ")
+_MESSAGE = re.compile(r"\* Error message: +(.*\S)")  # of hank-ai's, on stdout
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_CHATTER = re.compile(r"^(Loading|Saving) weights |^Total BFLOPS |^avg_outputs |^Done!")
 
 
 class EngineError(DarknetError):
     """The engine is missing, or refused the files, or died of them."""
 
 
+class NoAnswer(EngineError):  # noqa: N818 - the engine has made no error
+    """The engine was ended before it was done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """When an engine is ended.
+
+    Attributes:
+        seconds: how long one call may take.
+        stop: set from another thread when nobody waits any more.
+    """
+
+    seconds: float = float("inf")
+    stop: Event = field(default_factory=Event)
+
+
 class Darknet:
-    """darknet itself, pjreddie's or AlexeyAB's, on the CPU.
+    """darknet itself, pjreddie's, AlexeyAB's or hank-ai's, on the CPU.
 
     Args:
         cfg: the network.
         weights: its .weights file; None leaves darknet's own random ones.
         library: libdarknet.so; default: $DARKNET_LIBRARY, the system's, Debian's.
+        limits: when it is ended; default: never.
 
     Raises:
         EngineError: there is no library.
@@ -47,10 +73,12 @@ class Darknet:
         cfg: str | os.PathLike[str],
         weights: str | os.PathLike[str] | None = None,
         library: str | os.PathLike[str] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.cfg = Path(cfg)
         self.weights = None if weights is None else Path(weights)
         self.library = find_library() if library is None else Path(library)
+        self.limits = limits or Limits()
 
     def run(
         self, x: np.ndarray, save_to: str | os.PathLike[str] | None = None
@@ -66,6 +94,7 @@ class Darknet:
 
         Raises:
             EngineError: the engine refused the files or died.
+            NoAnswer: it was ended.
         """
         text = self.cfg.read_text(encoding="utf-8", errors="replace")
         cuts = engine_process.sections(text)
@@ -77,6 +106,15 @@ class Darknet:
                 ends = sum(map(len, cuts[: index + 1])) + text.index(cuts[0])
                 layers[index] = self._layers(text[:ends], x)[-1]
         return layers
+
+    def load(self) -> None:
+        """Let the engine read the files, and no more.
+
+        Raises:
+            EngineError: the engine refused the files or died.
+            NoAnswer: it was ended.
+        """
+        self._call(self.cfg)
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Let the engine write its weights to ``path``.
@@ -96,21 +134,81 @@ class Darknet:
                 return [layers[name] if layers[name].size else None for name in layers.files]
 
     def _call(self, cfg: Path, *arguments: str) -> None:
-        script = engine_process.__file__
-        command = [sys.executable, "-P", script, str(self.library), str(cfg), *arguments]
         if self.weights is not None:
-            command += ["--weights", str(self.weights)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False
-        )
-        if done.returncode:
-            lines = map(str.strip, done.stderr.splitlines())
-            said = [line for line in lines if line and not _EPILOGUE.search(line)]
-            how = "died" if done.returncode < 0 else "refused it"
-            raise EngineError(
-                f"darknet {how} (status {done.returncode}){': ' + said[-1] if said else ''}",
-                path=self.cfg,
-            )
+            arguments += ("--weights", str(self.weights))
+        done = _run([str(self.library), str(cfg), *arguments], self.limits)
+        if done.returncode != engine_process.DONE:
+            raise EngineError(f"darknet {_end(done)}", path=self.cfg)
+
+
+def dialect_of(library: str | os.PathLike[str]) -> DialectName:
+    """Whose darknet a libdarknet.so is.
+
+    Raises:
+        EngineError: it cannot be loaded, or is no darknet.
+    """
+    functions = [dialect.library_function for dialect in DIALECTS.values()]
+    done = _run([os.fspath(library), "--functions", *functions], Limits())
+    if done.returncode != engine_process.DONE:
+        raise EngineError(f"cannot be loaded{_last_words(done)}", path=library)
+    has = done.stdout.split()
+    for name, dialect in DIALECTS.items():
+        if dialect.library_function in has:
+            return name
+    raise EngineError(f"is no darknet: it has none of {', '.join(functions)}", path=library)
+
+
+def _run(arguments: list[str], limits: Limits) -> subprocess.CompletedProcess[str]:
+    """An engine's process that has ended.
+
+    It has a session of its own: Ctrl-C is for this process, which then ends it, and would
+    otherwise look like a refusal of the engine.
+
+    Raises:
+        NoAnswer: it was ended.
+    """
+    command = [sys.executable, "-P", engine_process.__file__, *arguments]
+    end = time.monotonic() + limits.seconds
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            while True:
+                if limits.stop.is_set() or time.monotonic() > end:
+                    raise NoAnswer(f"darknet had no answer after {limits.seconds:g} s")
+                try:
+                    said = process.communicate(timeout=0.2)
+                except subprocess.TimeoutExpired:
+                    continue
+                return subprocess.CompletedProcess(command, process.returncode, *said)
+        except BaseException:
+            process.kill()
+            raise
+
+
+def _end(done: subprocess.CompletedProcess[str]) -> str:
+    """How a process ended that was to end otherwise, with its last words."""
+    status, ran = done.returncode, f"{engine_process.LOADED}\n" in done.stderr
+    how = f"died of {_signal(-status)}" if status < 0 else f"refused it (status {status})"
+    return f"{how}{' as it ran' if ran else ''}{_last_words(done)}"
+
+
+def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+    if message := _MESSAGE.search(done.stdout):
+        return f": {_COLOURS.sub('', message[1])}"
+    *_, text = done.stderr.rpartition(f"{engine_process.LOADED}\n")
+    lines = map(str.strip, text.splitlines())
+    said = [line for line in lines if line and not _EPILOGUE.search(line)]
+    said = [line for line in said if not _CHATTER.search(line)]
+    return f": {said[-1]}" if said else ""
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class OpenCV:

@@ -1,4 +1,4 @@
-"""What others are told of a model: facts for programs, and the model card."""
+"""What is published of a model: facts for programs, and the model card."""
 
 from __future__ import annotations
 

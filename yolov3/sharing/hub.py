@@ -1,6 +1,6 @@
 """Models as folders and as repositories of the Hugging Face Hub.
 
-``huggingface_hub``'s mixin pushes; ``Hosted`` tells it what our files are. The models do not
+``huggingface_hub``'s mixin pushes; ``Hosted`` shows it what our files are. The models do not
 inherit from the mixin themselves, so that importing ``yolov3`` does not import it. Reading goes
 without it: all that a model is built from stands in its one safetensors file.
 """
@@ -85,10 +85,11 @@ def write(model: FromDarknet, folder: PathLike, licence: str | None) -> None:
 
 def _card(model: FromDarknet, metadata: Metadata, licence: str | None) -> str:
     """The model card with its front matter."""
+    detects = any(node.layer.is_head for node in model.network.outputs)
     data = ModelCardData(
         library_name=LIBRARY,
         license=licence,
-        pipeline_tag="object-detection" if model.anchors else "image-classification",
+        pipeline_tag="object-detection" if detects else "image-classification",
         tags=["darknet", "model_hub_mixin", "pytorch"],
     )
     floats = sum(slot.floats for slot in plan_of(model).tensors)

@@ -6,19 +6,19 @@ compares a dialect's name. A dialect enters as a module with a ``DIALECT`` and o
 """
 
 from collections.abc import Mapping
-from typing import Literal
 
-from converter.darknet.dialects import alexeyab, pjreddie
-from converter.darknet.dialects.base import Dialect
+from converter.darknet.dialects import alexeyab, hank_ai, pjreddie
+from converter.darknet.dialects.base import Dialect, DialectName
 
-DialectName = Literal["pjreddie", "alexeyab"]
-
-# In the order in which they are preferred where nothing tells them apart.
+# In the order in which they are preferred where nothing decides between them.
 DIALECTS: Mapping[DialectName, Dialect] = {
     "pjreddie": pjreddie.DIALECT,
     "alexeyab": alexeyab.DIALECT,
+    "hank-ai": hank_ai.DIALECT,
 }
 DEFAULT: DialectName = "pjreddie"
+# Those that a file may be taken for without being asked.
+RECOGNISED = tuple(name for name, dialect in DIALECTS.items() if dialect.recognised)
 
 
 def known_dialect(name: str) -> DialectName:
@@ -33,4 +33,4 @@ def known_dialect(name: str) -> DialectName:
     raise ValueError(f"{name!r} is no dialect: use one of {', '.join(DIALECTS)}")
 
 
-__all__ = ["DEFAULT", "DIALECTS", "Dialect", "DialectName", "known_dialect"]
+__all__ = ["DEFAULT", "DIALECTS", "RECOGNISED", "Dialect", "DialectName", "known_dialect"]

@@ -1,7 +1,7 @@
 """What every layer type has in common: options from a section, shapes, arrays on disk."""
 
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
@@ -101,14 +101,14 @@ class Layer:
             CfgError: a value that its option cannot have.
         """
         values: dict[str, Any] = {"line": section.line}
-        for name, convert in _converters(cls).items():
+        for name, convert in converters(cls).items():
             option = section.find(name.rstrip("_"))
             if option is not None:
                 values[name] = convert(option)
         return cls(**values)
 
     def remarks(self, section: Section) -> Iterator[Remark]:
-        """What is to be said of its options, which ``section`` holds and the engines take."""
+        """What is unusual in its options, which ``section`` holds and the engines take."""
         for option in section.options:
             if option.has_gap and section.find(option.key) is option:
                 value = getattr(self, option.key, None) or getattr(self, option.key + "_", None)
@@ -134,6 +134,10 @@ class Layer:
     def signature(self) -> dict[str, Any]:
         """What this layer computes, as comparable facts: equal for two ways to write the same."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
+
+    def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
+        """Why ``dialect``'s engine does not load this layer, each of whose options it reads."""
+        return None
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Why this layer cannot run exactly in PyTorch; None if it can."""
@@ -217,8 +221,19 @@ def container(modules: Modules, dialect: DialectName) -> "nn.Module":
     return m
 
 
-def _converters(cls: type[Layer]) -> dict[str, Any]:
-    by_type: dict[Any, Any] = {
+def converters(cls: type[Layer]) -> Mapping[str, Callable[[Option], Any]]:
+    """How each option of a layer is read: field name -> function."""
+    found = _CONVERTERS.get(cls)
+    if found is None:
+        found = _CONVERTERS[cls] = _make_converters(cls)
+    return found
+
+
+_CONVERTERS: dict[type[Layer], Mapping[str, Callable[[Option], Any]]] = {}
+
+
+def _make_converters(cls: type[Layer]) -> Mapping[str, Callable[[Option], Any]]:
+    by_type: dict[Any, Callable[[Option], Any]] = {
         int: Option.integer,
         float: Option.number,
         str: lambda option: option.text,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from converter.darknet.dialects import DialectName
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, require_activation, zeroed
 from converter.darknet.layers.base import (
     Array,
@@ -37,7 +37,8 @@ class Shortcut(Layer):
 
     A map with fewer channels is added to the first ones. pj also takes a map of another size: of a
     larger one every n-th pixel, a smaller one goes to every n-th pixel; ``alpha`` and ``beta`` are
-    factors of the two where they meet. AB takes several maps of one size, and weighs them.
+    factors of the two where they meet. AB takes several maps of one size, and weighs them; one of
+    another size is stopped by an assertion (parser.c:979), or without it by nothing.
     """
 
     type: ClassVar[str] = "shortcut"
@@ -71,8 +72,6 @@ class Shortcut(Layer):
     def _require_known_weights(self) -> None:
         if self.weights_type not in WEIGHTS_TYPES:
             raise Misfit(f"weights_type={self.weights_type} is unknown to Darknet")
-        if self.weighted and NORMALIZATIONS.get(self.weights_normalization, "none") == "none":
-            raise Misfit(f"weights_type={self.weights_type} needs weights_normalization=")
         if self.weighted and (self.alpha, self.beta) != (1.0, 1.0):
             raise Misfit("has alpha= or beta= of one engine and weights_type= of the other")
 
@@ -88,11 +87,31 @@ class Shortcut(Layer):
             shape = (len(shapes),) if per_map else (len(shapes), shapes[0].c)
             yield Array(kind="weights", suffix="weight", shape=shape, on_disk=not self.dontload)
 
+    @property
+    def normalization(self) -> str:
+        """How the weights of each value are scaled: not at all, to a sum of 1, or by a softmax."""
+        return NORMALIZATIONS.get(self.weights_normalization, "none")
+
     def signature(self) -> dict[str, Any]:
         """Without ``from``, which ``sources`` resolves."""
         facts = super().signature()
         del facts["from_"]
         return facts
+
+    def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
+        """A map of another size (AB parser.c:979), or weights that nothing scales (:933)."""
+        record = DIALECTS[dialect]
+        if self.weighted and self.normalization == "none" and record.shortcut_needs_normalization:
+            return f"weights_type={self.weights_type} needs weights_normalization=relu or softmax"
+        here = shapes[0]
+        other = next((s for s in shapes[1:] if (s.h, s.w) != (here.h, here.w)), None)
+        if other is None or record.strided_shortcut:
+            return None
+        strided = next(d for d in DIALECTS.values() if d.strided_shortcut)
+        return (
+            f"it adds {other} to {here}; {record.mixed_sizes}, where {strided.engine} adds every"
+            " n-th pixel"
+        )
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """An activation that it makes zeros of: AB shortcut_layer.c:150."""
@@ -126,11 +145,13 @@ class Shortcut(Layer):
         """(maps, channels or 1, 1, 1) factors of each map: AB blas.c:95-117."""
         from torch.nn import functional as F
 
-        if NORMALIZATIONS[self.weights_normalization] == "relu":
+        parts = weight
+        if self.normalization == "relu":
             parts = F.relu(weight)
-        else:
+        elif self.normalization == "softmax":
             parts = (weight - weight.amax(0)).exp()
-        parts = parts / (parts.sum(0) + 1e-4)
+        if self.normalization != "none":
+            parts = parts / (parts.sum(0) + 1e-4)
         return parts.reshape(len(parts), -1, 1, 1)
 
 
@@ -168,6 +189,12 @@ class Product(Layer):
         facts = super().signature()
         del facts["from_"]
         return facts
+
+    def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
+        """Activations that a strict engine does not take here: HK darknet_cfg.cpp:2233, :2261."""
+        if DIALECTS[dialect].strict and self.activation in ("mish", "swish"):
+            return f"activation={self.activation} is for other layers"
+        return None
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """An activation that it makes zeros of."""

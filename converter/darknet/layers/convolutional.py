@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from converter.darknet.dialects import DialectName
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, require_activation
 from converter.darknet.layers.base import (
     Array,
@@ -34,8 +34,15 @@ DEFORMATIONS = ("sway", "rotate", "stretch", "stretch_sway")
 class Convolutional(Layer):
     """2-d convolution, then batch norm if asked for, then bias, then activation.
 
-    ``binary`` and ``coordconv`` change nothing here, as in the CPU builds of both engines (pj
-    convolutional_layer.c:445, AB :1204); only their GPU code looks at them.
+    ``xnor`` convolves the signs of its input with the signs of its weights, times the mean
+    magnitude of each filter: pj convolutional_layer.c:451, AB convolutional_kernels.cu:184, :417.
+    Not followed are AB's CPU code, which takes filter 0's mean over the whole layer and reads
+    beyond its arrays (convolutional_layer.c:1214), and its packed bits, which it detects with and
+    which count padding as -1 (:1239). ``bin_output`` only matters to those (AB network.c:1410).
+
+    ``binary`` and ``coordconv`` change nothing here, as in the CPU builds of both engines, which
+    swap binary weights in a copy of the layer (pj convolutional_layer.c:484, AB :1406); only their
+    GPU code computes with them (pj convolutional_kernels.cu:77, AB :179).
     """
 
     type: ClassVar[str] = "convolutional"
@@ -91,6 +98,10 @@ class Convolutional(Layer):
         """Whether it uses another layer's arrays and owns none."""
         return self.share_index != NOT_SHARED
 
+    def groups_of(self, dialect: DialectName) -> int:
+        """Groups that its channels are split into: AB convolves signs undivided (AB :510)."""
+        return self.groups if DIALECTS[dialect].xnor_groups or not self.xnor else 1
+
     def owner(self, index: int) -> int:
         """The layer that ``share_index`` names: AB parser.c:198-201."""
         return absolute(index, self.share_index) if self.shares else index
@@ -120,7 +131,8 @@ class Convolutional(Layer):
         """
         if self.shares:
             return
-        kernel = (self.filters, shapes[0].c // self.groups, self.size, self.size)
+        channels = shapes[0].c // self.groups_of(dialect)
+        kernel = (self.filters, channels, self.size, self.size)
         yield from bias_and_norm(self, self.filters)
         yield Array(
             kind="weights",
@@ -144,9 +156,7 @@ class Convolutional(Layer):
         }
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
-        """Binary arithmetic and kernels that only GPU code computes."""
-        if self.xnor:
-            return "xnor=1 computes with the signs of inputs and weights"
+        """Kernels that only GPU code computes, and those that an engine misplaces."""
         deformed = next((name for name in DEFORMATIONS if getattr(self, name)), None)
         if deformed:
             return f"{deformed}=1 deforms its kernels, which only AlexeyAB's GPU code does"
@@ -162,7 +172,8 @@ class Convolutional(Layer):
         layer = self
         if self.antialiasing:
             layer = replace(self, stride=1, stride_x=-1, stride_y=-1, antialiasing=0)
-        return layer.infer(*shapes).outputs * (shapes[0].c // self.groups) * self.size**2
+        channels = shapes[0].c // self.groups_of(dialect)
+        return layer.infer(*shapes).outputs * channels * self.size**2
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``conv``, and ``bn`` with batch norm; none if shared."""
@@ -177,7 +188,7 @@ class Convolutional(Layer):
             stride=(1, 1) if self.antialiasing else self.strides,
             padding=self.pixels * self.spread,
             dilation=self.spread,
-            groups=self.groups,
+            groups=self.groups_of(dialect),
             bias=not self.has_norm,
         )
         return (
@@ -188,15 +199,18 @@ class Convolutional(Layer):
         """(N, c, h, w) -> (N, filters, h', w'); ``m`` is the owner's, so the options are not."""
         from torch.nn import functional as F
 
+        x, kernels = inputs[0], m.conv.weight
+        if self.xnor:
+            x, kernels = _binarised(x, kernels, training=m.training)
         x = F.conv2d(
-            inputs[0],
-            m.conv.weight,
+            x,
+            kernels,
             m.conv.bias,
             (1, 1) if self.antialiasing else self.strides,
             self.pixels * self.spread,
             self.spread,
-            self.groups,
-        ) if self.shares else m.conv(inputs[0])  # fmt: skip
+            self.groups_of(m.dialect),
+        ) if self.shares or self.xnor else m.conv(x)  # fmt: skip
         x = activate(self.activation, m.bn(x) if self.has_norm else x)
         return blur(x, self.strides, self.antialiasing) if self.antialiasing else x
 
@@ -274,6 +288,27 @@ class Deconvolutional(Layer):
         """(N, c, h, w) -> (N, filters, h', w')."""
         x = m.conv(inputs[0])
         return activate(self.activation, m.bn(x) if self.has_norm else x)
+
+
+def _binarised(
+    x: "torch.Tensor", kernels: "torch.Tensor", *, training: bool
+) -> "tuple[torch.Tensor, torch.Tensor]":
+    """The signs of both, those of a filter times its mean magnitude; 0 counts as negative.
+
+    pj convolutional_layer.c:28-48. In training the gradients pass as in pj's GPU code: to ``x``
+    where it lies between -1 and 1, to ``kernels`` unchanged (convolutional_kernels.cu:195-228);
+    that of a sign itself is 0.
+    """
+    import torch
+    from torch.nn import functional as F
+
+    mean = kernels.abs().mean((1, 2, 3), keepdim=True)
+    signs, scaled = (x > 0).to(x.dtype) * 2 - 1, torch.where(kernels > 0, mean, -mean)
+    if not training:
+        return signs, scaled
+    # What is added is 0, and has the gradient.
+    clipped = F.hardtanh(x)
+    return signs + (clipped - clipped.detach()), scaled.detach() + (kernels - kernels.detach())
 
 
 def bias_and_norm(layer: Convolutional | Deconvolutional, count: int) -> Iterator[Array]:

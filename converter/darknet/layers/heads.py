@@ -6,12 +6,12 @@ boxes, and its part of an exported graph are its own business, in its class.
 
 import typing
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from converter.darknet.cfg import Section
-from converter.darknet.dialects import DialectName
-from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
+from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
+from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, container, require_image
 from converter.darknet.remark import Remark
 
 if typing.TYPE_CHECKING:
@@ -57,8 +57,12 @@ class Head(Layer):
         """Whether ``decode_all`` gives its boxes."""
         return False
 
+    def values(self, raw: "torch.Tensor", dialect: DialectName) -> "torch.Tensor":
+        """What ``boxes`` reads of the map ``raw``, in one order and form for all engines."""
+        return self.forward(container({}, DEFAULT), raw)
+
     def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
-        """The boxes above ``threshold`` of ``forward``'s values, for an input of ``size`` pixels.
+        """The boxes above ``threshold`` of ``values``, for an input of ``size`` pixels.
 
         ``size`` is (height, width). Boxes stand picture by picture, cell by cell, anchor by anchor.
         """
@@ -147,8 +151,9 @@ class MaskedHead(AnchorHead):
     num: int = 1
     mask: tuple[int, ...] = ()
     anchors: tuple[float, ...] = ()
-    nms_kind: str = "default"
-    beta_nms: float = 0.6
+    # Which boxes are kept: the network is the same.
+    nms_kind: str = field(default="default", metadata={"network": False})
+    beta_nms: float = field(default=0.6, metadata={"network": False})
 
     def remarks(self, section: Section) -> Iterator[Remark]:
         """And what does not fit of ``num``, ``mask`` and ``anchors``."""
@@ -199,6 +204,13 @@ class MaskedHead(AnchorHead):
                 f" channels, the layer before it has {shape.c}"
             )
         return shape
+
+    def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
+        """Anchors that a strict engine writes beyond its array: HK darknet_cfg.cpp:1717."""
+        beyond = [index for index in self.used_mask if index >= self.num]
+        if DIALECTS[dialect].strict and beyond:
+            return f"it has room for num={self.num} anchors, and mask= names anchor {beyond[0]}"
+        return None
 
     def signature(self) -> dict[str, Any]:
         """With the number of anchors in place of the anchors, and without how boxes are chosen."""

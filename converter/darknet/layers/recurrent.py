@@ -37,7 +37,7 @@ class Recurrent(Composite):
     time_steps: int = field(default=1, metadata={"option": False})
 
     def over(self, time_steps: int) -> Self:
-        """The same, told how many steps a sequence has."""
+        """The same, for sequences of so many steps."""
         return replace(self, time_steps=time_steps)
 
     def over_steps(
@@ -102,7 +102,8 @@ class Rnn(_Elman):
 
     def parts(self, shape: Shape, dialect: DialectName) -> dict[str, tuple[Layer, Shape]]:
         """input, self and output layer: pj parser.c:1263, AB :2300."""
-        hidden = self.hidden if DIALECTS[dialect].rnn_hidden else self.output
+        implied = DIALECTS[dialect].implied.get(self.type, {})
+        hidden = self.output if "hidden" in implied else self.hidden
         own = {1: "logistic", 2: "loggy"}.get(self.logistic, self.activation)  # AB rnn_layer.c:53
 
         def part(output: int, activation: str) -> Connected:
@@ -173,6 +174,12 @@ class Crnn(_Elman):
             )
         self._conv(hidden).infer(inner)
         return self._conv(output).infer(inner)
+
+    def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
+        """Pj's names where they are not read: without padding AB's assertion fails."""
+        if self.is_alexeyab or DIALECTS[dialect].kind(self.type, "output_filters"):
+            return None
+        return "without output= and hidden= its convolutions have no padding, and lose the border"
 
     def parts(self, shape: Shape, dialect: DialectName) -> dict[str, tuple[Layer, Shape]]:
         """input, self and output layer: pj parser.c:1258, AB :2295."""

@@ -77,23 +77,30 @@ class Region(AnchorHead):
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, num * (coords + 1 + classes), h, w) -> the same: pj region_layer.c:158, AB :187.
 
-        Logistic objectness, and softmax, softmax by ``tree``, or logistic classes. pj also makes
-        x and y logistic; AB leaves that to the boxes, and moves the values: cell by cell, in it
-        anchor by anchor, in it box, objectness, classes.
+        Logistic objectness, and softmax, softmax by ``tree``, or neither of the classes, which pj
+        makes logistic then. pj also makes x and y logistic; AB leaves that to the boxes, and moves
+        the values: cell by cell, in it anchor by anchor, in it box, objectness, classes.
         """
         import torch
 
+        if not DIALECTS[m.dialect].region_by_cell:
+            return self.values(inputs[0], m.dialect)
         x = by_anchor(inputs[0], self.num)
-        xy, others, scores = x.split_with_sizes((2, self.coords - 2, 1 + self.classes), 2)
-        by_cell = DIALECTS[m.dialect].region_by_cell
-        if not by_cell:
-            xy = xy.sigmoid()
-        values = torch.cat([xy, others, self._scores(scores)], 2)
-        if by_cell:
-            values = values.flatten(3).permute(0, 3, 1, 2)  # (N, cell, anchor, value)
+        box, scores = x.split_with_sizes((self.coords, 1 + self.classes), 2)
+        values = torch.cat([box, self._scores(scores, m.dialect)], 2)
+        values = values.flatten(3).permute(0, 3, 1, 2)  # (N, cell, anchor, value)
         return values.reshape(inputs[0].shape)
 
-    def _scores(self, raw: "torch.Tensor") -> "torch.Tensor":
+    def values(self, raw: "torch.Tensor", dialect: DialectName) -> "torch.Tensor":
+        """With logistic x and y, anchor by anchor."""
+        import torch
+
+        x = by_anchor(raw, self.num)
+        xy, others, scores = x.split_with_sizes((2, self.coords - 2, 1 + self.classes), 2)
+        values = torch.cat([xy.sigmoid(), others, self._scores(scores, dialect)], 2)
+        return values.reshape(raw.shape)
+
+    def _scores(self, raw: "torch.Tensor", dialect: DialectName) -> "torch.Tensor":
         """(N, num, 1 + classes, h, w) objectness and classes; ``background`` is one of them."""
         import torch
 
@@ -102,8 +109,10 @@ class Region(AnchorHead):
         objectness, classes = raw.split_with_sizes((1, self.classes), 2)
         if self.tree:
             classes = tree.softmax(classes, tree.group_sizes(self.tree), 2)
-        else:
-            classes = classes.softmax(2) if self.softmax else classes.sigmoid()
+        elif self.softmax:
+            classes = classes.softmax(2)
+        elif DIALECTS[dialect].region_logistic:
+            classes = classes.sigmoid()
         return torch.cat([objectness if self.background else objectness.sigmoid(), classes], 2)
 
     @property

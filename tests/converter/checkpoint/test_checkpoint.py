@@ -64,8 +64,8 @@ NUMBERS = "not major, minor, revision, seen and size"
 FALSE = {
     "schema": [
         (None, "does not say which network it is ("),
-        ("2", "has metadata of schema 2, this version reads 1 (update this package)"),
-        ("", "has metadata of schema , this version reads 1 (update this package)"),
+        ("3", "has metadata of schema 3, this version reads 1 and 2 (update this package)"),
+        ("", "has metadata of schema , this version reads 1 and 2 (update this package)"),
     ],
     "tool": [(None, "is missing"), ("\udc80", "is \\udc80, not text")],
     "source_sha256": [
@@ -122,8 +122,8 @@ FALSE = {
     ],
     "dialect": [
         (None, "is missing"),
-        ("hank", "is hank, not one of pjreddie, alexeyab"),
-        ("", "is , not one of pjreddie, alexeyab"),
+        ("hank", "is hank, not one of pjreddie, alexeyab, hank-ai"),
+        ("", "is , not one of pjreddie, alexeyab, hank-ai"),
     ],
     "classes": [
         (None, "is null, but cfg makes it 3"),
@@ -181,7 +181,7 @@ FALSE = {
         ("0", "is 0, not true or false"),
     ],
 }  # fmt: skip
-CASES = [(claim, value, said) for claim, cases in FALSE.items() for value, said in cases]
+CASES = [(claim, value, message) for claim, cases in FALSE.items() for value, message in cases]
 
 
 def change(checkpoint: Path, **claims: str | None) -> None:
@@ -229,12 +229,12 @@ def refusals(files, capsys, monkeypatch) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize(("claim", "value", "said"), CASES)
-def test_a_false_claim_is_refused_by_its_name(detector, capsys, monkeypatch, claim, value, said):
+@pytest.mark.parametrize(("claim", "value", "message"), CASES)
+def test_a_false_claim_is_refused_by_its_name(detector, capsys, monkeypatch, claim, value, message):
     change(detector.checkpoint, **{claim: value})
     place = "" if claim == "schema" else f"metadata {claim}: "
     for reader, refusal in refusals(detector, capsys, monkeypatch).items():
-        assert refusal.startswith(f"{detector.checkpoint}: {place}{said}"), reader
+        assert refusal.startswith(f"{detector.checkpoint}: {place}{message}"), reader
         assert refusal.endswith(" again)") or claim == "schema" or reader == "revert"
         assert "\n" not in refusal
         assert len(refusal) < 500
@@ -365,7 +365,7 @@ class TestWithoutClaims:
 
     @pytest.mark.parametrize(("dialect", "version"), [("pjreddie", "0.2.0"), ("alexeyab", "0.2.5")])
     def test_with_a_network_the_names_tell_the_rest(self, bare, dialect, version):
-        stored = Checkpoint.open(bare.checkpoint, parse_network(DETECTOR), dialect)
+        stored = Checkpoint.open(bare.checkpoint, parse_network(DETECTOR, dialect))
         assert (stored.plan.naming.family, stored.dtype) == ("generic", "float32")
         assert (stored.plan.dialect, stored.plan.header.version) == (dialect, version)
         assert stored.claims is None

@@ -28,7 +28,7 @@ WHOLE = Metadata(
 def test_it_is_written_out():
     assert WHOLE.encode() == {
         "format": "pt",
-        "schema": "1",
+        "schema": "2",
         "tool": "darknet-safetensors 1",
         "source_sha256": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         "header": '{"major": 0, "minor": 2, "revision": 5, "seen": 1099511627776, "size": 20}',

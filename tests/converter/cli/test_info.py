@@ -56,3 +56,71 @@ def test_a_file_of_pytorchs(make):
     done = script("info", path)
     assert "problem: " in done.stdout
     assert "does not say which network it is" in done.stdout
+
+
+DETECTOR = """\
+[net]
+width=64
+height=64
+channels=3
+decay=5e-4
+[convolutional]
+filters=21
+size=3
+stride=8
+activation=mish
+[convolutional]
+filters=21
+size=1
+activation=linear
+[yolo]
+mask=0,1,2
+anchors=10,10, 20,20, 40,40
+classes=2
+num=3
+"""
+
+
+def test_engines_as_a_table(tmp_path):
+    cfg = tmp_path / "net.cfg"
+    cfg.write_text(DETECTOR)
+    done = script("info", cfg, "--engines")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"{cfg}, compared with AlexeyAB's darknet:",
+        "pjreddie  differs",
+        "          line 10: pjreddie's darknet reads activation=mish as relu, not mish",
+        "alexeyab  runs",
+        "hank-ai   refuses",
+        "          line 5: hank-ai's darknet takes decay=5e-4 for no number",
+    ]
+
+
+def test_engines_as_json(tmp_path):
+    cfg = tmp_path / "net.cfg"
+    cfg.write_text(DETECTOR)
+    facts = json.loads(script("info", cfg, "--engines", "--json", "--dialect", "pjreddie").stdout)
+    assert facts["schema"] == 1
+    assert facts["reference"] == "pjreddie"
+    verdicts = {name: verdict["verdict"] for name, verdict in facts["engines"].items()}
+    assert verdicts == {"pjreddie": "runs", "alexeyab": "differs", "hank-ai": "refuses"}
+    (reason,) = facts["engines"]["alexeyab"]["reasons"]
+    assert reason["line"] == 10
+    assert "mish" in reason["text"]
+
+
+def test_engines_see_the_byte_order_mark(tmp_path):
+    cfg = tmp_path / "net.cfg"
+    cfg.write_text(DETECTOR, encoding="utf-8-sig")
+    facts = json.loads(script("info", cfg, "--engines", "--json").stdout)
+    assert {verdict["verdict"] for verdict in facts["engines"].values()} == {"refuses"}
+
+
+def test_engines_are_about_a_cfg(toy, tmp_path):
+    done = script("info", toy.weights, "--engines")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--engines is about a .cfg" in done.stderr
+    (tmp_path / "net.cfg").write_text("hello\n")
+    done = script("info", tmp_path / "net.cfg", "--engines")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert str(tmp_path / "net.cfg") in done.stderr

@@ -22,6 +22,12 @@ def option(line: str) -> Option:
     return section.options[0]
 
 
+def refusal(function, *arguments) -> str:
+    with pytest.raises(CfgError) as caught:
+        function(*arguments)
+    return str(caught.value)
+
+
 class TestSections:
     def test_white_space_does_not_count(self):
         (section,) = parse_cfg(" [ net ]\n\t bat ch = 1 \n")
@@ -194,7 +200,8 @@ class TestRemarks:
         assert section.type == "yolo"
         (remark,) = section.remarks
         assert str(remark) == (
-            f"cfg line 2: {line} is a section that no engine knows: the comment is part of its name"
+            f"cfg line 2: {line} is a section to hank-ai's darknet alone: to the others the comment"
+            " is part of its name"
         )
 
     def test_each_section_has_its_own(self):
@@ -232,3 +239,100 @@ class TestBytes:
 def test_any_text_is_read_or_refused(text):
     with suppress(CfgError):
         assert parse_cfg(text)[0].type == "net"
+
+
+class TestBoundaries:
+    """The last value that is taken and the first that is not; messages to the letter."""
+
+    def test_sizes(self):
+        assert decode_cfg(b" " * MAX_CFG_BYTES).isspace()
+        text = "[net]\n".ljust(MAX_CFG_BYTES)
+        assert len(parse_cfg(text)) == 1
+        for bad in (text + " ", "[net]\0"):
+            assert refusal(parse_cfg, bad) == (
+                "is no cfg text: it is too long, or holds a zero byte"
+            )
+        assert refusal(decode_cfg, b" " * (MAX_CFG_BYTES + 1)) == (
+            "is larger than 4,194,304 bytes (a cfg is a short text file)"
+        )
+        assert len(parse_cfg("[net]\n" * MAX_SECTIONS)) == MAX_SECTIONS
+
+    def test_one_section_too_many(self):
+        text = "[net]\n" * (MAX_SECTIONS + 1)
+        assert refusal(parse_cfg, text) == ("line 10001: has more than 10,000 sections")
+
+    def test_letters_are_no_comment(self):
+        assert option("X=1").key == option("Xx=1").key[0] == "X"
+        assert option("x=X").value == "X"
+
+    def test_a_form_feed_is_no_white_space(self):
+        """To Darknet it is an option without a value: pj utils.c:302 strips others only."""
+        (section,) = parse_cfg("[net]\n\f\nbatch=1\n")
+        assert [remark.line for remark in section.remarks] == [2]
+        assert [option.key for option in section.options] == ["batch"]
+
+    def test_a_section_of_one_letter(self):
+        assert parse_cfg("[net]\n[x]\n")[1].type == "x"
+
+    def test_a_comment_after_a_section(self):
+        assert parse_cfg("[net]#[x]\n")[0].type == "net"
+
+    def test_zero_bytes(self):
+        assert refusal(decode_cfg, b"[net]\n\0\0") == (
+            "byte 6: is not text: it holds zero bytes (give the .cfg, not the .weights)"
+        )
+
+    @pytest.mark.parametrize(
+        ("line", "number"),
+        [
+            ("x=2147483647", 2**31 - 1),
+            ("x=-2147483648", -(2**31)),
+            ("x=00000000000000000005", 5),  # twenty digits are read, twenty-one are not
+        ],
+    )
+    def test_integers(self, line, number):
+        assert option(line).integer() == number
+
+    def test_too_many_digits(self):
+        assert refusal(option("x=000000000000000000005").integer) == (
+            "line 2: x=000000000000000000005 does not fit into 32 bits"
+        )
+
+    def test_lists(self):
+        assert option("x=7").integers() == (7,)
+        assert option("x=7,").integers() == (7, 0)
+        assert option("x=1.5,").numbers() == (1.5, 0)
+        assert len(option("x=" + "1," * 999 + "1").integers()) == 1000
+        assert refusal(option("x=" + "1," * 1000 + "1").integers) == (
+            f"line 2: x={'1,' * 28}1... has more than 1,000 items"
+        )
+
+    @pytest.mark.parametrize(
+        ("value", "read", "problem"),
+        [
+            ("1.5", "integer", "is not an integer"),
+            ("one", "number", "is not a number"),
+            ("1e999", "number", "is not a number"),
+            ("1,x", "integers", "is not a list of integers"),
+            ("#3", "integers", "is not a list of integers"),
+            ("1,x", "numbers", "is not a list of numbers"),
+            ("1,-1e999", "numbers", "is not a list of numbers"),
+        ],
+    )
+    def test_values(self, value, read, problem):
+        assert refusal(getattr(option(f"x={value}"), read)) == (f"line 2: x={value} {problem}")
+
+    def test_a_remedy_is_shown(self):
+        assert str(option("x=1").error("is wrong", "write 2")) == "line 2: x=1 is wrong (write 2)"
+
+    @pytest.mark.parametrize(("length", "shown"), [(60, "y" * 60), (61, "y" * 57 + "...")])
+    def test_long_ones_are_cut(self, length, shown):
+        long = "y" * length
+        assert refusal(option(f"x={long}").integer) == (f"line 2: x={shown} is not an integer")
+        (remark,) = parse_cfg(f"[net]\n{long}\n")[0].remarks
+        assert remark.text.startswith(f"{shown} has no '='")
+        section = "[" + "y" * (length - 1)
+        assert refusal(parse_cfg, f"[net]\n{section}\n") == (
+            f"line 2: {section if length == 60 else section[:57] + '...'} is not a section"
+            " (write [type], and each option on a line of its own)"
+        )

@@ -21,9 +21,8 @@ def head(version: tuple[int, int, int] = (0, 2, 0)) -> bytes:
 
 
 def chosen(text, version=(0, 2, 0), size=None, explicit=None):
-    parsed = parse_network(text)
-    size = 20 + 4 * parsed.floats if size is None else size
-    return choose(parsed, head(version), size, explicit)
+    size = 20 + 4 * parse_network(text).floats if size is None else size
+    return choose(text, head(version), size, explicit)
 
 
 @pytest.mark.parametrize(
@@ -131,3 +130,16 @@ def test_between_two_signs_in_the_cfg_the_header_decides():
     assert chosen(text, (0, 2, 0)).dialect == "pjreddie"
     assert chosen(text, (0, 2, 5)).dialect == "alexeyab"
     assert chosen(text, (0, 2, 5)).warning
+
+
+def test_where_nothing_says_which_the_default_is_assumed_and_what_differs_is_named():
+    head_only = network(conv(), section("yolo", classes=1))
+    choice = chosen(head_only, (0, 1, 0))
+    assert (choice.dialect, choice.warning) == ("pjreddie", None)
+    # pj letterboxes (examples/detector.c:597), AB stretches (detector.c:1633)
+    assert choice.assumed == (
+        "nothing in size, cfg and header says which engine wrote it: pjreddie's darknet is assumed;"
+        " AlexeyAB's darknet would resize pictures by stretch"
+    )
+    assert chosen(PLAIN, (0, 1, 0)).assumed is None  # the same in both
+    assert chosen(head_only, (0, 2, 0)).assumed is None  # its header says so

@@ -1,4 +1,4 @@
-"""What is said of a file that is read all the same."""
+"""What is unusual in a file that is read all the same."""
 
 from converter.darknet.remark import Remark
 from converter.errors import CfgError, WeightsError

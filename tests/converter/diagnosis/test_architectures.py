@@ -1,4 +1,4 @@
-"""Architectures told from nothing but the number of floats."""
+"""Architectures recognised by nothing but the number of floats."""
 
 from itertools import combinations
 

@@ -150,13 +150,13 @@ class TestCfgTwice:
 class TestHeads:
     """filters= before a head that is not 3 * (5 + classes)."""
 
-    def test_the_file_tells_that_classes_are_wrong(self, refusal):
+    def test_the_file_shows_that_classes_are_wrong(self, refusal):
         text = THREE.replace("filters=24", "filters=255")  # 3 * (5 + 80)
         error = refusal(text, weights(EIGHTY), NetworkError)
         assert error.message.startswith("classes=3 with 3 anchors needs 24 channels")
         assert error.remedy == "the file fits classes=80 with filters=255"
 
-    def test_the_file_tells_that_filters_are_wrong(self, refusal):
+    def test_the_file_shows_that_filters_are_wrong(self, refusal):
         text = THREE.replace("filters=24", "filters=255")
         error = refusal(text, weights(THREE), NetworkError)
         assert error.remedy == "the file fits classes=3 with filters=24"

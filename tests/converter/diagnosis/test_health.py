@@ -129,9 +129,9 @@ def test_the_terminal_is_not_flooded(make, caplog):
     np.frombuffer(data, "<f4", offset=20)[:] = np.nan
     files.weights.write_bytes(data)
     assert len(convert(files.weights).warnings) == 366
-    told = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
-    assert len(told) == 11
-    assert told[-1] == "and 356 more such arrays, which --json lists"
+    warnings = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert len(warnings) == 11
+    assert warnings[-1] == "and 356 more such arrays, which --json lists"
 
 
 def test_a_second_look_finds_the_same(make):
@@ -171,7 +171,7 @@ class TestHeads:
             "biases of layer 0 [convolutional], line 5 would see an object in every cell"
         ]
 
-    def test_one_anchor_may_be_sure(self, make):
+    def test_some_of_the_anchors_may_score_high(self, make):
         biases = np.zeros((3, 8))
         biases[:2, 4] = 3.5
         assert self.converted(make, biases) == []
@@ -239,7 +239,7 @@ class TestHoles:
         assert self.warned(make, first, count) == []
 
     def matrix(self, folder, first, count, version):
-        """What is said of 40 x 1,500 values, stored as ``version`` says, after 1,500 biases."""
+        """What is found in 40 x 1,500 values, stored as ``version`` says, after 1,500 biases."""
         cfg, file = folder / "net.cfg", folder / "net.weights"
         cfg.write_text("[net]\ninputs=40\n[connected]\noutput=1500\n[connected]\noutput=2\n")
         data = bytearray(one_feature.weights("b1500 w1500x40 b2 w2x1500", version=version))

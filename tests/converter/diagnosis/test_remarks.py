@@ -1,4 +1,4 @@
-"""What is said of cfg and header before a file is read by them, and what becomes of it."""
+"""What is reported of cfg and header before a file is read by them, and what becomes of it."""
 
 import logging
 import struct
@@ -89,9 +89,13 @@ class TestReports:
         report(self.REMARKS[:1], strict=True)
 
     def test_the_terminal_is_not_flooded(self, caplog):
-        report([Remark(text="b", line=n) for n in range(1, 14)], strict=False)
+        report([Remark(text=f"b{n}", line=n) for n in range(1, 14)], strict=False)
         assert len(caplog.records) == 11
         assert caplog.records[-1].getMessage() == "and 3 more such remarks, which --json lists"
+
+    def test_one_text_is_reported_once(self, caplog):
+        report([Remark(text="b", line=n) for n in range(5, 18)], strict=False)
+        assert caplog.messages == ["cfg line 5: b (and 12 more lines)"]
 
 
 class TestConversions:

@@ -8,11 +8,17 @@ from hypothesis import strategies as st
 
 from converter.darknet.network import parse_network
 from converter.errors import FamilyError
-from converter.families import article, yolov3
+from converter.families import article, name_layers, yolov3
 
 
 def spec(text):
     return yolov3.name_layers(parse_network(text)).spec
+
+
+def test_naming_by_a_schemes_name_gives_that_scheme():
+    network = parse_network(nets.yolov3(2, 3, size=96))
+    for name in ("yolov3", "article", "generic"):
+        assert name_layers(network, name).family == name
 
 
 class TestYolov3:

@@ -59,7 +59,7 @@ class TestReplacing:
         assert target.read_bytes() == b"old"
         assert [p.name for p in tmp_path.iterdir()] == ["target"]
 
-    def test_a_full_disk_is_told_before_and_while_writing(self, tmp_path):
+    def test_a_full_disk_is_reported_before_and_while_writing(self, tmp_path):
         with (
             pytest.raises(OutputError, match=r"needs [\d,]+ bytes"),
             replacing(tmp_path / "x", 1 << 60),

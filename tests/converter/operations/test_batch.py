@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from converter import UsageError, WeightsError
-from converter.operations.batch import convert_many, find_sources
+from converter import UsageError
+from converter.operations.batch import convert_many
 
 SCRIPT = Path(__file__).parents[3] / "scripts/convert.py"
 
@@ -33,29 +33,11 @@ def convert(*arguments) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-class TestSources:
-    def test_a_folder_a_pattern_and_a_file(self, folder):
-        files = [str(folder / f"s_{i}.weights") for i in (0, 1, 2, 3, 9)]
-        assert find_sources([str(folder)]) == files
-        assert find_sources([str(folder / "s_[01].weights")]) == files[:2]
-        assert find_sources([files[3], str(folder)]) == [files[3], *files[:3], files[4]]
-
-    def test_a_file_whose_name_looks_like_a_pattern(self, tmp_path):
-        odd = tmp_path / "a[1].weights"
-        odd.write_bytes(b"")
-        assert find_sources([str(odd)]) == [str(odd)]
-
-    def test_nothing_there(self, tmp_path):
-        for argument in (tmp_path, tmp_path / "*.weights"):
-            with pytest.raises(WeightsError, match=r"holds no \.weights file"):
-                find_sources([str(argument)])
-        assert find_sources(["missing.weights"]) == ["missing.weights"]
-
-    def test_two_that_would_become_one_file(self, folder, tmp_path):
-        other = tmp_path / "s_1.weights"
-        shutil.copyfile(folder / "s_1.weights", other)
-        with pytest.raises(UsageError, match="would be written to the same file"):
-            list(convert_many([str(folder / "s_1.weights"), str(other)], tmp_path, {}, 1))
+def test_two_that_would_become_one_file(folder, tmp_path):
+    other = tmp_path / "s_1.weights"
+    shutil.copyfile(folder / "s_1.weights", other)
+    with pytest.raises(UsageError, match="would be written to the same file"):
+        list(convert_many([str(folder / "s_1.weights"), str(other)], tmp_path, {}, 1))
 
 
 def test_the_same_bytes_as_one_by_one(folder, tmp_path):

@@ -34,7 +34,7 @@ from tests.converter.toy import (
 
 
 class TestAServerThatBehaves:
-    def test_the_file_arrives_and_is_told(self, tmp_path):
+    def test_the_file_arrives_and_is_reported(self, tmp_path):
         seen = []
         with serving(whole(PAYLOAD)) as server:
             done = bring(tmp_path, server.url, progress=lambda *at: seen.append(at))
@@ -155,13 +155,13 @@ class TestGoingOn:
 
     def test_a_server_may_not_know_the_total(self, tmp_path):
         leave_part(tmp_path, PAYLOAD[:SOME])
-        said = f"bytes {SOME}-{len(PAYLOAD) - 1}/*"
-        with serving(lambda asked: asked.say(206, PAYLOAD[SOME:], Content_Range=said)) as server:
+        answer = f"bytes {SOME}-{len(PAYLOAD) - 1}/*"
+        with serving(lambda asked: asked.say(206, PAYLOAD[SOME:], Content_Range=answer)) as server:
             bring(tmp_path, server.url)
         assert arrived(tmp_path)
 
     @pytest.mark.parametrize(
-        "said",
+        "answer",
         [
             f"bytes 0-{len(PAYLOAD) - 1}/{len(PAYLOAD)}",  # not the part that was asked for
             f"bytes {SOME}-{len(PAYLOAD)}/{len(PAYLOAD) + 1}",  # of a longer file
@@ -169,9 +169,9 @@ class TestGoingOn:
             "",
         ],
     )
-    def test_another_range_is_not_believed(self, tmp_path, said):
+    def test_another_range_is_not_believed(self, tmp_path, answer):
         leave_part(tmp_path, PAYLOAD[:SOME])
-        wrong = lambda asked: asked.say(206, PAYLOAD[SOME:], Content_Range=said)  # noqa: E731
+        wrong = lambda asked: asked.say(206, PAYLOAD[SOME:], Content_Range=answer)  # noqa: E731
         with serving(wrong, whole(PAYLOAD)) as server:
             bring(tmp_path, server.url)
         assert server.ranges == [f"bytes={SOME}-", None]
@@ -291,9 +291,9 @@ def test_a_run_that_was_ended_is_gone_on_with(tmp_path, end):
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             process.send_signal(end)
-            said = process.communicate()[1]
+            answer = process.communicate()[1]
         assert process.returncode == (130 if end == signal.SIGINT else -signal.SIGKILL)
-        assert b"Traceback" not in said
+        assert b"Traceback" not in answer
         assert parts(tmp_path) == [PAYLOAD[:SOME]]
         bring(tmp_path, server.url)
     assert server.ranges == [None, f"bytes={SOME}-"]

@@ -125,14 +125,14 @@ class TestServersThatAreOfNoUse:
                 fetch(published(server.url), tmp_path, waits=(0.1, 0.2), timeout=(2, 2))
             assert time.monotonic() - before >= 0.3
 
-    def test_every_server_is_told(self, tmp_path):
+    def test_every_server_is_named(self, tmp_path):
         with serving(status(404)) as one, serving(whole(PAGE)) as other:
             message = refused(tmp_path, one.url, other.url)
         assert "127.0.0.1 answered with HTTP status 404; 127.0.0.1 sent an HTML page" in message
         assert message.startswith("toy.weights: could not be downloaded: ")
 
     @pytest.mark.parametrize(
-        ("content", "said"),
+        ("content", "message"),
         [
             (PAGE, "sent an HTML page"),
             (PAGE.ljust(len(PAYLOAD)), "sent an HTML page"),
@@ -140,9 +140,9 @@ class TestServersThatAreOfNoUse:
             (b"{" + b'"error": "quota exceeded"}', "sent text"),
         ],
     )
-    def test_something_else_is_recognised(self, tmp_path, content, said):
+    def test_something_else_is_recognised(self, tmp_path, content, message):
         with serving(whole(content)) as server:
-            assert said in refused(tmp_path, server.url)
+            assert message in refused(tmp_path, server.url)
         assert len(server.asked) == 1
 
     @pytest.mark.parametrize("content", [PAYLOAD[:-1], PAYLOAD + b"!"])

@@ -1,4 +1,4 @@
-"""What info.py tells of a file."""
+"""What info.py shows of a file."""
 
 import hashlib
 from itertools import pairwise

@@ -50,7 +50,7 @@ def test_every_array_with_its_bytes_and_values(sample):
         assert row["shape"] == list(entry.shape)
         assert row["first_byte"] == 20 + 4 * entry.first
         assert row["last_byte"] == 20 + 4 * (entry.first + exact.size) - 1
-        told = row["statistics"]
+        shown = row["statistics"]
         exact = exact.astype(np.float64)
         # Nine significant digits are written.
         for name, value in (
@@ -59,8 +59,8 @@ def test_every_array_with_its_bytes_and_values(sample):
             ("maximum", exact.max()),
             ("deviation", exact.std()),
         ):
-            assert told[name] == pytest.approx(value, rel=1e-8, abs=1e-15)
-        assert sum(told["histogram"]) == exact.size
+            assert shown[name] == pytest.approx(value, rel=1e-8, abs=1e-15)
+        assert sum(shown["histogram"]) == exact.size
 
 
 def test_every_layer_with_its_place_in_cfg_and_model(sample):
@@ -75,7 +75,7 @@ def test_every_layer_with_its_place_in_cfg_and_model(sample):
     assert layers[86]["state"] == "without weights"
 
 
-def test_the_checkpoint_tells_the_same_as_the_weights(sample):
+def test_the_checkpoint_has_the_same_values_as_the_weights(sample):
     done = convert(sample.weights)
     weights, checkpoint = (json_report(done, p) for p in (sample.weights, sample.checkpoint))
     assert weights.pop("source") == "shapes.weights"
@@ -99,11 +99,11 @@ def test_transposed_matrices_are_the_same_values(make):
 
 def test_rounded_values_are_reported_as_such(sample):
     done = convert(sample.weights, dtype="float16")
-    told = report(done, sample.checkpoint)
-    assert verdict(told).text.endswith("those of the .weights file, rounded to float16.")
-    assert ("Back to .weights", "no: values were rounded") in facts(told)
+    shown = report(done, sample.checkpoint)
+    assert verdict(shown).text.endswith("those of the .weights file, rounded to float16.")
+    assert ("Back to .weights", "no: values were rounded") in facts(shown)
     exact = reference.read(sample.text, sample.weights)[0, "scales"].astype(np.float16)
-    assert told.rows[1].statistics.minimum == exact.min()
+    assert shown.rows[1].statistics.minimum == exact.min()
 
 
 @pytest.mark.parametrize(
@@ -111,37 +111,37 @@ def test_rounded_values_are_reported_as_such(sample):
     [(True, "ok", "Verified"), (None, "open", "Not compared"), (False, "bad", "Different")],
 )
 def test_the_verdict(toy, verified, level, title):
-    told = verdict(report(convert(toy.weights), toy.weights, verified=verified))
-    assert (told.level, told.title) == (level, title)
+    shown = verdict(report(convert(toy.weights), toy.weights, verified=verified))
+    assert (shown.level, shown.title) == (level, title)
 
 
 def test_the_verdict_names_the_layer_that_is_farthest_from_the_engine(toy):
     rows = [(0, 1e-6, 1e-7), (1, 2e-5, 1e-7)]
-    told = verdict(report(convert(toy.weights), toy.weights, parity=rows, agrees=True))
-    assert told.title == "Verified"
-    assert told.text.endswith(
+    shown = verdict(report(convert(toy.weights), toy.weights, parity=rows, agrees=True))
+    assert shown.title == "Verified"
+    assert shown.text.endswith(
         " 2 layers were run and compared with an engine's: the largest difference is 2e-05, at"
         " layer 1. That is close enough."
     )
 
 
 def test_equal_floats_whose_outputs_differ_are_not_verified(toy):
-    told = verdict(report(convert(toy.weights), toy.weights, parity=[(0, 9, 9)], agrees=False))
-    assert (told.level, told.title) == ("bad", "Outputs differ")
-    assert told.text.endswith("at layer 0. That is too much.")
+    shown = verdict(report(convert(toy.weights), toy.weights, parity=[(0, 9, 9)], agrees=False))
+    assert (shown.level, shown.title) == ("bad", "Outputs differ")
+    assert shown.text.endswith("at layer 0. That is too much.")
 
 
 def test_an_error_that_is_not_finite_is_the_largest(toy):
-    told = report(convert(toy.weights), toy.weights, parity=[(0, float("nan"), 0.1), (1, 9, 9)])
-    assert told.worst.layer == 0
+    shown = report(convert(toy.weights), toy.weights, parity=[(0, float("nan"), 0.1), (1, 9, 9)])
+    assert shown.worst.layer == 0
 
 
 def test_arrays_that_the_article_has_no_place_for(sample):
     done = convert(sample.weights, family="article")
-    told = report(done, sample.weights)
-    assert notices(told)[0].startswith("This is no working detector: 25 arrays of the file")
-    assert [v.node.index for v in told.layers if v.state == "left out"] == [75, 84, 87, 96, 99]
-    assert all(row.statistics for row in told.rows)
+    shown = report(done, sample.weights)
+    assert notices(shown)[0].startswith("This is no working detector: 25 arrays of the file")
+    assert [v.node.index for v in shown.layers if v.state == "left out"] == [75, 84, 87, 96, 99]
+    assert all(row.statistics for row in shown.rows)
     # The checkpoint does not have those values.
     lacking = [row for row in report(done, sample.checkpoint).rows if not row.statistics]
     assert [row.slot.node.index for row in lacking] == [
@@ -153,11 +153,11 @@ def test_layers_that_the_file_ends_before(sample):
     end = next(20 + 4 * e.first for e in reference.layout(sample.text) if e.layer == 75)
     with open(sample.weights, "r+b") as file:
         file.truncate(end)
-    told = report(convert(sample.weights, partial=True), sample.weights)
-    assert told.layers[73].state == "converted"
-    assert told.layers[74].state == "without weights"
-    assert told.layers[75].state == "not in the file"
-    assert notices(told) == [
+    shown = report(convert(sample.weights, partial=True), sample.weights)
+    assert shown.layers[73].state == "converted"
+    assert shown.layers[74].state == "without weights"
+    assert shown.layers[75].state == "not in the file"
+    assert notices(shown) == [
         "The file ends after layer 73 of 106: 106 tensors of the model have no source."
     ]
 
@@ -166,9 +166,9 @@ def test_values_that_are_not_finite_are_noticed(toy):
     values = np.fromfile(toy.weights, "<f4", offset=20)
     values[[0, 1, 2]] = np.nan, np.inf, -np.inf
     toy.weights.write_bytes(toy.weights.read_bytes()[:20] + values.tobytes())
-    told = report(convert(toy.weights), toy.weights)
-    assert (told.rows[0].statistics.nan, told.rows[0].statistics.infinite) == (1, 2)
-    assert notices(told) == [
+    shown = report(convert(toy.weights), toy.weights)
+    assert (shown.rows[0].statistics.nan, shown.rows[0].statistics.infinite) == (1, 2)
+    assert notices(shown) == [
         "biases of layer 0 [convolutional], line 6 holds NaN: no training gives that."
     ]
 
@@ -177,8 +177,8 @@ def test_a_negative_variance_is_noticed(toy):
     values = np.fromfile(toy.weights, "<f4", offset=20)
     values[12] = -1  # biases, scales and means of 4 filters come before
     toy.weights.write_bytes(toy.weights.read_bytes()[:20] + values.tobytes())
-    told = report(convert(toy.weights), toy.weights)
-    assert notices(told) == [
+    shown = report(convert(toy.weights), toy.weights)
+    assert notices(shown) == [
         "rolling_variance of layer 0 [convolutional], line 6 holds negative values, down to -1:"
         " no training gives that."
     ]
@@ -194,13 +194,13 @@ def test_a_recognised_network_has_lines_too():
     meta = Metadata.of(
         plan, tool="", sha256="", names=None, assumed={"architecture": "yolov3-tiny"}
     )
-    told = Report(
+    shown = Report(
         name="", plan=plan, metadata=meta, verified=None, statistics={}, anomalies=(), parity=()
     )
     lines = network.text.splitlines()
-    for layer in told.layers:
+    for layer in shown.layers:
         assert lines[layer.line - 1] == f"[{layer.node.layer.type}]"
-    assert notices(told)[0].startswith("There was no cfg: yolov3-tiny was recognised")
+    assert notices(shown)[0].startswith("There was no cfg: yolov3-tiny was recognised")
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -210,8 +210,8 @@ def test_a_network_without_weights(tmp_path, suffix):
     weights.with_suffix(".cfg").write_text(
         "[net]\nwidth=4\nheight=4\nchannels=3\n[maxpool]\nsize=2\nstride=2\n"
     )
-    told = report(convert(weights), weights, tmp_path / f"r{suffix}", verified=True)
-    assert [layer.state for layer in told.layers] == ["without weights"]
+    shown = report(convert(weights), weights, tmp_path / f"r{suffix}", verified=True)
+    assert [layer.state for layer in shown.layers] == ["without weights"]
     assert (tmp_path / f"r{suffix}").stat().st_size > 0
 
 
@@ -271,11 +271,11 @@ def test_another_file_is_not_replaced_without_force(toy, tmp_path):
 
 def test_the_source_is_never_overwritten(toy, tmp_path):
     done = convert(toy.weights)
-    odd = tmp_path / "weights.json"
-    odd.write_bytes(toy.weights.read_bytes())
+    misnamed = tmp_path / "weights.json"
+    misnamed.write_bytes(toy.weights.read_bytes())
     with pytest.raises(UsageError, match="is an input, or another output"):
-        report(done, odd, odd)
-    assert odd.read_bytes() == toy.weights.read_bytes()
+        report(done, misnamed, misnamed)
+    assert misnamed.read_bytes() == toy.weights.read_bytes()
 
 
 def test_without_jinja2_one_line_says_so(toy, tmp_path, monkeypatch):

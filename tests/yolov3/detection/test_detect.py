@@ -2,9 +2,7 @@
 
 import copy
 import json
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import darknet_detector
 import nets
@@ -13,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from converter import CheckpointError, ExtraError, UsageError, convert
+from converter import CheckpointError, UsageError, convert
 from converter.errors import ImageError, NetworkError
 from yolov3 import YOLOv3, classify, load
 from yolov3.detection.detect import detect
@@ -162,7 +160,7 @@ def test_any_iterable_of_pictures(model):
     assert detect(model, []) == []
 
 
-def test_all_labels_of_a_box_are_told(model):
+def test_a_box_has_all_its_labels(model):
     """val/0024 has a triangle at 0.92 whose box is a square at 0.077 too: val-detections.jsonl."""
     found = detect(model, SHAPES / "val" / "0024.png", 0.05)
     boxes = found.boxes.tolist()
@@ -223,42 +221,6 @@ def test_boxes_that_are_infinite(model):
             head.conv.bias[2::8] = 1000  # (5 + 3) values a box, the third is its width
     with pytest.raises(NetworkError, match="boxes that are infinite"):
         detect(broken, PICTURES[0])
-
-
-# Where the answer goes
-
-
-def test_to_coco(model):
-    found = detect(model, PICTURES[0], 0.5)
-    entries = found.to_coco(7)
-    assert len(entries) == len(found)
-    left, top, right, bottom = found.boxes[0].tolist()
-    assert entries[0] == {
-        "image_id": 7,
-        "category_id": int(found.labels[0]),
-        "bbox": [left, top, right - left, bottom - top],
-        "score": float(found.scores[0]),
-    }
-    json.dumps(entries)
-    assert found.to_coco(7, [10, 20, 30])[0]["category_id"] == 10 * (1 + int(found.labels[0]))
-
-
-def test_to_supervision(model, monkeypatch):
-    """The fields of supervision.Detections (0.31.2)."""
-    made = SimpleNamespace(Detections=lambda **fields: SimpleNamespace(**fields))
-    monkeypatch.setitem(sys.modules, "supervision", made)
-    found = detect(model, PICTURES[0])
-    theirs = found.to_supervision()
-    np.testing.assert_array_equal(theirs.xyxy, found.boxes.numpy())
-    np.testing.assert_array_equal(theirs.confidence, found.scores.numpy())
-    np.testing.assert_array_equal(theirs.class_id, found.labels.numpy())
-    assert theirs.data["class_name"].tolist() == list(found.names)
-
-
-def test_without_supervision(model, monkeypatch):
-    monkeypatch.setitem(sys.modules, "supervision", None)
-    with pytest.raises(ExtraError, match="supervision is not installed"):
-        detect(model, PICTURES[0]).to_supervision()
 
 
 # Refusals

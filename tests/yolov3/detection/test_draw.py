@@ -134,7 +134,7 @@ def test_grey_pictures():
 
 def test_names_that_the_font_lacks_are_boxes_and_no_error():
     named = found((50, 80, 250, 180, 0))
-    odd = Detections(
+    foreign = Detections(
         boxes=named.boxes, scores=named.scores, labels=named.labels, names=("велосипед 自転車",)
     )
-    assert (np.asarray(draw(black(), odd)) == colour(0)).all(2).any()
+    assert (np.asarray(draw(black(), foreign)) == colour(0)).all(2).any()

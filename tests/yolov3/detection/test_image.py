@@ -16,7 +16,8 @@ from PIL import Image
 
 from converter.errors import ExtraError, ImageError, UsageError
 from yolov3.detection import image as image_module
-from yolov3.detection.image import inner_size, prepare, read, resize
+from yolov3.detection.image import read, resize
+from yolov3.detection.prepare import inner_size, prepare
 
 ROOT = Path(__file__).parents[3]
 
@@ -205,7 +206,8 @@ LARGE = """
 import sys
 sys.modules["torch"] = None
 import numpy as np
-from yolov3.detection.image import prepare, read
+from yolov3.detection.image import read
+from yolov3.detection.prepare import prepare
 large = read("large.png")
 assert prepare(large, 416, 416, "letterbox").tolist() == [[[0.0] * 3] * 416] * 416
 assert large.in_colour().size == (13000, 13000)

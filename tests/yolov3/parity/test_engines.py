@@ -10,7 +10,15 @@ from loading import load
 from one_feature import conv, network, picture, section, weights
 
 from yolov3.parity import engines
-from yolov3.parity.engines import Darknet, EngineError, OpenCV
+from yolov3.parity.engines import (
+    DEBIAN,
+    Darknet,
+    EngineError,
+    Limits,
+    NoAnswer,
+    OpenCV,
+    dialect_of,
+)
 
 DETECTOR = network(
     conv(filters=8, batch_normalize=1),
@@ -69,7 +77,12 @@ def test_darknet_writes_its_weights(files, tmp_path):
     [
         ("[convolutional]\n", "First section must be"),
         (network(section("avgpool"), section("softmax"), conv()), "must output image"),
-        (network(section("mish_attention")), "darknet died"),
+        (network(section("mish_attention")), "darknet died of SIGSEGV as it ran"),
+        # exits with status 0
+        (
+            network(conv(filters=25), section("region", map="no.map")),
+            "refused it (status 0): Couldn't open file: no.map",
+        ),
     ],
 )
 def test_what_darknet_refuses_is_an_error_of_one_line(text, message, tmp_path, capfd):
@@ -80,6 +93,33 @@ def test_what_darknet_refuses_is_an_error_of_one_line(text, message, tmp_path, c
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.engine
+def test_darknet_can_be_let_read_a_cfg_alone(files, tmp_path):
+    Darknet(files[0]).load()
+    (tmp_path / "broken.cfg").write_text("[convolutional]\n")
+    with pytest.raises(EngineError, match="darknet died of SIGABRT: First section must be"):
+        Darknet(tmp_path / "broken.cfg").load()
+
+
+@pytest.mark.engine
+def test_it_is_ended_when_its_time_is_over_or_nobody_waits(files):
+    with pytest.raises(NoAnswer, match="darknet had no answer after 0 s"):
+        Darknet(*files, limits=Limits(seconds=0)).load()
+    limits = Limits()
+    limits.stop.set()
+    with pytest.raises(NoAnswer):
+        Darknet(*files, limits=limits).load()
+
+
+@pytest.mark.engine
+def test_whose_library_it_is(tmp_path):
+    assert dialect_of(DEBIAN) == "pjreddie"
+    with pytest.raises(EngineError, match=r"no\.so: cannot be loaded: OSError"):
+        dialect_of(tmp_path / "no.so")
+    with pytest.raises(EngineError, match="is no darknet: it has none of network_outputs, get_"):
+        dialect_of("libm.so.6")
 
 
 def test_the_library_can_be_named(monkeypatch, tmp_path):

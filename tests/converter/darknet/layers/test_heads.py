@@ -1,4 +1,4 @@
-"""Heads whose options do not fit one another: which values count, and what is said of it."""
+"""Heads whose options do not fit one another: which values count, and what is reported."""
 
 import pytest
 from one_feature import conv, network, section
@@ -16,7 +16,7 @@ def detector(kind: str, channels: int, **options: object) -> Network:
     return parse_network(network(conv(filters=channels), section(kind, **options)))
 
 
-def said(parsed: Network) -> list[tuple[int | None, str]]:
+def reported(parsed: Network) -> list[tuple[int | None, str]]:
     assert all(remark.serious for remark in parsed.remarks)
     return [(remark.line, remark.text) for remark in parsed.remarks]
 
@@ -52,7 +52,7 @@ def test_anchors_that_do_not_fit(kind, options, sizes, remarks):
     channels = 2 * (10 if kind == "Gaussian_yolo" else 6)
     parsed = detector(kind, channels, **options, classes=1)
     assert parsed.nodes[1].layer.sizes == sizes
-    assert said(parsed) == remarks
+    assert reported(parsed) == remarks
 
 
 @pytest.mark.parametrize("kind", ["yolo", "Gaussian_yolo"])
@@ -69,7 +69,7 @@ def test_a_mask_beyond_everything_is_refused_with_its_line(kind, given, pairs):
 
 def test_many_anchors_are_counted_not_listed():
     parsed = detector("yolo", 30, num=5, classes=1)
-    assert said(parsed) == [(16, ABSENT.format("0, 1, 2, ..."))]
+    assert reported(parsed) == [(16, ABSENT.format("0, 1, 2, ..."))]
 
 
 def test_more_anchors_than_a_region_can_mean():
@@ -81,7 +81,7 @@ def test_anchors_without_a_value_are_the_default():
     # Both skip the line, and so keep 0.5: option_list.c:64 and region_layer.c:37, AB :69 and :41
     parsed = detector("region", 10, **{"anchors ": "", "classes": 1, "coords": 8, "num": 1})
     assert parsed.nodes[1].layer.sizes == ((0.5, 0.5),)
-    assert said(parsed) == [
+    assert reported(parsed) == [
         (16, "anchors= has no value: both engines skip the line"),
         (19, ABSENT.format(0)),
     ]
@@ -91,7 +91,7 @@ def test_an_empty_item_is_an_anchor():
     # pj parser.c:297: atoi("") is 0
     parsed = detector("yolo", 12, mask="1,", num=2, anchors="1,2,3,4", classes=1)
     assert parsed.nodes[1].layer.sizes == ((3, 4), (1, 2))
-    assert said(parsed) == [(16, "mask=1, has an empty item, which both engines read as 0")]
+    assert reported(parsed) == [(16, "mask=1, has an empty item, which both engines read as 0")]
 
 
 # Real darknet loads and computes these: test_pjreddie.py.

@@ -109,10 +109,6 @@ def test_later_steps_see_the_state_of_earlier_ones():
             "ratios of height and width differ",
         ),
         (
-            [conv(), conv(), section("shortcut", from_=-2, weights_type="per_channel")],
-            "weights_type=per_channel needs weights_normalization=",
-        ),
-        (
             [conv(), conv(), section("shortcut", from_=-2, weights_type="each")],
             "weights_type=each is unknown",
         ),
@@ -154,10 +150,9 @@ def test_section_names_are_compared_exactly(name):
     ("layers", "message"),
     [
         (
-            [conv(), conv(xnor=1)],
-            "layer 1 [convolutional], line 15: does not run in PyTorch: xnor=1",
+            [conv(), conv(rotate=1)],
+            "layer 1 [convolutional], line 15: does not run in PyTorch: rotate=1 deforms",
         ),
-        ([conv(rotate=1)], "rotate=1 deforms its kernels"),
         ([conv(dilation=2, pad=0)], "dilation=2 without padding that keeps the size"),
         ([section("connected", activation="mish")], "activation=mish: AlexeyAB's engine"),
         ([section("local", size=5, pad=1)], "size=5 with pad=1"),
@@ -166,7 +161,7 @@ def test_section_names_are_compared_exactly(name):
         ([section("local_avgpool", size=1, padding=2)], "windows without any pixel"),
         ([section("softmax", tree="no/such.tree")], "needs the file tree=no/such.tree"),
         ([section("conv_lstm", pad=1, bottleneck=1)], "bottleneck=1, which only AlexeyAB's GPU"),
-        ([section("crnn", pad=1, output=2, hidden=2, xnor=1)], "xnor=1"),
+        ([section("rnn", activation="mish")], "activation=mish: AlexeyAB's engine"),
         ([section("cost"), section("connected")], "reads layer 0 [cost]"),
         ([conv(), conv(filters=5, share_index=0)], "share_index: its kernels are unlike those of"),
         (
@@ -213,6 +208,41 @@ def test_only_alexeyab_reads_the_hidden_size_of_rnn(dialect, hidden):
     # three matrices, each with its biases: pj rnn_layer.c:44-56, AB rnn_layer.c:46-60
     expected = hidden * (9 + 1) + hidden * (hidden + 1) + 6 * (hidden + 1)
     assert parsed.floats_of(dialect) == expected
+
+
+@pytest.mark.parametrize(("dialect", "channels"), [("pjreddie", 2), ("alexeyab", 4)])
+def test_alexeyabs_signs_know_no_groups(dialect, channels):
+    # pj convolutional_layer.c:196, AB :510
+    (node,) = parse_network(network(conv(xnor=1, groups=2), channels=4)).nodes
+    *_, weights = node.layer.arrays(node.inputs, dialect)
+    assert weights.shape == (6, channels, 3, 3)
+    # every pixel of every map, times its kernel
+    assert node.layer.multiply_adds(node.inputs, dialect) == 6 * 10 * 13 * channels * 3 * 3
+
+
+def test_kernels_of_signs_are_shared_with_undivided_ones():
+    first, last = conv(xnor=1, groups=2), conv(share_index=0)
+    shared = parse_network(network(first, last, channels=6))
+    assert DarknetModel(shared, "alexeyab").layers[0].conv.weight.shape == (6, 6, 3, 3)
+    with pytest.raises(NetworkError, match="its kernels are unlike"):
+        DarknetModel(shared, "pjreddie")
+
+
+def test_gradients_pass_signs_as_in_darknets_training():
+    # pj convolutional_kernels.cu:195 (the filter's gradient is made of the signs), :228 (that of
+    # the input is hardtan's: none beyond 1)
+    layer = section("convolutional", xnor=1, activation="linear")
+    model = DarknetModel(parse_network(network(layer, channels=2, height=1, width=1)))
+    state = {"layers.0.conv.weight": [[[[0.5]], [[-1.5]]]], "layers.0.conv.bias": [0.25]}
+    model.load_state_dict({name: torch.tensor(values) for name, values in state.items()})
+    x = torch.tensor([[[[0.5]], [[-2.0]]]], requires_grad=True)
+    (y,) = model.train()(x)
+    y.backward()
+    assert y.item() == 2.25  # 1 * 1 + -1 * -1 + 0.25, of the mean magnitude 1
+    assert model.layers[0].conv.weight.grad.ravel().tolist() == [1, -1]
+    assert x.grad.ravel().tolist() == [1, 0]
+    (same,) = model.eval()(x)
+    assert same.item() == 2.25
 
 
 def test_dontload_leaves_a_layer_and_dontloadscales_its_norm_out_of_the_file():

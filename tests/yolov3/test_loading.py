@@ -158,7 +158,7 @@ class TestWithoutMetadata:
     """What safetensors' own save_file leaves of a model, or a tool that saves it again."""
 
     @pytest.mark.parametrize(("family", "cls"), [("yolov3", YOLOv3), ("generic", DarknetModel)])
-    def test_the_names_tell_the_family(self, sample, tmp_path, family, cls):
+    def test_the_names_show_the_family(self, sample, tmp_path, family, cls):
         model = load(converted(sample, family=family))
         with torch.no_grad():
             next(model.parameters()).add_(1)  # training that must not be lost

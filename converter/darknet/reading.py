@@ -1,0 +1,207 @@
+"""What an engine makes of a cfg: which of its options count there, and what it does not take.
+
+An engine skips the keys that it does not read, and takes relu for an activation that it does not
+know: so one cfg can be two networks in two engines. Here its sections become those that say what
+one engine computes, with a remark for each difference that matters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import Field, dataclass, field, fields, replace
+from typing import Any
+
+from converter.darknet.cfg import COMMENT, Option, Section
+from converter.darknet.dialects import DIALECTS, RECOGNISED, Dialect
+from converter.darknet.layers import LAYERS, Layer
+from converter.darknet.layers.base import converters
+from converter.darknet.nodes import Net
+from converter.darknet.remark import Remark
+from converter.errors import CfgError
+
+FUNCTIONS = ("activation", "lstm_activation")  # the options that name one
+
+_ATOI = re.compile(r"[+-]?[0-9]+")
+
+
+@dataclass(kw_only=True)
+class Reading:
+    """A cfg as one engine reads it.
+
+    Attributes:
+        sections: with the options that count there.
+        remarks: on what it skips or changes, and others would not.
+        refusals: why it does not take the cfg; empty if it does.
+        skipped: the options that it does not read, whether or not any engine does.
+    """
+
+    sections: tuple[Section, ...] = ()
+    remarks: list[Remark] = field(default_factory=list)
+    refusals: list[CfgError] = field(default_factory=list)
+    skipped: list[Option] = field(default_factory=list)
+
+
+def read_as(sections: Sequence[Section], dialect: Dialect) -> Reading:
+    """What ``dialect``'s engine, which refuses little, makes of ``sections``."""
+    reading = Reading()
+    reading.sections = tuple(_section(section, dialect, reading) for section in sections)
+    return reading
+
+
+def stops(sections: Sequence[Section], dialect: Dialect) -> Iterator[CfgError]:
+    """What stops the engine as it reads [net], though that is nothing of the network.
+
+    A file of such a network is converted all the same, unless the engine is strict.
+    """
+    net = sections[0]
+    policy, divisor = net.find("policy"), net.find("subdivisions")
+    if policy and policy.text == "steps" and not (net.find("steps") and net.find("scales")):
+        # pj parser.c:705, AB :1254, HK darknet_cfg.cpp:1371
+        yield policy.error(f"without steps= and scales= stops {dialect.engine}", "add both")
+    if divisor and divisor.text == "0":  # pj parser.c:664, AB :1162, HK darknet_cfg.cpp:1247
+        yield divisor.error(f"stops {dialect.engine}, which divides by it", "write 1")
+
+
+def misspelled(reading: Reading) -> Iterator[Remark]:
+    """Options that no engine reads, and whose names are near one that some do."""
+    skipped = {option.line: option for option in reading.skipped}
+    for section in reading.sections if skipped else ():
+        for option in section.options:
+            if option.line in skipped and not readers(section.type, option.key):
+                meant = nearest(option.key, _known(section.type))
+                if meant:
+                    problem = f"is read by no engine: did you mean {meant}?"
+                    yield option.remark(problem)
+
+
+def _known(section: str) -> set[str]:
+    records = [DIALECTS[name] for name in RECOGNISED]
+    tables = (t for r in records for t in (r.sections.get(section, {}), r.common))
+    return {key for table in tables for key in table}
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The one of ``known`` that is nearly ``word``; None if there is none."""
+    from difflib import get_close_matches  # late: rarely needed
+
+    return next(iter(get_close_matches(word, known, n=1, cutoff=0.8)), None)
+
+
+def is_unknown_function(option: Option) -> bool:
+    """Whether it names an activation that no engine knows."""
+    known = (DIALECTS[name].activations for name in RECOGNISED)
+    return option.key in FUNCTIONS and not any(option.text in names for names in known)
+
+
+def readers(section: str, key: str) -> list[Dialect]:
+    """The engines that read ``key`` of ``section``, of those that a file is recognised as."""
+    records = (DIALECTS[name] for name in RECOGNISED)
+    return [record for record in records if record.kind(section, key)]
+
+
+def matters(section: Section, option: Option) -> bool:
+    """Whether a network is another one with ``option`` than without."""
+    found = _field(section, option)
+    return bool(found and found.metadata.get("network", True)) and _says(section, option)
+
+
+def is_implied(section: Section, option: Option, dialect: Dialect) -> bool:
+    """Whether ``option`` says what is so in ``dialect``'s engine, which does not read it."""
+    other = section.find(dialect.implied.get(section.type, {}).get(option.key, ""))
+    return other is not None and other.text == option.text
+
+
+def counts(section: Section, option: Option) -> bool:
+    """Whether ``option`` says something: it is of training, or not its default."""
+    if _field(section, option):
+        return _says(section, option)
+    return section.find(option.key) is option
+
+
+def _says(section: Section, option: Option) -> bool:
+    """Whether ``option`` is read, and is not the default."""
+    cls, found = layer_class(section.type), _field(section, option)
+    if cls is None or found is None or section.find(option.key) is not option:
+        return False
+    try:
+        return bool(converters(cls)[found.name](option) != found.default)
+    except CfgError:
+        return True
+
+
+def layer_class(section: str) -> type[Layer] | None:
+    """The class of a section type; None if there is none."""
+    return Net if section == "net" else LAYERS.get(section)
+
+
+def _field(section: Section, option: Option) -> Field[Any] | None:
+    """What holds ``option`` in the layer's class; None if it is not of the network."""
+    cls = layer_class(section.type)
+    found = (f for f in fields(cls) if f.compare) if cls else ()
+    return next((f for f in found if f.name.rstrip("_") == option.key), None)
+
+
+def _section(section: Section, dialect: Dialect, reading: Reading) -> Section:
+    if section.type not in dialect.sections:
+        reading.refusals += _unknown(section, dialect)
+        return section
+    options = [
+        option for read in section.options for option in _option(section, read, dialect, reading)
+    ]
+    return section if options == list(section.options) else replace(section, options=tuple(options))
+
+
+def _unknown(section: Section, dialect: Dialect) -> Iterator[CfgError]:
+    """The refusal of a section that others know: it would have no forward function."""
+    knowing = [DIALECTS[name] for name in RECOGNISED if section.type in DIALECTS[name].sections]
+    if knowing:
+        yield CfgError(
+            f"[{section.type}] is unknown to {dialect.engine}",
+            place=f"line {section.line}",
+            remedy=f"{knowing[0].engine} knows it: --dialect {knowing[0].name}",
+        )
+
+
+def _option(
+    section: Section, option: Option, dialect: Dialect, reading: Reading
+) -> Iterator[Option]:
+    """What ``option`` counts as: itself, another value, or nothing."""
+    kind = dialect.kind(section.type, option.key)
+    if kind is None:
+        reading.skipped.append(option)
+        serious = matters(section, option) and not is_implied(section, option, dialect)
+        if serious or (_field(section, option) and _says(section, option)):
+            text = f"{dialect.engine} ignores {option.key}={option.value}"
+            reading.remarks.append(Remark(text=text, line=option.line, serious=serious))
+        if not serious:
+            yield option
+    elif option.key in FUNCTIONS and option.text not in dialect.activations:
+        yield _relu(option, dialect, reading)
+    elif kind == "int" and "," in option.value:
+        first = option.value.partition(",")[0].strip()  # atoi stops there
+        text = f"{dialect.engine} reads {first} alone of {option.key}={option.value}"
+        reading.remarks.append(Remark(text=text, line=option.line))
+        yield replace(option, value=first or "0")
+    elif option.key in dialect.past_comments and "," in _comment(option):
+        items = (_ATOI.match(item) for item in option.text.split(","))
+        value = ",".join(item[0] if item else "0" for item in items)
+        text = f"{dialect.engine} reads {option.key}={option.value} as {value}, comment and all"
+        reading.remarks.append(Remark(text=text, line=option.line))
+        yield replace(option, value=value)
+    else:
+        yield option
+
+
+def _comment(option: Option) -> str:
+    found = COMMENT.search(option.value)
+    return found[0] if found else ""
+
+
+def _relu(option: Option, dialect: Dialect, reading: Reading) -> Option:
+    """An activation that others know; what nobody knows is for the layer to refuse."""
+    if is_unknown_function(option):
+        return option
+    text = f"{dialect.engine} does not know {option.key}={option.text}, and takes relu"
+    reading.remarks.append(Remark(text=text, line=option.line))
+    return replace(option, value="relu")

@@ -1,0 +1,39 @@
+"""What the arguments of a conversion stand for."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from converter.errors import WeightsError
+from converter.files import remote
+from converter.files.source import WEIGHTS_SUFFIXES
+
+
+def find_sources(arguments: Sequence[str]) -> list[str]:
+    """The files that ``arguments`` stand for: files, folders (what is in them) and patterns.
+
+    Raises:
+        WeightsError: a folder or pattern with nothing in it.
+    """
+    found: dict[str, None] = {}
+    for argument in arguments:
+        found.update(dict.fromkeys(_expand(argument)))
+    return list(found)
+
+
+def _expand(argument: str) -> list[str]:
+    path = Path(argument)
+    if remote.is_url(argument) or (os.path.lexists(path) and not path.is_dir()):
+        return [argument]
+    if path.is_dir():
+        matches = [str(p) for p in sorted(path.iterdir()) if p.suffix in WEIGHTS_SUFFIXES]
+    elif glob.has_magic(argument):
+        matches = sorted(glob.glob(argument, recursive=True))
+    else:
+        return [argument]
+    if not matches:
+        raise WeightsError("holds no .weights file", path=argument)
+    return matches

@@ -1,0 +1,63 @@
+"""Regular files are opened, everything else is refused at once."""
+
+import os
+
+import pytest
+
+from converter import CfgError
+from converter.files.opening import open_regular, read_small
+
+
+def refusal(function, *arguments):
+    with pytest.raises(CfgError) as caught:
+        function(*arguments)
+    return str(caught.value)
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    """Opening one for reading blocks until somebody writes; nobody does."""
+    os.mkfifo(tmp_path / "pipe")
+    before = descriptors()
+    assert refusal(open_regular, tmp_path / "pipe", CfgError, "give a file") == (
+        f"{tmp_path}/pipe: is not a regular file (give a file)"
+    )
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("/", "is a directory"),
+        ("/dev/zero", "is not a regular file"),  # which would never end
+        ("x\0y", "cannot be read: a zero byte in its name"),
+        ("x" * 300, "cannot be read: File name too long"),
+    ],
+)
+def test_what_is_no_file(path, problem):
+    assert problem in refusal(open_regular, path, CfgError)
+
+
+def test_a_missing_file_is_left_to_whoever_asks(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        open_regular(tmp_path / "none", CfgError)
+    assert refusal(read_small, tmp_path / "none", 10, CfgError) == (
+        f"{tmp_path}/none: cannot be read: No such file or directory (check the path)"
+    )
+
+
+def test_a_small_file_has_no_more_than_its_limit(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"0123456789")
+    assert read_small(path, 10, CfgError) == b"0123456789"
+    assert refusal(read_small, path, 9, CfgError) == f"{path}: is larger than 9 bytes"
+
+
+def test_of_a_giant_no_more_than_the_limit_is_read(tmp_path):
+    """A terabyte, all of it a hole: reading it would take hours."""
+    with open(tmp_path / "x", "wb") as file:
+        file.truncate(1 << 40)
+    assert refusal(read_small, tmp_path / "x", 1000, CfgError).endswith("larger than 1,000 bytes")

@@ -1,0 +1,30 @@
+"""What the arguments of a conversion stand for."""
+
+from pathlib import Path
+
+import pytest
+
+from converter import WeightsError
+from converter.operations.sources import find_sources
+
+
+def test_a_folder_a_pattern_and_a_file(tmp_path):
+    files = [str(tmp_path / f"s_{i}.weights") for i in (0, 1, 2, 3, 9)]
+    for name in (*files, tmp_path / "s.cfg"):
+        Path(name).write_bytes(b"")
+    assert find_sources([str(tmp_path)]) == files
+    assert find_sources([str(tmp_path / "s_[01].weights")]) == files[:2]
+    assert find_sources([files[3], str(tmp_path)]) == [files[3], *files[:3], files[4]]
+
+
+def test_a_file_whose_name_looks_like_a_pattern(tmp_path):
+    bracketed = tmp_path / "a[1].weights"
+    bracketed.write_bytes(b"")
+    assert find_sources([str(bracketed)]) == [str(bracketed)]
+
+
+def test_nothing_there(tmp_path):
+    for argument in (tmp_path, tmp_path / "*.weights"):
+        with pytest.raises(WeightsError, match=r"holds no \.weights file"):
+            find_sources([str(argument)])
+    assert find_sources(["missing.weights"]) == ["missing.weights"]
