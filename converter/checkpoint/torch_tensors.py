@@ -73,9 +73,10 @@ class TorchTensors(Tensors):
     """
 
     def __init__(self, path: Path, dtype: Dtype) -> None:
-        self._stack = ExitStack()
-        self._torch = self._stack.enter_context(torch_file.opened(path))
-        self._tensors = find_state_dict(self._torch).tensors
+        with ExitStack() as stack:  # closes the file if it has none
+            self._torch = stack.enter_context(torch_file.opened(path))
+            self._tensors = find_state_dict(self._torch).tensors
+            self._stack = stack.pop_all()
         self.path, self.dtype, self.names = path, dtype, set(self._tensors)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The tensor names of other ports, the networks that each holds, and the way there and back."""
+"""The tensor names of other ports, the networks that each has a place for, there and back."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +22,15 @@ from yolov3 import load, save
 
 TABLES = Path(__file__).parents[2] / "data" / "ports"
 
-# Small ones of every network that a port holds. At width 1 a residual block of the first stage has
-# one channel.
+# Small ones of every network that a port has a place for. At width 1 a residual block of the first
+# stage has one channel.
 YOLOV3 = nets.yolov3(1, 2, size=64)
 SPP = nets.yolov3(1, 2, size=64, spp=True)
 TINY = nets.tiny(1, 2, size=64)
 YOLOV4 = nets.yolov4(2, 2, size=64)
 CLASSIFIER = nets.classifier(1, 5, size=64)
 BACKBONE = "\n".join([nets.net(64), *nets.darknet53(1)])
-HELD = {
+NETWORKS = {
     "bubbliiiing": {"yolov3": YOLOV3, "yolov4": YOLOV4},
     "dena": {"yolov3": YOLOV3},
     "libreyolo": {"yolov3": YOLOV3, "spp": SPP, "tiny": TINY, "yolov4": YOLOV4},
@@ -49,7 +49,7 @@ HELD = {
     "ultralytics-v5": {"yolov3": nets.modern(YOLOV3), "spp": nets.modern(SPP)},
 }  # fmt: skip
 PORTS = [family for family in FAMILIES if not FAMILIES[family].native]
-CASES = [(family, name) for family, networks in HELD.items() for name in networks]
+CASES = [(family, name) for family, networks in NETWORKS.items() for name in networks]
 SUFFIXES = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -66,14 +66,14 @@ def names(text, family):
 
 @pytest.fixture(params=CASES, ids=" ".join)
 def case(request, make):
-    """A network that a port holds, its files, and the port's checkpoint of it."""
+    """A network that a port has a place for, its files, and the port's checkpoint of it."""
     family, name = request.param
-    files = make(HELD[family][name], version=(0, 2, 5) if "v5" in family else (0, 2, 0))
+    files = make(NETWORKS[family][name], version=(0, 2, 5) if "v5" in family else (0, 2, 0))
     return family, files, convert(files.weights, family=family)
 
 
 def test_every_port_is_tried():
-    assert sorted(HELD) == sorted(PORTS)
+    assert sorted(NETWORKS) == sorted(PORTS)
 
 
 class TestNames:
@@ -206,7 +206,7 @@ class TestNames:
 
     @pytest.mark.parametrize(("family", "name"), CASES)
     def test_no_two_tensors_have_one_name(self, family, name):
-        found = names(HELD[family][name], family)
+        found = names(NETWORKS[family][name], family)
         assert len(set(found.values())) == len(found)
 
 
