@@ -50,7 +50,7 @@ def read_as(sections: Sequence[Section], dialect: Dialect) -> Reading:
 
 
 def stops(sections: Sequence[Section], dialect: Dialect) -> Iterator[CfgError]:
-    """What stops the engine as it reads [net], though that is nothing of the network.
+    """What of training stops the engine while it loads, though that is nothing of the network.
 
     A file of such a network is converted all the same, unless the engine is strict.
     """
@@ -61,6 +61,48 @@ def stops(sections: Sequence[Section], dialect: Dialect) -> Iterator[CfgError]:
         yield policy.error(f"without steps= and scales= stops {dialect.engine}", "add both")
     if divisor and divisor.text == "0":  # pj parser.c:664, AB :1162, HK darknet_cfg.cpp:1247
         yield divisor.error(f"stops {dialect.engine}, which divides by it", "write 1")
+    for index, section in enumerate(sections[1:]):
+        if section.type in dialect.sections:
+            yield from _losses(sections[1:], index, dialect)
+
+
+def _losses(layers: Sequence[Section], index: int, dialect: Dialect) -> Iterator[CfgError]:
+    """What does not fit of a head's options: AB parser.c:383, 425, HK darknet_cfg.cpp:52, 1706."""
+    head = layers[index]
+    counters = head.find("counters_per_class")
+    classes = _number(head, "classes", 20)
+    if counters and dialect.kind(head.type, counters.key) and _count(counters) != classes:
+        problem = f"stops {dialect.engine}: it has not one value for each of {classes} classes"
+        yield counters.error(problem, "give one each, or none")
+    if head.type == "contrastive":
+        at = _number(head, "yolo_layer", 0)
+        at += index if at < 0 else 0
+        if not 0 < at < index or layers[at].type != "yolo":
+            yield CfgError(
+                f"[contrastive] stops {dialect.engine}: its yolo_layer= names no [yolo]",
+                place=f"line {head.line}",
+                remedy="name the [yolo] that it is for",
+            )
+    embedding, mask = head.find("embedding_layer"), head.find("mask")
+    if embedding and dialect.strict and dialect.kind(head.type, embedding.key):
+        at = _number(head, "embedding_layer", 0)
+        at += index if at < 0 else 0
+        filters = _number(layers[at], "filters", 1) if 0 <= at < index else 0
+        anchors = _count(mask) if mask else _number(head, "num", 1)
+        if not filters or filters % max(anchors, 1):
+            problem = f"stops {dialect.engine}: that layer's filters are no multiple of {anchors}"
+            yield embedding.error(problem, "correct the filters of that layer")
+
+
+def _count(option: Option) -> int:
+    return COMMENT.sub("", option.value).count(",") + 1
+
+
+def _number(section: Section, key: str, default: int) -> int:
+    """As atoi reads it."""
+    option = section.find(key)
+    found = _ATOI.match(option.text) if option else None
+    return default if option is None else int(found[0]) if found else 0
 
 
 def misspelled(reading: Reading) -> Iterator[Remark]:

@@ -58,8 +58,8 @@ def _alexeyab_and_hank_ai(node: Node) -> Iterator[str]:
             yield "darknet misreads 1x1 convolutions with padding or unequal strides"
         if layer.xnor and layer.filters > 1:  # AB convolutional_layer.c:1214
             yield "darknet takes the mean of one xnor filter over all of them"
-    if isinstance(layer, Region) and (layer.background or not layer.softmax):
-        yield "darknet ignores softmax=0 and background=1"
+    if isinstance(layer, Region) and layer.background:
+        yield "darknet ignores background=1"
     if isinstance(layer, Maxpool) and not layer.maxpool_depth and _is_misread_by_avx(node, layer):
         yield "darknet pools wrongly at the left border if it was built with AVX"
 

@@ -209,3 +209,31 @@ def test_what_stops_every_engine_is_told_and_converted_all_the_same(options, lin
 def test_what_is_whole_stops_nothing(options):
     sections = parse_cfg("[net]\n" + options + "inputs=4\n")
     assert [error for record in DIALECTS.values() for error in stops(sections, record)] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "more", "line"),
+    [
+        ({"counters_per_class": "3,4"}, "", 19),  # AB parser.c:425
+        ({}, section("contrastive", classes=1), 20),  # AB parser.c:383: NULL
+        ({}, section("contrastive", yolo_layer=-2), 20),
+        ({}, section("contrastive", yolo_layer=3), 20),
+    ],
+)
+def test_what_training_asks_for_stops_the_engines_that_read_it(options, more, line):
+    head = section("yolo", mask="0,1,2", num=3, classes=1, **options)
+    sections = parse_cfg(network(conv(filters=18), head) + more)
+    for name in ("alexeyab", "hank-ai"):
+        (error,) = stops(sections, DIALECTS[name])
+        assert error.place == f"line {line}"
+    assert list(stops(sections, DIALECTS["pjreddie"])) == []
+
+
+def test_what_training_asks_for_is_there():
+    # AB yolov4-tiny_contrastive.cfg has both; AB only warns of embeddings that do not fit
+    head = section("yolo", mask="0,1,2", num=3, classes=2, counters_per_class="3,4")
+    text = network(conv(filters=21), head, section("contrastive", yolo_layer=-1))
+    assert [e for record in DIALECTS.values() for e in stops(parse_cfg(text), record)] == []
+    odd = network(conv(filters=4), section("yolo", num=3, mask="0,1,2", embedding_layer=0))
+    assert list(stops(parse_cfg(odd), DIALECTS["alexeyab"])) == []
+    assert len(list(stops(parse_cfg(odd), DIALECTS["hank-ai"]))) == 1

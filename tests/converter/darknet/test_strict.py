@@ -186,6 +186,13 @@ REFUSED = {
     "a head that does not fit": (yolo(mask="mask=0-1-2"), 10),  # :1651
     # SIGFPE: :1247, maxpool_layer.cpp
     "subdivisions=0": (NET + "subdivisions=0\n" + CONV, 5),
+    # what training asks for: SIGSEGV, :1706, :52
+    "[contrastive] without a [yolo]": (yolo() + "[contrastive]\nclasses=1\n", 15),
+    "embeddings that the anchors do not divide": (
+        NET + CONV + yolo("embedding_layer=0\n").removeprefix(NET),
+        21,
+    ),
+    "counters of fewer classes": (yolo("counters_per_class=3,4\n"), 15),
     "a stride of 0": (NET + CONV + "[maxpool]\nsize=2\nstride=0\n", 11),
 }
 

@@ -31,7 +31,8 @@ NET = "[net]\nwidth=6\nheight=4\nchannels=4\n"
         ("[convolutional]\nfilters=4\n[convolutional]\nfilters=4\n[shortcut]\nfrom=-2\nbeta=2\n",
          "alexeyab"),
         ("[convolutional]\nfilters=7\n[region]\nclasses=2\nsoftmax=1\n", ""),
-        ("[convolutional]\nfilters=7\n[region]\nclasses=2\nsoftmax=0\n", "alexeyab hank-ai"),
+        ("[convolutional]\nfilters=7\n[region]\nclasses=2\nsoftmax=0\n", ""),
+        ("[convolutional]\nfilters=7\n[region]\nclasses=2\nbackground=1\n", "alexeyab hank-ai"),
         ("[convolutional]\nfilters=7\n[region]\nclasses=2\nsoftmax=1\ntree=t\n", "pjreddie"),
     ],
 )  # fmt: skip
