@@ -41,6 +41,7 @@ from converter.errors import (
 if TYPE_CHECKING:
     from converter.operations.conversion import Conversion
     from converter.operations.convert import convert
+    from converter.operations.rename import rename
     from converter.operations.revert import Reversion, revert
     from converter.operations.verify import Verification, verify
 
@@ -50,6 +51,7 @@ _LATE = {
     "Reversion": "operations.revert",
     "Verification": "operations.verify",
     "convert": "operations.convert",
+    "rename": "operations.rename",
     "revert": "operations.revert",
     "verify": "operations.verify",
 }
@@ -69,6 +71,7 @@ __all__ = [
     "Verification",
     "WeightsError",
     "convert",
+    "rename",
     "revert",
     "verify",
 ]

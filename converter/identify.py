@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
+from converter.checkpoint import formats
+from converter.checkpoint.checkpoint import Checkpoint
+from converter.checkpoint.header import Contents
+from converter.checkpoint.metadata import NetworkUnknown
 from converter.darknet import evidence
 from converter.darknet.cfg import parse_cfg
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network, read_cfg, read_layers
-from converter.errors import CfgError, NetworkError, WeightsError
+from converter.errors import CfgError, CheckpointError, FamilyError, NetworkError, WeightsError
 from converter.files.source import Source, companion
-from converter.options import PathLike
+from converter.options import FamilyChoice, PathLike
 from converter.plan import SizeMismatch
+
+log = logging.getLogger("converter")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +85,60 @@ def identify(
         warning=choice.warning,
         doubt=choice.assumed,
     )
+
+
+def open_checkpoint(
+    path: PathLike,
+    cfg: PathLike | None = None,
+    dialect: DialectName | None = None,
+    family: FamilyChoice = "auto",
+) -> tuple[Checkpoint, str]:
+    """The checkpoint at ``path``, and how its network is known, in words.
+
+    Args:
+        path: a .safetensors, .pt or .pth file.
+        cfg: its network; default: what it says itself, else recognised by its tensors.
+        dialect: whose darknet ``cfg`` is for; default: the one that knows all of it.
+        family: the scheme of its tensors' names; "auto": what it says itself, or what they show.
+
+    Raises:
+        NetworkUnknown: it does not say which network it is of, none is given, and it is none that
+            is known.
+        CheckpointError, FamilyError, UsageError: those of ``Checkpoint.open``.
+        CfgError, NetworkError: ``cfg`` is no network.
+    """
+    contents = formats.read(path)
+    if contents.where:
+        log.info("tensors: %s", contents.where)
+    if cfg is not None:
+        network = evidence.read_as_known(cfg, dialect)
+        return Checkpoint.of(contents, network, family), os.fspath(cfg)
+    if "schema" not in contents.metadata:
+        return _recognise_tensors(contents, family)
+    stored = Checkpoint.of(contents, None, family)
+    return stored, f"the network that {stored.metadata.tool} wrote into it"
+
+
+def _recognise_tensors(contents: Contents, family: FamilyChoice) -> tuple[Checkpoint, str]:
+    """A checkpoint that has as many values as a known network, under names of some scheme."""
+    from converter.diagnosis.architectures import recognise  # late: only without a cfg
+
+    values = [
+        prod(entry.shape)
+        for name, entry in contents.entries.items()
+        if name.rpartition(".")[2] in ("weight", "bias", "running_mean", "running_var")
+    ]
+    for match in recognise(sum(values)):
+        with suppress(CheckpointError, FamilyError):
+            stored = Checkpoint.of(contents, match.network, family)
+            slots = stored.plan.slots
+            if all(contents.shapes[slot.tensor] == slot.shape for slot in slots):
+                return stored, (
+                    f"{match}, recognised by the names and the {sum(values):,} values of its"
+                    f" tensors; anchors and input size ({match.architecture.size}) are assumed to"
+                    " be as published"
+                )
+    raise NetworkUnknown(contents.path)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import os
 from typing import Literal
 
 PathLike = str | os.PathLike[str]
-FamilyChoice = str  # "auto", or a name in families.FAMILIES
+FamilyChoice = str  # "auto", or a name in families.FAMILIES: ours or another port's
 DialectChoice = Literal["auto", "pjreddie", "alexeyab", "hank-ai"]
 Dtype = Literal["float32", "float16", "bfloat16"]  # of a checkpoint's values
 BatchNormRule = Literal["torch", "pjreddie-cpu"]

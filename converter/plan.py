@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import prod
+from typing import TYPE_CHECKING
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.header import Header
@@ -18,6 +19,9 @@ from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 from converter.errors import WeightsError
 from converter.families.base import Naming
+
+if TYPE_CHECKING:
+    from converter.families.rules import Rule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +35,9 @@ class Slot:
         shape: its shape there.
         offset: its first byte in the .weights file.
         transposed: whether the file holds the transpose of the (shape[0], rest) matrix.
+        rule: how the tensor's values differ from the array's; None if they are the same. A slot
+            that has one is not transposed.
+        read: the slot of the same layer whose values the rule needs as well, if it needs any.
     """
 
     node: Node
@@ -39,6 +46,8 @@ class Slot:
     shape: tuple[int, ...]
     offset: int
     transposed: bool
+    rule: Rule | None = None
+    read: Slot | None = None
 
     @property
     def floats(self) -> int:
@@ -88,8 +97,13 @@ class Plan:
 
     @property
     def verbatim(self) -> bool:
-        """Whether all values go into the checkpoint, in the order of the file."""
-        return all(slot.tensor and not slot.transposed for slot in self.slots)
+        """Whether all values go into the checkpoint as they are, in the order of the file."""
+        return all(slot.tensor and not slot.transposed and not slot.rule for slot in self.slots)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the file follows from the checkpoint's values, whatever they are."""
+        return all(slot.tensor and (not slot.rule or slot.rule.exact) for slot in self.slots)
 
     @property
     def complete(self) -> bool:
@@ -175,7 +189,7 @@ def cutoff_at(slots: Sequence[Slot], size: int) -> int | None:
 
 
 def _lay_out(header: Header, network: Network, naming: Naming, dialect: DialectName) -> Plan:
-    slots: list[Slot] = []
+    slots: dict[tuple[int, str], Slot] = {}
     unfilled = dict(naming.unfilled)
     offset = header.size
     for node, array, tensor in named_arrays(network, naming, dialect):
@@ -195,16 +209,27 @@ def _lay_out(header: Header, network: Network, naming: Naming, dialect: DialectN
             offset=offset,
             transposed=transposed,
         )
-        slots.append(slot)
+        slots[node.index, array.suffix] = slot
         offset = slot.end
     return Plan(
         header=header,
         network=network,
         naming=naming,
         dialect=dialect,
-        slots=tuple(slots),
+        slots=_with_rules(slots, naming),
         unfilled=unfilled,
     )
+
+
+def _with_rules(slots: Mapping[tuple[int, str], Slot], naming: Naming) -> tuple[Slot, ...]:
+    if not naming.rules:
+        return tuple(slots.values())
+    ruled = []
+    for (index, suffix), slot in slots.items():
+        rule = naming.rules.get((index, suffix))
+        read = slots[index, rule.reads] if rule and rule.reads else None
+        ruled.append(replace(slot, rule=rule, read=read))
+    return tuple(ruled)
 
 
 def named_arrays(

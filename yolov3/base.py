@@ -12,16 +12,18 @@ from typing import ClassVar, Self, TypeVar
 import torch
 from torch import nn
 
+from converter.checkpoint import formats
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.checkpoint.header import is_counter
 from converter.checkpoint.metadata import Metadata
+from converter.checkpoint.torch_tensors import TorchTensors
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
 from converter.errors import CheckpointError, UsageError, some
 from converter.families import FAMILIES, native_naming
 from converter.options import BATCH_NORM_RULES, BatchNormRule
-from converter.plan import Plan
+from converter.plan import Plan, Slot
 from yolov3.blocks import set_batch_norm
 
 log = logging.getLogger("yolov3")
@@ -136,20 +138,42 @@ def native_plan(plan: Plan) -> Plan:
 
 def _read(stored: Checkpoint, plan: Plan) -> dict[str, torch.Tensor]:
     """The tensors of ``stored`` by the names of ``plan``; what is not in it keeps its name."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(stored.contents.path, framework="pt") as file:
-            found = {name: file.get_tensor(name) for name in stored.contents.names}
-    except SafetensorError as error:
-        raise CheckpointError(f"is not a safetensors file: {error}") from error
+    found = _read_torch(stored) if formats.is_torch(stored.contents.path) else _map(stored)
     if plan is not stored.plan:
         for theirs, ours in zip(stored.plan.slots, plan.slots, strict=True):
             tensor = found.pop(theirs.tensor, None)
             if tensor is not None:
                 same = tuple(tensor.shape) == theirs.shape
-                found[ours.tensor] = tensor.reshape(ours.shape) if same else tensor
+                found[ours.tensor] = _native(tensor, theirs, ours) if same else tensor
     return found
+
+
+def _map(stored: Checkpoint) -> dict[str, torch.Tensor]:
+    """Those of a safetensors file, which stays open."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(stored.contents.path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in stored.names}
+    except SafetensorError as error:
+        raise CheckpointError(f"is not a safetensors file: {error}") from error
+
+
+def _read_torch(stored: Checkpoint) -> dict[str, torch.Tensor]:
+    """Those of a PyTorch file, in memory."""
+    with TorchTensors(stored.contents.path, stored.dtype) as tensors:
+        found = {name: torch.from_numpy(tensors.array(name)) for name in stored.names}
+    if stored.dtype == "bfloat16":
+        found = {name: tensor.view(torch.bfloat16) for name, tensor in found.items()}
+    return found
+
+
+def _native(tensor: torch.Tensor, theirs: Slot, ours: Slot) -> torch.Tensor:
+    """A tensor of another scheme, with Darknet's values and in the shape of our model's."""
+    if theirs.rule:
+        rows = tensor.to(torch.float32).reshape(theirs.shape[0], -1).numpy()
+        tensor = torch.from_numpy(theirs.rule.back(rows)).to(tensor.dtype)
+    return tensor.reshape(ours.shape)
 
 
 def _check(

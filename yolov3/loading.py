@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 import torch
 
-from converter.checkpoint.checkpoint import Checkpoint
 from converter.darknet.dialects import DialectName
-from converter.darknet.evidence import read_as_known
-from converter.options import BatchNormRule, PathLike
+from converter.identify import open_checkpoint
+from converter.options import BatchNormRule, FamilyChoice, PathLike
 from yolov3.backbone import Darknet53
 from yolov3.base import native_plan
 from yolov3.darknet import DarknetModel
 from yolov3.model import YOLOv3
 from yolov3.saving import FILE_NAME
+
+log = logging.getLogger("yolov3")
 
 Model = YOLOv3 | Darknet53 | DarknetModel
 
@@ -33,13 +35,15 @@ def load(
     *,
     cfg: PathLike | None = None,
     dialect: DialectName | None = None,
+    family: FamilyChoice = "auto",
 ) -> Model:
     """The model of a checkpoint, in eval mode, with every tensor accounted for.
 
     The file is mapped into memory, not copied; changing the model does not change the file.
 
     Args:
-        path: a .safetensors file that ``convert`` wrote, or a folder that ``save_pretrained`` did.
+        path: a .safetensors file that ``convert`` wrote, or a folder that ``save_pretrained`` did;
+            or a checkpoint of another port, .pt and .pth as well. Nothing in it is executed.
         bn: batch norm as PyTorch and AlexeyAB's darknet compute it ("torch"), or as pjreddie's
             does on the CPU.
         device: where to put the model.
@@ -49,6 +53,7 @@ def load(
         cfg: the network, for a file that does not say which it is, as safetensors' own
             ``save_file`` leaves it behind. The names of its tensors tell its family.
         dialect: whose darknet such a file is for; default: the one that knows all of the cfg.
+        family: whose tensor names such a file has; "auto": what they and the shapes show.
 
     Returns:
         A ``YOLOv3``, a ``Darknet53`` for a backbone file, or for family generic a
@@ -59,6 +64,8 @@ def load(
         CfgError, NetworkError: ``cfg`` is not one of Darknet.
     """
     file = Path(path, FILE_NAME) if os.path.isdir(path) else path
-    stored = Checkpoint.open(file, None if cfg is None else read_as_known(cfg, dialect))
+    stored, how = open_checkpoint(file, cfg, dialect, family)
+    if cfg is None and stored.claims is None:
+        log.info("network: %s", how)
     model_class = _CLASSES[native_plan(stored.plan).naming.model]
     return model_class.from_checkpoint(stored, bn, device, dtype, strict)

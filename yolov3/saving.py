@@ -41,7 +41,7 @@ def plan_of(model: FromDarknet) -> Plan:
     """
     meta = model.metadata
     if meta is None and hasattr(model, "network"):
-        return plan_for(model.state_dict().keys(), model.network, model.dialect)
+        return plan_for(_shapes(model.state_dict()), model.network, model.dialect)
     if meta is None:
         raise CheckpointError(
             "this model comes from no checkpoint, so its cfg and header are not known",
@@ -99,7 +99,7 @@ def save(
     tensors = model.state_dict() if isinstance(model, nn.Module) else model
     if cfg is not None:
         network = read_as_known(cfg, dialect)
-        plan = plan_for(tensors.keys(), network, network.dialect or DEFAULT)
+        plan = plan_for(_shapes(tensors), network, network.dialect or DEFAULT)
         prefix = plan.naming.prefix
         tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
         plan = plan.renamed(replace(plan.naming, prefix=""))
@@ -122,6 +122,10 @@ def save(
     else:
         header: list[bytes | memoryview] = [plan.header.encode()]
         _write(target, plan.size, chain(header, _in_file_order(tensors, plan)), beside)
+
+
+def _shapes(tensors: Tensors) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
@@ -247,8 +251,10 @@ def _sha256(tensors: Tensors, plan: Plan) -> str:
 
 def _in_file_order(tensors: Tensors, plan: Plan) -> Iterator[memoryview]:
     for slot, tensor in _values(tensors, plan):
-        stored = tensor.reshape(slot.shape[0], -1).T.contiguous() if slot.transposed else tensor
-        yield stored.numpy().data
+        rows = tensor.reshape(slot.shape[0], -1)
+        if slot.rule:
+            rows = torch.from_numpy(slot.rule.back(rows.numpy()))
+        yield (rows.T.contiguous() if slot.transposed else rows).numpy().data
 
 
 def _values(tensors: Tensors, plan: Plan) -> Iterator[tuple[Slot, torch.Tensor]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Self
 
+from converter.checkpoint import formats
 from converter.checkpoint.dtypes import CODES, DTYPES
-from converter.checkpoint.header import Contents, is_counter, read_contents
+from converter.checkpoint.header import Contents, is_counter
 from converter.checkpoint.metadata import Metadata, NetworkUnknown, false_claim
 from converter.checkpoint.reader import Tensors
 from converter.darknet.dialects import DEFAULT, DialectName
@@ -21,11 +23,13 @@ from converter.errors import (
     DarknetError,
     FamilyError,
     NetworkError,
+    UsageError,
     WeightsError,
     some,
 )
 from converter.families import FAMILIES, name_layers
-from converter.options import Dtype, PathLike
+from converter.families.base import Naming
+from converter.options import Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 
 # What DataParallel, torch.compile and training loops put before the names of a model's tensors.
@@ -34,7 +38,7 @@ SHELLS = ("module.", "_orig_mod.", "model.")
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A safetensors file whose network is known.
+    """A safetensors file, or one of PyTorch's, whose network is known.
 
     Attributes:
         contents: what its header says.
@@ -49,29 +53,41 @@ class Checkpoint:
     claims: Metadata | None
 
     @classmethod
-    def open(cls, path: PathLike, network: Network | None = None) -> Self:
+    def open(
+        cls, path: PathLike, network: Network | None = None, family: FamilyChoice = "auto"
+    ) -> Self:
         """The checkpoint at ``path``.
 
         Args:
-            path: a safetensors file.
+            path: a .safetensors, .pt or .pth file.
             network: what its tensors are of, as an engine reads it; default: what it says itself.
+            family: the scheme of its tensors' names; "auto": what it says itself, or what they
+                show.
 
         Raises:
             NetworkUnknown: it does not say which network it is of, and none is given.
-            CheckpointError: it is no safetensors file, or what it says of itself is not true, or
+            CheckpointError: it is no such file, or what it says of itself is not true, or
                 its tensors are of no scheme.
             FamilyError: ``network`` is not of the scheme that it says it has.
+            UsageError: it says that it has another scheme than ``family``.
         """
-        return cls.of(read_contents(path), network)
+        return cls.of(formats.read(path), network, family)
 
     @classmethod
-    def of(cls, contents: Contents, network: Network | None = None) -> Self:
+    def of(
+        cls, contents: Contents, network: Network | None = None, family: FamilyChoice = "auto"
+    ) -> Self:
         """The same of a file whose header was read."""
         try:
             if network is not None and "schema" not in contents.metadata:
-                plan = plan_for(contents.names, network, network.dialect or DEFAULT)
-                return cls(contents=contents, plan=plan, dtype=_dtype(contents), claims=None)
+                plan = plan_for(contents.shapes, network, network.dialect or DEFAULT, family)
+                dtype = _dtype(contents, plan)
+                return cls(contents=contents, plan=plan, dtype=dtype, claims=None)
             claims = Metadata.decode(contents.metadata)
+            if family not in ("auto", claims.family):
+                raise UsageError(
+                    f"--family {family} contradicts the checkpoint, which is {claims.family}"
+                )
             _require_dtype(claims, contents)
             if network is None:
                 plan = _plan_by_itself(claims)
@@ -100,63 +116,84 @@ class Checkpoint:
             raise NetworkUnknown(self.contents.path)
         return self.claims
 
+    @property
+    def names(self) -> set[str]:
+        """Its tensors, but for those that Darknet knows nothing like."""
+        return {name for name in self.contents.names if not self.plan.naming.is_extra(name)}
+
     def tensors(self) -> Tensors:
         """Its values."""
-        return Tensors(self.contents.path, self.dtype, self.contents)
+        return formats.open_tensors(self.contents.path, self.dtype, self.contents)
 
 
-def plan_for(names: Collection[str], network: Network, dialect: DialectName) -> Plan:
-    """The plan of the .weights file that tensors with these ``names`` make: they tell the family.
+def plan_for(
+    shapes: Mapping[str, tuple[int, ...]],
+    network: Network,
+    dialect: DialectName,
+    family: FamilyChoice = "auto",
+) -> Plan:
+    """The plan of the .weights file that tensors of these names and shapes make.
 
-    Where they fit no scheme as they stand, they may all begin with what a shell around the model
-    puts before its names; ``plan.naming.prefix`` is that.
+    Their names tell the family and, if they fit several, their shapes do. They may all begin with
+    what shells around the model put before its names; ``plan.naming.prefix`` is that.
 
     Raises:
-        CheckpointError: they are no network of any family.
+        CheckpointError: they are no network of any family, or may be of several.
+        FamilyError: ``family`` has no place for ``network``.
     """
-    held = {name for name in names if not is_counter(name)}
+    held = {name for name in shapes if not is_counter(name)}
+    namings = list(_namings(network, family))
     plans = [
-        plan
-        for prefix in dict.fromkeys(("", _prefix(held)))
-        for plan in _plans(prefix, network, dialect)
+        _plan_of_names(replace(naming, prefix=prefix), network, dialect)
+        for prefix in _prefixes(held)
+        for naming in namings
     ]
-    for plan in plans:
-        if all(slot.tensor in held for slot in plan.slots):
-            require_no_surplus(held, plan)
-            return plan
+    fits = [plan for plan in plans if all(slot.tensor in held for slot in plan.slots)]
+    if len(fits) > 1:
+        fits = [p for p in fits if all(shapes[s.tensor] == s.shape for s in p.slots)] or fits
+    if len(fits) > 1:
+        families = " or ".join(plan.naming.family for plan in fits)
+        raise CheckpointError(
+            f"may be {families} by the names of its tensors", remedy="say which with --family"
+        )
+    for plan in fits:
+        require_no_surplus(held, plan)
+        return plan
     # The scheme that fits best; of several, the first.
     plan = max(plans, key=lambda plan: sum(slot.tensor in held for slot in plan.slots))
     known = [slot.tensor for slot in plan.slots]
     missing = [name for name in known if name not in held]
     problem = f"lacks {len(missing)} tensors of family {plan.naming.family}: {some(missing)}"
-    if surplus := sorted(held.difference(known)):
+    surplus = sorted(n for n in held.difference(known) if not plan.naming.is_extra(n))
+    if surplus:
         problem += f"; without a place in it are {len(surplus)}: {some(surplus)}"
     raise CheckpointError(problem, remedy="rename its tensors as `convert --dry-run` prints them")
 
 
-def _plans(prefix: str, network: Network, dialect: DialectName) -> Iterator[Plan]:
-    """One for each family that has a place for ``network``, its names after ``prefix``."""
+def _plan_of_names(naming: Naming, network: Network, dialect: DialectName) -> Plan:
     header = Header.written_by(dialect)
-    for family in FAMILIES.values():
-        if family.one_way:
-            continue
-        try:
-            naming = replace(family.name_layers(network), prefix=prefix)
-        except FamilyError:
-            continue
-        yield make_plan(header=header, size=None, network=network, naming=naming, dialect=dialect)
+    return make_plan(header=header, size=None, network=network, naming=naming, dialect=dialect)
 
 
-def _prefix(names: Collection[str]) -> str:
-    """What shells put before all of ``names``, one in another perhaps."""
-    prefix = ""
-    while names:
-        shells = (prefix + shell for shell in SHELLS)
-        deeper = next((p for p in shells if all(name.startswith(p) for name in names)), None)
-        if deeper is None:
-            break
-        prefix = deeper
-    return prefix
+def _namings(network: Network, family: FamilyChoice) -> Iterator[Naming]:
+    """Of each family that has a place for ``network``, or of that one."""
+    if family != "auto":
+        require_way_back(family)
+        yield name_layers(network, family)
+        return
+    for known in FAMILIES.values():
+        if not known.one_way:
+            with suppress(FamilyError):
+                yield known.name_layers(network)
+
+
+def _prefixes(names: Collection[str]) -> Iterator[str]:
+    """Nothing, and what shells put before all of ``names``: one, and one in another."""
+    prefix: str | None = ""
+    while prefix is not None:
+        yield prefix
+        shells = [prefix + shell for shell in SHELLS if names]
+        prefix = next((p for p in shells if all(name.startswith(p) for name in names)), None)
 
 
 def require_no_surplus(names: Collection[str], plan: Plan) -> None:
@@ -166,7 +203,11 @@ def require_no_surplus(names: Collection[str], plan: Plan) -> None:
         CheckpointError: naming the first of them.
     """
     known = {slot.tensor for slot in plan.slots}
-    surplus = sorted(name for name in names if name not in known and not is_counter(name))
+    surplus = sorted(
+        name
+        for name in names
+        if name not in known and not is_counter(name) and not plan.naming.is_extra(name)
+    )
     if surplus:
         raise CheckpointError(
             f"has {len(surplus)} tensors that its network lacks: {some(surplus)}",
@@ -286,9 +327,10 @@ def _require_cutoff(claims: Metadata, plan: Plan, names: Collection[str]) -> Non
         raise false_claim("cutoff", what)
 
 
-def _dtype(contents: Contents) -> Dtype:
+def _dtype(contents: Contents, plan: Plan) -> Dtype:
     """The type of tensors that do not say it themselves."""
-    codes = {contents.entries[name].dtype for name in contents.names}
+    held = contents.names.intersection(slot.tensor for slot in plan.slots)
+    codes = {contents.entries[name].dtype for name in held}
     found = next((dtype for dtype in DTYPES if codes == {CODES[dtype]}), None)
     if found is None:
         raise CheckpointError(f"holds {_listed(codes)}, Darknet knows float32 only")

@@ -92,17 +92,24 @@ class Contents:
         start: the byte at which the values begin.
         entries: tensor name -> what it is.
         metadata: key -> value; empty if there is none.
+        where: where in the file the tensors are, in words; "" if there is no choice.
     """
 
     path: Path
     start: int
     entries: Mapping[str, Entry]
     metadata: Mapping[str, str]
+    where: str = ""
 
     @property
     def names(self) -> set[str]:
         """The tensors, but for those that Darknet does not know."""
         return {name for name in self.entries if not is_counter(name)}
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the tensors."""
+        return {name: entry.shape for name, entry in self.entries.items()}
 
 
 def is_counter(name: str) -> bool:

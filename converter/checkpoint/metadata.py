@@ -113,7 +113,7 @@ class Metadata:
             complete=plan.complete,
             cutoff=plan.cutoff,
             dtype=dtype,
-            lossless=dtype == "float32" and not plan.left_out,
+            lossless=dtype == "float32" and plan.exact,
             schema=SCHEMA if _reads_so(plan.network, plan.dialect) else UNION,
         )
 

@@ -10,6 +10,7 @@ import mmap
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import IO, TYPE_CHECKING
 
 from converter.checkpoint.dtypes import narrow, widen
@@ -58,15 +59,15 @@ def write(
     ``reached`` is called with the byte up to which those that lie as in the source are written.
     """
     descriptor = target.fileno()
-    verbatim, transposed = _targets(plan, start)
+    verbatim, changed = _targets(plan, start)
     for view, offset in _chunks(source, CHUNK):
         for begin, end, shift in verbatim:
             low, high = max(begin, offset), min(end, offset + len(view))
             if low < high:
                 _write_at(descriptor, view[low - offset : high - offset], low + shift)
                 reached(high + shift)
-    for slot, position in transposed:
-        for rows in _stored_rows(source, slot):
+    for slot, position in changed:
+        for _, rows in rows_of(source, slot):
             position += _write_at(descriptor, rows.data.cast("B"), position)
 
 
@@ -80,7 +81,7 @@ def write_rounded(source: Source, plan: Plan, target: IO[bytes], start: int, dty
 
     position, error = start, 0.0
     for slot in plan.tensors:
-        for rows in _stored_rows(source, slot):
+        for _, rows in rows_of(source, slot):
             try:
                 bits = narrow(rows, dtype)
             except OutputError as overflow:
@@ -114,8 +115,8 @@ def restore(tensors: Tensors, plan: Plan, target: IO[bytes]) -> str:
     target.write(header)
     for slot in plan.slots:
         tensors.require(slot)
-        for bits in tensors.in_file_order(slot):
-            data = widen(bits, tensors.dtype).data.cast("B")
+        for values in tensors.in_file_order(slot):
+            data = values.data.cast("B")
             digest.update(data)
             target.write(data)
     return digest.hexdigest()
@@ -125,36 +126,55 @@ Observer = Callable[[Slot, "NDArray[np.float32]"], None]
 
 
 def compare(
-    source: Source, plan: Plan, tensors: Tensors, observe: Observer | None = None
+    source: Source,
+    plan: Plan,
+    tensors: Tensors,
+    observe: Observer | None = None,
+    *,
+    restored: bool = False,
 ) -> Comparison:
     """Compare ``tensors``, bit by bit, with ``source``.
 
-    ``observe`` is shown the values of ``source`` as they go by.
+    Args:
+        source: the .weights file.
+        plan: what is where in it.
+        tensors: the checkpoint's.
+        observe: is shown the values of ``source`` as they go by.
+        restored: whether the file was made from the checkpoint. Where a rule changes values, its
+            way back is then what must give the other's bits.
     """
     present = tensors.names
     rows = tuple(
-        (slot, slot.tensor in present and _equal(source, slot, tensors, observe))
+        (slot, slot.tensor in present and _equal(source, slot, tensors, observe, restored))
         for slot in plan.tensors
     )
     names = [slot.tensor for slot, _ in rows]
     return Comparison(
         rows=rows,
         missing=tuple(name for name in names if name not in present),
-        unexpected=tuple(sorted(present.difference(names))),
+        unexpected=tuple(
+            sorted(n for n in present.difference(names) if not plan.naming.is_extra(n))
+        ),
     )
 
 
-def _equal(source: Source, slot: Slot, tensors: Tensors, observe: Observer | None) -> bool:
+def _equal(
+    source: Source, slot: Slot, tensors: Tensors, observe: Observer | None, restored: bool
+) -> bool:
     import numpy as np
 
     if not tensors.fits(slot):
         return False
     rows, row = tensors.rows(slot), 0
-    for values in _stored_rows(source, slot):
+    for array, values in rows_of(source, slot):
         if observe:
-            observe(slot, values)
+            observe(slot, array)
+        bits, wanted = rows(row, len(values)), narrow(values, tensors.dtype)
+        if restored and slot.rule:
+            bits = slot.rule.back(widen(bits, tensors.dtype)).view("<u4")
+            wanted = array.view("<u4")
         # As integers: NaN equals NaN, and 0 does not equal -0.
-        if not np.array_equal(rows(row, len(values)), narrow(values, tensors.dtype)):
+        if not np.array_equal(bits, wanted):
             return False
         row += len(values)
     return row == slot.shape[0]
@@ -171,20 +191,20 @@ def _chunks(source: Source, size: int) -> Iterator[tuple[memoryview, int]]:
 
 
 def _targets(plan: Plan, start: int) -> tuple[list[tuple[int, int, int]], list[tuple[Slot, int]]]:
-    """Where tensors go: runs (first byte, end, shift) to copy as they are; slots to transpose."""
+    """Where tensors go: runs (first byte, end, shift) to copy as they are; slots to change."""
     runs: list[tuple[int, int, int]] = []
-    transposed = []
+    changed = []
     position = start
     for slot in plan.tensors:
         shift = position - slot.offset
-        if slot.transposed:
-            transposed.append((slot, position))
+        if slot.transposed or slot.rule:
+            changed.append((slot, position))
         elif runs and runs[-1][1:] == (slot.offset, shift):
             runs[-1] = (runs[-1][0], slot.end, shift)
         else:
             runs.append((slot.offset, slot.end, shift))
         position += slot.end - slot.offset
-    return runs, transposed
+    return runs, changed
 
 
 def _write_at(descriptor: int, data: memoryview, position: int) -> int:
@@ -194,9 +214,17 @@ def _write_at(descriptor: int, data: memoryview, position: int) -> int:
     return done
 
 
-def _stored_rows(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]]:
-    """A slot's values in the tensor's order, as blocks of rows: (rows, values a row)."""
-    return _transposed_rows(source, slot) if slot.transposed else _rows(source, slot)
+def rows_of(
+    source: Source, slot: Slot
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """A slot's values in the tensor's order, as blocks of (rows, values a row).
+
+    Each as the .weights file has it, and as the tensor does.
+    """
+    blocks = _transposed_rows(source, slot) if slot.transposed else _rows(source, slot)
+    others = _rows(source, slot.read) if slot.read else repeat(None)
+    for values, other in zip(blocks, others, strict=False):
+        yield values, slot.rule.into(values, other) if slot.rule else values
 
 
 def _rows(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]]:

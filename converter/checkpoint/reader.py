@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from converter.checkpoint.dtypes import CODES, WIDTHS
+from converter.checkpoint.dtypes import CODES, WIDTHS, widen
 from converter.checkpoint.header import Contents, is_counter, read_contents
 from converter.errors import CheckpointError
 from converter.options import Dtype
@@ -88,8 +88,13 @@ class Tensors:
         tensor, width = self._file.get_slice(slot.tensor), slot.floats // slot.shape[0]
         return lambda first, count: self._bits(tensor[first : first + count], (count, width))
 
-    def in_file_order(self, slot: Slot) -> Iterator[Bits]:
-        """The values in the order of the .weights file, in blocks."""
+    def in_file_order(self, slot: Slot) -> Iterator[NDArray[np.float32]]:
+        """The values that the .weights file has, in its order, in blocks of rows."""
+        for bits in self._bits_in_file_order(slot):
+            values = widen(bits, self.dtype)
+            yield slot.rule.back(values) if slot.rule else values
+
+    def _bits_in_file_order(self, slot: Slot) -> Iterator[Bits]:
         import numpy as np
 
         count, width = slot.shape[0], slot.floats // slot.shape[0]

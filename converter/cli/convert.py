@@ -14,10 +14,16 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from converter.checkpoint.dtypes import DTYPES
 from converter.cli.output import StatusLine, print_error, print_json, print_plan
-from converter.cli.parser import CommandParser, add_cfg_out, positive_int, require_both
+from converter.cli.parser import (
+    CommandParser,
+    add_cfg_out,
+    add_family_option,
+    positive_int,
+    require_both,
+)
 from converter.errors import DarknetError, OutputError, UsageError, printable
-from converter.families import FAMILIES
 from converter.files import remote
+from converter.files.source import TORCH_SUFFIXES
 from converter.operations.convert import convert, default_output
 from converter.operations.sources import find_sources
 from converter.options import DialectChoice, PathLike
@@ -25,6 +31,9 @@ from converter.options import DialectChoice, PathLike
 if TYPE_CHECKING:
     from converter.operations.batch import Result
     from converter.operations.conversion import Conversion
+
+
+CHECKPOINTS = (".safetensors", *TORCH_SUFFIXES)
 
 
 def make_parser(program: str) -> CommandParser:
@@ -37,6 +46,8 @@ def make_parser(program: str) -> CommandParser:
             "yolov4.weights --cfg yolov4.cfg -o v4.safetensors",
             "darknet53.conv.74 --dry-run",
             "yolov3.safetensors -o back.weights",
+            "yolov3.weights --family mmdet -o mmdet.pth",
+            "trained.pt --cfg yolov3.cfg -o trained.weights",
             "weights/ 'more/*.weights' -o converted",
         ),
     )
@@ -44,7 +55,8 @@ def make_parser(program: str) -> CommandParser:
         "sources",
         metavar="SOURCE",
         nargs="+",
-        help=".weights or .backup files, folders, patterns, URLs; one .safetensors to go back",
+        help=".weights or .backup files, folders, patterns, URLs; one .safetensors, .pt or .pth to"
+        " go back",
     )
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="file to write, or folder (default: beside SOURCE)"
@@ -56,11 +68,10 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument("--cfg", metavar="FILE", help="the network (default: beside SOURCE)")
     parser.add_argument("--names", metavar="FILE", help="class names (default: beside SOURCE)")
     parser.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
-    parser.add_argument(
-        "--family",
-        choices=("auto", *FAMILIES),
-        default="auto",
-        help="tensor names: of the modular YOLOv3, of the article's own wiring, or layers.N",
+    add_family_option(
+        parser,
+        "tensor names: of the modular YOLOv3, of the article's own wiring, layers.N, or those of"
+        " another port",
     )
     parser.add_argument(
         "--dialect",
@@ -97,8 +108,9 @@ def run(arguments: argparse.Namespace) -> int:
     sources = find_sources(arguments.sources)
     if len(sources) > 1 or sources != arguments.sources:
         return _convert_many(sources, arguments)
-    if sources[0].endswith(".safetensors"):
-        return _revert(sources[0], arguments)
+    if sources[0].endswith(CHECKPOINTS):
+        again = (arguments.output or "").endswith(CHECKPOINTS)
+        return (_rename if again else _revert)(sources[0], arguments)
     output = arguments.output
     if output is not None and os.path.isdir(output):
         output = Path(output) / default_output(sources[0]).name
@@ -177,7 +189,7 @@ def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
 
     if arguments.report:
         raise UsageError("--report is for one file at a time")
-    if arguments.cfg_out or any(source.endswith(".safetensors") for source in sources):
+    if arguments.cfg_out or any(source.endswith(CHECKPOINTS) for source in sources):
         raise UsageError("the way back is for one checkpoint at a time")
     if arguments.output is not None and not remote.is_url(arguments.output):
         _make_folder(Path(arguments.output))
@@ -216,10 +228,29 @@ def _make_folder(path: Path) -> None:
         raise OutputError(f"cannot be made a folder: {error.strerror}", path=path) from error
 
 
+def _rename(source: str, arguments: argparse.Namespace) -> int:
+    for option, given in {"--partial": arguments.partial, "--report": arguments.report,
+                          "--cfg-out": arguments.cfg_out}.items():  # fmt: skip
+        if given:
+            raise UsageError(f"{option} is not for checkpoints", remedy=f"leave {option} out")
+    from converter.operations.rename import rename
+
+    options = _options(arguments)
+    del options["partial"], options["max_download"]
+    result = rename(source, arguments.output, **options)
+    if arguments.json:
+        print_json(result.as_dict())
+        return 0
+    if arguments.dry_run:
+        print_plan(result.plan.slots)
+    print(printable(_summary(result.as_dict())))
+    return 0
+
+
 def _revert(source: str, arguments: argparse.Namespace) -> int:
-    one_way = {"--family": arguments.family != "auto", "--partial": arguments.partial,
-               "--names": arguments.names, "--dtype": arguments.dtype != "float32",
-               "--strict": arguments.strict, "--report": arguments.report}  # fmt: skip
+    one_way = {"--partial": arguments.partial, "--names": arguments.names,
+               "--dtype": arguments.dtype != "float32", "--strict": arguments.strict,
+               "--report": arguments.report}  # fmt: skip
     for option, given in one_way.items():
         if given:
             raise UsageError(f"{option} is not for the way back", remedy=f"leave {option} out")
@@ -230,6 +261,7 @@ def _revert(source: str, arguments: argparse.Namespace) -> int:
         arguments.output,
         cfg=arguments.cfg,
         dialect=arguments.dialect,
+        family=arguments.family,
         cfg_out=arguments.cfg_out,
         engine=arguments.engine,
         verify=not arguments.no_verify,

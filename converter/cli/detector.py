@@ -25,7 +25,7 @@ log = logging.getLogger("yolov3")
 
 def add_model_options(parser: CommandParser, *, threshold: float) -> None:
     """Add the checkpoint and how to run it; ``threshold``: the default one."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="converted .safetensors file")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors, .pt or .pth file")
     parser.add_argument(
         "--threshold", type=float, default=threshold, help=f"least score (default {threshold})"
     )
@@ -71,6 +71,7 @@ def make_detector(arguments: argparse.Namespace) -> Detector:
         usable_device(arguments.device),
         cfg=arguments.cfg,
         dialect=arguments.dialect,
+        family=arguments.family,
     )
     if arguments.names is not None:
         model.names = read_names(

@@ -28,7 +28,9 @@ def make_parser(program: str) -> CommandParser:
         ),
     )
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help=".safetensors file, or folder of save_pretrained"
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help=".safetensors, .pt or .pth file, or folder of save_pretrained",
     )
     add_network_options(parser)
     parser.add_argument("-o", "--output", metavar="OUT", help="file to write")
@@ -58,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output or _default(checkpoint, EXPORT_SUFFIXES[arguments.format])
     require_other(output, checkpoint, checkpoint / FILE_NAME, arguments.cfg)
     result = export(
-        load(checkpoint, cfg=arguments.cfg, dialect=arguments.dialect),
+        load(checkpoint, cfg=arguments.cfg, dialect=arguments.dialect, family=arguments.family),
         output,
         format=arguments.format,
         boxes=arguments.boxes,

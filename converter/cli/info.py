@@ -10,7 +10,7 @@ from typing import get_args
 
 from converter.cli import engine_cfg
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser, add_cfg_out, require_both
+from converter.cli.parser import CommandParser, add_cfg_out, add_family_option, require_both
 from converter.darknet.dialects import DIALECTS
 from converter.darknet.evidence import by_cfg
 from converter.darknet.network import read_cfg
@@ -27,7 +27,7 @@ def make_parser(program: str) -> CommandParser:
     """The parser of ``info``, called by the name ``program``."""
     parser = CommandParser(
         program,
-        "Show what a .cfg, .weights or .safetensors file is, layer by layer.",
+        "Show what a .cfg, .weights, .safetensors, .pt or .pth file is, layer by layer.",
         (
             "yolov3.cfg",
             "yolov3.weights",
@@ -36,13 +36,16 @@ def make_parser(program: str) -> CommandParser:
             "yolov4.cfg --cfg-out new.cfg --for hank-ai",
         ),
     )
-    parser.add_argument("file", metavar="FILE", help=".cfg, .weights or .safetensors file")
     parser.add_argument(
-        "--cfg", metavar="FILE", help="the network of .weights (default: beside it)"
+        "file", metavar="FILE", help=".cfg, .weights, .safetensors, .pt or .pth file"
+    )
+    parser.add_argument(
+        "--cfg", metavar="FILE", help="the network, if the file does not say (default: beside it)"
     )
     parser.add_argument(
         "--dialect", choices=tuple(DIALECTS), help="whose darknet it is for (default: detected)"
     )
+    add_family_option(parser, "whose tensor names a checkpoint has, if it does not say")
     parser.add_argument(
         "--engines", action="store_true",
         help="of a .cfg: which engines run it, and whether as the same network",
@@ -62,7 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
         return _compare(arguments)
     if arguments.cfg_out:
         return _rewrite(arguments)
-    info = describe(arguments.file, cfg=arguments.cfg, dialect=arguments.dialect)
+    info = describe(
+        arguments.file, cfg=arguments.cfg, dialect=arguments.dialect, family=arguments.family
+    )
     if arguments.json:
         print_json(info.as_dict())
         return 0
@@ -144,9 +149,12 @@ def _lines(info: Info, *, verbose: bool) -> Iterator[str]:
 
 
 def _facts(info: Info, *, verbose: bool) -> Iterator[str]:
-    yield f"{info.path}: .{info.kind}, {info.size:,} bytes"
+    kind = "PyTorch" if info.kind == "torch" else f".{info.kind}"
+    yield f"{info.path}: {kind}, {info.size:,} bytes"
     if info.how:
         yield f"network: {info.how}"
+    if info.where:
+        yield f"tensors: {info.where}"
     if info.family:
         yield f"read as: {info.family}, {info.dialect}"
     header = info.header

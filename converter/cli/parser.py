@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from converter.darknet.dialects import DIALECTS
 from converter.errors import UsageError
+from converter.families import FAMILIES
 from converter.version import TOOL
 
 
@@ -49,6 +50,12 @@ def add_network_options(parser: CommandParser) -> None:
         choices=tuple(DIALECTS),
         help="whose darknet such a checkpoint is for (default: the one that knows all of the cfg)",
     )
+    add_family_option(parser, "whose tensor names such a checkpoint has (default: what they show)")
+
+
+def add_family_option(parser: CommandParser, what: str) -> None:
+    """Add the choice of a scheme of tensor names; ``what`` says what for."""
+    parser.add_argument("--family", choices=("auto", *FAMILIES), default="auto", help=what)
 
 
 def add_cfg_out(parser: CommandParser, cfg_out: str) -> None:

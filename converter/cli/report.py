@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from converter.checkpoint.checkpoint import Checkpoint
+from converter.checkpoint.metadata import Metadata
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser
-from converter.darknet.evidence import read_as_known
+from converter.cli.parser import CommandParser, add_family_option
 from converter.errors import UsageError, printable
+from converter.identify import open_checkpoint
 from converter.operations.convert import convert
 from converter.report import check_target, write_report
 from converter.report.summary import verdict
@@ -31,6 +31,7 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "-o", "--output", metavar="OUT", help=".html, .md or .json (default: SOURCE as .html)"
     )
+    add_family_option(parser, "whose tensor names a checkpoint has, if it does not say")
     parser.add_argument("--force", action="store_true", help="replace an existing output")
     return parser
 
@@ -43,9 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output) if arguments.output else source.with_suffix(".html")
     check_target(output, source, arguments.cfg)
     if is_checkpoint(source):
-        network = read_as_known(arguments.cfg) if arguments.cfg else None
-        stored = Checkpoint.open(source, network)
-        plan, meta, verified = stored.plan, stored.metadata, restores(stored)
+        stored, _ = open_checkpoint(source, arguments.cfg, family=arguments.family)
+        plan, meta, verified = stored.plan, stored.claims, None
+        if meta is None:  # what it would say
+            meta = Metadata.of(plan, tool="", sha256="", names=None, dtype=stored.dtype)
+        else:
+            verified = restores(stored)
     else:
         result = convert(source, cfg=arguments.cfg, dry_run=True)
         plan, meta, verified = result.plan, result.metadata, None

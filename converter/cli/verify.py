@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json, print_plan
-from converter.cli.parser import CommandParser
+from converter.cli.parser import CommandParser, add_family_option
 from converter.darknet.dialects import DIALECTS
 from converter.errors import UsageError, printable
 from converter.operations.verify import Verification, verify
@@ -27,10 +27,11 @@ def make_parser(program: str) -> CommandParser:
         ),
     )
     parser.add_argument("weights", metavar="WEIGHTS", help=".weights file")
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors file")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors, .pt or .pth file")
     parser.add_argument("--cfg", metavar="FILE", help="the network that it should be")
     parser.add_argument("--names", metavar="FILE", help="the class names that it should have")
     parser.add_argument("--dialect", choices=tuple(DIALECTS), help="whose darknet it should be of")
+    add_family_option(parser, "whose tensor names it has, if it does not say (default: shown)")
     parser.add_argument(
         "--against",
         choices=ENGINES,
@@ -60,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         cfg=arguments.cfg,
         names=arguments.names,
         dialect=arguments.dialect,
+        family=arguments.family,
     )
     parity = _against(arguments) if arguments.against else None
     if arguments.report:
@@ -127,8 +129,12 @@ def _print_verification(result: Verification) -> None:
         if claim.text:
             mark = "not compared" if claim.ok is None else "NOT TRUE"
             print(printable(f"{claim.name}: {mark}: {claim.text}"))
+    for change in filter(lambda change: change.changed, result.changes):
+        print(f"by rule: {change}")
     same = sum(equal for _, equal in result.comparison.rows)
     verdict = "equal" if result.ok else "DIFFERENT"
     dtype = result.metadata.dtype
     how = "bit for bit the same" if dtype == "float32" else f"the same in {dtype}"
+    if result.changes:
+        how += ", but for what the rules change"
     print(f"{verdict}: {same} of {len(result.comparison.rows)} tensors are {how}")

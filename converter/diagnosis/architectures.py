@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from converter.darknet.layers import Layer
-from converter.darknet.layers.convolutional import Convolutional
-from converter.darknet.layers.pooling import Maxpool
-from converter.darknet.layers.routing import Route, Upsample
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network, build_network, render_cfg
 from converter.darknet.nodes import Net
+from converter.families.structures import tiny
 from converter.families.template import Spec, template
 
 # More classes than any published detector has (YOLO9000: 9,418). The bound keeps one architecture's
@@ -125,26 +123,7 @@ def _with_anchors(layer: Layer, anchors: tuple[int, ...]) -> Layer:
 
 
 def _tiny(classes: int) -> list[Layer]:
-    """YOLOv3-tiny: seven 3x3 convs with pools between, then heads at strides 32 and 16."""
-
-    def conv(filters: int, size: int) -> Layer:
-        return Convolutional(
-            filters=filters, size=size, pad=1, batch_normalize=1, activation="leaky"
-        )
-
-    def head(mask: tuple[int, int, int]) -> list[Layer]:
-        return [
-            Convolutional(filters=3 * (5 + classes), pad=1, activation="linear"),
-            Yolo(classes=classes, num=6, mask=mask, anchors=tuple(map(float, _ANCHORS_TINY))),
-        ]
-
-    layers = [conv(16, 3)]
-    for filters in (32, 64, 128, 256, 512):
-        layers += [Maxpool(size=2, stride=2), conv(filters, 3)]
-    layers += [Maxpool(size=2, stride=1), conv(1024, 3), conv(256, 1), conv(512, 3)]
-    layers += head((3, 4, 5))
-    layers += [Route(layers=(-4,)), conv(128, 1), Upsample(), Route(layers=(-1, 8)), conv(256, 3)]
-    return layers + head((0, 1, 2))
+    return [_with_anchors(layer, _ANCHORS_TINY) for layer in tiny(16, classes)]
 
 
 # The counts are those of the published files, (bytes - 20) / 4, less ``slope`` times their classes;

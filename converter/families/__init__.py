@@ -1,6 +1,6 @@
 """Naming schemes, one module with one record each: which network gets which tensor names.
 
-A scheme enters as a module with a ``FAMILY`` and one line in ``_MODULES``. Nobody outside compares
+A scheme enters as a module with a ``FAMILY`` and one line in ``_NAMES``. Nobody outside compares
 a scheme's name: what differs is in its record, or in the ``Naming`` that it gives a network.
 """
 
@@ -17,20 +17,36 @@ if TYPE_CHECKING:  # the names of the schemes alone should cost nothing
     from converter.darknet.network import Network
     from converter.families.base import Family, Naming
 
-# Imported when they are asked for. In the order in which a network is tried on them.
-_MODULES = ("yolov3", "article", "generic")
+# Their modules, with "_" for "-", are imported when they are asked for. In the order in which a
+# network is tried on them: the last of our own takes every network.
+_NAMES = (
+    "yolov3",
+    "article",
+    "generic",
+    "bubbliiiing",
+    "dena",
+    "libreyolo",
+    "lightnet",
+    "mmdet",
+    "pytorchyolo",
+    "tianxiaomo",
+    "tianxiaomo-class",
+    "timm",
+    "ultralytics",
+    "ultralytics-v5",
+)
 
 
 class _Families(Mapping[str, "Family"]):
     """Family name -> its record."""
 
     def __init__(self) -> None:
-        self._found: dict[str, Family | None] = dict.fromkeys(_MODULES)
+        self._found: dict[str, Family | None] = dict.fromkeys(_NAMES)
 
     def __getitem__(self, name: str) -> Family:
         found = self._found[name]
         if found is None:
-            found = import_module(f"{__name__}.{name}").FAMILY
+            found = import_module(f"{__name__}.{name.replace('-', '_')}").FAMILY
             self._found[name] = found
         return found
 

@@ -39,7 +39,6 @@ FAMILY = Family(
     name="article",
     summary="the article's own wiring, filled as far as Darknet's weights fit",
     name_layers=name_layers,
-    prefixes=("backbone.",),
     one_way="the article's wiring has no place for all that a .weights file holds",
 )
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from converter.darknet.network import Network
 from converter.errors import FamilyError
 from converter.families.template import Spec
+
+if TYPE_CHECKING:  # few networks need one
+    from converter.families.rules import Rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +23,16 @@ class Naming:
         family: name of the scheme.
         modules: layer index -> module path, in file order; a layer that is not in it is left out.
         bare: layers whose path names the convolution or linear layer itself, not one around it.
+        parts: layer index -> the paths of its ``conv`` and ``bn``, where they do not stand under
+            these names in the layer's module.
+        rules: (layer index, array's name in the layer's own module) -> how its values differ from
+            Darknet's; those that are not in it are the same.
         prefix: what stands before every path, as a shell around the model put it there.
         linear: layer whose 1x1 convolution becomes a Linear of the same values, if there is one.
         unfilled: tensors of the model that the file has no values for, with their shapes.
+        extras: the names, as a regular expression, of tensors that a checkpoint may hold and
+            Darknet knows nothing like: constants of its heads. None are written.
+        note: what one must know to load the tensors and compute what Darknet does; "" for nothing.
         spec: what to build the modular model from; None for a model that follows the cfg.
         reason: why the network has no more particular names, if it was tried.
     """
@@ -28,9 +40,13 @@ class Naming:
     family: str
     modules: Mapping[int, str]
     bare: frozenset[int] = frozenset()
+    parts: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    rules: Mapping[tuple[int, str], Rule] = field(default_factory=dict)
     prefix: str = ""
     linear: int | None = None
     unfilled: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    extras: str = ""
+    note: str = ""
     spec: Spec | None = None
     reason: str = ""
 
@@ -56,8 +72,17 @@ class Naming:
         path = self.modules.get(layer)
         if not path:
             return ""
-        suffix = suffix.removeprefix("conv.") if layer in self.bare else suffix
+        if layer in self.parts:
+            part, _, suffix = suffix.partition(".")
+            path = self.parts[layer][part]
+        elif layer in self.bare:
+            suffix = suffix.removeprefix("conv.")
         return f"{self.prefix}{path}.{suffix}"
+
+    def is_extra(self, tensor: str) -> bool:
+        """Whether Darknet has nothing like this tensor, and need not."""
+        name = tensor.removeprefix(self.prefix)
+        return bool(self.extras) and re.fullmatch(self.extras, name) is not None
 
     def shape(self, layer: int, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of a layer's array, given that in the layer's own module."""
@@ -73,7 +98,6 @@ class Family:
         summary: whose tensor names these are, in a few words.
         name_layers: the names for a network; a ``FamilyError`` names the first layer that it has
             no place for.
-        prefixes: how the names of its tensors begin; some of them are in every checkpoint of it.
         one_way: why a checkpoint of it cannot go back to Darknet; None if it can.
         native: whether the models of ``yolov3`` have these very names.
     """
@@ -81,10 +105,5 @@ class Family:
     name: str
     summary: str
     name_layers: Callable[[Network], Naming]
-    prefixes: tuple[str, ...]
     one_way: str | None = None
     native: bool = True
-
-    def may_name(self, tensors: Collection[str]) -> bool:
-        """Whether tensors with these names may be of this scheme."""
-        return any(name.startswith(self.prefixes) for name in tensors)

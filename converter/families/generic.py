@@ -14,5 +14,4 @@ FAMILY = Family(
     name="generic",
     summary="layers.N, for any network",
     name_layers=name_layers,
-    prefixes=("layers.",),
 )

@@ -4,15 +4,14 @@ A network is taken for one if it equals, layer by layer, the template for some w
 levels, repeats, merge widths and SPP.
 """
 
-from converter.darknet.layers import Layer
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.routing import Upsample
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
-from converter.darknet.nodes import Node
 from converter.errors import FamilyError
 from converter.families.base import Family, Naming
+from converter.families.matching import REMEDY, deviation, require_layers
 from converter.families.template import BACKBONE_LAYERS, BLOCKS, Spec, template
 
 
@@ -24,13 +23,7 @@ def name_layers(network: Network) -> Naming:
     """
     spec = _guess(network)
     expected = template(spec)
-    for node, (index, (layer, _)) in zip(network.nodes, enumerate(expected), strict=False):
-        _compare(node, layer, layer.sources(index))
-    if len(network.nodes) != len(expected):
-        raise FamilyError(
-            f"has {len(network.nodes)} layers, a YOLOv3 like it has {len(expected)}",
-            remedy="--family generic converts it",
-        )
+    require_layers(network, [layer for layer, _ in expected], "a YOLOv3")
     modules = {i: path for i, (_, path) in enumerate(expected) if path}
     return Naming(
         family=FAMILY.name,
@@ -45,7 +38,6 @@ FAMILY = Family(
     name="yolov3",
     summary="the modular YOLOv3 of this package",
     name_layers=name_layers,
-    prefixes=("backbone.", "stem."),
 )
 
 
@@ -54,14 +46,14 @@ def _guess(network: Network) -> Spec:
     nodes = network.nodes
     stem = nodes[0].layer
     if not isinstance(stem, Convolutional):
-        raise _deviates(nodes[0], "a YOLOv3 starts with [convolutional]")
+        raise deviation(nodes[0], "a YOLOv3", "a YOLOv3 starts with [convolutional]")
     heads = [(node.index, node.layer) for node in nodes if isinstance(node.layer, Yolo)]
     if not heads:
         return _guess_backbone(network, stem.filters)
     if not 3 <= len(heads) <= len(BLOCKS):
         raise FamilyError(
             f"has {len(heads)} [yolo] layers, a YOLOv3 has 3 to {len(BLOCKS)}",
-            remedy="--family generic converts it",
+            remedy=REMEDY,
         )
     spp = any(isinstance(node.layer, Maxpool) for node in nodes)
     merges = [nodes[n.sources[0]].layer for n in nodes if isinstance(n.layer, Upsample)]
@@ -95,24 +87,3 @@ def _guess_backbone(network: Network, width: int) -> Spec:
             "classifier and softmax" if len(rest) > 2 else "classifier" if rest else "features"
         ),
     )
-
-
-def _compare(node: Node, expected: Layer, sources: tuple[int, ...]) -> None:
-    if type(node.layer) is not type(expected):
-        raise _deviates(node, f"a YOLOv3 has [{expected.type}] there")
-    if node.sources != sources:
-        raise _deviates(node, f"it reads layers {_list(node.sources)}, not {_list(sources)}")
-    facts, wanted = node.layer.signature(), expected.signature()
-    for name, value in wanted.items():
-        if facts[name] != value:
-            raise _deviates(node, f"{name.rstrip('_')} is {facts[name]}, not {value}")
-
-
-def _deviates(node: Node, how: str) -> FamilyError:
-    return FamilyError(
-        f"is not a YOLOv3: {how}", place=node.place, remedy="--family generic converts it"
-    )
-
-
-def _list(indices: tuple[int, ...]) -> str:
-    return ", ".join(map(str, indices))

@@ -11,7 +11,7 @@ HEAD = 512  # bytes that these functions want to see
 
 _UNPACK = "unpack it, and give the file inside"
 _AGAIN = "download it again; a browser shows what the address really serves"
-_TORCH = "give the .weights file that darknet wrote; a PyTorch file is no input"
+_TORCH = "give the .weights file that darknet wrote, or end a PyTorch file with .pt or .pth"
 _OTHER = "give the file that darknet wrote"
 _CHECKPOINT = "give a .pt or .pth file that torch.save wrote"
 _SAVE = "save its values: torch.save({}.state_dict(), 'values.pt')"

@@ -17,6 +17,7 @@ from converter.files.opening import open_regular
 # What trainers append to a net's name: yolov3_final.weights, yolov3_10000.weights, ...
 _TRAINED = re.compile(r"_(?:final|best|last|\d+)$")
 WEIGHTS_SUFFIXES = (".weights", ".backup")
+TORCH_SUFFIXES = (".pt", ".pth")
 # The largest official cfg (AB cfg/cspx-p7-mish_hp.cfg) has 50 kB, YOLO9000's 9,418 names 150 kB.
 COMPANION_BYTES = {".cfg": 4 << 20, ".names": 1 << 20}
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, Any, Literal
 
-from converter.checkpoint import payload
+from converter.checkpoint import formats, payload
+from converter.checkpoint.changes import Change, changes
 from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
-from converter.checkpoint.reader import Tensors
 from converter.darknet.dialects import DIALECTS
 from converter.darknet.names import read_names
 from converter.darknet.network import Network
@@ -25,9 +25,9 @@ from converter.errors import CheckpointError, OutputError, WeightsError
 from converter.families import name_layers, native_naming
 from converter.families.base import Naming
 from converter.files.hashing import Hashing, sha256_of
-from converter.files.source import Source, companion
+from converter.files.source import TORCH_SUFFIXES, Source, companion
 from converter.files.target import remove_leftovers, replacing, require_other
-from converter.identify import explaining, identify
+from converter.identify import Identity, explaining, identify
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 from converter.version import TOOL
@@ -46,6 +46,7 @@ class Conversion:
         metadata: what the checkpoint says of itself.
         verified: whether the written file was read back and found equal.
         max_error: largest absolute rounding error, for a smaller type than float32.
+        changes: what the rules of another port's scheme did to the values.
         warnings: what is unusual in cfg and header, and values that no training gives.
     """
 
@@ -55,6 +56,7 @@ class Conversion:
     metadata: Metadata
     verified: bool
     max_error: float = 0.0
+    changes: tuple[Change, ...] = ()
     warnings: tuple[Remark | Anomaly, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -74,6 +76,7 @@ class Conversion:
             "verified": self.verified,
             "dtype": meta.dtype,
             "max_error": self.max_error,
+            "changes": [change.as_dict() for change in self.changes],
             "assumed": meta.assumed,
             "header": {
                 name: getattr(meta.header, name) for name in ("major", "minor", "revision", "seen")
@@ -106,6 +109,7 @@ class Job:
     def __post_init__(self) -> None:
         self.inputs = [self.source.path]
         self.remarks: tuple[Remark, ...] = ()
+        self.changes: tuple[Change, ...] = ()
 
     def run(self, cfg: PathLike | None, names: PathLike | None, *, dry_run: bool) -> Conversion:
         """Plan, write, check.
@@ -129,16 +133,7 @@ class Job:
         remarks.report(of_header, strict=self.strict, path=self.source.path)
         self.remarks = (*known.network.remarks, *of_header)
         self.assumed = dict(known.assumed)
-        with explaining(self.source):
-            plan = make_plan(
-                header=known.header,
-                size=self.source.size,
-                network=known.network,
-                naming=_choose_names(known.network, self.family),
-                dialect=known.dialect,
-                partial=self.partial,
-            )
-        _report_gaps(plan)
+        plan = self._plan(known)
         meta = Metadata.of(
             plan,
             tool=TOOL,
@@ -164,6 +159,26 @@ class Job:
                     remedy="replace it with --force, or choose another output with -o",
                 )
         return self._write(plan, meta, survey)
+
+    def _plan(self, known: Identity) -> Plan:
+        """Where everything goes, and what is to be said of that."""
+        with explaining(self.source):
+            plan = make_plan(
+                header=known.header,
+                size=self.source.size,
+                network=known.network,
+                naming=_choose_names(known.network, self.family),
+                dialect=known.dialect,
+                partial=self.partial,
+            )
+        _report_gaps(plan)
+        self.changes = changes(self.source, plan)
+        for change in filter(lambda change: change.changed, self.changes):
+            log.info("%s", change)
+        if plan.naming.note:
+            log.warning("%s", plan.naming.note)
+            self.remarks = (*self.remarks, Remark(text=plan.naming.note, serious=False))
+        return plan
 
     def _examine(self, survey: Survey) -> tuple[Anomaly, ...]:
         """What the values have that no training gives: returned, or refused.
@@ -195,13 +210,20 @@ class Job:
 
     def _is_current(self, plan: Plan, meta: Metadata, survey: Survey) -> bool:
         try:
-            if read_head(self.target) != _head(plan, meta):
+            if not self.torch and read_head(self.target) != _head(plan, meta):
                 return False
             return self._compared(plan, self.target, survey).ok
         except CheckpointError:
             return False
 
+    @property
+    def torch(self) -> bool:
+        """Whether a file of PyTorch's is asked for."""
+        return self.target.suffix in TORCH_SUFFIXES
+
     def _write(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
+        if self.torch:
+            return self._write_torch(plan, meta, survey)
         if self.verify or self.strict:
             # Looking at the values needs numpy, whose import takes as long as half of the hashing:
             # do both at once.
@@ -234,6 +256,19 @@ class Job:
             anomalies = self._examine(survey)
         return self._done("converted", plan, meta, anomalies, verified=self.verify, max_error=error)
 
+    def _write_torch(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
+        from converter.checkpoint.torch_writer import write_state_dict  # late: seldom needed
+
+        with replacing(self.target, plan.size) as file:
+            write_state_dict(self.source, plan, file)
+            file.flush()
+            if self.verify:
+                self._require_equal(plan, Path(file.name), survey)
+            meta = _with_hash(meta, self.hashing.begin().result())
+            self.source.require_unchanged()
+            anomalies = self._examine(survey)
+        return self._done("converted", plan, meta, anomalies, verified=self.verify)
+
     def _hashing(self, file: IO[bytes], plan: Plan, start: int) -> Hashing:
         """The hash of the .weights file.
 
@@ -257,7 +292,7 @@ class Job:
             raise _unlike(self.target, ", ".join(found.mismatched[:3]))
 
     def _compared(self, plan: Plan, written: Path, survey: Survey) -> payload.Comparison:
-        with Tensors(written, self.dtype) as tensors:
+        with formats.open_tensors(written, self.dtype) as tensors:
             return payload.compare(self.source, plan, tensors, survey.observe)
 
     def _done(
@@ -277,6 +312,7 @@ class Job:
             metadata=meta,
             verified=verified,
             max_error=max_error,
+            changes=self.changes,
             warnings=(*self.remarks, *anomalies),
         )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from converter.errors import UsageError, WeightsError
 from converter.files import remote
 from converter.files.hashing import Hashing
-from converter.files.source import WEIGHTS_SUFFIXES, opened
+from converter.files.source import TORCH_SUFFIXES, WEIGHTS_SUFFIXES, opened
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 
 if TYPE_CHECKING:
@@ -43,10 +43,12 @@ def convert(
     Args:
         source: the .weights (or .backup) file; its name, or a URL that fsspec knows.
         output: the checkpoint, likewise; default: ``source`` with the suffix ``.safetensors``, in
-            the current folder for a URL.
+            the current folder for a URL. With another port's ``family`` it may end with .pt or
+            .pth: that is then a plain state dict, as torch.save writes it.
         cfg: the network; default: the .cfg beside ``source``, else recognised by its size.
         names: class names, one a line; default: the .names beside ``source``.
-        family: which model's tensor names to use; "auto": yolov3 if it is one, else generic.
+        family: which model's tensor names to use, ours or another port's; "auto": yolov3 if it is
+            one, else generic.
         dialect: whose engine wrote the file; "auto": decided by the file.
         partial: accept a file that ends after one of the network's layers.
         dtype: round the values to this type; only float32 is lossless.
@@ -68,6 +70,8 @@ def convert(
             path=target,
             remedy="end it with .safetensors",
         )
+    if _local_name(target).suffix in TORCH_SUFFIXES:
+        _require_port(family, dtype, target)
     with (
         remote.local_source(source, max_download) as local,
         opened(local) as opened_source,
@@ -90,6 +94,27 @@ def convert(
         except OSError as error:
             raise WeightsError(f"cannot be read: {error.strerror}", path=source) from error
     return replace(result, output=os.fspath(target)) if remote.is_url(target) else result
+
+
+def _require_port(family: FamilyChoice, dtype: Dtype, target: PathLike) -> None:
+    """Refuse a PyTorch file that no other port asks for: ours are safetensors.
+
+    Raises:
+        UsageError: ``family`` is one of ours, or ``dtype`` is not float32.
+    """
+    from converter.families import FAMILIES  # late: seldom needed
+
+    if family not in FAMILIES or FAMILIES[family].native:
+        ports = ", ".join(name for name in FAMILIES if not FAMILIES[name].native)
+        raise UsageError(
+            "is a PyTorch file's name, and tensors of our own names go into safetensors",
+            path=target,
+            remedy=f"end it with .safetensors, or say whose it is to be with --family: {ports}",
+        )
+    if dtype != "float32":
+        raise UsageError(
+            f"{dtype} is for safetensors", path=target, remedy="end it with .safetensors"
+        )
 
 
 def default_output(source: PathLike) -> Path:

@@ -9,9 +9,8 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
+from converter.checkpoint import formats
 from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus
-from converter.checkpoint.dtypes import widen
-from converter.checkpoint.header import read_contents
 from converter.darknet import evidence
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
@@ -25,9 +24,9 @@ from converter.diagnosis.remarks import header_remarks
 from converter.errors import DarknetError, WeightsError
 from converter.families import native_naming
 from converter.files.hashing import sha256_of
-from converter.files.source import Source, companion, opened
-from converter.identify import explaining, identify
-from converter.options import PathLike
+from converter.files.source import TORCH_SUFFIXES, Source, companion, opened
+from converter.identify import explaining, identify, open_checkpoint
+from converter.options import FamilyChoice, PathLike
 from converter.plan import make_plan
 from converter.published import PUBLISHED
 
@@ -83,6 +82,7 @@ class Info:
         path, size: where it is and its bytes.
         network: what it describes, or is read as.
         how: how that was found out.
+        where: where in a PyTorch file the tensors are, if there is a choice.
         dialect, family: what it is read as.
         header: of the .weights file that it is, was or would become.
         rows: the layers.
@@ -95,11 +95,12 @@ class Info:
         problem: why it could not be read in full.
     """
 
-    kind: Literal["cfg", "weights", "safetensors"]
+    kind: Literal["cfg", "weights", "safetensors", "torch"]
     path: Path
     size: int
     network: Network | None = None
     how: str | None = None
+    where: str | None = None
     dialect: DialectName = DEFAULT
     family: str | None = None
     header: Header | None = None
@@ -137,6 +138,7 @@ class Info:
             "path": str(self.path),
             "size": self.size,
             "read_as": self.how,
+            "where": self.where,
             "family": self.family,
             "dialect": self.dialect,
             "skipped": [
@@ -190,15 +192,20 @@ class Info:
 
 
 def describe(
-    path: PathLike, *, cfg: PathLike | None = None, dialect: DialectName | None = None
+    path: PathLike,
+    *,
+    cfg: PathLike | None = None,
+    dialect: DialectName | None = None,
+    family: FamilyChoice = "auto",
 ) -> Info:
     """All that can be found out about ``path``.
 
     Args:
-        path: a .cfg, .weights or .safetensors file; known by its suffix, else .weights.
-        cfg: the network of a .weights file; default: the .cfg beside it, else recognised by its
-            size.
+        path: a .cfg, .weights, .safetensors, .pt or .pth file; known by its suffix, else .weights.
+        cfg: the network; default: what a checkpoint says itself, or the .cfg beside a .weights
+            file; else recognised by its size.
         dialect: whose darknet it is of; default: decided by the files.
+        family: whose tensor names a checkpoint has that does not say it; "auto": what they show.
 
     Raises:
         DarknetError: it cannot be read, or is no such file.
@@ -206,8 +213,8 @@ def describe(
     path = Path(path)
     if path.suffix == ".cfg":
         return _of_cfg(path, dialect)
-    if path.suffix == ".safetensors":
-        return _of_checkpoint(path)
+    if path.suffix in (".safetensors", *TORCH_SUFFIXES):
+        return _of_checkpoint(path, cfg, dialect, family)
     with opened(path) as source:
         try:
             return _of_weights(source, cfg, dialect)
@@ -268,15 +275,19 @@ def _find_network(
     info.anomalies = Survey(plan).complete(source)
 
 
-def _of_checkpoint(path: Path) -> Info:
-    contents = read_contents(path)
-    info = Info(kind="safetensors", path=path, size=path.stat().st_size)
-    info.metadata = dict(contents.metadata)
+def _of_checkpoint(
+    path: Path, cfg: PathLike | None, dialect: DialectName | None, family: FamilyChoice
+) -> Info:
+    contents = formats.read(path)
+    kind: Literal["safetensors", "torch"] = "torch" if formats.is_torch(path) else "safetensors"
+    info = Info(kind=kind, path=path, size=path.stat().st_size)
+    info.metadata, info.where = dict(contents.metadata), contents.where or None
     info.tensors = {
         name: (entry.dtype, list(entry.shape)) for name, entry in contents.entries.items()
     }
     try:
-        _follow(info, Checkpoint.of(contents))
+        stored, info.how = open_checkpoint(path, cfg, dialect, family)
+        _follow(info, stored)
     except DarknetError as error:
         error.path = error.path or os.fspath(path)
         info.problem = error
@@ -284,18 +295,18 @@ def _of_checkpoint(path: Path) -> Info:
 
 
 def _follow(info: Info, stored: Checkpoint) -> None:
-    plan, claims = stored.plan, stored.metadata
+    plan = stored.plan
     info.network, info.header, info.dialect = plan.network, plan.header, plan.dialect
-    info.family, info.names = plan.naming.family, claims.names
-    info.how = f"the network that {claims.tool} wrote into it"
+    info.family = plan.naming.family
+    info.names = stored.claims.names if stored.claims else None
     info.rows = list(_rows(plan.network, plan.dialect, plan.header.size))
     survey = Survey(plan)
     with stored.tensors() as tensors:
         require_no_surplus(stored.contents.names, plan)
         for slot in plan.tensors:
             tensors.require(slot)
-            for bits in tensors.in_file_order(slot):
-                survey.observe(slot, widen(bits, stored.dtype))
+            for values in tensors.in_file_order(slot):
+                survey.observe(slot, values)
     info.anomalies = survey.findings()
 
 

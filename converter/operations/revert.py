@@ -10,15 +10,15 @@ from typing import Any, Literal
 
 from converter.checkpoint import payload
 from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus, require_way_back
-from converter.checkpoint.metadata import NetworkUnknown
+from converter.checkpoint.metadata import Metadata, NetworkUnknown
 from converter.darknet.dialects import DialectName
-from converter.darknet.evidence import read_as_known
 from converter.darknet.network import render_cfg
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.hashing import sha256_of
-from converter.files.source import opened
+from converter.files.source import TORCH_SUFFIXES, opened
 from converter.files.target import remove_leftovers, replacing, require_other, write_whole
-from converter.options import DialectChoice, PathLike
+from converter.identify import open_checkpoint
+from converter.options import DialectChoice, FamilyChoice, PathLike
 from converter.plan import Plan
 
 log = logging.getLogger("converter")
@@ -36,6 +36,7 @@ class Reversion:
         identical: whether that is the hash of the file that the checkpoint was made from; None if
             there was none.
         verified: whether the written file was read back and found equal.
+        claims: what the checkpoint says of itself; None if it says nothing.
     """
 
     status: Literal["converted", "up to date", "dry run"]
@@ -44,6 +45,7 @@ class Reversion:
     sha256: str
     identical: bool | None
     verified: bool
+    claims: Metadata | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``convert --json`` prints for this direction."""
@@ -67,6 +69,7 @@ def revert(
     *,
     cfg: PathLike | None = None,
     dialect: DialectChoice = "auto",
+    family: FamilyChoice = "auto",
     cfg_out: PathLike | None = None,
     engine: DialectName | None = None,
     verify: bool = True,
@@ -78,10 +81,11 @@ def revert(
     Byte for byte the file that the checkpoint was made from, if no tensor has changed since.
 
     Args:
-        checkpoint: a .safetensors file.
+        checkpoint: a .safetensors, .pt or .pth file.
         output: the .weights file; default: ``checkpoint`` with that suffix.
         cfg: the network, for a file that does not say which it is.
         dialect: whose darknet it is for, for such a file; "auto": who knows all of the cfg.
+        family: whose tensor names such a file has; "auto": what they and the shapes show.
         cfg_out: also write the network's cfg there, in our own words.
         engine: whose darknet ``cfg_out`` is for; default: that of the checkpoint.
         verify: read the output back and compare every value.
@@ -93,13 +97,13 @@ def revert(
     """
     source = Path(checkpoint)
     target = source.with_suffix(".weights") if output is None else Path(output)
-    if target.suffix == ".safetensors":
+    if target.suffix in (".safetensors", *TORCH_SUFFIXES):
         raise UsageError(
             "would hold Darknet's format under a checkpoint's name",
             path=target,
             remedy="end it with .weights",
         )
-    stored = _open(source, cfg, dialect, force=force)
+    stored = _open(source, cfg, dialect, family, force=force)
     plan = stored.plan
     if dry_run:
         with stored.tensors() as tensors:
@@ -132,19 +136,28 @@ def revert(
     return _done("converted", target, stored, written, verified=verify)
 
 
-def _open(path: Path, cfg: PathLike | None, dialect: DialectChoice, *, force: bool) -> Checkpoint:
+def _open(
+    path: Path,
+    cfg: PathLike | None,
+    dialect: DialectChoice,
+    family: FamilyChoice,
+    *,
+    force: bool,
+) -> Checkpoint:
     """The checkpoint, if it can go back."""
-    wanted = None if dialect == "auto" else dialect
-    network = None if cfg is None else read_as_known(cfg, wanted)
     try:
-        stored = Checkpoint.open(path, network)
+        stored, how = open_checkpoint(path, cfg, None if dialect == "auto" else dialect, family)
+        if cfg is None and stored.claims is None:
+            log.info("network: %s", how)
         if dialect not in ("auto", stored.plan.dialect):
             raise UsageError(
                 f"--dialect {dialect} contradicts the checkpoint, which is {stored.plan.dialect}"
             )
         require_way_back(stored.plan.naming.family)
         require_no_surplus(stored.contents.names, stored.plan)
-        if stored.dtype != "float32" and not force:
+        if stored.dtype != "float32" and stored.claims is None:
+            log.info("its values are %s, and are written as float32", stored.dtype)
+        elif stored.dtype != "float32" and not force:
             raise CheckpointError(
                 f"holds {stored.dtype} values: the float32 values that they once were are lost",
                 remedy="--force writes them as they are now",
@@ -175,7 +188,7 @@ def _is_equal(weights: Path, stored: Checkpoint) -> bool:
         return (
             source.size == plan.size
             and source.head.startswith(plan.header.encode())
-            and payload.compare(source, plan, tensors).ok
+            and payload.compare(source, plan, tensors, restored=True).ok
         )
 
 
@@ -214,4 +227,5 @@ def _done(
         sha256=sha256,
         identical=claims.source_sha256 == sha256 if claims and sha256 else None,
         verified=verified,
+        claims=claims,
     )

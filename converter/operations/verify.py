@@ -9,7 +9,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from converter.checkpoint import payload
+from converter.checkpoint import formats, payload
+from converter.checkpoint.changes import Change, changes
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.checkpoint.metadata import Metadata
 from converter.checkpoint.payload import Comparison
@@ -19,10 +20,10 @@ from converter.darknet.layers import Layer
 from converter.darknet.names import read_names
 from converter.darknet.network import Network, read_network, reread
 from converter.errors import WeightsError
-from converter.files.hashing import Hashing
+from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, opened
-from converter.identify import explaining
-from converter.options import PathLike
+from converter.identify import explaining, open_checkpoint
+from converter.options import FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 
 
@@ -47,14 +48,16 @@ class Verification:
 
     Attributes:
         plan: which bytes should be where.
-        metadata: what the checkpoint says of itself.
+        metadata: what the checkpoint says of itself; what it would say, if it says nothing.
         comparison: what is.
+        changes: what the rules of another port's scheme make of the file's values.
         claims: what it says of itself, compared.
     """
 
     plan: Plan
     metadata: Metadata
     comparison: Comparison
+    changes: tuple[Change, ...]
     claims: tuple[Claim, ...]
 
     @property
@@ -71,7 +74,8 @@ class Verification:
             "mismatched": list(self.comparison.mismatched),
             "missing": list(self.comparison.missing),
             "unexpected": list(self.comparison.unexpected),
-            "header": next(claim.ok for claim in self.claims if claim.name == "header"),
+            "changes": [change.as_dict() for change in self.changes],
+            "header": next((claim.ok for claim in self.claims if claim.name == "header"), None),
             "claims": {claim.name: claim.ok for claim in self.claims},
             "remarks": {claim.name: claim.text for claim in self.claims if claim.text},
             "dtype": self.metadata.dtype,
@@ -85,6 +89,7 @@ def verify(
     cfg: PathLike | None = None,
     names: PathLike | None = None,
     dialect: DialectName | None = None,
+    family: FamilyChoice = "auto",
 ) -> Verification:
     """Compare ``checkpoint`` with the .weights file it was made from, value by value.
 
@@ -93,15 +98,22 @@ def verify(
 
     Args:
         source: the .weights file.
-        checkpoint: the safetensors file.
-        cfg: the network that it should be.
+        checkpoint: the .safetensors, .pt or .pth file. Of one that says nothing of itself, only the
+            values are compared; where a rule of its scheme changes them, either file may have been
+            made from the other.
+        cfg: the network that it should be; or is, if it does not say that.
         names: the class names that it should have, one a line.
         dialect: whose darknet it should be of.
+        family: whose tensor names it has, if it does not say that itself; "auto": what they show.
 
     Raises:
         DarknetError: they cannot be compared.
     """
-    stored = Checkpoint.open(checkpoint)
+    contents = formats.read(checkpoint)
+    if "schema" not in contents.metadata:
+        stored, _ = open_checkpoint(checkpoint, cfg, dialect, family)
+        return _verify_bare(Path(source), stored)
+    stored = Checkpoint.of(contents, family=family)
     meta = stored.metadata
     network = read_network(cfg) if cfg else stored.network
     with (
@@ -125,6 +137,7 @@ def verify(
             raise
         hashing.begin()
         comparison = payload.compare(weights, plan, tensors)
+        by_rule = changes(weights, plan)
         claims = (
             _compared("header", meta.header, header, weights),
             _compared("cutoff", meta.cutoff, plan.cutoff, weights),
@@ -133,7 +146,31 @@ def verify(
             _names(meta.names, names, network.classes),
             _dialect(meta.dialect, dialect),
         )
-    return Verification(plan=plan, metadata=meta, comparison=comparison, claims=claims)
+    return Verification(
+        plan=plan, metadata=meta, comparison=comparison, changes=by_rule, claims=claims
+    )
+
+
+def _verify_bare(source: Path, stored: Checkpoint) -> Verification:
+    """The same for a checkpoint without metadata: there is nothing but values to compare."""
+    with opened(source) as weights:
+        dialect = stored.plan.dialect
+        with explaining(weights):
+            plan = make_plan(
+                header=Header.decode(weights.head, dialect),
+                size=weights.size,
+                network=stored.network,
+                naming=stored.plan.naming,
+                dialect=dialect,
+            )
+        with stored.tensors() as tensors:
+            comparison = payload.compare(weights, plan, tensors)
+            if not comparison.ok:
+                back = payload.compare(weights, plan, tensors, restored=True)
+                comparison = back if back.ok else comparison
+        meta = Metadata.of(plan, tool="", sha256=sha256_of(weights), names=None, dtype=stored.dtype)
+        by_rule = changes(weights, plan)
+    return Verification(plan=plan, metadata=meta, comparison=comparison, changes=by_rule, claims=())
 
 
 def _compared(name: str, stored: object, actual: object, weights: Source) -> Claim:

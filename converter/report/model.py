@@ -227,6 +227,7 @@ def _row_dict(row: ArrayView) -> dict[str, Any]:
         "first_byte": slot.offset,
         "last_byte": slot.end - 1,
         "transposed": slot.transposed,
+        "rule": str(slot.rule) if slot.rule else None,
         "statistics": row.statistics and row.statistics.as_dict(),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -67,7 +68,9 @@ def facts(report: Report) -> list[tuple[str, str]]:
 def _way_back(report: Report) -> str:
     if report.plan.left_out:
         return "no: arrays were left out"
-    return "byte for byte" if report.metadata.lossless else "no: values were rounded"
+    if report.metadata.dtype != "float32":
+        return "no: values were rounded"
+    return "byte for byte" if report.plan.exact else "by rule, byte for byte unless it lost some"
 
 
 def _compared(report: Report) -> str:
@@ -79,7 +82,9 @@ def _compared(report: Report) -> str:
     if not report.verified:
         return "The checkpoint does not hold what its .weights file holds."
     bits = "bit for bit those of the .weights file"
-    if report.metadata.dtype != "float32":
+    if any(slot.rule for slot in report.plan.tensors):
+        bits = "those of the .weights file, changed by the rules of their scheme"
+    elif report.metadata.dtype != "float32":
         bits = f"those of the .weights file, rounded to {report.metadata.dtype}"
     return f"All {report.floats:,} floats of the checkpoint are {bits}."
 
@@ -116,5 +121,8 @@ def _notices(report: Report) -> Iterator[str]:
             f"There was no cfg: {meta.assumed.get('architecture', 'the network')} was recognised by"
             " the number of floats. Anchors and picture size are assumed to be as published."
         )
+    ruled = Counter(str(slot.rule) for slot in plan.tensors if slot.rule)
+    for rule, count in ruled.items():
+        yield f"{count} tensors hold other values than the file, by rule: {rule}."
     for anomaly in report.anomalies:
         yield f"{anomaly.text}: no training gives that."

@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.checkpoint import payload
+from converter.checkpoint import formats, payload
 from converter.checkpoint.checkpoint import Checkpoint
-from converter.checkpoint.dtypes import widen
 from converter.checkpoint.reader import CHUNK, Tensors
 from converter.diagnosis.health import Anomaly, Survey
 from converter.files.source import Source, opened
@@ -24,7 +23,9 @@ if TYPE_CHECKING:
 
 
 def is_checkpoint(path: PathLike) -> bool:
-    """Whether a file looks like safetensors: JSON after eight bytes of length."""
+    """Whether a file looks like safetensors, JSON after eight bytes of length, or PyTorch's."""
+    if formats.is_torch(path):
+        return True
     try:
         with open(path, "rb") as file:
             return file.read(9)[8:] == b"{"
@@ -49,7 +50,7 @@ def survey(
         WeightsError, CheckpointError: it cannot be read, or is not what ``plan`` is about.
     """
     if is_checkpoint(path):
-        with Tensors(path, dtype) as tensors:
+        with formats.open_tensors(path, dtype) as tensors:
             for slot in plan.tensors:
                 tensors.require(slot)
             return _look(plan, plan.tensors, partial(_from_tensor, tensors))
@@ -60,15 +61,16 @@ def survey(
 def restores(stored: Checkpoint) -> bool | None:
     """Whether a checkpoint goes back to the .weights file that it says it was made from.
 
-    Its SHA-256 decides. None if values of that file are not in it.
+    Its SHA-256 decides. None if values of that file are not in it, or a rule may have lost some.
 
     Raises:
         CheckpointError: a tensor is missing, or of another shape or type.
     """
-    if not stored.metadata.lossless:
+    if stored.dtype != "float32" or stored.plan.left_out:
         return None
     with open(os.devnull, "wb") as nothing, stored.tensors() as tensors:
-        return payload.restore(tensors, stored.plan, nothing) == stored.metadata.source_sha256
+        same = payload.restore(tensors, stored.plan, nothing) == stored.metadata.source_sha256
+    return same if same or stored.plan.exact else None
 
 
 def _look(
@@ -99,5 +101,5 @@ def _from_weights(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]]:
 
 def _from_tensor(tensors: Tensors, slot: Slot) -> Iterator[NDArray[np.float32]]:
     """The same of a checkpoint's tensor."""
-    for bits in tensors.in_file_order(slot):
-        yield widen(bits, tensors.dtype).ravel()
+    for values in tensors.in_file_order(slot):
+        yield values.ravel()

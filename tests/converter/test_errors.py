@@ -171,7 +171,7 @@ WEIGHTS = {
     "zip": (
         b"PK\x03\x04" + bytes(30),
         "is a zip archive (a PyTorch .pt file is one, too)"
-        " (give the .weights file that darknet wrote; a PyTorch file is no input)",
+        " (give the .weights file that darknet wrote, or end a PyTorch file with .pt or .pth)",
     ),
 }
 
@@ -377,8 +377,8 @@ class TestCheckpoints:
                   " (download or convert it again)"),
             (data[:100], "is not a safetensors file, or is cut off inside its header"
                          " (download or convert it again)"),
-            (b"PK\x03\x04" + bytes(30), "is a zip archive (a PyTorch .pt file is one, too)"
-                                        " (give the .safetensors file that convert wrote)"),
+            (b"PK\x03\x04" + bytes(30), "is a zip archive that is cut off or damaged"
+                                        " (download or copy it again)"),
             (data[:-1], "is not a safetensors file: Error while deserializing header: incomplete"
                         " metadata, file not fully covered"),
         ):  # fmt: skip

@@ -5,7 +5,9 @@ import os
 import shutil
 from pathlib import Path
 
+import nets
 import pytest
+import reference
 
 from tests.converter.cli.processes import script
 
@@ -149,3 +151,31 @@ def test_one_source_into_a_folder(sample, tmp_path):
     (tmp_path / "out").mkdir()
     assert script("convert", sample.weights, "-o", tmp_path / "out").returncode == 0
     assert (tmp_path / "out/shapes.safetensors").exists()
+
+
+class TestOtherPorts:
+    def test_out_and_in_again(self, make):
+        files = make(nets.yolov3(1, 2, size=64))
+        folder = files.weights.parent
+        done = script("convert", files.weights, "--family", "mmdet", "-o", folder / "x.pth")
+        assert (done.returncode, done.stdout) == (
+            0, f"{folder / 'x.pth'}: 366 tensors, {reference.floats(files.text):,} floats, mmdet,"
+            " 2 classes, verified\n",
+        )  # fmt: skip
+        done = script("convert", folder / "x.pth", "--cfg", files.cfg, "-o", folder / "y.weights")
+        assert done.returncode == 0
+        assert (folder / "y.weights").read_bytes()[20:] == files.weights.read_bytes()[20:]
+        again = folder / "y.safetensors"
+        done = script("convert", folder / "x.pth", "--cfg", files.cfg, "-o", again, "--json")
+        assert json.loads(done.stdout)["family"] == "yolov3"
+
+    def test_a_file_of_pytorchs_without_a_port(self, toy):
+        done = script("convert", toy.weights, "-o", toy.weights.with_name("x.pth"))
+        assert done.returncode == 2
+        assert "say whose it is to be with --family: bubbliiiing, " in done.stderr
+
+    @pytest.mark.parametrize("option", [("--partial",), ("--cfg-out", "x.cfg")])
+    def test_what_is_not_for_checkpoints(self, option):
+        done = script("convert", "x.safetensors", "-o", "y.safetensors", *option)
+        assert done.returncode == 2
+        assert f"{option[0]} is not for checkpoints" in done.stderr

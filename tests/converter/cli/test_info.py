@@ -2,9 +2,12 @@
 
 import json
 
+import nets
 import numpy as np
+import torch
 from safetensors.numpy import save_file
 
+from converter import convert
 from tests.converter.cli.processes import script
 
 
@@ -38,6 +41,21 @@ def test_a_stranger(tmp_path):
 def test_a_missing_file_is_one_line(tmp_path):
     done = script("info", tmp_path / "no.cfg")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+def test_a_file_of_pytorchs(make):
+    files = make(nets.tiny(1, 2, size=64))
+    path = convert(files.weights, files.weights.with_name("x.pth"), family="lightnet").output
+    torch.save({"model": None, "ema": torch.load(path)}, path)
+    done = script("info", path, "--cfg", files.cfg)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"{path}: PyTorch, {path.stat().st_size:,} bytes"
+    assert "tensors: those under ema (moving averages of the weights)" in lines
+    assert "read as: lightnet, pjreddie" in lines
+    done = script("info", path)
+    assert "problem: " in done.stdout
+    assert "does not say which network it is" in done.stdout
 
 
 DETECTOR = """\

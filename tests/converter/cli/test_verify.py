@@ -39,7 +39,7 @@ def test_a_difference_in_json(sample):
     assert facts.pop("remarks").keys() == {"network", "names", "dialect"}
     assert facts == {
         "schema": 1, "ok": False, "tensors": 366, "mismatched": ["heads.0.conv.weight"],
-        "missing": [], "unexpected": [], "header": True, "dtype": "float32",
+        "missing": [], "unexpected": [], "changes": [], "header": True, "dtype": "float32",
     }  # fmt: skip
 
 

@@ -48,7 +48,6 @@ PORT = Family(
     name="port",
     summary="some port's module_list",
     name_layers=name_layers,
-    prefixes=("module_list.",),
     native=False,
 )
 

@@ -1,0 +1,32 @@
+"""A .pt or .pth file: a plain state dict, as torch.save writes it."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from converter.checkpoint.payload import rows_of
+from converter.errors import ExtraError, install
+from converter.files.source import Source
+from converter.plan import Plan
+
+
+def write_state_dict(source: Source, plan: Plan, target: IO[bytes]) -> None:
+    """Write the tensors of ``plan`` by their names, float32, with nothing else.
+
+    ``torch.load(..., weights_only=True)`` reads them. All are in memory at once.
+
+    Raises:
+        ExtraError: PyTorch is not installed.
+    """
+    import numpy as np
+
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise ExtraError(f"a PyTorch file needs PyTorch: {install('torch')}") from error
+
+    tensors = {}
+    for slot in plan.tensors:
+        values = np.concatenate([rows.copy() for _, rows in rows_of(source, slot)])
+        tensors[slot.tensor] = torch.from_numpy(values.reshape(slot.shape))
+    torch.save(tensors, target)

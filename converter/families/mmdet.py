@@ -1,0 +1,53 @@
+"""open-mmlab/mmdetection's YOLOV3 with Darknet-53, coarse level first.
+
+mmdet 3.x models/backbones/darknet.py, necks/yolo_neck.py, dense_heads/yolo_head.py; a ConvModule is
+``.conv`` and ``.bn``.
+"""
+
+from collections.abc import Iterator
+
+from converter.darknet.network import Network
+from converter.families import structures
+from converter.families.base import Family, Naming
+from converter.families.matching import require_layers
+from converter.families.porting import Place, name_convolutions
+from converter.families.template import BLOCKS
+
+
+def name_layers(network: Network) -> Naming:
+    """The port's names for ``network``.
+
+    Raises:
+        FamilyError: naming the first layer that is not as in yolov3.cfg.
+    """
+    require_layers(network, structures.yolov3(*structures.size_of(network)), "mmdet's YOLOv3")
+    return name_convolutions(FAMILY.name, network, _places())
+
+
+FAMILY = Family(
+    name="mmdet",
+    summary="mmdetection's YOLOV3",
+    name_layers=name_layers,
+    native=False,
+)
+
+
+def _places() -> Iterator[Place]:
+    yield _module("backbone.conv1")
+    for stage, blocks in enumerate(BLOCKS, start=1):
+        path = f"backbone.conv_res_block{stage}"
+        yield _module(f"{path}.conv")
+        for block in range(blocks):
+            yield _module(f"{path}.res{block}.conv1")
+            yield _module(f"{path}.res{block}.conv2")
+    for level in range(3):  # coarse to fine
+        if level:
+            yield _module(f"neck.conv{level}")
+        for conv in range(1, 6):
+            yield _module(f"neck.detect{level + 1}.conv{conv}")
+        yield _module(f"bbox_head.convs_bridge.{level}")
+        yield f"bbox_head.convs_pred.{level}", ""
+
+
+def _module(path: str) -> Place:
+    return f"{path}.conv", f"{path}.bn"

@@ -1,0 +1,59 @@
+"""timm's darknet53: ``stem.conv1.conv.weight``, ..., ``head.fc.weight``.
+
+PyPI timm 1.0 timm/models/cspnet.py: create_csp_stem, DarkStage, DarkBlock, darknet53.
+"""
+
+from collections.abc import Iterator
+
+from converter.darknet.network import Network
+from converter.families import structures
+from converter.families.base import Family, Naming
+from converter.families.matching import require_layers
+from converter.families.porting import Place, convolutions, name_convolutions
+from converter.families.template import BLOCKS
+
+NOTE = (
+    "timm's darknet53 computes the same only with Darknet's slope, which is not its default:"
+    " timm.create_model('darknet53', act_layer=partial(torch.nn.LeakyReLU, negative_slope=0.1))"
+)
+
+
+def name_layers(network: Network) -> Naming:
+    """The port's names for ``network``.
+
+    Raises:
+        FamilyError: naming the first layer that is not as in darknet53.cfg.
+    """
+    require_layers(network, structures.darknet53(network), "timm's darknet53")
+    last, layer = list(convolutions(network).items())[-1]
+    classifier = not layer.has_norm
+    return name_convolutions(
+        FAMILY.name,
+        network,
+        _places(classifier=classifier),
+        linear=last if classifier else None,
+        note=NOTE,
+    )
+
+
+FAMILY = Family(
+    name="timm",
+    summary="timm's darknet53",
+    name_layers=name_layers,
+    native=False,
+)
+
+
+def _places(*, classifier: bool) -> Iterator[Place]:
+    yield _module("stem.conv1")
+    for stage, blocks in enumerate(BLOCKS):
+        yield _module(f"stages.{stage}.conv_down")
+        for block in range(blocks):
+            yield _module(f"stages.{stage}.blocks.{block}.conv1")
+            yield _module(f"stages.{stage}.blocks.{block}.conv2")
+    if classifier:
+        yield "head.fc", ""
+
+
+def _module(path: str) -> Place:
+    return f"{path}.conv", f"{path}.bn"

@@ -1,0 +1,47 @@
+"""The archive branch of ultralytics/yolov3, which builds what a cfg says.
+
+``module_list.0.Conv2d.weight``, ...; WongKinYiu/PyTorch_YOLOv4 models/models.py@29a421fa:16-200 has
+the same names, and the same batch norm, which adds 1e-4 (:44).
+"""
+
+from converter.darknet.network import Network
+from converter.families.base import Family, Naming
+from converter.families.porting import convolutions, name_convolutions, pool_note, require_options
+
+EPS = 1e-4
+# Its detect.py and test.py; likewise wang-xinyu/tensorrtx yolov3-spp/gen_wts.py.
+NOTE = (
+    "ultralytics/yolov3's scripts look for a state dict under 'model':"
+    " torch.save({'model': torch.load(PATH)}, PATH)"
+)
+READ = {
+    "convolutional": "batch_normalize filters size stride pad activation groups",
+    "maxpool": "size stride",
+    "route": "layers",
+    "shortcut": "from",
+    "upsample": "stride",
+    "yolo": "mask anchors classes num new_coords scale_x_y nms_kind beta_nms",
+}
+
+
+def name_layers(network: Network) -> Naming:
+    """The port's names for ``network``.
+
+    Raises:
+        FamilyError: naming the first layer that the port would build otherwise.
+    """
+    require_options(
+        network, READ, ("leaky", "linear", "logistic", "mish", "swish"), "ultralytics/yolov3"
+    )
+    paths = (f"module_list.{index}" for index in convolutions(network))
+    places = ((f"{path}.Conv2d", f"{path}.BatchNorm2d") for path in paths)
+    note = "; ".join(filter(None, (NOTE, pool_note(network, "ultralytics/yolov3"))))
+    return name_convolutions(FAMILY.name, network, places, eps=EPS, note=note)
+
+
+FAMILY = Family(
+    name="ultralytics",
+    summary="ultralytics/yolov3's archive branch, WongKinYiu/PyTorch_YOLOv4",
+    name_layers=name_layers,
+    native=False,
+)

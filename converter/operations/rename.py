@@ -1,0 +1,93 @@
+"""rename(): from a checkpoint to one with the tensor names of another program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from converter.files.target import require_other
+from converter.operations.convert import convert
+from converter.operations.revert import revert
+from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
+
+if TYPE_CHECKING:
+    from converter.checkpoint.metadata import Metadata
+    from converter.operations.conversion import Conversion
+
+
+def rename(
+    checkpoint: PathLike,
+    output: PathLike,
+    *,
+    cfg: PathLike | None = None,
+    names: PathLike | None = None,
+    family: FamilyChoice = "auto",
+    dialect: DialectChoice = "auto",
+    dtype: Dtype = "float32",
+    verify: bool = True,
+    dry_run: bool = False,
+    force: bool = False,
+    strict: bool = False,
+    names_encoding: str | None = None,
+) -> Conversion:
+    """Write a checkpoint's values under other names, and check it.
+
+    By way of the .weights file that it goes back to, which is removed again.
+
+    Args:
+        checkpoint: a .safetensors, .pt or .pth file, whose names tell whose they are.
+        output: the new checkpoint, as for ``convert``.
+        cfg: the network, for a file that does not say which it is.
+        names: class names, one a line; default: those that the checkpoint has.
+        family: whose names the new one gets, ours or another port's; "auto": ours.
+        dialect: whose darknet a file is for that does not say so; "auto" is pjreddie.
+        dtype: round the values to this type.
+        verify: read what is written back and compare every value.
+        dry_run: plan only.
+        force: replace an output that is another file, and accept values that were once rounded.
+        strict: refuse values that no training gives, instead of warning.
+        names_encoding: of ``names``, by Python's name; default: UTF-8.
+
+    Raises:
+        DarknetError: the reason why it was refused; nothing was changed.
+    """
+    require_other(output, checkpoint, cfg, names)
+    with TemporaryDirectory() as folder:
+        weights = Path(folder, Path(checkpoint).stem + ".weights")
+        there = revert(checkpoint, weights, cfg=cfg, dialect=dialect, verify=verify, force=force)
+        if there.claims is not None:
+            cfg = cfg or _cfg_of(there.claims, weights)
+            names = names or _names_of(there.claims, weights)
+        return convert(
+            weights,
+            output,
+            cfg=cfg,
+            names=names,
+            family=family,
+            dialect=there.plan.dialect,
+            partial=there.plan.cutoff is not None,
+            dtype=dtype,
+            verify=verify,
+            dry_run=dry_run,
+            force=force,
+            strict=strict,
+            names_encoding=names_encoding,
+        )
+
+
+def _cfg_of(claims: Metadata, weights: Path) -> Path | None:
+    """The checkpoint's network beside ``weights``; None for one that is recognised again."""
+    if claims.assumed:
+        return None
+    path = weights.with_suffix(".cfg")
+    path.write_text(claims.cfg, encoding="utf-8", newline="")
+    return path
+
+
+def _names_of(claims: Metadata, weights: Path) -> Path | None:
+    if claims.names is None:
+        return None
+    path = weights.with_suffix(".names")
+    path.write_text("".join(f"{name}\n" for name in claims.names), encoding="utf-8")
+    return path
