@@ -120,7 +120,7 @@ class _Edits:
         elif meant is not None and kind is not None:
             value = self._value(option, meant.value)
             apart = strict and not self._has(option.line, option.key)
-            if apart or value != self._seen(option, kind):
+            if apart or _items(value) != _items(self._seen(option, kind)):
                 self._replace(option, value)
 
     def _seen(self, option: Option, kind: Kind) -> str:
@@ -179,6 +179,10 @@ class _Edits:
             place=f"line {line}",
             remedy=f"keep the cfg for {self._source.engine}",
         )
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",")]
 
 
 def _squeezed(value: str) -> str:
