@@ -15,6 +15,7 @@ from converter.darknet.dialects import DIALECTS
 from converter.darknet.evidence import by_cfg
 from converter.darknet.network import read_cfg
 from converter.darknet.nodes import Node
+from converter.diagnosis.remarks import report_skipped
 from converter.errors import CfgError, NetworkError, UsageError, printable
 from converter.operations.info import Info, LayerInfo, describe
 from converter.options import Silu
@@ -62,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.cfg_out:
         return _rewrite(arguments)
     info = describe(arguments.file, cfg=arguments.cfg, dialect=arguments.dialect)
+    if info.network:
+        report_skipped(info.network, info.dialect)
     if arguments.json:
         print_json(info.as_dict())
         return 0
