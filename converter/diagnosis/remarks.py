@@ -7,7 +7,8 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from converter.darknet.dialects import DialectName
+from converter.darknet.cfg import shown
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network
 from converter.darknet.remark import Remark
@@ -42,6 +43,16 @@ def header_remarks(header: Header, network: Network, dialect: DialectName) -> tu
     meaning = f"the {sum(kernels)} here are turned" if any(kernels) else "there are none"
     text = f"{version} says that matrices are stored transposed, and {meaning}"
     return (Remark(text=text, serious=all(kernels) or not any(kernels)),)
+
+
+def report_skipped(network: Network, dialect: DialectName) -> None:
+    """Log how many options of the cfg the engine does not read, and each for debugging."""
+    if network.skipped:
+        count, engine = len(network.skipped), DIALECTS[dialect].engine
+        options = "option" if count == 1 else "options"
+        log.info("%s does not read %d %s of the cfg (-v lists them)", engine, count, options)
+    for option in network.skipped:
+        log.debug("cfg line %d: %s=%s is not read", option.line, option.key, shown(option.value))
 
 
 def report(

@@ -126,10 +126,9 @@ class Job:
             log.warning("%s", known.warning)
         if known.doubt:
             log.info("%s", known.doubt)
-        for option in known.network.skipped:
-            log.debug("cfg line %d: %s= is not read", option.line, option.key)
         of_header = remarks.header_remarks(known.header, known.network, known.dialect)
         remarks.report(known.network.remarks, strict=self.strict, path=known.cfg)
+        remarks.report_skipped(known.network, known.dialect)
         remarks.report(of_header, strict=self.strict, path=self.source.path)
         self.remarks = (*known.network.remarks, *of_header)
         self.assumed = dict(known.assumed)

@@ -155,8 +155,10 @@ class Region(AnchorHead):
 
     def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
         """Anchors are in cells: pj region_layer.c:80, :364, AB region_layer.c:99, :374."""
-        # With a background class every box counts: pj region_layer.c:402.
-        least = float("-inf") if self.background else threshold
+        # With a background class every box counts: pj region_layer.c:402. So it does in AB, where
+        # that matters only without softmax, since a class may be above 1 then: region_layer.c:420.
+        every = self.background or not (self.softmax or self.tree)
+        least = float("-inf") if every else threshold
         cells = Cells.above(least, values, self.num, self.objectness)
         v = cells.values
         wh = v[:, 2:4].exp() * as_stored(self.sizes)[cells.anchor] / cells.grid

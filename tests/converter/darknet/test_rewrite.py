@@ -119,6 +119,12 @@ def test_comments_empty_lines_and_the_rest_stay_as_they_are():
         assert rewrite(text, "alexeyab", target) == text
 
 
+def test_blanks_between_items_stay():
+    text = detector().replace("mask=0,1,2", "mask = 0, 1,2")
+    for source in DIALECTS:
+        assert "mask = 0, 1,2\n" in rewrite(text, source, "hank-ai")
+
+
 def test_lines_end_in_lf():
     assert rewrite(one().replace("\n", "\r\n"), "alexeyab", "pjreddie") == one()
 

@@ -9,7 +9,7 @@ from converter import WeightsError, convert
 from converter.darknet.header import Header
 from converter.darknet.network import parse_network
 from converter.darknet.remark import Remark
-from converter.diagnosis.remarks import header_remarks, report
+from converter.diagnosis.remarks import header_remarks, report, report_skipped
 from converter.errors import CfgError
 from converter.operations.info import describe
 
@@ -157,3 +157,27 @@ class TestInfo:
         for path in (files.weights, files.checkpoint):
             found = describe(path).as_dict()["warnings"]
             assert [warning["line"] for warning in found] == [7, None]
+
+
+def test_options_that_the_engine_does_not_read_are_counted_and_listed_for_those_who_ask(caplog):
+    text = "[net]\nwidth=8\nheight=8\nchannels=3\nmosaic=1\nmy_own=2\n[convolutional]\ndilation=1\n"
+    for dialect, engine, lines in (
+        ("pjreddie", "pjreddie's", [5, 6, 8]),
+        ("alexeyab", "AlexeyAB's", [6]),
+    ):
+        caplog.clear()
+        with caplog.at_level(logging.DEBUG, "converter"):
+            report_skipped(parse_network(text, dialect), dialect)
+        counted, *listed = caplog.records
+        options = "1 option" if len(lines) == 1 else f"{len(lines)} options"
+        assert counted.getMessage() == (
+            f"{engine} darknet does not read {options} of the cfg (-v lists them)"
+        )
+        assert counted.levelno == logging.INFO
+        assert [r.levelno for r in listed] == [logging.DEBUG] * len(lines)
+        assert [r.getMessage().partition(":")[0] for r in listed] == [
+            f"cfg line {line}" for line in lines
+        ]
+    caplog.clear()
+    report_skipped(parse_network(text, None), "alexeyab")
+    assert not caplog.records
