@@ -151,7 +151,8 @@ def plan_for(
     fits = [plan for plan in plans if all(slot.tensor in held for slot in plan.slots)]
     if len(fits) > 1:
         fits = [p for p in fits if all(shapes[s.tensor] == s.shape for s in p.slots)] or fits
-    if len(fits) > 1:
+    # A network without arrays has the same names, none, in all schemes: the first is ours.
+    if len({tuple(slot.tensor for slot in plan.slots) for plan in fits}) > 1:
         families = " or ".join(plan.naming.family for plan in fits)
         raise CheckpointError(
             f"may be {families} by the names of its tensors", remedy="say which with --family"

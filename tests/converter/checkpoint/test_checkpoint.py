@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from converter import CheckpointError, FamilyError, convert, revert, verify
-from converter.checkpoint.checkpoint import Checkpoint
+from converter.checkpoint.checkpoint import Checkpoint, plan_for
 from converter.checkpoint.header import read_contents
 from converter.checkpoint.metadata import NetworkUnknown
 from converter.darknet.network import parse_network
@@ -426,6 +426,10 @@ class TestWithoutClaims:
         with pytest.raises(CheckpointError, match="lacks 7 tensors of family generic"):
             Checkpoint.open(bare.checkpoint, parse_network(DETECTOR))
 
+    def test_a_network_without_arrays_is_of_our_own_names(self, bare):
+        pool = parse_network("[net]\nheight=4\nwidth=4\nchannels=1\n[maxpool]\n", "pjreddie")
+        assert plan_for({}, pool, "pjreddie").naming.family == "generic"
+
     def test_a_type_that_darknet_lacks(self, bare):
         tensors = {name: t.astype(np.float64) for name, t in load_file(bare.checkpoint).items()}
         save_file(tensors, bare.checkpoint)
@@ -436,7 +440,7 @@ class TestWithoutClaims:
 def test_it_is_opened_without_torch_and_without_numpy(detector):
     code = (
         "import sys; sys.modules['torch'] = sys.modules['numpy'] = None;"
-        "from converter.checkpoint.checkpoint import Checkpoint;"
+        "from converter.checkpoint.checkpoint import Checkpoint, plan_for;"
         f"assert Checkpoint.open({str(detector.checkpoint)!r}).network.classes == 3"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=SCRIPTS.parent)
