@@ -194,8 +194,9 @@ def evidence(sections: Sequence[Section]) -> Iterator[tuple[DialectName, str]]:
             yield knowing[0].name, place
         for option in section.options:
             found = _readers(section, option)
-            implied = any(is_implied(section, option, record) for record in records)
-            if len(found) == 1 and not implied and counts(section, option):
+            if len(found) != 1 or any(is_implied(section, option, r) for r in records):
+                continue
+            if counts(section, option):
                 where = f"in line {option.line}" if index < 0 else f"of {place}"
                 yield found[0].name, f"{option.key}= {where}"
 
