@@ -13,6 +13,8 @@ if typing.TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from converter.darknet.layers.graph import Graph
+
 # A layer has at most this many values: Darknet counts in 32-bit ints and so wraps beyond it.
 MAX_VALUES = 2**31 - 1
 
@@ -169,6 +171,13 @@ class Layer:
 
         ``m`` has what ``modules()`` returned as attributes, and ``dialect``. For a single picture
         the inputs and the output have the shapes of ``infer``, preceded by the batch.
+        """
+        raise NotImplementedError
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """The same as nodes of ``g``; the name of the output.
+
+        ``inputs`` are the names of tensors of ``shapes``, preceded by the batch.
         """
         raise NotImplementedError
 

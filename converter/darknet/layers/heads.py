@@ -17,6 +17,8 @@ from converter.darknet.remark import Remark
 if typing.TYPE_CHECKING:
     import torch
 
+    from converter.darknet.layers.graph import Graph
+
 MAX_ANCHORS = 1000  # the official cfgs have up to 21
 
 # For M boxes: their picture (M,), the boxes (M, 4) as centre x, centre y, width, height in parts of
@@ -132,6 +134,44 @@ class AnchorHead(Head):
         half = self.sides(wh) * sizes / 2
         boxes = torch.cat([centre - half, centre + half], 3)
         return boxes.flatten(1, 2), scores.flatten(1, 2)
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, anchors * values, h, w) -> the same."""
+        (x,), (shape,) = inputs, shapes
+        parts = self.activated_onnx(g, by_cell_onnx(g, x, self.anchor_count, shape.c))
+        values = g.add("Transpose", g.add("Concat", *parts, axis=3), perm=[0, 2, 3, 1])
+        return g.fold(values, (shape.c, shape.h, shape.w), x)
+
+    def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
+        """What ``forward`` makes of (N, cells, anchors, values), in parts of the last axis.
+
+        The first are x and y, and w and h, the last is objectness and classes.
+        """
+        raise NotImplementedError
+
+    def sides_onnx(self, g: "Graph", wh: str) -> str:
+        """``sides`` as nodes."""
+        return g.add("Exp", wh)
+
+    def boxes_onnx(
+        self, g: "Graph", shape: Shape, stride: tuple[float, float], x: str
+    ) -> tuple[str, str]:
+        """``decode_all`` of ``forward``'s values as nodes: boxes (N, M, 4), scores (N, M, classes).
+
+        Args:
+            g: the graph.
+            shape: of ``x``.
+            stride: pixels of a cell, across and down.
+            x: the raw map (N, anchors * values, h, w).
+        """
+        xy, wh, scores = self.activated_onnx(g, by_cell_onnx(g, x, self.anchor_count, shape.c))
+        centre = g.add("Add", xy, places_onnx(g, shape, x))
+        centre = g.add("Mul", centre, g.constant("stride", stride))
+        anchors = g.constant("anchors", self.sizes_in_pixels(stride))
+        half = g.add("Div", g.add("Mul", self.sides_onnx(g, wh), anchors), 2.0)
+        boxes = g.add("Concat", g.add("Sub", centre, half), g.add("Add", centre, half), axis=3)
+        scores = g.add("Mul", g.slice(scores, 3, 0, 1), g.slice(scores, 3, 1, 1 + self.classes))
+        return g.reshape(boxes, 0, -1, 4), g.reshape(scores, 0, -1, self.classes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,6 +325,23 @@ class Cells(NamedTuple):
 def by_anchor(x: "torch.Tensor", anchors: int) -> "torch.Tensor":
     """(N, anchors * values, h, w) -> (N, anchors, values, h, w)."""
     return x.reshape(x.shape[0], anchors, -1, *x.shape[2:])
+
+
+def by_cell_onnx(g: "Graph", x: str, anchors: int, channels: int) -> str:
+    """(N, channels, h, w) -> (N, cells, anchors, values)."""
+    x = g.reshape(x, 0, anchors, channels // anchors, -1)
+    return g.add("Transpose", x, perm=[0, 3, 1, 2])
+
+
+def places_onnx(g: "Graph", shape: Shape, x: str) -> str:
+    """(1, cells, 1, 2): column and row of each cell of ``x`` (N, c, h, w)."""
+    if not g.dynamic:
+        places = [[[column, row]] for row in range(shape.h) for column in range(shape.w)]
+        return g.constant("places", [places])
+    sides = g.add("Concat", (1, 1), g.slice(g.add("Shape", x), 0, 2, 4), axis=0)
+    ones = g.add("Expand", 1.0, sides)
+    steps = [g.add("CumSum", ones, g.axis(axis), exclusive=1) for axis in (3, 2)]
+    return by_cell_onnx(g, g.add("Concat", *steps, axis=1), 1, 2)
 
 
 def as_stored(sizes: tuple[tuple[float, float], ...]) -> "torch.Tensor":

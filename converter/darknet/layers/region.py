@@ -17,11 +17,14 @@ from converter.darknet.layers.heads import (
     anchor_remarks,
     as_stored,
     by_anchor,
+    by_cell_onnx,
 )
 from converter.darknet.remark import Remark
 
 if typing.TYPE_CHECKING:
     import torch
+
+    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +108,36 @@ class Region(AnchorHead):
         else:
             classes = classes.softmax(2) if self.softmax else classes.sigmoid()
         return torch.cat([objectness if self.background else objectness.sigmoid(), classes], 2)
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, num * (coords + 1 + classes), h, w) -> the same."""
+        if not DIALECTS[g.dialect].region_by_cell:
+            return super().onnx(g, shapes, *inputs)
+        (x,), (shape,) = inputs, shapes
+        parts = self.activated_onnx(g, by_cell_onnx(g, x, self.num, shape.c))
+        return g.fold(g.add("Concat", *parts, axis=3), (shape.c, shape.h, shape.w), x)
+
+    def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
+        """x and y, w and h and further ones, objectness and classes."""
+        xy, others = g.slice(values, 3, 0, 2), g.slice(values, 3, 2, self.coords)
+        if not DIALECTS[g.dialect].region_by_cell:
+            xy = g.add("Sigmoid", xy)
+        raw = g.slice(values, 3, self.coords, self.coords + 1 + self.classes)
+        return xy, others, self._scores_onnx(g, raw)
+
+    def _scores_onnx(self, g: "Graph", raw: str) -> str:
+        if self.background and self.softmax and not self.tree:
+            return g.add("Softmax", raw, axis=3)
+        objectness, classes = g.slice(raw, 3, 0, 1), g.slice(raw, 3, 1, 1 + self.classes)
+        if self.tree:
+            classes = tree.softmax_onnx(g, classes, tree.group_sizes(self.tree), 3)
+        elif self.softmax:
+            classes = g.add("Softmax", classes, axis=3)
+        else:
+            classes = g.add("Sigmoid", classes)
+        if not self.background:
+            objectness = g.add("Sigmoid", objectness)
+        return g.add("Concat", objectness, classes, axis=3)
 
     @property
     def objectness(self) -> int:

@@ -1,0 +1,216 @@
+"""A network's ONNX graph as plain data, to which each layer adds its nodes.
+
+Every layer adds the same nodes for the operator sets 11 to the newest but for what ``Graph`` itself
+settles: where the axes of a reduction stand, and what [upsample] must give beside its factor.
+"""
+
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, TypeAlias
+
+from converter.darknet.dialects import DialectName
+from converter.options import BatchNormRule
+
+if typing.TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Values: TypeAlias = NDArray[np.float32] | NDArray[np.int64]
+
+END = 2**31 - 1  # as the end of a slice: up to the last
+
+# A tensor by its name; a number; or whole numbers, such as a shape. "" is an input left out.
+Operand: TypeAlias = "str | float | tuple[int, ...]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """A node. It and its one output have the same name."""
+
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weight:
+    """A layer's array as an input of nodes.
+
+    Attributes:
+        layer: whose it is.
+        suffix: its name in that layer.
+        shape: what its values are taken for; None for their own.
+        change: what is computed from them first; None if they stay, bit for bit.
+    """
+
+    layer: int
+    suffix: str
+    shape: tuple[int, ...] | None = None
+    change: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """What has been added so far, and the layer that adds to it.
+
+    Attributes:
+        opset: the ONNX operator set.
+        dialect: whose engine to follow.
+        rule: of batch norm.
+        dynamic: whether the numbers of pictures, and of rows and columns, are left open; else there
+            is one picture of the network's size.
+        place: what the names of nodes begin with.
+        layer: whose arrays ``weight`` names: the layer's own, unless it shares.
+        part: what their suffixes begin with, in a layer that is made of others.
+        operations, weights, constants: by name, in the order in which they were added.
+    """
+
+    opset: int
+    dialect: DialectName
+    rule: BatchNormRule = "torch"
+    dynamic: bool = False
+    place: str = ""
+    layer: int = -1
+    part: str = ""
+    operations: dict[str, Operation] = field(default_factory=dict)
+    weights: dict[str, Weight] = field(default_factory=dict)
+    constants: "dict[str, Values]" = field(default_factory=dict)
+
+    def at(self, index: int, owner: int) -> Self:
+        """The same graph for layer ``index``, which computes with the arrays of ``owner``."""
+        return replace(self, place=f"layer{index}", layer=owner, part="")
+
+    def inside(self, part: str) -> Self:
+        """The same graph for a layer in a layer."""
+        return replace(self, place=f"{self.place}/{part}", part=f"{self.part}{part}.")
+
+    def add(self, op: str, *inputs: Operand, name: str = "", **attributes: Any) -> str:
+        """Add a node; the name of its output."""
+        base = f"{self.place}/{name or op.lower()}"
+        taken = sum(known == base or known.startswith(f"{base}_") for known in self.operations)
+        output = f"{base}_{taken + 1}" if taken else base
+        self.operations[output] = Operation(
+            op=op, name=output, inputs=tuple(map(self._operand, inputs)), attributes=attributes
+        )
+        return output
+
+    def _operand(self, operand: Operand) -> str:
+        import numpy as np
+
+        if isinstance(operand, str):
+            return operand
+        if isinstance(operand, tuple):
+            name = f"integers/{','.join(map(str, operand))}"
+            values: Values = np.array(operand, np.int64)
+        else:
+            name, values = f"number/{operand!r}", np.array(operand, np.float32)
+        self.constants[name] = values
+        return name
+
+    def constant(self, name: str, values: Any) -> str:
+        """Numbers that are neither weights nor one alone, as float32."""
+        import numpy as np
+
+        name = f"{self.place}/{name}"
+        self.constants[name] = np.array(values, np.float32)
+        return name
+
+    def axis(self, axis: int) -> str:
+        """One whole number that is no list of one."""
+        import numpy as np
+
+        name = f"integer/{axis}"
+        self.constants[name] = np.array(axis, np.int64)
+        return name
+
+    def weight(
+        self,
+        suffix: str,
+        shape: tuple[int, ...] | None = None,
+        change: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None,
+    ) -> str:
+        """An array of the layer. Layers that share it name it once."""
+        suffix = self.part + suffix
+        name = f"layer{self.layer}/{suffix}" + (f".{change.__name__}" if change else "")
+        self.weights[name] = Weight(layer=self.layer, suffix=suffix, shape=shape, change=change)
+        return name
+
+    def batch_norm(self, x: str, bias: str = "") -> str:
+        """The layer's ``bn``; ``bias`` is another one than its own."""
+        pjreddie = self.rule == "pjreddie-cpu"
+        return self.add(
+            "BatchNormalization",
+            x,
+            self.weight("bn.weight"),
+            bias or self.weight("bn.bias"),
+            self.weight("bn.running_mean"),
+            self.weight("bn.running_var", change=pjreddie_rule if pjreddie else None),
+            name="bn",
+            epsilon=0.0 if pjreddie else 1e-5,
+        )
+
+    def reshape(self, x: str, *sides: int) -> str:
+        """0 keeps a side, -1 is what remains."""
+        return self.add("Reshape", x, sides)
+
+    def slice(self, x: str, axis: int, start: int, stop: int, step: int = 1) -> str:
+        """``x[start:stop:step]`` along ``axis``."""
+        return self.add("Slice", x, (start,), (stop,), (axis,), (step,))
+
+    def reduce(self, op: str, x: str, *axes: int) -> str:
+        """ReduceSum, ReduceMax, ... along ``axes``, which keep a size of 1."""
+        if self.opset >= (13 if op == "ReduceSum" else 18):
+            return self.add(op, x, axes, keepdims=1)
+        return self.add(op, x, axes=list(axes), keepdims=1)
+
+    def enlarge(self, x: str, factor: int) -> str:
+        """Each pixel ``factor`` x ``factor`` times."""
+        # Of no use here; it may be left out from opset 13 on.
+        region = "" if self.opset >= 13 else self.constant("region", ())
+        return self.add(
+            "Resize",
+            x,
+            region,
+            self.constant("factors", (1, 1, factor, factor)),
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
+
+    def fold(
+        self, x: str, shape: tuple[int, int, int], of: str, times: int = 1, parts: int = 1
+    ) -> str:
+        """``x`` taken for (N, c, h, w), of which h and w are those of ``of``, ``times / parts``.
+
+        ``shape`` is (c, h, w) for a picture of the network's size.
+        """
+        if not self.dynamic:
+            return self.reshape(x, 0, *shape)
+        sides = self.slice(self.add("Shape", of), 0, 2, 4)
+        sides = self.add("Div", self.add("Mul", sides, (times,)), (parts,))
+        return self.add("Reshape", x, self.add("Concat", (0, shape[0]), sides, axis=0))
+
+    def each(self, x: str, sides: tuple[int, ...], picture: str) -> str:
+        """``x`` (1, *sides) for every one of ``picture`` (N, ...): (N, *sides)."""
+        if not self.dynamic:
+            return x
+        count = self.slice(self.add("Shape", picture), 0, 0, 1)
+        return self.add("Expand", x, self.add("Concat", count, sides, axis=0))
+
+    def zeros(self, sides: tuple[int, ...], picture: str) -> str:
+        """(N, *sides) zeros for ``picture`` (N, ...)."""
+        import numpy as np
+
+        return self.each(self.constant("zeros", np.zeros((1, *sides))), sides, picture)
+
+
+def pjreddie_rule(variances: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Variances with which an epsilon of 0 does what pjreddie's CPU code does: pj blas.c:147."""
+    import numpy as np
+
+    deviations = np.sqrt(variances) + np.float32(1e-6)
+    squares: NDArray[np.float32] = deviations * deviations
+    return squares
+
