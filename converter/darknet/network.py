@@ -71,6 +71,11 @@ class Network:
         last = next((n for n in reversed(self.nodes) if n.layer.has_output), self.nodes[-1])
         return heads or (last,)
 
+    @property
+    def levels(self) -> tuple[Node, ...]:
+        """``outputs`` from fine to coarse, whatever their order in the file."""
+        return tuple(sorted(self.outputs, key=lambda node: -node.output.h * node.output.w))
+
 
 def read_network(path: PathLike, dialect: DialectName | None = None) -> Network:
     """The network of a cfg file, as ``dialect`` reads it; without one, all its options count.

@@ -213,4 +213,3 @@ def pjreddie_rule(variances: "NDArray[np.float32]") -> "NDArray[np.float32]":
     deviations = np.sqrt(variances) + np.float32(1e-6)
     squares: NDArray[np.float32] = deviations * deviations
     return squares
-

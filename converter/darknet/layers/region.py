@@ -118,7 +118,7 @@ class Region(AnchorHead):
         return g.fold(g.add("Concat", *parts, axis=3), (shape.c, shape.h, shape.w), x)
 
     def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
-        """x and y, w and h and further ones, objectness and classes."""
+        """Centre (x and y); w and h and further values; objectness and classes."""
         xy, others = g.slice(values, 3, 0, 2), g.slice(values, 3, 2, self.coords)
         if not DIALECTS[g.dialect].region_by_cell:
             xy = g.add("Sigmoid", xy)

@@ -38,7 +38,7 @@ class Yolo(MaskedHead):
         return torch.cat([_stretched(xy, self.scale_x_y), wh, rest], 2).flatten(1, 2)
 
     def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
-        """x and y, w and h, objectness and classes."""
+        """Centre (x and y); w and h; objectness and classes."""
         xy, wh = g.slice(values, 3, 0, 2), g.slice(values, 3, 2, 4)
         rest = g.slice(values, 3, 4, 5 + self.classes)
         if not self.new_coords:
@@ -95,7 +95,7 @@ class GaussianYolo(MaskedHead):
         return torch.cat(values, 2).flatten(1, 2)
 
     def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
-        """mu and sigma of x, y, w and h, each by itself; then objectness and classes."""
+        """Each mu and sigma of x, y, w and h by itself; then objectness and classes."""
         raw = [g.slice(values, 3, i, i + 1) for i in range(8)]
         parts = [x if i in (4, 6) else g.add("Sigmoid", x) for i, x in enumerate(raw)]
         for i in (0, 2):
