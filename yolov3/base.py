@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from typing import ClassVar, Self, TypeVar
+from typing import Self, TypeVar
 
 import torch
 from torch import nn
@@ -43,10 +43,9 @@ class FromDarknet(nn.Module):
         dialect: whose darknet wrote the weights.
         names: class names, if known.
         input_size: (height, width) of the picture, in pixels.
-        strides: pixels a cell, for each output map.
+        strides: pixels a cell, for each output map, fine to coarse.
         anchors: (width, height) in pixels of the picture, for each output map.
         missing: tensors that the checkpoint did not have (``load(strict=False)`` only).
-        fine_first: whether the output maps run fine to coarse; those of a file run coarse to fine.
     """
 
     metadata: Metadata | None = None
@@ -57,7 +56,6 @@ class FromDarknet(nn.Module):
     strides: Sequence[int] = ()
     anchors: Sequence[Sequence[tuple[float, float]]] = ()
     missing: Sequence[str] = ()
-    fine_first: ClassVar[bool] = False
 
     @classmethod
     def build(cls, plan: Plan) -> Self:
@@ -109,8 +107,7 @@ class FromDarknet(nn.Module):
     def _set_network(self, network: Network) -> None:
         self.network = network
         self.input_size = (network.input.h, network.input.w)
-        outputs = reversed(network.outputs) if self.fine_first else network.outputs
-        heads = [(node, node.layer) for node in outputs if isinstance(node.layer, Yolo)]
+        heads = [(n, n.layer) for n in network.levels if isinstance(n.layer, Yolo)]
         self.strides = [network.input.h // node.output.h for node, _ in heads]
         self.anchors = [list(layer.sizes) for _, layer in heads]
 

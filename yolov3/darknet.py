@@ -49,13 +49,13 @@ class DarknetModel(FineTuning, Pretrained):
         self.network = network
         self._owners = [owner(network, node) for node in network.nodes]
         self._maps = tuple(
-            node.sources[0] if node.layer.is_head else node.index for node in network.outputs
+            node.sources[0] if node.layer.is_head else node.index for node in network.levels
         )
         self._to_maps = schedule(network, self._maps, keep=self._maps)
         self._to_all = schedule(network, range(len(network.nodes)), keep=())
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """The raw maps that the heads get, in file order; without heads, the last layer's output.
+        """The raw maps that the heads get, fine to coarse; without heads, the last layer's output.
 
         Args:
             x: (N, channels, height, width) or (N, inputs) float32; pictures are RGB in 0..1.

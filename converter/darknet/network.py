@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from math import prod
+from typing import TypeVar
 
 from converter.darknet.cfg import MAX_CFG_BYTES, Option, Section, decode_cfg, parse_cfg
 from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
@@ -14,6 +15,8 @@ from converter.darknet.remark import Remark
 from converter.errors import CfgError, NetworkError
 from converter.files.opening import read_small
 from converter.options import PathLike
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,11 @@ class Network:
     def levels(self) -> tuple[Node, ...]:
         """``outputs`` from fine to coarse, whatever their order in the file."""
         return tuple(sorted(self.outputs, key=lambda node: -node.output.h * node.output.w))
+
+    def in_file_order(self, maps: Sequence[T]) -> list[T]:
+        """What belongs to ``levels``, in the order of ``outputs``."""
+        known = dict(zip((node.index for node in self.levels), maps, strict=True))
+        return [known[node.index] for node in self.outputs]
 
 
 def read_network(path: PathLike, dialect: DialectName | None = None) -> Network:

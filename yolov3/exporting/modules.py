@@ -50,10 +50,8 @@ class Boxes(nn.Module):
     def __init__(self, model: FromDarknet) -> None:
         super().__init__()
         self.model = model
-        outputs = model.network.outputs
-        # The modular model's maps run fine to coarse, those of the file coarse to fine.
-        ordered = outputs[::-1] if model.fine_first else outputs
-        self.heads = nn.ModuleList(_Head(model.network, node) for node in ordered)
+        network = model.network
+        self.heads = nn.ModuleList(_Head(network, node) for node in network.levels)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Pictures to boxes (N, M, 4) and scores (N, M, classes).
