@@ -12,14 +12,12 @@ from typing import Self, TypeVar
 import torch
 from torch import nn
 
-from converter.checkpoint.checkpoint import Checkpoint
+from converter.checkpoint.checkpoint import Checkpoint, native_plan
 from converter.checkpoint.header import is_counter
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
 from converter.errors import CheckpointError, UsageError, some
-from converter.families import FAMILIES, native_naming
 from converter.options import BATCH_NORM_RULES, BatchNormRule
 from converter.plan import Plan
 from yolov3.blocks import set_batch_norm
@@ -107,9 +105,7 @@ class FromDarknet(nn.Module):
     def _set_network(self, network: Network) -> None:
         self.network = network
         self.input_size = (network.input.h, network.input.w)
-        heads = [(n, n.layer) for n in network.levels if isinstance(n.layer, Yolo)]
-        self.strides = [network.input.h // node.output.h for node, _ in heads]
-        self.anchors = [list(layer.sizes) for _, layer in heads]
+        self.strides, self.anchors = network.strides, network.anchors
 
 
 def in_float32(model: Loaded) -> Loaded:
@@ -119,16 +115,6 @@ def in_float32(model: Loaded) -> Loaded:
         return model
     log.info("the values are %s: computing in float32 from them", str(dtype).split(".")[1])
     return copy.deepcopy(model).float()
-
-
-def native_plan(plan: Plan) -> Plan:
-    """``plan`` with the names of the model that this package has for its network."""
-    naming = plan.naming
-    if not FAMILIES[naming.family].native:
-        naming = native_naming(plan.network)
-    elif naming.prefix:
-        naming = replace(naming, prefix="")
-    return plan if naming is plan.naming else plan.renamed(naming)
 
 
 def _read(stored: Checkpoint, plan: Plan) -> dict[str, torch.Tensor]:

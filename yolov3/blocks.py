@@ -77,6 +77,13 @@ def set_batch_norm(model: nn.Module, rule: BatchNormRule) -> None:
         module.__class__ = classes.get(type(module), type(module))
 
 
+def batch_norm_rule(model: nn.Module) -> BatchNormRule:
+    """By which rule the batch norms in ``model`` compute."""
+    theirs = (PjreddieBatchNorm1d, PjreddieBatchNorm2d)
+    found = any(isinstance(module, theirs) for module in model.modules())
+    return "pjreddie-cpu" if found else "torch"
+
+
 def _normalise(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
     """Compute pj's rule through PyTorch's kernel: sqrt(v' + 0) with v' = (sqrt(var) + 1e-6)^2."""
     if norm.running_var is None:

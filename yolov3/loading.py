@@ -7,15 +7,13 @@ from pathlib import Path
 
 import torch
 
-from converter.checkpoint.checkpoint import Checkpoint
+from converter.checkpoint.checkpoint import Checkpoint, native_plan
 from converter.darknet.dialects import DialectName
 from converter.darknet.evidence import read_as_known
-from converter.options import BatchNormRule, PathLike
+from converter.options import FILE_NAME, BatchNormRule, PathLike
 from yolov3.backbone import Darknet53
-from yolov3.base import native_plan
 from yolov3.darknet import DarknetModel
 from yolov3.model import YOLOv3
-from yolov3.saving import FILE_NAME
 
 Model = YOLOv3 | Darknet53 | DarknetModel
 

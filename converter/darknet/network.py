@@ -79,6 +79,18 @@ class Network:
         """``outputs`` from fine to coarse, whatever their order in the file."""
         return tuple(sorted(self.outputs, key=lambda node: -node.output.h * node.output.w))
 
+    @property
+    def strides(self) -> list[int]:
+        """Pixels a cell of each [yolo] layer's map, fine to coarse."""
+        return [self.input.h // n.output.h for n in self.levels if n.layer.type == "yolo"]
+
+    @property
+    def anchors(self) -> list[list[tuple[float, float]]]:
+        """(width, height) in pixels of the picture, of the same."""
+        from converter.darknet.layers.yolo import Yolo  # late: for those who ask for it
+
+        return [list(n.layer.sizes) for n in self.levels if isinstance(n.layer, Yolo)]
+
     def in_file_order(self, maps: Sequence[T]) -> list[T]:
         """What belongs to ``levels``, in the order of ``outputs``."""
         known = dict(zip((node.index for node in self.levels), maps, strict=True))

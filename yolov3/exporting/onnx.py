@@ -1,192 +1,32 @@
 """ONNX straight from a Darknet network and its arrays, without PyTorch.
 
-Each layer says its nodes, in its class. The arrays become initializers as they are, so that they
-can be compared with their source bit by bit; what a node computes has the name of its layer.
+The arrays become initializers as they are, so that they can be compared with their source bit by
+bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter.darknet.dialects import DEFAULT, DialectName
-from converter.darknet.layers import Misfit, Shape
-from converter.darknet.layers.graph import Graph, Weight
-from converter.darknet.layers.heads import AnchorHead
-from converter.darknet.network import Network
-from converter.darknet.nodes import Node
-from converter.darknet.schedule import owner, require_runnable, schedule
-from converter.errors import ExtraError, NetworkError, OutputError, UsageError, install
-from converter.options import BatchNormRule
+from converter.darknet.layers.graph import Weight
+from converter.errors import ExtraError, OutputError, UsageError, install
 from converter.version import VERSION
+from yolov3.exporting.drawing import INPUT, Drawing, shape_of, sides_of, stride_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from onnx import GraphProto, ModelProto, ValueInfoProto
 
-INPUT = "images"
 OLDEST_OPSET = 11
 # One protobuf message: the numbers of a file's bytes are 32-bit ints in its readers.
 MAX_BYTES = 2**31 - 1
 
 # An array of a layer, by the layer's index and the array's suffix: float32, in the array's shape.
 Arrays = Callable[[int, str], "NDArray[np.float32]"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drawing:
-    """A network as a graph whose outputs have names.
-
-    Attributes:
-        network: what was drawn.
-        graph: its nodes.
-        layers: layer index -> the tensor that is its output; -1 is the picture.
-        outputs: name -> tensor.
-        shapes: name of an output -> its shape for one picture.
-    """
-
-    network: Network
-    graph: Graph
-    layers: Mapping[int, str]
-    outputs: dict[str, str] = field(default_factory=dict)
-    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-
-
-def draw(
-    network: Network,
-    dialect: DialectName,
-    wanted: Iterable[int],
-    *,
-    opset: int,
-    rule: BatchNormRule = "torch",
-    dynamic: bool = False,
-) -> Drawing:
-    """The nodes that compute the layers ``wanted``; no outputs yet.
-
-    Args:
-        network: the network.
-        dialect: whose engine to follow.
-        wanted: indices of layers; -1 is the picture.
-        opset: the ONNX operator set.
-        rule: of batch norm.
-        dynamic: leave the numbers of pictures, rows and columns open.
-
-    Raises:
-        NetworkError: a layer cannot be computed exactly, or not on a single picture.
-    """
-    require_runnable(network, dialect)
-    graph = Graph(opset=opset, dialect=dialect, rule=rule, dynamic=dynamic)
-    layers = {-1: INPUT}
-    for node, _ in schedule(network, wanted, keep=()):
-        place = graph.at(node.index, owner(network, node))
-        try:
-            layers[node.index] = node.layer.onnx(
-                place, node.inputs, *(layers[source] for source in node.sources)
-            )
-        except Misfit as error:
-            raise NetworkError(f"cannot be exported: {error}", place=node.place) from error
-    return Drawing(network=network, graph=graph, layers=layers)
-
-
-def draw_maps(network: Network, dialect: DialectName, **options: Any) -> Drawing:
-    """The raw maps of the heads, ``map0``, ``map1``, ... fine to coarse; else the last output.
-
-    ``options`` and errors are those of ``draw``.
-    """
-    wanted = [_map(node) for node in network.levels]
-    drawn = draw(network, dialect, wanted, **options)
-    for number, index in enumerate(wanted):
-        _add_output(drawn, f"map{number}", drawn.layers[index], _shape(network, index))
-    return drawn
-
-
-def draw_boxes(network: Network, dialect: DialectName, **options: Any) -> Drawing:
-    """``boxes`` (N, M, 4) and ``scores`` (N, M, classes), as ``AnchorHead.decode_all`` has them.
-
-    ``options`` and errors are those of ``draw``.
-
-    Raises:
-        NetworkError: a head that is no [yolo], and no plain [region].
-    """
-    heads = [(node, require_boxes(node)) for node in network.levels]
-    drawn = draw(network, dialect, [_map(node) for node, _ in heads], **options)
-    found: list[tuple[str, str]] = []
-    for node, head in heads:
-        # What one engine's [region] does with its values for others is no matter here.
-        place = replace(drawn.graph.at(node.index, node.index), dialect=DEFAULT)
-        shape = node.inputs[0]
-        stride = (network.input.w / shape.w, network.input.h / shape.h)
-        found.append(head.boxes_onnx(place, shape, stride, drawn.layers[_map(node)]))
-    count = sum(head.anchor_count * node.output.h * node.output.w for node, head in heads)
-    for name, parts, values in zip(
-        ("boxes", "scores"), zip(*found, strict=True), (4, heads[0][1].classes), strict=True
-    ):
-        tensor = parts[0]
-        if len(parts) > 1:
-            tensor = replace(drawn.graph, place="outputs").add("Concat", *parts, axis=1)
-        _add_output(drawn, name, tensor, (count, values))
-    return drawn
-
-
-def draw_backbone(
-    network: Network, dialect: DialectName, stages: Iterable[int], **options: Any
-) -> Drawing:
-    """The outputs of the layers ``stages`` as ``map0``, ``map1``, ..."""
-    wanted = list(stages)
-    drawn = draw(network, dialect, wanted, **options)
-    for number, index in enumerate(wanted):
-        _add_output(drawn, f"map{number}", drawn.layers[index], _shape(network, index))
-    return drawn
-
-
-def draw_logits(network: Network, dialect: DialectName, layer: int, **options: Any) -> Drawing:
-    """The output of ``layer``, (N, c, 1, 1), as ``logits`` (N, c)."""
-    drawn = draw(network, dialect, [layer], **options)
-    shape = network.nodes[layer].output
-    place = replace(drawn.graph, place="outputs")
-    tensor = place.add("Flatten", drawn.layers[layer], axis=1)
-    _add_output(drawn, "logits", tensor, (shape.outputs,))
-    return drawn
-
-
-def require_boxes(node: Node) -> AnchorHead:
-    """The head, which must give boxes that can be exported.
-
-    Raises:
-        NetworkError: it does not.
-    """
-    layer = node.layer
-    if not isinstance(layer, AnchorHead) or not layer.exports_boxes:
-        raise NetworkError(
-            "gives no boxes that can be exported",
-            place=node.place,
-            remedy="export its maps, without --boxes",
-        )
-    return layer
-
-
-def _map(node: Node) -> int:
-    """The layer whose output is that of the network at ``node``."""
-    return node.sources[0] if node.layer.is_head else node.index
-
-
-def _shape(network: Network, index: int) -> tuple[int, ...]:
-    return _sides(network.input if index < 0 else network.nodes[index].output)
-
-
-def _sides(shape: Shape) -> tuple[int, ...]:
-    return (shape.c, shape.h, shape.w) if shape.is_image else (shape.outputs,)
-
-
-def _add_output(drawn: Drawing, name: str, tensor: str, shape: tuple[int, ...]) -> None:
-    """Name a tensor; one that is no node's, or has a name already, by way of a node."""
-    if tensor not in drawn.graph.operations or tensor in drawn.outputs.values():
-        tensor = replace(drawn.graph, place="outputs").add("Identity", tensor)
-    drawn.outputs[name] = tensor
-    drawn.shapes[name] = shape
 
 
 def require_opset(opset: int) -> None:
@@ -196,11 +36,17 @@ def require_opset(opset: int) -> None:
         UsageError: naming those that can.
         ExtraError: the package onnx is missing.
     """
-    newest = _onnx().defs.onnx_opset_version()
+    newest = newest_opset()
     if not OLDEST_OPSET <= opset <= newest:
         raise UsageError(
             f"cannot write ONNX opset {opset}", remedy=f"use one from {OLDEST_OPSET} to {newest}"
         )
+
+
+def newest_opset() -> int:
+    """The newest that the package onnx knows."""
+    version: int = _onnx().defs.onnx_opset_version()
+    return version
 
 
 def make_model(drawn: Drawing, arrays: Arrays, facts: Mapping[str, str]) -> ModelProto:
@@ -266,7 +112,7 @@ def _skeleton(drawn: Drawing) -> ModelProto:
     graph = onnx.GraphProto(name="darknet")
     graph.input.append(_tensor_info(INPUT, _picture(drawn)))
     shapes = _array_shapes(drawn)
-    if 4 * sum(map(_count, shapes.values())) > MAX_BYTES:
+    if 4 * sum(map(prod, shapes.values())) > MAX_BYTES:
         raise OutputError("the weights have more than the 2 GiB that one ONNX file can have")
     for name, weight in drawn.graph.weights.items():
         shape = weight.shape or shapes[weight.layer, weight.suffix]
@@ -316,7 +162,7 @@ def _require_valid(drawn: Drawing, model: ModelProto) -> None:
     found.update({tensor.name: list(tensor.dims) for tensor in model.graph.initializer})
     for index, tensor in drawn.layers.items():
         name = names.get(tensor, tensor)
-        wanted = [1, *_shape(drawn.network, index)]
+        wanted = [1, *shape_of(drawn.network, index)]
         if not _agree(found.get(name), wanted, dynamic=drawn.graph.dynamic):
             raise OutputError(
                 f"cannot be made: {name} would be {found.get(name)}, the cfg says {wanted}"
@@ -350,14 +196,8 @@ def _array_shapes(drawn: Drawing) -> dict[tuple[int, str], tuple[int, ...]]:
     return {(w.layer, w.suffix): shapes[w.layer, w.suffix] for w in drawn.graph.weights.values()}
 
 
-def _count(shape: tuple[int, ...]) -> int:
-    from math import prod
-
-    return prod(shape)
-
-
 def _picture(drawn: Drawing) -> list[int | str]:
-    sides: list[int | str] = list(_sides(drawn.network.input))
+    sides: list[int | str] = list(sides_of(drawn.network.input))
     if drawn.graph.dynamic and stride_of(drawn.network):
         sides[1:] = ["rows", "columns"]
     return [_batch(drawn), *sides]
@@ -365,12 +205,6 @@ def _picture(drawn: Drawing) -> list[int | str]:
 
 def _batch(drawn: Drawing) -> int | str:
     return "batch" if drawn.graph.dynamic else 1
-
-
-def stride_of(network: Network) -> int:
-    """Pixels a cell of a detector's coarsest map; 0 if the picture's size is fixed."""
-    heads = [node for node in network.outputs if node.layer.is_head and node.output.is_image]
-    return max((network.input.h // head.output.h for head in heads), default=0)
 
 
 def _tensor_info(name: str, sides: Any) -> ValueInfoProto:
