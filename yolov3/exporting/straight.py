@@ -72,11 +72,13 @@ def export_checkpoint(
     if verify and importlib.util.find_spec("torch") is None:
         reason = "PyTorch is not installed"
     elif verify:
-        from yolov3.exporting.modules import outputs_of  # late: it needs PyTorch
+        from yolov3.base import in_float32  # late: it needs PyTorch
+        from yolov3.exporting.modules import outputs_of
         from yolov3.loading import load
 
         def expected(inputs: list[Array]) -> list[list[Array]]:
-            return outputs_of(load(path, cfg=cfg, dialect=dialect), inputs, boxes=boxes)
+            model = in_float32(load(path, cfg=cfg, dialect=dialect))
+            return outputs_of(model, inputs, boxes=boxes)
 
     return write_straight(
         source,

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from one_feature import conv, network, section, sequence
+from one_feature import conv, network, section
 from torch import nn
 
 from converter import CheckpointError, OutputError, UsageError, convert
@@ -279,8 +279,10 @@ def test_signs(tmp_path, runtime):
 
 class TestRefusals:
     def test_what_a_runtime_does_not_run(self, tmp_path):
-        """The first picture count that torch.export saw stays in a recurrent network."""
-        model = DarknetModel(parse_network(sequence(section("gru", output=4)))).eval()
+        """A layer with kernels for every place is for one size of picture."""
+        head = section("yolo", classes=1, num=1, anchors="1,2")
+        text = network(section("local", filters=6), head, height=8, width=8)
+        model = DarknetModel(parse_network(text)).eval()
         with pytest.raises(OutputError, match=r"^\S+: was made, but does not run: [^\n]+$"):
             export(model, tmp_path / "out.onnx", dynamic=True)
         assert not list(tmp_path.iterdir())
