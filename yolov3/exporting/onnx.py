@@ -7,6 +7,7 @@ bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 OLDEST_OPSET = 11
 # One protobuf message: the numbers of a file's bytes are 32-bit ints in its readers.
 MAX_BYTES = 2**31 - 1
+
+# Numbers of fields in onnx.proto, which are for ever.
+MODEL_GRAPH, GRAPH_INITIALIZER, TENSOR_RAW_DATA = 7, 5, 9
 
 # An array of a layer, by the layer's index and the array's suffix: float32, in the array's shape.
 Arrays = Callable[[int, str], "NDArray[np.float32]"]
@@ -49,61 +53,100 @@ def newest_opset() -> int:
     return version
 
 
-def make_model(drawn: Drawing, arrays: Arrays, facts: Mapping[str, str]) -> ModelProto:
-    """The model with its weights, checked without them.
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """A file's bytes: small ones, and the weights, which are read as they are written.
+
+    Attributes:
+        parts: bytes, and weights, in turn.
+        size: how many bytes they are.
+    """
+
+    parts: tuple[bytes | Weight, ...]
+    size: int
+
+    def chunks(self, arrays: Arrays) -> Iterator[bytes | memoryview]:
+        """The bytes, one weight after the other."""
+        for part in self.parts:
+            yield part if isinstance(part, bytes) else values_of(part, arrays).data.cast("B")
+
+
+def encode(drawn: Drawing, facts: Mapping[str, str]) -> Encoded:
+    """A model, checked without its weights; the same bytes every time.
 
     Args:
         drawn: what it computes.
-        arrays: the network's arrays.
         facts: what it says of itself.
 
     Raises:
         ExtraError: the package onnx is missing.
-        OutputError: the weights are too large for a file, or its nodes are no network of the shapes
-            that the cfg says.
+        OutputError: it is too large for a file, or its nodes are no network of the shapes that the
+            cfg says.
     """
-    onnx = _onnx()
     model = _skeleton(drawn)
     _require_valid(drawn, model)
-    del model.graph.input[1:]
-    for name, weight in drawn.graph.weights.items():
-        tensor = model.graph.initializer.add()
-        values = values_of(weight, arrays)
-        tensor.name, tensor.data_type = name, onnx.TensorProto.FLOAT
-        tensor.dims.extend(weight.shape or values.shape)
-        tensor.raw_data = values.tobytes()
     for key, value in facts.items():
         model.metadata_props.add(key=key, value=value)
-    return model
+    del model.graph.input[1:]
+    graph: list[bytes | Weight] = [_serialized(model.graph)]
+    shapes = _array_shapes(drawn)
+    for name, weight in drawn.graph.weights.items():
+        graph += _initializer(name, weight, weight.shape or shapes[weight.layer, weight.suffix])
+    weights = sum(4 * prod(shapes[w.layer, w.suffix]) for w in drawn.graph.weights.values())
+    inside = weights + sum(len(part) for part in graph if isinstance(part, bytes))
+    model.ClearField("graph")
+    start = _serialized(model) + _opening(MODEL_GRAPH, inside)
+    if len(start) + inside > MAX_BYTES:
+        raise OutputError("the weights have more than the 2 GiB that one ONNX file can have")
+    return Encoded(parts=(start, *graph), size=len(start) + inside)
 
 
-def encode(model: ModelProto) -> bytes:
-    """The same bytes every time."""
-    return bytes(model.SerializeToString(deterministic=True))
+def _initializer(name: str, weight: Weight, shape: tuple[int, ...]) -> tuple[bytes, Weight]:
+    """A TensorProto in a GraphProto, whose raw data follow."""
+    onnx, size = _onnx(), 4 * prod(shape)
+    tensor = onnx.TensorProto(name=name, dims=shape, data_type=onnx.TensorProto.FLOAT)
+    start = _serialized(tensor) + _opening(TENSOR_RAW_DATA, size)
+    return _opening(GRAPH_INITIALIZER, len(start) + size) + start, weight
+
+
+def _serialized(message: Any) -> bytes:
+    return bytes(message.SerializeToString(deterministic=True))
+
+
+def _opening(number: int, size: int) -> bytes:
+    """What precedes ``size`` bytes of a field: protobuf.dev/programming-guides/encoding."""
+    found = bytearray()
+    for value in (number << 3 | 2, size):
+        while value > 127:
+            found.append(value & 127 | 128)
+            value >>= 7
+        found.append(value)
+    return bytes(found)
 
 
 def values_of(weight: Weight, arrays: Arrays) -> NDArray[np.float32]:
     """What an initializer holds."""
+    import numpy as np
+
     values = arrays(weight.layer, weight.suffix)
-    return weight.change(values) if weight.change else values
+    return np.ascontiguousarray(weight.change(values) if weight.change else values)
 
 
-def require_same_values(path: Path, drawn: Drawing, arrays: Arrays) -> None:
-    """Compare the weights in a file, bit by bit, with what they were made of.
-
-    Raises:
-        OutputError: naming the first that differs.
-    """
+def different_values(path: Path, drawn: Drawing, arrays: Arrays) -> str | None:
+    """The first weight in a file that is not, bit by bit, what it was made of; None if all are."""
     import numpy as np
 
     onnx = _onnx()
     stored = {tensor.name: tensor for tensor in onnx.load(path).graph.initializer}
     for name, weight in drawn.graph.weights.items():
         found = onnx.numpy_helper.to_array(stored[name]) if name in stored else None
-        wanted = np.ascontiguousarray(values_of(weight, arrays)).reshape(-1)
+        wanted = values_of(weight, arrays)
         # As integers: NaN equals NaN, and 0 does not equal -0.
-        if found is None or not np.array_equal(found.reshape(-1).view("<u4"), wanted.view("<u4")):
-            raise OutputError("was not written as it is", path=path, place=name)
+        if found is None or not np.array_equal(
+            found.ravel().view("<u4"), wanted.ravel().view("<u4")
+        ):
+            return name
+    return None
 
 
 def _skeleton(drawn: Drawing) -> ModelProto:
@@ -112,8 +155,6 @@ def _skeleton(drawn: Drawing) -> ModelProto:
     graph = onnx.GraphProto(name="darknet")
     graph.input.append(_tensor_info(INPUT, _picture(drawn)))
     shapes = _array_shapes(drawn)
-    if 4 * sum(map(prod, shapes.values())) > MAX_BYTES:
-        raise OutputError("the weights have more than the 2 GiB that one ONNX file can have")
     for name, weight in drawn.graph.weights.items():
         shape = weight.shape or shapes[weight.layer, weight.suffix]
         graph.input.append(_tensor_info(name, list(shape)))

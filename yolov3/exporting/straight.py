@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import logging
 import os
@@ -23,7 +22,7 @@ from yolov3.exporting.checking import (
     in_onnxruntime,
     inputs_for,
 )
-from yolov3.exporting.onnx import encode, make_model, require_opset, require_same_values
+from yolov3.exporting.onnx import different_values, encode, require_opset
 from yolov3.exporting.source import Source, source_of
 
 log = logging.getLogger("yolov3")
@@ -125,15 +124,17 @@ def write_straight(
     require_opset(opset)
     drawn = source.draw(boxes=boxes, opset=opset, dynamic=dynamic)
     with foreign_errors(target, "cannot be made"):
-        content = encode(make_model(drawn, source.arrays, source.facts))
+        encoded = encode(drawn, source.facts)
     errors: dict[str, float] = {}
-    with replacing(target, len(content)) as file:
-        file.write(content)
+    with replacing(target, encoded.size) as file:
+        for chunk in encoded.chunks(source.arrays):
+            file.write(chunk)
         file.flush()
-        del content
-        gc.collect()
         written = Path(file.name)
-        require_same_values(written, drawn, source.arrays)
+        with foreign_errors(target, "was made, but cannot be read"):
+            different = different_values(written, drawn, source.arrays)
+        if different:
+            raise OutputError("was not written as it is", path=target, place=different)
         if run:
             log.info("running %s", target)
             inputs = inputs_for(source.network, dynamic=dynamic)

@@ -82,7 +82,8 @@ class Layer:
     """A section of a cfg: its options as typed fields, with Darknet's defaults.
 
     A subclass is one section type, all its faces together: which options it has (its fields), where
-    its input comes from, its output shape, its arrays in file order, and its PyTorch module.
+    its input comes from, its output shape, its arrays in file order, its PyTorch module and its
+    ONNX nodes.
     """
 
     type: ClassVar[str]

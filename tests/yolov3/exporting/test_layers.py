@@ -12,7 +12,7 @@ from one_feature import picture, weights
 from converter.darknet.network import Network
 from yolov3.darknet import DarknetModel
 from yolov3.exporting.drawing import add_output, draw, shape_of, sides_of
-from yolov3.exporting.onnx import encode, make_model
+from yolov3.exporting.onnx import encode
 
 # Softmax, Squeeze and Split change at 13, reductions at 18.
 OPSETS = (11, 13, 18, onnx.defs.onnx_opset_version())
@@ -29,8 +29,8 @@ def run(model: DarknetModel, x: np.ndarray, opset: int, **options) -> dict[int, 
     for index in indices:
         add_output(drawn, f"out{index}", drawn.layers[index], shape_of(net, index))
     state = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-    made = make_model(drawn, lambda layer, suffix: state[f"layers.{layer}.{suffix}"], {})
-    session = onnxruntime.InferenceSession(encode(made), providers=["CPUExecutionProvider"])
+    chunks = encode(drawn, {}).chunks(lambda layer, suffix: state[f"layers.{layer}.{suffix}"])
+    session = onnxruntime.InferenceSession(b"".join(chunks), providers=["CPUExecutionProvider"])
     return dict(zip(indices, session.run(None, {"images": x}), strict=True))
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import nets
@@ -55,15 +56,15 @@ class TestValues:
         assert found.tobytes() == model.layers[0].conv.weight.detach().numpy().tobytes()
 
     def test_one_bit_that_changed_on_the_way_is_found(self, heads, tmp_path, monkeypatch):
-        encode = module.encode
+        chunks = module.Encoded.chunks
 
-        def faulty(model):
-            (tensor,) = (t for t in model.graph.initializer if t.name == "layer0/conv.weight")
-            tensor.raw_data = bytes([tensor.raw_data[0] ^ 1]) + tensor.raw_data[1:]
-            return encode(model)
+        def faulty(self, arrays):
+            *before, first = map(bytes, islice(chunks(self, arrays), 4))
+            yield from [*before, bytes([first[0] ^ 1]) + first[1:]]
+            yield from islice(chunks(self, arrays), 4, None)
 
-        monkeypatch.setattr("yolov3.exporting.straight.encode", faulty)
-        with pytest.raises(OutputError, match=r"layer0/conv\.weight: was not written as it is"):
+        monkeypatch.setattr(module.Encoded, "chunks", faulty)
+        with pytest.raises(OutputError, match=r"out\.onnx: layer0/\S+: was not written as it is"):
             export_checkpoint(heads("yolo"), tmp_path / "out.onnx", verify=False)
         assert not (tmp_path / "out.onnx").exists()
 
@@ -185,19 +186,21 @@ class TestRefusals:
             export_checkpoint(made, tmp_path / "out.onnx")
 
     def test_weights_of_more_than_two_gib(self, heads, tmp_path, monkeypatch):
-        """yolo.cfg's are 866 floats."""
-        monkeypatch.setattr(module, "MAX_BYTES", 4 * 865)
+        checkpoint = heads("yolo")
+        export_checkpoint(checkpoint, tmp_path / "out.onnx")
+        size = (tmp_path / "out.onnx").stat().st_size
+        monkeypatch.setattr(module, "MAX_BYTES", size)
+        export_checkpoint(checkpoint, tmp_path / "out.onnx", force=True)
+        monkeypatch.setattr(module, "MAX_BYTES", size - 1)
         with pytest.raises(OutputError, match="more than the 2 GiB that one ONNX file can have"):
-            export_checkpoint(heads("yolo"), tmp_path / "out.onnx")
-        monkeypatch.setattr(module, "MAX_BYTES", 4 * 866)
-        export_checkpoint(heads("yolo"), tmp_path / "out.onnx")
+            export_checkpoint(checkpoint, tmp_path / "out.onnx", force=True)
 
     def test_nodes_that_make_another_shape_than_the_cfg_says(self, heads, tmp_path):
         source = source_of(Checkpoint.open(heads("yolo")))
         drawn = source.draw(boxes=False, opset=13, dynamic=False)
         drawn.graph.operations["layer0/conv"].attributes["strides"] = [1, 1]
         with pytest.raises(OutputError, match="cannot be made: "):
-            module.make_model(drawn, source.arrays, {})
+            module.encode(drawn, {})
 
     @pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
     def test_without_its_packages(self, heads, tmp_path, monkeypatch, missing):
