@@ -15,6 +15,8 @@ DETECTOR_RESIZES: tuple[Resize, ...] = ("letterbox", "stretch", "opencv")
 Silu = Literal["swish", "relu"]  # what activation=silu in a cfg means
 ExportFormat = Literal["onnx", "torchscript", "pt2"]
 FILE_NAME = "model.safetensors"  # in a folder that save_pretrained writes
+Layout = Literal["maps", "boxes", "ultralytics", "deepstream"]  # what an exported file gives
+LAYOUTS: tuple[Layout, ...] = ("maps", "boxes", "ultralytics", "deepstream")
 EXPORT_SUFFIXES: dict[ExportFormat, str] = {
     "onnx": ".onnx",
     "torchscript": ".torchscript",

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser, add_network_options
+from converter.cli.parser import CommandParser, add_network_options, positive_int
 from converter.errors import UsageError, printable
 from converter.files.target import require_other
-from converter.options import EXPORT_SUFFIXES, FILE_NAME, OPSET, PathLike
+from converter.options import EXPORT_SUFFIXES, FILE_NAME, LAYOUTS, OPSET, PathLike
 
 if TYPE_CHECKING:
     from yolov3.exporting.checking import Exported
@@ -24,7 +24,7 @@ def make_parser(program: str) -> CommandParser:
         " needs no PyTorch.",
         (
             "yolov3.safetensors",
-            "yolov3-tiny.safetensors --boxes -o tiny-boxes.onnx",
+            "yolov3-tiny.safetensors --layout ultralytics -o tiny.onnx",
             "yolov3.safetensors --format pt2 --dynamic",
         ),
     )
@@ -37,13 +37,20 @@ def make_parser(program: str) -> CommandParser:
         "--format", choices=tuple(EXPORT_SUFFIXES), default="onnx", help="default: onnx"
     )
     parser.add_argument(
-        "--boxes", action="store_true", help="decoded boxes and scores in place of raw maps"
+        "--layout",
+        choices=LAYOUTS,
+        default="maps",
+        help="raw maps (default), boxes and scores, or what ultralytics and Frigate, or DeepStream"
+        " take",
     )
     parser.add_argument(
         "--opset", type=int, metavar="N", help=f"ONNX operator set (default: {OPSET})"
     )
     parser.add_argument(
         "--dynamic", action="store_true", help="any number of pictures, and sizes of a detector"
+    )
+    parser.add_argument(
+        "--batch", type=positive_int, default=1, metavar="N", help="pictures at once (default: 1)"
     )
     parser.add_argument(
         "--no-verify", action="store_true", help="do not run an ONNX file after writing it"
@@ -76,9 +83,10 @@ def _straight(arguments: argparse.Namespace, output: PathLike) -> Exported:
         output,
         cfg=arguments.cfg,
         dialect=arguments.dialect,
-        boxes=arguments.boxes,
+        layout=arguments.layout,
         opset=arguments.opset,
         dynamic=arguments.dynamic,
+        batch=arguments.batch,
         verify=not arguments.no_verify,
         force=arguments.force,
     )
@@ -92,9 +100,10 @@ def _through_pytorch(arguments: argparse.Namespace, output: PathLike) -> Exporte
         load(arguments.checkpoint, cfg=arguments.cfg, dialect=arguments.dialect),
         output,
         format=arguments.format,
-        boxes=arguments.boxes,
+        layout=arguments.layout,
         opset=arguments.opset,
         dynamic=arguments.dynamic,
+        batch=arguments.batch,
         force=arguments.force,
     )
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from converter.darknet.network import Network
 from converter.errors import DarknetError, ExtraError, OutputError, install
-from converter.options import ExportFormat
+from converter.options import ExportFormat, Layout
 from yolov3.exporting.drawing import INPUT, sides_of, stride_of
+from yolov3.exporting.layouts import ATOL, RTOL, Array, Expected, expected
 
-Array = npt.NDArray[np.float32]
 Run = Callable[[Array], list[Array]]
-
-# Two runtimes' float32, one with batch norm folded and one without: the maps of real yolov3-tiny
-# differ by up to 6e-5 at values up to 26 (six photographs; PyTorch is as far from float64), those
-# of the sample's 75 convolutions by 3e-5 at up to 37. A wrong operator is off by far more.
-ATOL = RTOL = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +54,12 @@ class Exported:
         }
 
 
-def inputs_for(network: Network, *, dynamic: bool) -> list[Array]:
+def inputs_for(network: Network, *, dynamic: bool, batch: int = 1) -> list[Array]:
     """Seeded noise of the network's input size; if that may vary, also of another one."""
     shape, stride = network.input, stride_of(network)
     size = sides_of(shape)
     # Not 1 and 1: torch.export takes a dimension of one for fixed.
-    shapes: list[tuple[int, ...]] = [(2, *size)] if dynamic else [(1, *size)]
+    shapes: list[tuple[int, ...]] = [(2, *size)] if dynamic else [(batch, *size)]
     if dynamic and stride:
         shapes.append((3, shape.c, shape.h + stride, shape.w + 2 * stride))
     elif dynamic:
@@ -91,28 +85,62 @@ def in_onnxruntime(path: Path) -> Run:
     return lambda x: session.run(None, {INPUT: x})
 
 
-def compare(
-    names: Sequence[str], found: list[Array], wanted: list[Array], target: Path
+def require_finite(names: Iterable[str], found: list[list[Array]], target: Path) -> None:
+    """Refuse outputs that are no numbers.
+
+    Raises:
+        OutputError: naming the first.
+    """
+    for outputs in found:
+        for name, values in zip(names, outputs, strict=True):
+            if not np.isfinite(values).all():
+                raise _differs(target, f"{name} that are infinite or no number")
+
+
+def worst(
+    names: Iterable[str],
+    found: list[list[Array]],
+    wanted: list[list[Array]],
+    layout: Layout,
+    target: Path,
+) -> dict[str, float]:
+    """Of each output, the largest absolute difference, over all inputs.
+
+    Args:
+        names: of the outputs.
+        found: what the file gave for each input.
+        wanted: what PyTorch computed, as ``layouts.expected`` takes it.
+        layout: of the file.
+        target: its path.
+
+    Raises:
+        OutputError: a difference is above the tolerance.
+    """
+    tried = [
+        _compare(list(names), mine, expected(layout, theirs), target)
+        for mine, theirs in zip(found, wanted, strict=True)
+    ]
+    return {name: max(errors[name] for errors in tried) for name in tried[0]}
+
+
+def _compare(
+    names: Sequence[str], found: list[Array], wanted: list[Expected], target: Path
 ) -> dict[str, float]:
     """Of each output, the largest absolute difference.
 
     Raises:
         OutputError: it is above the tolerance.
     """
-    pairs = zip(names, found, wanted, strict=True)
-    return {name: _error(name, mine, theirs, target) for name, mine, theirs in pairs}
-
-
-def _error(name: str, found: Array, wanted: Array, target: Path) -> float:
-    if found.shape != wanted.shape or not np.isfinite(found).all():
-        raise _differs(target, f"{name} of another kind")
-    difference, size = np.abs(found - wanted), np.abs(wanted)
-    if name == "boxes":
-        # A side of a large box can lie at 0, as the difference of centre and half its width.
-        size = size.max(-1, keepdims=True)
-    if (difference > ATOL + RTOL * size).any():
-        raise _differs(target, f"{name} that differ by up to {difference.max():.2g}")
-    return float(difference.max())
+    errors = {}
+    for name, mine, theirs in zip(names, found, wanted, strict=True):
+        if mine.shape != theirs.values.shape or not np.isfinite(mine).all():
+            raise _differs(target, f"{name} of another kind")
+        error = theirs.error(mine)
+        if error is None:
+            most = np.abs(mine - theirs.values).max()
+            raise _differs(target, f"{name} that differ by up to {most:.2g}")
+        errors[name] = error
+    return errors
 
 
 def _differs(target: Path, how: str) -> OutputError:

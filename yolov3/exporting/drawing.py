@@ -5,21 +5,22 @@ Each layer says its nodes, in its class; what a node computes has the name of it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.layers import Misfit, Shape
 from converter.darknet.layers.graph import Graph
-from converter.darknet.layers.heads import AnchorHead
+from converter.darknet.layers.heads import AnchorHead, Head
 from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 from converter.darknet.schedule import owner, require_runnable, schedule
 from converter.errors import NetworkError
-from converter.options import BatchNormRule
+from converter.options import BatchNormRule, Layout
 
 INPUT = "images"
+FLOAT = 1  # onnx.TensorProto.FLOAT
+MAPS = "export its maps: --layout maps"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +42,25 @@ class Drawing:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to draw.
+
+    Attributes:
+        opset: the ONNX operator set.
+        rule: of batch norm.
+        dynamic: leave the numbers of pictures, rows and columns open.
+        batch: how many pictures, unless that is left open.
+    """
+
+    opset: int
+    rule: BatchNormRule = "torch"
+    dynamic: bool = False
+    batch: int = 1
+
+
 def draw(
-    network: Network,
-    dialect: DialectName,
-    wanted: Iterable[int],
-    *,
-    opset: int,
-    rule: BatchNormRule = "torch",
-    dynamic: bool = False,
+    network: Network, dialect: DialectName, wanted: Iterable[int], options: Options
 ) -> Drawing:
     """The nodes that compute the layers ``wanted``; no outputs yet.
 
@@ -56,15 +68,19 @@ def draw(
         network: the network.
         dialect: whose engine to follow.
         wanted: indices of layers; -1 is the picture.
-        opset: the ONNX operator set.
-        rule: of batch norm.
-        dynamic: leave the numbers of pictures, rows and columns open.
+        options: how.
 
     Raises:
         NetworkError: a layer cannot be computed exactly, or not on a single picture.
     """
     require_runnable(network, dialect)
-    graph = Graph(opset=opset, dialect=dialect, rule=rule, dynamic=dynamic)
+    graph = Graph(
+        opset=options.opset,
+        dialect=dialect,
+        rule=options.rule,
+        dynamic=options.dynamic,
+        batch=options.batch,
+    )
     layers = {-1: INPUT}
     for node, _ in schedule(network, wanted, keep=()):
         place = graph.at(node.index, owner(network, node))
@@ -78,55 +94,95 @@ def draw(
 
 
 def draw_maps(
-    network: Network, dialect: DialectName, layers: Iterable[int] | None = None, **options: Any
+    network: Network, dialect: DialectName, options: Options, layers: Iterable[int] | None = None
 ) -> Drawing:
     """The outputs of ``layers`` as ``map0``, ``map1``, ...
 
     Args:
         network: the network.
         dialect: whose engine to follow.
+        options: how.
         layers: which; default: the raw maps that the heads get, fine to coarse, or without heads
             the last layer.
-        options: those of ``draw``, whose errors these are, too.
+
+    Raises:
+        NetworkError: as ``draw``.
     """
     wanted = [_map(node) for node in network.levels] if layers is None else list(layers)
-    drawn = draw(network, dialect, wanted, **options)
+    drawn = draw(network, dialect, wanted, options)
     for number, index in enumerate(wanted):
         add_output(drawn, f"map{number}", drawn.layers[index], shape_of(network, index))
     return drawn
 
 
-def draw_boxes(network: Network, dialect: DialectName, **options: Any) -> Drawing:
-    """``boxes`` (N, M, 4) and ``scores`` (N, M, classes), as ``AnchorHead.decode_all`` has them.
+def draw_decoded(
+    network: Network, dialect: DialectName, options: Options, layout: Layout
+) -> Drawing:
+    """All boxes of a detector, as ``AnchorHead.decode_all`` has them, in a layout.
 
-    ``options`` and errors are those of ``draw``.
+    | layout | outputs |
+    | --- | --- |
+    | boxes | ``boxes`` (N, M, 4): left, top, right, bottom; ``scores`` (N, M, classes) |
+    | ultralytics | ``output0`` (N, 4 + classes, M): centre x, centre y, width, height, scores |
+    | deepstream | ``output`` (N, M, 6): left, top, right, bottom, best score, its class |
+
+    Coordinates are in pixels of the input. Without classes there is one, the objectness.
 
     Raises:
-        NetworkError: a head that is no [yolo], and no plain [region].
+        NetworkError: a head gives no such boxes, or other classes than the rest; or as ``draw``.
     """
     heads = [(node, require_boxes(node)) for node in network.levels]
-    drawn = draw(network, dialect, [_map(node) for node, _ in heads], **options)
-    found: list[tuple[str, str]] = []
+    classes = heads[0][1].classes or 1
+    other = next((node for node, head in heads if (head.classes or 1) != classes), None)
+    if other is not None:
+        raise NetworkError(
+            f"has other classes than {heads[0][0].place}, so that their boxes have no common form",
+            place=other.place,
+            remedy=MAPS,
+        )
+    drawn = draw(network, dialect, [_map(node) for node, _ in heads], options)
+    found: list[tuple[str, str, str]] = []
     for node, head in heads:
         # What one engine's [region] does with its values for others is no matter here.
         place = replace(drawn.graph.at(node.index, node.index), dialect=DEFAULT)
         shape = node.inputs[0]
         stride = (network.input.w / shape.w, network.input.h / shape.h)
-        found.append(head.boxes_onnx(place, shape, stride, drawn.layers[_map(node)]))
+        found.append(head.decode_onnx(place, shape, stride, drawn.layers[_map(node)]))
     count = sum(head.anchor_count * node.output.h * node.output.w for node, head in heads)
-    for name, parts, values in zip(
-        ("boxes", "scores"), zip(*found, strict=True), (4, heads[0][1].classes), strict=True
-    ):
-        tensor = parts[0]
-        if len(parts) > 1:
-            tensor = replace(drawn.graph, place="outputs").add("Concat", *parts, axis=1)
-        add_output(drawn, name, tensor, (count, values))
+    g = replace(drawn.graph, place="outputs")
+    centre, sides, scores = (
+        g.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
+        for parts in zip(*found, strict=True)
+    )
+    for name, tensor, shape_ in _in_layout(g, layout, centre, sides, scores, (count, classes)):
+        add_output(drawn, name, tensor, shape_)
     return drawn
 
 
-def draw_logits(network: Network, dialect: DialectName, layer: int, **options: Any) -> Drawing:
+def _in_layout(
+    g: Graph, layout: Layout, centre: str, sides: str, scores: str, shape: tuple[int, int]
+) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """The outputs: name, tensor, and shape for one picture; ``shape`` is that of ``scores``."""
+    count, classes = shape
+    if layout == "ultralytics":
+        rows = g.add("Concat", centre, sides, scores, axis=2)
+        yield "output0", g.add("Transpose", rows, perm=[0, 2, 1]), (4 + classes, count)
+        return
+    half = g.add("Div", sides, 2.0)
+    corners = g.add("Concat", g.add("Sub", centre, half), g.add("Add", centre, half), axis=2)
+    if layout == "boxes":
+        yield "boxes", corners, (count, 4)
+        yield "scores", scores, shape
+        return
+    label = g.add("ArgMax", scores, axis=2, keepdims=1)
+    label = g.add("Cast", label, to=FLOAT)
+    best = g.reduce("ReduceMax", scores, 2)
+    yield "output", g.add("Concat", corners, best, label, axis=2), (count, 6)
+
+
+def draw_logits(network: Network, dialect: DialectName, options: Options, layer: int) -> Drawing:
     """The output of ``layer``, (N, c, 1, 1), as ``logits`` (N, c)."""
-    drawn = draw(network, dialect, [layer], **options)
+    drawn = draw(network, dialect, [layer], options)
     shape = network.nodes[layer].output
     place = replace(drawn.graph, place="outputs")
     tensor = place.add("Flatten", drawn.layers[layer], axis=1)
@@ -141,13 +197,12 @@ def require_boxes(node: Node) -> AnchorHead:
         NetworkError: it does not.
     """
     layer = node.layer
-    if not isinstance(layer, AnchorHead) or not layer.exports_boxes:
-        raise NetworkError(
-            "gives no boxes that can be exported",
-            place=node.place,
-            remedy="export its maps, without --boxes",
-        )
-    return layer
+    problem = layer.export_problem() if isinstance(layer, Head) else "gives no boxes"
+    if problem is None and isinstance(layer, AnchorHead):
+        return layer
+    raise NetworkError(
+        f"has no boxes that can be exported: it {problem}", place=node.place, remedy=MAPS
+    )
 
 
 def _map(node: Node) -> int:

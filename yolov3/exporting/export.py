@@ -11,12 +11,12 @@ from torch.export import Dim
 
 from converter.errors import CheckpointError, UsageError
 from converter.files.target import replacing
-from converter.options import PYTORCH_OPSET, ExportFormat, PathLike
+from converter.options import LAYOUTS, PYTORCH_OPSET, ExportFormat, Layout, PathLike
 from yolov3.base import FromDarknet, in_float32
-from yolov3.exporting.checking import Exported, compare, foreign_errors, inputs_for
+from yolov3.exporting.checking import Exported, foreign_errors, inputs_for, worst
 from yolov3.exporting.drawing import stride_of
 from yolov3.exporting.modules import graph_of, outputs_of, source_in_memory
-from yolov3.exporting.straight import require_free, write_straight
+from yolov3.exporting.straight import require_batch, require_free, write_straight
 from yolov3.exporting.writers import FORMATS, ExportJob
 from yolov3.sharing.facts import facts_of
 
@@ -28,9 +28,10 @@ def export(
     output: PathLike,
     *,
     format: ExportFormat = "onnx",  # noqa: A002 - as everybody calls it
-    boxes: bool = False,
+    layout: Layout = "maps",
     opset: int | None = None,
     dynamic: bool = False,
+    batch: int = 1,
     force: bool = False,
 ) -> Exported:
     """Write ``model`` for another runtime, run what was written, and compare.
@@ -47,17 +48,19 @@ def export(
             too.
         output: the file to write.
         format: "onnx", "torchscript" (for ``torch.jit.load``) or "pt2" (``torch.export.load``).
-        boxes: decoded boxes and their scores as outputs, in place of the raw maps.
+        layout: raw maps, or decoded boxes as one of ``drawing.draw_decoded``'s outputs; those of
+            "ultralytics" and "deepstream" are for ONNX only.
         opset: the ONNX operator set, from 11 on; default 13, and 18 through PyTorch's exporter.
         dynamic: accept any number of pictures and, for a detector, any picture size that is a
             multiple of its coarsest stride.
+        batch: how many pictures at once, without ``dynamic``.
         force: replace an output that exists.
 
     Raises:
         UsageError: the options do not go together.
         ExtraError: a package is missing.
         CheckpointError: the model comes from no checkpoint.
-        NetworkError: ``boxes`` of a network that has none.
+        NetworkError: boxes of a network that has none.
         OutputError: the file exists, cannot be written, or does not compute the same.
     """
     if format not in FORMATS:
@@ -66,6 +69,9 @@ def export(
         raise UsageError(f"opset={opset} is about ONNX, not {format}")
     if not hasattr(model, "network"):
         raise CheckpointError("this model comes from no checkpoint: its input size is not known")
+    if layout not in LAYOUTS:
+        raise UsageError(f"layout={layout!r} is unknown", remedy=f"use one of {list(LAYOUTS)}")
+    require_batch(batch, dynamic=dynamic)
     target = Path(output)
     require_free(target, force=force)
     model = in_float32(model)
@@ -74,13 +80,25 @@ def export(
         return write_straight(
             source,
             target,
-            boxes=boxes,
+            layout=layout,
             opset=opset,
             dynamic=dynamic,
-            expected=lambda inputs: outputs_of(model, inputs, boxes=boxes),
+            batch=batch,
+            computed=lambda inputs: outputs_of(model, inputs, layout),
+        )
+    if layout not in ("maps", "boxes"):
+        raise UsageError(
+            f"layout={layout!r} is for ONNX, written straight from a network's own tensors",
+            remedy="use maps or boxes",
         )
     return _through_pytorch(
-        model, target, format, boxes=boxes, opset=opset or PYTORCH_OPSET, dynamic=dynamic
+        model,
+        target,
+        format,
+        layout=layout,
+        opset=opset or PYTORCH_OPSET,
+        dynamic=dynamic,
+        batch=batch,
     )
 
 
@@ -89,14 +107,15 @@ def _through_pytorch(
     target: Path,
     format: ExportFormat,  # noqa: A002
     *,
-    boxes: bool,
+    layout: Layout,
     opset: int,
     dynamic: bool,
+    batch: int,
 ) -> Exported:
     """By what PyTorch has for the format."""
-    graph = graph_of(model, boxes=boxes)
-    inputs = inputs_for(model.network, dynamic=dynamic)
-    wanted = outputs_of(model, inputs, boxes=boxes)
+    graph = graph_of(model, layout)
+    inputs = inputs_for(model.network, dynamic=dynamic, batch=batch)
+    wanted = outputs_of(model, inputs, layout)
     job = ExportJob(
         graph=graph,
         example=torch.from_numpy(inputs[0]),
@@ -113,16 +132,13 @@ def _through_pytorch(
         with foreign_errors(target, "was made, but does not run"):
             run = FORMATS[format].read(Path(file.name))
             found = [run(x) for x in inputs]
-        errors = [
-            compare(graph.names, mine, theirs, target)
-            for mine, theirs in zip(found, wanted, strict=True)
-        ]
+        errors = worst(graph.names, found, wanted, layout, target)
     return Exported(
         output=target,
         format=format,
         opset=job.opset if format == "onnx" else None,
         outputs={name: y.shape for name, y in zip(graph.names, wanted[0], strict=True)},
-        errors={name: max(tried[name] for tried in errors) for name in graph.names},
+        errors=errors,
     )
 
 

@@ -11,12 +11,13 @@ from converter.darknet.layers import container
 from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 from converter.errors import CheckpointError
+from converter.options import Layout
 from converter.plan import named_arrays
 from yolov3.backbone import Darknet53
 from yolov3.base import FromDarknet
 from yolov3.blocks import batch_norm_rule
-from yolov3.exporting.checking import Array
 from yolov3.exporting.drawing import require_boxes
+from yolov3.exporting.layouts import Array
 from yolov3.exporting.source import Source, texts
 from yolov3.saving import metadata_of, plan_of
 from yolov3.sharing.facts import facts_of
@@ -49,7 +50,7 @@ class Boxes(nn.Module):
     Only tensor operations of fixed size: no threshold, and no suppression of boxes that overlap.
 
     Raises:
-        NetworkError: a head that is no [yolo], and no plain [region].
+        NetworkError: a head that gives no such boxes.
     """
 
     names = ("boxes", "scores")
@@ -71,18 +72,18 @@ class Boxes(nn.Module):
         return torch.cat([boxes for boxes, _ in found], 1), torch.cat([s for _, s in found], 1)
 
 
-def graph_of(model: FromDarknet, *, boxes: bool) -> Maps | Boxes:
-    """What the file of ``model`` computes, in eval mode."""
-    return (Boxes(model) if boxes else Maps(model)).eval()
+def graph_of(model: FromDarknet, layout: Layout) -> Maps | Boxes:
+    """What the file of ``model`` computes, in eval mode: maps, or else boxes."""
+    return (Maps(model) if layout == "maps" else Boxes(model)).eval()
 
 
-def outputs_of(model: FromDarknet, inputs: list[Array], *, boxes: bool) -> list[list[Array]]:
-    """What PyTorch computes for each of ``inputs``.
+def outputs_of(model: FromDarknet, inputs: list[Array], layout: Layout) -> list[list[Array]]:
+    """What PyTorch computes for each of ``inputs``: the maps, or else boxes and scores.
 
     Raises:
         CheckpointError: that is not finite.
     """
-    graph = graph_of(model, boxes=boxes)
+    graph = graph_of(model, layout)
     with torch.no_grad():
         found = [[y.numpy() for y in graph(torch.from_numpy(x))] for x in inputs]
     if not all(np.isfinite(y).all() for outputs in found for y in outputs):

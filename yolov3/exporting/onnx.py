@@ -203,7 +203,7 @@ def _require_valid(drawn: Drawing, model: ModelProto) -> None:
     found.update({tensor.name: list(tensor.dims) for tensor in model.graph.initializer})
     for index, tensor in drawn.layers.items():
         name = names.get(tensor, tensor)
-        wanted = [1, *shape_of(drawn.network, index)]
+        wanted = [drawn.graph.batch, *shape_of(drawn.network, index)]
         if not _agree(found.get(name), wanted, dynamic=drawn.graph.dynamic):
             raise OutputError(
                 f"cannot be made: {name} would be {found.get(name)}, the cfg says {wanted}"
@@ -245,7 +245,7 @@ def _picture(drawn: Drawing) -> list[int | str]:
 
 
 def _batch(drawn: Drawing) -> int | str:
-    return "batch" if drawn.graph.dynamic else 1
+    return "batch" if drawn.graph.dynamic else drawn.graph.batch
 
 
 def _tensor_info(name: str, sides: Any) -> ValueInfoProto:

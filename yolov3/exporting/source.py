@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from converter.checkpoint.checkpoint import Checkpoint, native_plan, require_no_surplus
@@ -14,10 +14,17 @@ from converter.darknet.network import Network
 from converter.errors import CheckpointError
 from converter.families.base import Naming
 from converter.families.template import BACKBONE_LAYERS
-from converter.options import BatchNormRule
+from converter.options import BatchNormRule, Layout
 from converter.plan import Slot, named_arrays
 from converter.version import TOOL
-from yolov3.exporting.drawing import Drawing, draw_boxes, draw_logits, draw_maps
+from yolov3.exporting.drawing import (
+    Drawing,
+    Options,
+    draw_decoded,
+    draw_logits,
+    draw_maps,
+    stride_of,
+)
 from yolov3.exporting.onnx import Arrays
 from yolov3.sharing.facts import facts
 
@@ -54,23 +61,38 @@ class Source:
             return None
         return _stages(self.network)[-3:]  # as many as a Darknet53 returns
 
-    def draw(self, *, boxes: bool, opset: int, dynamic: bool) -> Drawing:
+    def draw(self, layout: Layout, options: Options) -> Drawing:
         """The graph.
 
         Args:
-            boxes: decoded boxes and their scores, in place of the raw maps.
-            opset: the ONNX operator set.
-            dynamic: leave the numbers of pictures, rows and columns open.
+            layout: what it gives.
+            options: how to draw it; the rule of batch norm is the source's.
 
         Raises:
-            NetworkError: a layer cannot be computed exactly, or there are no boxes.
+            NetworkError: a layer cannot be computed exactly, or there are no such boxes.
         """
-        options: dict[str, Any] = {"opset": opset, "rule": self.rule, "dynamic": dynamic}
-        if boxes:
-            return draw_boxes(self.network, self.dialect, **options)
+        options = replace(options, rule=self.rule)
+        if layout != "maps":
+            return draw_decoded(self.network, self.dialect, options, layout)
         if self.naming.linear is not None:
-            return draw_logits(self.network, self.dialect, self.naming.linear, **options)
-        return draw_maps(self.network, self.dialect, self.maps, **options)
+            return draw_logits(self.network, self.dialect, options, self.naming.linear)
+        return draw_maps(self.network, self.dialect, options, self.maps)
+
+    def says(self, layout: Layout, batch: int) -> dict[str, str]:
+        """``facts``, and what the programs that a layout is for expect."""
+        if layout != "ultralytics":
+            return dict(self.facts)
+        # ultralytics 8.4 nn/backends/onnx.py, Frigate: Python literals as text.
+        count = self.network.classes or 0
+        names = json.loads(self.facts["names"]) or [f"class{i}" for i in range(count)]
+        return {
+            **self.facts,
+            "names": str(dict(enumerate(names or ["object"]))),
+            "stride": str(stride_of(self.network)),
+            "imgsz": str([self.network.input.h, self.network.input.w]),
+            "task": "detect",
+            "batch": str(batch),
+        }
 
 
 def source_of(stored: Checkpoint) -> Source:

@@ -11,23 +11,25 @@ from pathlib import Path
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.darknet.dialects import DialectName
 from converter.darknet.evidence import read_as_known
-from converter.errors import OutputError
+from converter.errors import OutputError, UsageError
 from converter.files.target import replacing
-from converter.options import FILE_NAME, OPSET, PathLike
+from converter.options import FILE_NAME, OPSET, Layout, PathLike
 from yolov3.exporting.checking import (
-    Array,
     Exported,
-    compare,
     foreign_errors,
     in_onnxruntime,
     inputs_for,
+    require_finite,
+    worst,
 )
+from yolov3.exporting.drawing import Options
+from yolov3.exporting.layouts import Array
 from yolov3.exporting.onnx import different_values, encode, require_opset
 from yolov3.exporting.source import Source, source_of
 
 log = logging.getLogger("yolov3")
 
-Expected = Callable[[list[Array]], list[list[Array]]]  # what PyTorch computes for each input
+Computed = Callable[[list[Array]], list[list[Array]]]  # what PyTorch computes for each input
 
 
 def export_checkpoint(
@@ -36,9 +38,10 @@ def export_checkpoint(
     *,
     cfg: PathLike | None = None,
     dialect: DialectName | None = None,
-    boxes: bool = False,
+    layout: Layout = "maps",
     opset: int | None = None,
     dynamic: bool = False,
+    batch: int = 1,
     verify: bool = True,
     force: bool = False,
 ) -> Exported:
@@ -49,10 +52,11 @@ def export_checkpoint(
         output: the file to write.
         cfg: the network, for a file that does not say which it is.
         dialect: whose darknet such a file is for.
-        boxes: decoded boxes and their scores as outputs, in place of the raw maps.
+        layout: raw maps, or decoded boxes as one of ``drawing.draw_decoded``'s outputs.
         opset: the ONNX operator set, from 11 on; default 13.
         dynamic: accept any number of pictures and, for a detector, any picture size that is a
             multiple of its coarsest stride.
+        batch: how many pictures at once, without ``dynamic``.
         verify: run what was written, and compare it with PyTorch if that is installed.
         force: replace an output that exists.
 
@@ -67,7 +71,7 @@ def export_checkpoint(
     network = None if cfg is None else read_as_known(cfg, dialect)
     file = Path(path, FILE_NAME) if os.path.isdir(path) else path
     source = source_of(Checkpoint.open(file, network))
-    expected, reason = None, "" if verify else "--no-verify"
+    computed, reason = None, "" if verify else "--no-verify"
     if verify and importlib.util.find_spec("torch") is None:
         reason = "PyTorch is not installed"
     elif verify:
@@ -75,20 +79,33 @@ def export_checkpoint(
         from yolov3.exporting.modules import outputs_of
         from yolov3.loading import load
 
-        def expected(inputs: list[Array]) -> list[list[Array]]:
+        def computed(inputs: list[Array]) -> list[list[Array]]:
             model = in_float32(load(path, cfg=cfg, dialect=dialect))
-            return outputs_of(model, inputs, boxes=boxes)
+            return outputs_of(model, inputs, layout)
 
     return write_straight(
         source,
         Path(output),
-        boxes=boxes,
+        layout=layout,
         opset=opset,
         dynamic=dynamic,
-        expected=expected,
+        batch=batch,
+        computed=computed,
         run=verify,
         reason=reason,
     )
+
+
+def require_batch(batch: int, *, dynamic: bool) -> None:
+    """Refuse a number of pictures that is none, or beside one that is left open.
+
+    Raises:
+        UsageError: it is.
+    """
+    if batch < 1:
+        raise UsageError(f"batch={batch} must be at least 1")
+    if dynamic and batch != 1:
+        raise UsageError(f"batch={batch} fixes what dynamic leaves open", remedy="give one of them")
 
 
 def require_free(output: PathLike, *, force: bool) -> None:
@@ -109,22 +126,25 @@ def write_straight(
     source: Source,
     target: Path,
     *,
-    boxes: bool,
+    layout: Layout,
     opset: int | None,
     dynamic: bool,
-    expected: Expected | None,
+    batch: int,
+    computed: Computed | None,
     run: bool = True,
     reason: str = "",
 ) -> Exported:
     """Write ``source`` to ``target``, whose weights are compared bit by bit before it has its name.
 
-    With ``run`` it is also run, and compared with ``expected``; ``reason`` is why it is not.
+    With ``run`` it is also run, and its outputs are compared with those ``computed`` elsewhere, if
+    that is given; ``reason`` is why they are not.
     """
+    require_batch(batch, dynamic=dynamic)
     opset = OPSET if opset is None else opset
     require_opset(opset)
-    drawn = source.draw(boxes=boxes, opset=opset, dynamic=dynamic)
+    drawn = source.draw(layout, Options(opset=opset, dynamic=dynamic, batch=batch))
     with foreign_errors(target, "cannot be made"):
-        encoded = encode(drawn, source.facts)
+        encoded = encode(drawn, source.says(layout, batch))
     errors: dict[str, float] = {}
     with replacing(target, encoded.size) as file:
         for chunk in encoded.chunks(source.arrays):
@@ -137,19 +157,19 @@ def write_straight(
             raise OutputError("was not written as it is", path=target, place=different)
         if run:
             log.info("running %s", target)
-            inputs = inputs_for(source.network, dynamic=dynamic)
+            inputs = inputs_for(source.network, dynamic=dynamic, batch=batch)
             with foreign_errors(target, "was made, but does not run"):
                 compute = in_onnxruntime(written)
                 found = [compute(x) for x in inputs]
-            names = list(drawn.outputs)
-            for mine, theirs in zip(found, expected(inputs) if expected else found, strict=True):
-                tried = compare(names, mine, theirs, target)
-                errors = {name: max(errors.get(name, 0.0), tried[name]) for name in names}
+            if computed:
+                errors = worst(drawn.outputs, found, computed(inputs), layout, target)
+            else:
+                require_finite(drawn.outputs, found, target)
     return Exported(
         output=target,
         format="onnx",
         opset=opset,
-        outputs={name: (1, *shape) for name, shape in drawn.shapes.items()},
-        errors=errors if expected else {},
+        outputs={name: (batch, *shape) for name, shape in drawn.shapes.items()},
+        errors=errors,
         unverified=reason,
     )

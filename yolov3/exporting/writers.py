@@ -16,8 +16,9 @@ import torch
 
 from converter.errors import ExtraError, UsageError, install
 from converter.options import ExportFormat
-from yolov3.exporting.checking import Array, Run, in_onnxruntime
+from yolov3.exporting.checking import Run, in_onnxruntime
 from yolov3.exporting.drawing import INPUT
+from yolov3.exporting.layouts import Array
 from yolov3.exporting.modules import Boxes, Maps
 
 

@@ -59,8 +59,8 @@ class Graph:
         opset: the ONNX operator set.
         dialect: whose engine to follow.
         rule: of batch norm.
-        dynamic: whether the numbers of pictures, and of rows and columns, are left open; else there
-            is one picture of the network's size.
+        dynamic: whether the numbers of pictures, and of rows and columns, are left open.
+        batch: how many pictures of the network's size there are, unless that is left open.
         place: what the names of nodes begin with.
         layer: whose arrays ``weight`` names: the layer's own, unless it shares.
         part: what their suffixes begin with, in a layer that is made of others.
@@ -71,6 +71,7 @@ class Graph:
     dialect: DialectName
     rule: BatchNormRule = "torch"
     dynamic: bool = False
+    batch: int = 1
     place: str = ""
     layer: int = -1
     part: str = ""
@@ -195,7 +196,7 @@ class Graph:
     def each(self, x: str, sides: tuple[int, ...], picture: str) -> str:
         """``x`` (1, *sides) for every one of ``picture`` (N, ...): (N, *sides)."""
         if not self.dynamic:
-            return x
+            return x if self.batch == 1 else self.add("Expand", x, (self.batch, *sides))
         count = self.slice(self.add("Shape", picture), 0, 0, 1)
         return self.add("Expand", x, self.add("Concat", count, sides, axis=0))
 

@@ -172,10 +172,13 @@ class Region(AnchorHead):
             return "has classfix=-1, which is not done here"
         return super().boxes_problem(dialect)
 
-    @property
-    def exports_boxes(self) -> bool:
-        """If they have classes, unless it reads its values in another way."""
-        return self.classes > 0 and not (self.tree or self.background or self.coords != 4)
+    def export_problem(self) -> str | None:
+        """Options with which it reads its values in another way."""
+        if self.tree:
+            return f"sorts its classes by a word tree ({self.tree})"
+        if self.background:
+            return "has a background class (background=1)"
+        return None if self.coords == 4 else f"has coords={self.coords}, and boxes have 4"
 
     def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
         """Anchors are in cells: pj region_layer.c:80, :364, AB region_layer.c:99, :374."""

@@ -11,7 +11,7 @@ from one_feature import picture, weights
 
 from converter.darknet.network import Network
 from yolov3.darknet import DarknetModel
-from yolov3.exporting.drawing import add_output, draw, shape_of, sides_of
+from yolov3.exporting.drawing import Options, add_output, draw, shape_of, sides_of
 from yolov3.exporting.onnx import encode
 
 # Softmax, Squeeze and Split change at 13, reductions at 18.
@@ -25,7 +25,7 @@ def run(model: DarknetModel, x: np.ndarray, opset: int, **options) -> dict[int, 
     """Every layer's output for the pictures ``x``."""
     net: Network = model.network
     indices = [node.index for node in net.nodes if node.layer.has_output]
-    drawn = draw(net, model.dialect, indices, opset=opset, **options)
+    drawn = draw(net, model.dialect, indices, Options(opset=opset, **options))
     for index in indices:
         add_output(drawn, f"out{index}", drawn.layers[index], shape_of(net, index))
     state = {name: tensor.numpy() for name, tensor in model.state_dict().items()}

@@ -20,7 +20,7 @@ from converter.darknet.network import parse_network
 from converter.errors import CheckpointError, NetworkError
 from yolov3 import DarknetModel, load
 from yolov3.exporting import onnx as module
-from yolov3.exporting.drawing import draw_maps
+from yolov3.exporting.drawing import Options, draw_maps
 from yolov3.exporting.export import export
 from yolov3.exporting.source import source_of
 from yolov3.exporting.straight import export_checkpoint
@@ -166,7 +166,7 @@ class TestModels:
         text = network(section("crnn", output_filters=2, hidden_filters=2))
         text = text.replace("[net]\n", "[net]\ntime_steps=2\n")
         with pytest.raises(NetworkError, match="single pictures are no sequences of 2 steps"):
-            draw_maps(parse_network(text), "pjreddie", opset=13)
+            draw_maps(parse_network(text), "pjreddie", Options(opset=13))
 
 
 class TestRefusals:
@@ -197,7 +197,7 @@ class TestRefusals:
 
     def test_nodes_that_make_another_shape_than_the_cfg_says(self, heads, tmp_path):
         source = source_of(Checkpoint.open(heads("yolo")))
-        drawn = source.draw(boxes=False, opset=13, dynamic=False)
+        drawn = source.draw("maps", Options(opset=13))
         drawn.graph.operations["layer0/conv"].attributes["strides"] = [1, 1]
         with pytest.raises(OutputError, match="cannot be made: "):
             module.encode(drawn, {})
@@ -219,15 +219,15 @@ sys.exit(main(["export", *sys.argv[1:]]))
 """
 
 
-@pytest.mark.parametrize("boxes", [[], ["--boxes"]])
-def test_the_command_needs_no_torch(heads, tmp_path, boxes):
+@pytest.mark.parametrize("layout", ["maps", "ultralytics"])
+def test_the_command_needs_no_torch(heads, tmp_path, layout):
     checkpoint = heads("yolo-two")
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, str(checkpoint), *boxes],
+        [sys.executable, "-c", WITHOUT_TORCH, str(checkpoint), "--layout", layout],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
     assert "not compared with PyTorch (PyTorch is not installed)" in done.stdout
-    export_checkpoint(checkpoint, tmp_path / "with.onnx", boxes=bool(boxes))
+    export_checkpoint(checkpoint, tmp_path / "with.onnx", layout=layout)
     made = checkpoint.with_suffix(".onnx").read_bytes()
     assert made == (tmp_path / "with.onnx").read_bytes()
