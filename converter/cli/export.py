@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,9 @@ def make_parser(program: str) -> CommandParser:
         "--batch", type=positive_int, default=1, metavar="N", help="pictures at once (default: 1)"
     )
     parser.add_argument(
+        "--half", action="store_true", help="compute in float16; input and output stay float32"
+    )
+    parser.add_argument(
         "--no-verify", action="store_true", help="do not run an ONNX file after writing it"
     )
     parser.add_argument("--force", action="store_true", help="replace an existing output")
@@ -87,6 +91,7 @@ def _straight(arguments: argparse.Namespace, output: PathLike) -> Exported:
         opset=arguments.opset,
         dynamic=arguments.dynamic,
         batch=arguments.batch,
+        half=arguments.half,
         verify=not arguments.no_verify,
         force=arguments.force,
     )
@@ -104,6 +109,7 @@ def _through_pytorch(arguments: argparse.Namespace, output: PathLike) -> Exporte
         opset=arguments.opset,
         dynamic=arguments.dynamic,
         batch=arguments.batch,
+        half=arguments.half,
         force=arguments.force,
     )
 
@@ -119,5 +125,11 @@ def _summary(result: Exported) -> str:
     kind = result.format if result.opset is None else f"{result.format} opset {result.opset}"
     check = f"not compared with PyTorch ({result.unverified})"
     if result.errors:
-        check = f"differs from PyTorch by at most {max(result.errors.values()):.2g}"
+        check = f"differs from PyTorch by at most {_difference(result.errors)}"
     return f"{result.output}: {kind}, {shapes}; {check}"
+
+
+def _difference(errors: Mapping[str, float]) -> str:
+    if "boxes" not in errors:
+        return f"{max(errors.values()):.2g}"
+    return f"{errors['boxes']:.2g} pixels in boxes and {errors['scores']:.2g} in scores"

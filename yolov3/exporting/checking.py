@@ -103,6 +103,8 @@ def worst(
     wanted: list[list[Array]],
     layout: Layout,
     target: Path,
+    *,
+    half: bool = False,
 ) -> dict[str, float]:
     """Of each output, the largest absolute difference, over all inputs.
 
@@ -112,12 +114,13 @@ def worst(
         wanted: what PyTorch computed, as ``layouts.expected`` takes it.
         layout: of the file.
         target: its path.
+        half: whether it computes in float16.
 
     Raises:
         OutputError: a difference is above the tolerance.
     """
     tried = [
-        _compare(list(names), mine, expected(layout, theirs), target)
+        _compare(list(names), mine, expected(layout, theirs, half=half), target)
         for mine, theirs in zip(found, wanted, strict=True)
     ]
     return {name: max(errors[name] for errors in tried) for name in tried[0]}

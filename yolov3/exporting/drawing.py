@@ -19,7 +19,6 @@ from converter.errors import NetworkError
 from converter.options import BatchNormRule, Layout
 
 INPUT = "images"
-FLOAT = 1  # onnx.TensorProto.FLOAT
 MAPS = "export its maps: --layout maps"
 
 
@@ -51,12 +50,14 @@ class Options:
         rule: of batch norm.
         dynamic: leave the numbers of pictures, rows and columns open.
         batch: how many pictures, unless that is left open.
+        half: compute in float16; what goes in and comes out, and the decoding, stay float32.
     """
 
     opset: int
     rule: BatchNormRule = "torch"
     dynamic: bool = False
     batch: int = 1
+    half: bool = False
 
 
 def draw(
@@ -80,8 +81,11 @@ def draw(
         rule=options.rule,
         dynamic=options.dynamic,
         batch=options.batch,
+        half=options.half,
     )
     layers = {-1: INPUT}
+    if options.half:
+        layers[-1] = replace(graph, place=INPUT).cast(INPUT)
     for node, _ in schedule(network, wanted, keep=()):
         place = graph.at(node.index, owner(network, node))
         try:
@@ -111,8 +115,16 @@ def draw_maps(
     wanted = [_map(node) for node in network.levels] if layers is None else list(layers)
     drawn = draw(network, dialect, wanted, options)
     for number, index in enumerate(wanted):
-        add_output(drawn, f"map{number}", drawn.layers[index], shape_of(network, index))
+        tensor = in_full(drawn, drawn.layers[index])
+        add_output(drawn, f"map{number}", tensor, shape_of(network, index))
     return drawn
+
+
+def in_full(drawn: Drawing, tensor: str) -> str:
+    """A tensor of the network as float32."""
+    if not drawn.graph.half:
+        return tensor
+    return replace(drawn.graph, place="outputs", half=False).cast(tensor)
 
 
 def draw_decoded(
@@ -141,15 +153,18 @@ def draw_decoded(
             remedy=MAPS,
         )
     drawn = draw(network, dialect, [_map(node) for node, _ in heads], options)
+    full = replace(drawn.graph, half=False)
     found: list[tuple[str, str, str]] = []
     for node, head in heads:
         # What one engine's [region] does with its values for others is no matter here.
-        place = replace(drawn.graph.at(node.index, node.index), dialect=DEFAULT)
+        place = replace(full.at(node.index, node.index), dialect=DEFAULT)
         shape = node.inputs[0]
         stride = (network.input.w / shape.w, network.input.h / shape.h)
-        found.append(head.decode_onnx(place, shape, stride, drawn.layers[_map(node)]))
+        raw = drawn.layers[_map(node)]
+        raw = place.cast(raw) if drawn.graph.half else raw
+        found.append(head.decode_onnx(place, shape, stride, raw))
     count = sum(head.anchor_count * node.output.h * node.output.w for node, head in heads)
-    g = replace(drawn.graph, place="outputs")
+    g = replace(full, place="outputs")
     centre, sides, scores = (
         g.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
         for parts in zip(*found, strict=True)
@@ -175,7 +190,7 @@ def _in_layout(
         yield "scores", scores, shape
         return
     label = g.add("ArgMax", scores, axis=2, keepdims=1)
-    label = g.add("Cast", label, to=FLOAT)
+    label = g.cast(label)
     best = g.reduce("ReduceMax", scores, 2)
     yield "output", g.add("Concat", corners, best, label, axis=2), (count, 6)
 
@@ -186,7 +201,7 @@ def draw_logits(network: Network, dialect: DialectName, options: Options, layer:
     shape = network.nodes[layer].output
     place = replace(drawn.graph, place="outputs")
     tensor = place.add("Flatten", drawn.layers[layer], axis=1)
-    add_output(drawn, "logits", tensor, (shape.outputs,))
+    add_output(drawn, "logits", in_full(drawn, tensor), (shape.outputs,))
     return drawn
 
 

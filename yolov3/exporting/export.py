@@ -32,6 +32,7 @@ def export(
     opset: int | None = None,
     dynamic: bool = False,
     batch: int = 1,
+    half: bool = False,
     force: bool = False,
 ) -> Exported:
     """Write ``model`` for another runtime, run what was written, and compare.
@@ -54,6 +55,8 @@ def export(
         dynamic: accept any number of pictures and, for a detector, any picture size that is a
             multiple of its coarsest stride.
         batch: how many pictures at once, without ``dynamic``.
+        half: weights and computation in float16, for ONNX; what goes in and comes out, and the
+            decoding of boxes, in float32.
         force: replace an output that exists.
 
     Raises:
@@ -84,12 +87,14 @@ def export(
             opset=opset,
             dynamic=dynamic,
             batch=batch,
+            half=half,
             computed=lambda inputs: outputs_of(model, inputs, layout),
         )
-    if layout not in ("maps", "boxes"):
+    if half or layout not in ("maps", "boxes"):
+        what = "half=True" if half else f"layout={layout!r}"
         raise UsageError(
-            f"layout={layout!r} is for ONNX, written straight from a network's own tensors",
-            remedy="use maps or boxes",
+            f"{what} is for ONNX, written straight from a network's own tensors",
+            remedy="do without",
         )
     return _through_pytorch(
         model,

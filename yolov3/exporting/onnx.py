@@ -12,7 +12,8 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter.darknet.layers.graph import Weight
+from converter.checkpoint.dtypes import narrow
+from converter.darknet.layers.graph import FLOAT, FLOAT16, Weight
 from converter.errors import ExtraError, OutputError, UsageError, install
 from converter.version import VERSION
 from yolov3.exporting.drawing import INPUT, Drawing, shape_of, sides_of, stride_of
@@ -92,7 +93,9 @@ def encode(drawn: Drawing, facts: Mapping[str, str]) -> Encoded:
     shapes = _array_shapes(drawn)
     for name, weight in drawn.graph.weights.items():
         graph += _initializer(name, weight, weight.shape or shapes[weight.layer, weight.suffix])
-    weights = sum(4 * prod(shapes[w.layer, w.suffix]) for w in drawn.graph.weights.values())
+    weights = sum(
+        (2 if w.half else 4) * prod(shapes[w.layer, w.suffix]) for w in drawn.graph.weights.values()
+    )
     inside = weights + sum(len(part) for part in graph if isinstance(part, bytes))
     model.ClearField("graph")
     start = _serialized(model) + _opening(MODEL_GRAPH, inside)
@@ -103,8 +106,9 @@ def encode(drawn: Drawing, facts: Mapping[str, str]) -> Encoded:
 
 def _initializer(name: str, weight: Weight, shape: tuple[int, ...]) -> tuple[bytes, Weight]:
     """A TensorProto in a GraphProto, whose raw data follow."""
-    onnx, size = _onnx(), 4 * prod(shape)
-    tensor = onnx.TensorProto(name=name, dims=shape, data_type=onnx.TensorProto.FLOAT)
+    size = (2 if weight.half else 4) * prod(shape)
+    data_type = FLOAT16 if weight.half else FLOAT
+    tensor = _onnx().TensorProto(name=name, dims=shape, data_type=data_type)
     start = _serialized(tensor) + _opening(TENSOR_RAW_DATA, size)
     return _opening(GRAPH_INITIALIZER, len(start) + size) + start, weight
 
@@ -124,12 +128,24 @@ def _opening(number: int, size: int) -> bytes:
     return bytes(found)
 
 
-def values_of(weight: Weight, arrays: Arrays) -> NDArray[np.float32]:
-    """What an initializer holds."""
+def values_of(weight: Weight, arrays: Arrays) -> NDArray[np.floating[Any]]:
+    """What an initializer holds.
+
+    Raises:
+        OutputError: a value is too large for float16.
+    """
     import numpy as np
 
-    values = arrays(weight.layer, weight.suffix)
-    return np.ascontiguousarray(weight.change(values) if weight.change else values)
+    found = [arrays(weight.layer, suffix) for suffix in (weight.suffix, *weight.others)]
+    values = np.ascontiguousarray(weight.change(*found) if weight.change else found[0])
+    if not weight.half:
+        return values
+    try:
+        return narrow(values, "float16").view("<f2")
+    except OutputError as error:
+        error.place = f"layer{weight.layer}/{weight.suffix}"
+        error.remedy = "export it without --half"
+        raise
 
 
 def different_values(path: Path, drawn: Drawing, arrays: Arrays) -> str | None:
@@ -140,11 +156,10 @@ def different_values(path: Path, drawn: Drawing, arrays: Arrays) -> str | None:
     stored = {tensor.name: tensor for tensor in onnx.load(path).graph.initializer}
     for name, weight in drawn.graph.weights.items():
         found = onnx.numpy_helper.to_array(stored[name]) if name in stored else None
-        wanted = values_of(weight, arrays)
+        wanted = values_of(weight, arrays).ravel()
         # As integers: NaN equals NaN, and 0 does not equal -0.
-        if found is None or not np.array_equal(
-            found.ravel().view("<u4"), wanted.ravel().view("<u4")
-        ):
+        bits = f"<u{wanted.itemsize}"
+        if found is None or not np.array_equal(found.ravel().view(bits), wanted.view(bits)):
             return name
     return None
 
@@ -157,7 +172,7 @@ def _skeleton(drawn: Drawing) -> ModelProto:
     shapes = _array_shapes(drawn)
     for name, weight in drawn.graph.weights.items():
         shape = weight.shape or shapes[weight.layer, weight.suffix]
-        graph.input.append(_tensor_info(name, list(shape)))
+        graph.input.append(_tensor_info(name, list(shape), FLOAT16 if weight.half else FLOAT))
     for name, shape in drawn.shapes.items():
         sides: list[int | str | None] = [None if drawn.graph.dynamic else n for n in shape]
         graph.output.append(_tensor_info(name, [_batch(drawn), *sides]))
@@ -248,9 +263,8 @@ def _batch(drawn: Drawing) -> int | str:
     return "batch" if drawn.graph.dynamic else drawn.graph.batch
 
 
-def _tensor_info(name: str, sides: Any) -> ValueInfoProto:
-    onnx = _onnx()
-    info: ValueInfoProto = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sides)
+def _tensor_info(name: str, sides: Any, data_type: int = FLOAT) -> ValueInfoProto:
+    info: ValueInfoProto = _onnx().helper.make_tensor_value_info(name, data_type, sides)
     return info
 
 

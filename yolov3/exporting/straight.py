@@ -42,6 +42,7 @@ def export_checkpoint(
     opset: int | None = None,
     dynamic: bool = False,
     batch: int = 1,
+    half: bool = False,
     verify: bool = True,
     force: bool = False,
 ) -> Exported:
@@ -57,6 +58,8 @@ def export_checkpoint(
         dynamic: accept any number of pictures and, for a detector, any picture size that is a
             multiple of its coarsest stride.
         batch: how many pictures at once, without ``dynamic``.
+        half: weights and computation in float16; what goes in and comes out, and the decoding of
+            boxes, in float32.
         verify: run what was written, and compare it with PyTorch if that is installed.
         force: replace an output that exists.
 
@@ -90,6 +93,7 @@ def export_checkpoint(
         opset=opset,
         dynamic=dynamic,
         batch=batch,
+        half=half,
         computed=computed,
         run=verify,
         reason=reason,
@@ -130,6 +134,7 @@ def write_straight(
     opset: int | None,
     dynamic: bool,
     batch: int,
+    half: bool,
     computed: Computed | None,
     run: bool = True,
     reason: str = "",
@@ -142,7 +147,7 @@ def write_straight(
     require_batch(batch, dynamic=dynamic)
     opset = OPSET if opset is None else opset
     require_opset(opset)
-    drawn = source.draw(layout, Options(opset=opset, dynamic=dynamic, batch=batch))
+    drawn = source.draw(layout, Options(opset=opset, dynamic=dynamic, batch=batch, half=half))
     with foreign_errors(target, "cannot be made"):
         encoded = encode(drawn, source.says(layout, batch))
     errors: dict[str, float] = {}
@@ -162,7 +167,7 @@ def write_straight(
                 compute = in_onnxruntime(written)
                 found = [compute(x) for x in inputs]
             if computed:
-                errors = worst(drawn.outputs, found, computed(inputs), layout, target)
+                errors = worst(drawn.outputs, found, computed(inputs), layout, target, half=half)
             else:
                 require_finite(drawn.outputs, found, target)
     return Exported(

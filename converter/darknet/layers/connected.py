@@ -79,4 +79,5 @@ class Connected(Layer):
         x = g.add("Flatten", inputs[0], axis=1)
         x = g.add("Gemm", x, g.weight("fc.weight"), *biases, name="fc", transB=1)
         x = g.reshape(x, 0, self.output, 1, 1)
-        return activate_onnx(g, self.activation, g.batch_norm(x) if self.batch_normalize else x)
+        x = g.batch_norm(x, self.output) if self.batch_normalize else x
+        return activate_onnx(g, self.activation, x)

@@ -232,7 +232,8 @@ class Convolutional(Layer):
             dilations=[self.spread] * 2,
             group=self.groups_of(g.dialect),
         )
-        x = activate_onnx(g, self.activation, g.batch_norm(x) if self.has_norm else x)
+        x = g.batch_norm(x, self.filters) if self.has_norm else x
+        x = activate_onnx(g, self.activation, x)
         return blur_onnx(g, x, self.strides, self.antialiasing) if self.antialiasing else x
 
 
@@ -322,7 +323,8 @@ class Deconvolutional(Layer):
             strides=[self.stride] * 2,
             pads=[self.pixels] * 4,
         )
-        return activate_onnx(g, self.activation, g.batch_norm(x) if self.has_norm else x)
+        x = g.batch_norm(x, self.filters) if self.has_norm else x
+        return activate_onnx(g, self.activation, x)
 
 
 def _binarised(

@@ -16,9 +16,11 @@ if typing.TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Values: TypeAlias = NDArray[np.float32] | NDArray[np.int64]
+    Floats: TypeAlias = NDArray[np.float32]
+    Values: TypeAlias = NDArray[np.floating[Any]] | NDArray[np.int64]
 
-END = 2**31 - 1  # as the end of a slice: up to the last
+FLOAT, FLOAT16 = 1, 10  # onnx.TensorProto's numbers of the types
+LARGEST_HALF = 65504.0
 
 # A tensor by its name; a number; or whole numbers, such as a shape. "" is an input left out.
 Operand: TypeAlias = "str | float | tuple[int, ...]"
@@ -42,13 +44,17 @@ class Weight:
         layer: whose it is.
         suffix: its name in that layer.
         shape: what its values are taken for; None for their own.
-        change: what is computed from them first; None if they stay, bit for bit.
+        change: what is computed from them, and from ``others``; None if they stay, bit for bit.
+        others: further arrays of the layer.
+        half: whether the values are rounded to float16 then.
     """
 
     layer: int
     suffix: str
     shape: tuple[int, ...] | None = None
-    change: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None
+    change: "Callable[..., Floats] | None" = None
+    others: tuple[str, ...] = ()
+    half: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +67,7 @@ class Graph:
         rule: of batch norm.
         dynamic: whether the numbers of pictures, and of rows and columns, are left open.
         batch: how many pictures of the network's size there are, unless that is left open.
+        half: whether numbers and weights are float16 where nodes are added now.
         place: what the names of nodes begin with.
         layer: whose arrays ``weight`` names: the layer's own, unless it shares.
         part: what their suffixes begin with, in a layer that is made of others.
@@ -72,6 +79,7 @@ class Graph:
     rule: BatchNormRule = "torch"
     dynamic: bool = False
     batch: int = 1
+    half: bool = False
     place: str = ""
     layer: int = -1
     part: str = ""
@@ -106,17 +114,29 @@ class Graph:
             name = f"integers/{','.join(map(str, operand))}"
             values: Values = np.array(operand, np.int64)
         else:
-            name, values = f"number/{operand!r}", np.array(operand, np.float32)
+            number = operand
+            if self.half:  # the lowest number stays one
+                number = max(-LARGEST_HALF, min(LARGEST_HALF, operand))
+            name = f"{'half' if self.half else 'number'}/{operand!r}"
+            values = np.array(number, self._type)
         self.constants[name] = values
         return name
 
+    @property
+    def _type(self) -> str:
+        return "float16" if self.half else "float32"
+
     def constant(self, name: str, values: Any) -> str:
-        """Numbers that are neither weights nor one alone, as float32."""
+        """Numbers that are neither weights nor one alone."""
         import numpy as np
 
         name = f"{self.place}/{name}"
-        self.constants[name] = np.array(values, np.float32)
+        self.constants[name] = np.array(values, self._type)
         return name
+
+    def cast(self, x: str) -> str:
+        """``x`` as the type of the numbers and weights."""
+        return self.add("Cast", x, to=FLOAT16 if self.half else FLOAT)
 
     def axis(self, axis: int) -> str:
         """One whole number that is no list of one."""
@@ -130,27 +150,48 @@ class Graph:
         self,
         suffix: str,
         shape: tuple[int, ...] | None = None,
-        change: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None,
+        change: "Callable[..., Floats] | None" = None,
+        others: tuple[str, ...] = (),
     ) -> str:
         """An array of the layer. Layers that share it name it once."""
-        suffix = self.part + suffix
-        name = f"layer{self.layer}/{suffix}" + (f".{change.__name__}" if change else "")
-        self.weights[name] = Weight(layer=self.layer, suffix=suffix, shape=shape, change=change)
+        name = f"layer{self.layer}/{self.part}{suffix}" + (f".{change.__name__}" if change else "")
+        self.weights[name] = Weight(
+            layer=self.layer,
+            suffix=self.part + suffix,
+            shape=shape,
+            change=change,
+            others=tuple(self.part + other for other in others),
+            half=self.half,
+        )
         return name
 
-    def batch_norm(self, x: str, bias: str = "") -> str:
-        """The layer's ``bn``; ``bias`` is another one than its own."""
+    def batch_norm(self, x: str, channels: int, *, bias: bool = True) -> str:
+        """The layer's ``bn``, of (N, channels, ...); without ``bias`` it has none of its own."""
+        if self.half:
+            return self._scale(x, channels, bias=bias)
         pjreddie = self.rule == "pjreddie-cpu"
         return self.add(
             "BatchNormalization",
             x,
             self.weight("bn.weight"),
-            bias or self.weight("bn.bias"),
+            self.weight("bn.bias") if bias else self.constant("zeros", [0] * channels),
             self.weight("bn.running_mean"),
             self.weight("bn.running_var", change=pjreddie_rule if pjreddie else None),
             name="bn",
             epsilon=0.0 if pjreddie else 1e-5,
         )
+
+    def _scale(self, x: str, channels: int, *, bias: bool) -> str:
+        """Batch norm as a factor and a summand, since variances do not fit into float16."""
+        pjreddie, shape = self.rule == "pjreddie-cpu", (channels, 1, 1)
+        statistics = ("bn.running_var", "bn.weight", *(("bn.bias",) if bias else ()))
+        factors = self.weight(
+            "bn.running_var", shape, pjreddie_factors if pjreddie else factors_of, ("bn.weight",)
+        )
+        summands = self.weight(
+            "bn.running_mean", shape, pjreddie_summands if pjreddie else summands_of, statistics
+        )
+        return self.add("Add", self.add("Mul", x, factors, name="bn"), summands, name="bn")
 
     def reshape(self, x: str, *sides: int) -> str:
         """0 keeps a side, -1 is what remains."""
@@ -169,12 +210,13 @@ class Graph:
     def enlarge(self, x: str, factor: int) -> str:
         """Each pixel ``factor`` x ``factor`` times."""
         # Of no use here; it may be left out from opset 13 on.
-        region = "" if self.opset >= 13 else self.constant("region", ())
+        full = replace(self, half=False)
+        region = "" if self.opset >= 13 else full.constant("region", ())
         return self.add(
             "Resize",
             x,
             region,
-            self.constant("factors", (1, 1, factor, factor)),
+            full.constant("factors", (1, 1, factor, factor)),
             mode="nearest",
             coordinate_transformation_mode="asymmetric",
             nearest_mode="floor",
@@ -207,10 +249,39 @@ class Graph:
         return self.each(self.constant("zeros", np.zeros((1, *sides))), sides, picture)
 
 
-def pjreddie_rule(variances: "NDArray[np.float32]") -> "NDArray[np.float32]":
+def pjreddie_rule(variances: "Floats") -> "Floats":
     """Variances with which an epsilon of 0 does what pjreddie's CPU code does: pj blas.c:147."""
     import numpy as np
 
     deviations = np.sqrt(variances) + np.float32(1e-6)
-    squares: NDArray[np.float32] = deviations * deviations
+    squares: Floats = deviations * deviations
     return squares
+
+
+def factors_of(variances: "Floats", scales: "Floats", epsilon: float = 1e-5) -> "Floats":
+    """What batch norm multiplies by."""
+    import numpy as np
+
+    factors: Floats = scales / np.sqrt(variances + np.float32(epsilon))
+    return factors
+
+
+def summands_of(
+    means: "Floats", variances: "Floats", scales: "Floats", biases: "Floats | float" = 0.0
+) -> "Floats":
+    """What batch norm adds."""
+    summands: Floats = biases - means * factors_of(variances, scales)
+    return summands
+
+
+def pjreddie_factors(variances: "Floats", scales: "Floats") -> "Floats":
+    """``factors_of`` by pjreddie's rule."""
+    return factors_of(pjreddie_rule(variances), scales, 0.0)
+
+
+def pjreddie_summands(
+    means: "Floats", variances: "Floats", scales: "Floats", biases: "Floats | float" = 0.0
+) -> "Floats":
+    """``summands_of`` by pjreddie's rule."""
+    summands: Floats = biases - means * pjreddie_factors(variances, scales)
+    return summands

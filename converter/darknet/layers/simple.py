@@ -104,8 +104,8 @@ class Batchnorm(Layer):
 
     def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c, h, w)."""
-        biases = DIALECTS[g.dialect].batchnorm_biases
-        return g.batch_norm(inputs[0], "" if biases else g.constant("zeros", [0] * shapes[0].c))
+        bias = DIALECTS[g.dialect].batchnorm_biases
+        return g.batch_norm(inputs[0], shapes[0].c, bias=bias)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,6 +88,59 @@ class TestValues:
         assert found["layer0/bn.running_mean"].tobytes() == mean.tobytes()
 
 
+class TestHalf:
+    def test_weights_are_rounded_and_what_goes_in_and_out_is_not(self, heads, tmp_path):
+        checkpoint = heads("yolo")
+        export_checkpoint(checkpoint, tmp_path / "out.onnx", half=True)
+        found, state = initializers(tmp_path / "out.onnx"), load(checkpoint).state_dict()
+        wanted = state["layers.0.conv.weight"].numpy().astype(np.float16)
+        assert found["layer0/conv.weight"].tobytes() == wanted.tobytes()
+        graph = onnx.load(tmp_path / "out.onnx").graph
+        types = [value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)]
+        assert types == [onnx.TensorProto.FLOAT] * 2
+
+    @pytest.mark.parametrize("bn", ["torch", "pjreddie-cpu"])
+    def test_batch_norm_is_a_factor_and_a_summand_that_were_rounded_last(self, heads, tmp_path, bn):
+        """Variances of 1e-10 are 0 in float16."""
+        model = load(heads("yolo"), bn=bn)
+        with torch.no_grad():
+            model.layers[0].bn.running_var.fill_(1e-10)
+            model.layers[0].bn.weight.fill_(1e-3)
+            model.layers[0].bn.running_mean.fill_(0)
+        export(model, tmp_path / "out.onnx", half=True)
+        named = initializers(tmp_path / "out.onnx").items()
+        (factors,) = (v for n, v in named if n.startswith("layer0/") and "factors" in n)
+        # sqrt(1e-10 + 1e-5); and sqrt(1e-10) + 1e-6, pj blas.c:147
+        deviation = {"torch": 1.00001e-5**0.5, "pjreddie-cpu": 1.1e-5}[bn]
+        np.testing.assert_allclose(factors.ravel(), 1e-3 / deviation, rtol=2**-11)
+
+    def test_boxes_are_decoded_in_float32(self, heads, tmp_path):
+        export_checkpoint(heads("yolo-two"), tmp_path / "out.onnx", half=True, layout="boxes")
+        inferred = onnx.shape_inference.infer_shapes(onnx.load(tmp_path / "out.onnx")).graph
+        types = {v.name: v.type.tensor_type.elem_type for v in inferred.value_info}
+        exponents = [node.input[0] for node in inferred.node if node.op_type == "Exp"]
+        assert [types[name] for name in exponents] == [onnx.TensorProto.FLOAT] * 2
+
+    def test_a_weight_that_is_too_large(self, heads, tmp_path):
+        model = load(heads("yolo"))
+        with torch.no_grad():
+            model.layers[0].conv.weight[0, 0, 0, 0] = (
+                65520  # rounds to infinity: the largest is 65504
+            )
+        with pytest.raises(OutputError, match=r"layer0/conv\.weight: the value 65520 does not fit"):
+            export(model, tmp_path / "out.onnx", half=True)
+        assert not list(tmp_path.glob("*.onnx"))
+
+    def test_what_differs_by_more_than_rounding_is_not_kept(self, heads, tmp_path, monkeypatch):
+        monkeypatch.setattr("converter.darknet.layers.graph.factors_of", lambda v, s: s)
+        with pytest.raises(OutputError, match="computes map0 that differ by up to"):
+            export_checkpoint(heads("yolo"), tmp_path / "out.onnx", half=True)
+
+    def test_other_formats(self, heads, tmp_path):
+        with pytest.raises(UsageError, match="half=True is for ONNX"):
+            export(load(heads("yolo")), tmp_path / "out.pt2", format="pt2", half=True)
+
+
 class TestNames:
     def test_nodes_and_tensors_say_the_layer(self, heads, tmp_path):
         export_checkpoint(heads("yolo-two"), tmp_path / "out.onnx")
