@@ -212,7 +212,7 @@ def require_boxes(node: Node) -> AnchorHead:
         NetworkError: it does not.
     """
     layer = node.layer
-    problem = layer.export_problem() if isinstance(layer, Head) else "gives no boxes"
+    problem = layer.export_problem() if isinstance(layer, Head) else "is no detection head"
     if problem is None and isinstance(layer, AnchorHead):
         return layer
     raise NetworkError(
