@@ -14,12 +14,18 @@ Resize = Literal["letterbox", "stretch", "crop", "opencv"]
 DETECTOR_RESIZES: tuple[Resize, ...] = ("letterbox", "stretch", "opencv")
 Silu = Literal["swish", "relu"]  # what activation=silu in a cfg means
 ExportFormat = Literal["onnx", "torchscript", "pt2"]
+FILE_NAME = "model.safetensors"  # in a folder that save_pretrained writes
+Layout = Literal["maps", "boxes", "ultralytics", "deepstream"]  # what an exported file gives
+LAYOUTS: tuple[Layout, ...] = ("maps", "boxes", "ultralytics", "deepstream")
 EXPORT_SUFFIXES: dict[ExportFormat, str] = {
     "onnx": ".onnx",
     "torchscript": ".torchscript",
     "pt2": ".pt2",
 }
-# What PyTorch's exporter writes without converting it, and OpenCV 4.14 reads.
-OPSET = 18
+# Of an ONNX file. TensorRT 8 from its first version on, OpenCV 4 and onnxruntime read 13 (TensorRT
+# 8.0 to 8.2, which old JetPacks have, nothing newer). What PyTorch's exporter writes without
+# converting it is 18.
+OPSET = 13
+PYTORCH_OPSET = 18
 Engine = Literal["darknet", "opencv", "generic"]  # what a checkpoint's model is compared with
 ENGINES: tuple[Engine, ...] = ("darknet", "opencv", "generic")

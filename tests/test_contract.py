@@ -25,6 +25,12 @@ WITHOUT_TORCH = (  # beside all of converter
     "yolov3.detection.dataset",
     "yolov3.detection.nms",
     "yolov3.detection.darknet_map",
+    "yolov3.exporting.checking",
+    "yolov3.exporting.drawing",
+    "yolov3.exporting.onnx",
+    "yolov3.exporting.source",
+    "yolov3.exporting.straight",
+    "yolov3.sharing.facts",
 )
 
 

@@ -7,21 +7,19 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from typing import ClassVar, Self, TypeVar
+from typing import Self, TypeVar
 
 import torch
 from torch import nn
 
 from converter.checkpoint import formats
-from converter.checkpoint.checkpoint import Checkpoint
+from converter.checkpoint.checkpoint import Checkpoint, native_plan
 from converter.checkpoint.header import is_counter
 from converter.checkpoint.metadata import Metadata
 from converter.checkpoint.torch_tensors import TorchTensors
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
 from converter.errors import CheckpointError, UsageError, some
-from converter.families import FAMILIES, native_naming
 from converter.options import BATCH_NORM_RULES, BatchNormRule
 from converter.plan import Plan, Slot
 from yolov3.blocks import set_batch_norm
@@ -45,10 +43,9 @@ class FromDarknet(nn.Module):
         dialect: whose darknet wrote the weights.
         names: class names, if known.
         input_size: (height, width) of the picture, in pixels.
-        strides: pixels a cell, for each output map.
+        strides: pixels a cell, for each output map, fine to coarse.
         anchors: (width, height) in pixels of the picture, for each output map.
         missing: tensors that the checkpoint did not have (``load(strict=False)`` only).
-        fine_first: whether the output maps run fine to coarse; those of a file run coarse to fine.
     """
 
     metadata: Metadata | None = None
@@ -59,7 +56,6 @@ class FromDarknet(nn.Module):
     strides: Sequence[int] = ()
     anchors: Sequence[Sequence[tuple[float, float]]] = ()
     missing: Sequence[str] = ()
-    fine_first: ClassVar[bool] = False
 
     @classmethod
     def build(cls, plan: Plan) -> Self:
@@ -111,10 +107,7 @@ class FromDarknet(nn.Module):
     def _set_network(self, network: Network) -> None:
         self.network = network
         self.input_size = (network.input.h, network.input.w)
-        outputs = reversed(network.outputs) if self.fine_first else network.outputs
-        heads = [(node, node.layer) for node in outputs if isinstance(node.layer, Yolo)]
-        self.strides = [network.input.h // node.output.h for node, _ in heads]
-        self.anchors = [list(layer.sizes) for _, layer in heads]
+        self.strides, self.anchors = network.strides, network.anchors
 
 
 def in_float32(model: Loaded) -> Loaded:
@@ -124,16 +117,6 @@ def in_float32(model: Loaded) -> Loaded:
         return model
     log.info("the values are %s: computing in float32 from them", str(dtype).split(".")[1])
     return copy.deepcopy(model).float()
-
-
-def native_plan(plan: Plan) -> Plan:
-    """``plan`` with the names of the model that this package has for its network."""
-    naming = plan.naming
-    if not FAMILIES[naming.family].native:
-        naming = native_naming(plan.network)
-    elif naming.prefix:
-        naming = replace(naming, prefix="")
-    return plan if naming is plan.naming else plan.renamed(naming)
 
 
 def _read(stored: Checkpoint, plan: Plan) -> dict[str, torch.Tensor]:

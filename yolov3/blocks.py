@@ -95,6 +95,13 @@ def without_tf32() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = allowed
 
 
+def batch_norm_rule(model: nn.Module) -> BatchNormRule:
+    """By which rule the batch norms in ``model`` compute."""
+    theirs = (PjreddieBatchNorm1d, PjreddieBatchNorm2d)
+    found = any(isinstance(module, theirs) for module in model.modules())
+    return "pjreddie-cpu" if found else "torch"
+
+
 def _normalise(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
     """Compute pj's rule through PyTorch's kernel, which demands an epsilon.
 

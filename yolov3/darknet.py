@@ -1,6 +1,6 @@
 """Any Darknet network as a PyTorch module, layer by layer as its cfg says."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 import torch
@@ -8,15 +8,13 @@ from torch import nn
 
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.layers import Misfit, container
-from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.network import Network
 from converter.darknet.nodes import Node
+from converter.darknet.schedule import owner, require_runnable, schedule
 from converter.errors import NetworkError, UsageError
 from converter.plan import Plan
 from yolov3.finetune import Anchors, FineTuning, initialise, require_classes, with_heads
 from yolov3.sharing.pretrained import Pretrained
-
-Schedule = list[tuple[Node, tuple[int, ...]]]
 
 
 class DarknetModel(FineTuning, Pretrained):
@@ -39,8 +37,7 @@ class DarknetModel(FineTuning, Pretrained):
         super().__init__()
         self.dialect = dialect = dialect or network.dialect or DEFAULT
         self._follow(network)
-        for node in network.nodes:
-            _require_runnable(network, node, dialect)
+        require_runnable(network, dialect)
         self.layers = nn.ModuleList(_module(node, dialect) for node in network.nodes)
 
     @classmethod
@@ -50,15 +47,15 @@ class DarknetModel(FineTuning, Pretrained):
 
     def _follow(self, network: Network) -> None:
         self.network = network
-        self._owners = [_owner(network, node) for node in network.nodes]
+        self._owners = [owner(network, node) for node in network.nodes]
         self._maps = tuple(
-            node.sources[0] if node.layer.is_head else node.index for node in network.outputs
+            node.sources[0] if node.layer.is_head else node.index for node in network.levels
         )
-        self._to_maps = _schedule(network, self._maps, keep=self._maps)
-        self._to_all = _schedule(network, range(len(network.nodes)), keep=())
+        self._to_maps = schedule(network, self._maps, keep=self._maps)
+        self._to_all = schedule(network, range(len(network.nodes)), keep=())
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """The raw maps that the heads get, in file order; without heads, the last layer's output.
+        """The raw maps that the heads get, fine to coarse; without heads, the last layer's output.
 
         Args:
             x: (N, channels, height, width) or (N, inputs) float32; pictures are RGB in 0..1.
@@ -150,15 +147,15 @@ class DarknetModel(FineTuning, Pretrained):
     def _foldable(self) -> Iterator[nn.Module]:
         """Those whose weights no xnor layer uses: 0 times a negative scale is no other sign."""
         owners = zip(self.network.nodes, self._owners, strict=True)
-        signs = {owner for node, owner in owners if getattr(node.layer, "xnor", 0)}
+        signs = {index for node, index in owners if getattr(node.layer, "xnor", 0)}
         for index, layer in enumerate(self.layers):
             if index not in signs:
                 yield from layer.modules()
 
     def _run(self, node: Node, kept: dict[int, torch.Tensor]) -> torch.Tensor:
-        owner = self.layers[self._owners[node.index]]
+        arrays = self.layers[self._owners[node.index]]
         try:
-            return node.layer.forward(owner, *(kept[source] for source in node.sources))
+            return node.layer.forward(arrays, *(kept[source] for source in node.sources))
         except Misfit as error:
             raise NetworkError(
                 f"cannot compute: {error}",
@@ -166,64 +163,6 @@ class DarknetModel(FineTuning, Pretrained):
                 remedy=f"give it a multiple of {self.network.net.time_steps} inputs of"
                 f" {self.network.input}",
             ) from error
-
-
-def _schedule(network: Network, wanted: Iterable[int], keep: Iterable[int]) -> Schedule:
-    """The layers to run for the outputs ``wanted``, and which outputs are done with after each."""
-    needed = set(wanted)
-    for node in reversed(network.nodes):
-        if node.index in needed:
-            needed.update(node.sources)
-    last_use = {index: index for index in needed}
-    nodes = [node for node in network.nodes if node.index in needed]
-    for node in nodes:
-        last_use.update(dict.fromkeys(node.sources, node.index))
-    for index in keep:
-        last_use.pop(index, None)
-    return [
-        (node, tuple(index for index, last in last_use.items() if last == node.index))
-        for node in nodes
-    ]
-
-
-def _owner(network: Network, node: Node) -> int:
-    """The layer whose arrays ``node`` computes with."""
-    index = node.index
-    while (target := network.nodes[index].layer.owner(index)) != index:
-        index = target
-    return index
-
-
-def _require_runnable(network: Network, node: Node, dialect: DialectName) -> None:
-    obstacle = node.layer.obstacle(node.inputs, dialect) or _reference_problem(
-        network, node, dialect
-    )
-    if obstacle:
-        raise NetworkError(
-            f"does not run in PyTorch: {obstacle}",
-            place=node.place,
-            remedy="its weights can be converted all the same",
-        )
-
-
-def _reference_problem(network: Network, node: Node, dialect: DialectName) -> str | None:
-    """Why a layer does not run because of the layers that it refers to."""
-    silent = [i for i in node.sources if i >= 0 and not network.nodes[i].layer.has_output]
-    if silent and node.layer.has_output:
-        return f"it reads layer {silent[0]} [cost], which has no output at inference"
-    owner = network.nodes[_owner(network, node)]
-    if owner is not node and _kernel(owner, dialect) != _kernel(node, dialect):
-        return f"share_index: its kernels are unlike those of {owner.place}"
-    return None
-
-
-def _kernel(node: Node, dialect: DialectName) -> tuple[object, ...]:
-    """What layers that share their arrays must have in common: AB convolutional_layer.c:546."""
-    layer = node.layer
-    if not isinstance(layer, Convolutional):
-        return (layer.type,)
-    groups = layer.groups_of(dialect)
-    return (layer.size, layer.filters, groups, layer.has_norm, node.inputs[0].c)
 
 
 def _module(node: Node, dialect: DialectName) -> nn.Module:

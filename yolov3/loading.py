@@ -8,14 +8,13 @@ from pathlib import Path
 
 import torch
 
+from converter.checkpoint.checkpoint import native_plan
 from converter.darknet.dialects import DialectName
 from converter.identify import open_checkpoint
-from converter.options import BatchNormRule, FamilyChoice, PathLike
+from converter.options import FILE_NAME, BatchNormRule, FamilyChoice, PathLike
 from yolov3.backbone import Darknet53
-from yolov3.base import native_plan
 from yolov3.darknet import DarknetModel
 from yolov3.model import YOLOv3
-from yolov3.saving import FILE_NAME
 
 log = logging.getLogger("yolov3")
 

@@ -24,8 +24,6 @@ class YOLOv3(FineTuning, Pretrained):
         num_classes: how many classes.
     """
 
-    fine_first = True
-
     def __init__(self, backbone: Darknet53, fpn: FPN | ArticleFPN, num_classes: int) -> None:
         super().__init__()
         self.backbone = backbone

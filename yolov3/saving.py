@@ -29,8 +29,6 @@ from yolov3.base import FromDarknet
 
 Tensors = Mapping[str, torch.Tensor]
 
-FILE_NAME = "model.safetensors"  # in a folder that save_pretrained writes
-
 
 def plan_of(model: FromDarknet) -> Plan:
     """Where each tensor of ``model`` lies in the .weights file that it can go back to.

@@ -27,7 +27,7 @@ from converter.errors import (
     WeightsError,
     some,
 )
-from converter.families import FAMILIES, name_layers
+from converter.families import FAMILIES, name_layers, native_naming
 from converter.families.base import Naming
 from converter.options import Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
@@ -124,6 +124,16 @@ class Checkpoint:
     def tensors(self) -> Tensors:
         """Its values."""
         return formats.open_tensors(self.contents.path, self.dtype, self.contents)
+
+
+def native_plan(plan: Plan) -> Plan:
+    """``plan`` with the names of the model that this package has for its network."""
+    naming = plan.naming
+    if not FAMILIES[naming.family].native:
+        naming = native_naming(plan.network)
+    elif naming.prefix:
+        naming = replace(naming, prefix="")
+    return plan if naming is plan.naming else plan.renamed(naming)
 
 
 def plan_for(

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser, add_network_options
-from converter.errors import printable
+from converter.cli.parser import CommandParser, add_network_options, positive_int
+from converter.errors import UsageError, printable
 from converter.files.target import require_other
-from converter.options import EXPORT_SUFFIXES, OPSET
+from converter.options import EXPORT_SUFFIXES, FILE_NAME, LAYOUTS, OPSET, PathLike
 
 if TYPE_CHECKING:
-    from yolov3.exporting.export import Exported
+    from yolov3.exporting.checking import Exported
 
 
 def make_parser(program: str) -> CommandParser:
     """The parser of ``export``, called by the name ``program``."""
     parser = CommandParser(
         program,
-        "Write a model for other runtimes, and check that they compute what PyTorch does.",
+        "Write a model for other runtimes, and check that they compute what PyTorch does. ONNX"
+        " needs no PyTorch.",
         (
             "yolov3.safetensors",
-            "yolov3-tiny.safetensors --boxes -o tiny-boxes.onnx",
+            "yolov3-tiny.safetensors --layout ultralytics -o tiny.onnx",
             "yolov3.safetensors --format pt2 --dynamic",
         ),
     )
@@ -38,7 +40,11 @@ def make_parser(program: str) -> CommandParser:
         "--format", choices=tuple(EXPORT_SUFFIXES), default="onnx", help="default: onnx"
     )
     parser.add_argument(
-        "--boxes", action="store_true", help="decoded boxes and scores in place of raw maps"
+        "--layout",
+        choices=LAYOUTS,
+        default="maps",
+        help="raw maps (default), boxes and scores, or what ultralytics and Frigate, or DeepStream"
+        " take",
     )
     parser.add_argument(
         "--opset", type=int, metavar="N", help=f"ONNX operator set (default: {OPSET})"
@@ -46,33 +52,68 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "--dynamic", action="store_true", help="any number of pictures, and sizes of a detector"
     )
+    parser.add_argument(
+        "--batch", type=positive_int, default=1, metavar="N", help="pictures at once (default: 1)"
+    )
+    parser.add_argument(
+        "--half", action="store_true", help="compute in float16; input and output stay float32"
+    )
+    parser.add_argument(
+        "--no-verify", action="store_true", help="do not run an ONNX file after writing it"
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing output")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the file; the exit code."""
-    from yolov3.exporting.export import export
-    from yolov3.loading import load
-    from yolov3.saving import FILE_NAME
-
     checkpoint = Path(arguments.checkpoint)
     output = arguments.output or _default(checkpoint, EXPORT_SUFFIXES[arguments.format])
     require_other(output, checkpoint, checkpoint / FILE_NAME, arguments.cfg)
-    result = export(
-        load(checkpoint, cfg=arguments.cfg, dialect=arguments.dialect, family=arguments.family),
-        output,
-        format=arguments.format,
-        boxes=arguments.boxes,
-        opset=arguments.opset,
-        dynamic=arguments.dynamic,
-        force=arguments.force,
-    )
+    straight = arguments.format == "onnx"
+    if arguments.no_verify and not straight:
+        raise UsageError(f"--no-verify is about ONNX, not {arguments.format}")
+    result = _straight(arguments, output) if straight else _through_pytorch(arguments, output)
     if arguments.json:
         print_json(result.as_dict())
     else:
         print(printable(_summary(result)))
     return 0
+
+
+def _straight(arguments: argparse.Namespace, output: PathLike) -> Exported:
+    from yolov3.exporting.straight import export_checkpoint
+
+    return export_checkpoint(
+        arguments.checkpoint,
+        output,
+        cfg=arguments.cfg,
+        dialect=arguments.dialect,
+        layout=arguments.layout,
+        opset=arguments.opset,
+        dynamic=arguments.dynamic,
+        batch=arguments.batch,
+        half=arguments.half,
+        verify=not arguments.no_verify,
+        force=arguments.force,
+    )
+
+
+def _through_pytorch(arguments: argparse.Namespace, output: PathLike) -> Exported:
+    from yolov3.exporting.export import export
+    from yolov3.loading import load
+
+    return export(
+        load(arguments.checkpoint, cfg=arguments.cfg, dialect=arguments.dialect),
+        output,
+        format=arguments.format,
+        layout=arguments.layout,
+        opset=arguments.opset,
+        dynamic=arguments.dynamic,
+        batch=arguments.batch,
+        half=arguments.half,
+        force=arguments.force,
+    )
 
 
 def _default(checkpoint: Path, suffix: str) -> Path:
@@ -84,5 +125,13 @@ def _summary(result: Exported) -> str:
         f"{name} {' x '.join(map(str, shape))}" for name, shape in result.outputs.items()
     )
     kind = result.format if result.opset is None else f"{result.format} opset {result.opset}"
-    worst = max(result.errors.values())
-    return f"{result.output}: {kind}, {shapes}; differs from PyTorch by at most {worst:.2g}"
+    check = f"not compared with PyTorch ({result.unverified})"
+    if result.errors:
+        check = f"differs from PyTorch by at most {_difference(result.errors)}"
+    return f"{result.output}: {kind}, {shapes}; {check}"
+
+
+def _difference(errors: Mapping[str, float]) -> str:
+    if "boxes" not in errors:
+        return f"{max(errors.values()):.2g}"
+    return f"{errors['boxes']:.2g} pixels in boxes and {errors['scores']:.2g} in scores"

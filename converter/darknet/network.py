@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from math import prod
+from typing import TypeVar
 
 from converter.darknet.cfg import MAX_CFG_BYTES, Option, Section, decode_cfg, parse_cfg
 from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
@@ -14,6 +15,8 @@ from converter.darknet.remark import Remark
 from converter.errors import CfgError, NetworkError
 from converter.files.opening import read_small
 from converter.options import PathLike
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +73,28 @@ class Network:
         heads = tuple(node for node in self.nodes if node.layer.is_head)
         last = next((n for n in reversed(self.nodes) if n.layer.has_output), self.nodes[-1])
         return heads or (last,)
+
+    @property
+    def levels(self) -> tuple[Node, ...]:
+        """``outputs`` from fine to coarse, whatever their order in the file."""
+        return tuple(sorted(self.outputs, key=lambda node: -node.output.h * node.output.w))
+
+    @property
+    def strides(self) -> list[int]:
+        """Pixels a cell of each [yolo] layer's map, fine to coarse."""
+        return [self.input.h // n.output.h for n in self.levels if n.layer.type == "yolo"]
+
+    @property
+    def anchors(self) -> list[list[tuple[float, float]]]:
+        """(width, height) in pixels of the picture, of the same."""
+        from converter.darknet.layers.yolo import Yolo  # late: for those who ask for it
+
+        return [list(n.layer.sizes) for n in self.levels if isinstance(n.layer, Yolo)]
+
+    def in_file_order(self, maps: Sequence[T]) -> list[T]:
+        """What belongs to ``levels``, in the order of ``outputs``."""
+        known = dict(zip((node.index for node in self.levels), maps, strict=True))
+        return [known[node.index] for node in self.outputs]
 
 
 def read_network(path: PathLike, dialect: DialectName | None = None) -> Network:

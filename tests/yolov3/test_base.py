@@ -33,12 +33,12 @@ def test_a_modular_model_is_not_built_of_other_names(toy):
         YOLOv3.build(plan)
 
 
-def test_the_maps_of_the_modular_model_alone_run_fine_to_coarse(make):
+def test_the_maps_of_both_models_run_fine_to_coarse(make):
     files = make(nets.yolov3(1, 1, size=64, repeats=1))
     stored = Checkpoint.open(convert(files.weights).output)
     assert YOLOv3.from_checkpoint(stored).strides == [8, 16, 32]
     stored = Checkpoint.open(convert(files.weights, family="generic", force=True).output)
-    assert DarknetModel.from_checkpoint(stored).strides == [32, 16, 8]
+    assert DarknetModel.from_checkpoint(stored).strides == [8, 16, 32]
 
 
 def test_every_tensor_is_of_the_type_that_is_claimed(toy):

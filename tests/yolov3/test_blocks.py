@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from yolov3 import BasicConv2d, ResidualBlock
-from yolov3.blocks import set_batch_norm, without_tf32
+from yolov3.blocks import batch_norm_rule, set_batch_norm, without_tf32
 
 
 def test_convolution_then_norm_then_slope():
@@ -62,6 +62,14 @@ class TestRules:
         set_batch_norm(other, "pjreddie-cpu")
         torch.testing.assert_close(one(x), other(x), atol=0, rtol=0)
         torch.testing.assert_close(one.running_var, other[0].running_var, atol=0, rtol=0)
+
+
+def test_a_model_tells_its_rule_of_batch_norm():
+    model = nn.Sequential(BasicConv2d(2, 3, kernel_size=1), nn.BatchNorm1d(3))
+    assert batch_norm_rule(model) == "torch"
+    set_batch_norm(model, "pjreddie-cpu")
+    assert batch_norm_rule(model) == "pjreddie-cpu"
+    assert batch_norm_rule(nn.Sequential()) == "torch"
 
 
 def test_the_rule_of_pjreddie_has_an_epsilon_as_some_versions_of_pytorch_demand(monkeypatch):

@@ -47,12 +47,25 @@ def model_of(text: str) -> DarknetModel:
     return DarknetModel(parse_network(text)).eval()
 
 
-def test_forward_gives_what_the_heads_get_in_file_order(x):
+def test_forward_gives_what_the_heads_get(x):
     model = model_of(BRANCHES)
     layers = dict(model.forward_layers(x))
     first, second = model(x)
     assert torch.equal(first, layers[3])
     assert torch.equal(second, layers[6])
+
+
+def test_forward_gives_the_finest_level_first(x):
+    head = section("yolo", num=1, classes=1, anchors="1,2")
+    text = network(
+        conv(filters=6, stride=2),
+        head,
+        section("route", layers=0),
+        section("upsample", stride=2),
+        head,
+    )
+    fine, coarse = model_of(text)(x)
+    assert (fine.shape, coarse.shape) == ((2, 6, 10, 14), (2, 6, 5, 7))
 
 
 def test_without_heads_it_gives_the_last_layer_that_has_an_output(x):

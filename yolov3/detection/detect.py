@@ -195,9 +195,7 @@ class Detector:
         """What is on each of ``pictures``, (H, W, channels) of any size, computed at once."""
         x = _input(self._loaded, pictures, self._how)
         with without_tf32():
-            maps = self._model(x)
-        if self._loaded.fine_first:
-            maps = maps[::-1]
+            maps = self._loaded.network.in_file_order(self._model(x))
         for head, raw in zip(self._heads, maps, strict=True):
             if raw[0].numel() != head.output.outputs:
                 raise NetworkError("gets a map of another size than its cfg says", place=head.place)

@@ -12,18 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from converter.errors import ExtraError, UsageError, install
 from converter.options import ExportFormat
+from yolov3.exporting.checking import Run, in_onnxruntime
+from yolov3.exporting.drawing import INPUT
+from yolov3.exporting.layouts import Array
 from yolov3.exporting.modules import Boxes, Maps
-
-Array = npt.NDArray[np.float32]
-Run = Callable[[torch.Tensor], list[Array]]
-
-INPUT = "images"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +81,6 @@ def _write_onnx(job: ExportJob) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _read_onnx(path: Path) -> Run:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda x: session.run(None, {INPUT: x.numpy()})
-
-
 def _require_onnx() -> None:
     try:
         import onnx  # noqa: F401
@@ -117,7 +106,7 @@ def _read_torchscript(path: Path) -> Run:
     with _quiet():
         load: Any = torch.jit.load
         module = load(path, map_location="cpu")
-    return lambda x: _arrays(module(x))
+    return lambda x: _arrays(module(torch.from_numpy(x)))
 
 
 def _write_pt2(job: ExportJob) -> bytes:
@@ -133,7 +122,7 @@ def _write_pt2(job: ExportJob) -> bytes:
 def _read_pt2(path: Path) -> Run:
     with _quiet(), open(path, "rb") as file:
         module = torch.export.load(io.BytesIO(file.read())).module()
-    return lambda x: _arrays(module(x))
+    return lambda x: _arrays(module(torch.from_numpy(x)))
 
 
 def _arrays(outputs: Sequence[torch.Tensor]) -> list[Array]:
@@ -165,7 +154,7 @@ def _quiet() -> Iterator[None]:
 
 
 FORMATS: dict[ExportFormat, Writer] = {
-    "onnx": Writer(write=_write_onnx, read=_read_onnx),
+    "onnx": Writer(write=_write_onnx, read=in_onnxruntime),
     "torchscript": Writer(write=_write_torchscript, read=_read_torchscript),
     "pt2": Writer(write=_write_pt2, read=_read_pt2),
 }

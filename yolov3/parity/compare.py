@@ -232,7 +232,7 @@ def _run(model: Model, x: Floats) -> list[Floats]:
     with torch.no_grad():
         maps = model(torch.from_numpy(x)[None])
     arrays = [m[0].numpy() for m in maps]
-    return arrays[::-1] if model.fine_first else arrays
+    return model.network.in_file_order(arrays)
 
 
 def _maps(model: Model, x: Floats, expected: Iterable[Floats]) -> Iterator[Difference]:

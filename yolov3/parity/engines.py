@@ -232,7 +232,7 @@ class OpenCV:
             raise EngineError(f"OpenCV refused it: {error.err}", path=cfg) from None
 
     def run(self, x: np.ndarray) -> list[np.ndarray]:
-        """The raw maps (c, h, w) that the heads get, in file order, as from ``DarknetModel``.
+        """The raw maps (c, h, w) that the heads get, in file order.
 
         Args:
             x: (channels, height, width) float32.

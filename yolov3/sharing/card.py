@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
 
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DIALECTS
 from converter.errors import printable
 from converter.published import PUBLISHED, PublicFile
 from yolov3.base import FromDarknet
-
-LIBRARY = "darknet-safetensors"
 
 _CARD = """\
 # {title}
@@ -68,22 +65,6 @@ them."""
 _UNKNOWN = """\
 Nothing vouches for these values: the file that they were loaded from did not say where they come
 from. The SHA-256 above is that of the .weights file that they go back to."""
-
-
-def facts(model: FromDarknet) -> dict[str, Any]:
-    """The model in JSON, for programs that do not read cfgs; ``load`` needs none of it."""
-    meta = model.metadata
-    return {
-        "library_name": LIBRARY,
-        "architectures": [type(model).__name__],
-        "family": meta.family if meta else None,
-        "dialect": meta.dialect if meta else None,
-        "classes": model.network.classes,
-        "names": model.names,
-        "input_size": [model.network.input.h, model.network.input.w],
-        "strides": list(model.strides),
-        "anchors": [[list(anchor) for anchor in level] for level in model.anchors],
-    }
 
 
 def card(model: FromDarknet, meta: Metadata, floats: int, licence: str | None) -> str:

@@ -23,10 +23,11 @@ from converter.errors import (
     OutputError,
     install,
 )
-from converter.options import PathLike
+from converter.options import FILE_NAME, PathLike
 from yolov3.base import FromDarknet
-from yolov3.saving import FILE_NAME, metadata_of, plan_of, write_checkpoint
-from yolov3.sharing.card import LIBRARY, card, facts
+from yolov3.saving import metadata_of, plan_of, write_checkpoint
+from yolov3.sharing.card import card
+from yolov3.sharing.facts import LIBRARY, facts_of
 
 try:
     from huggingface_hub import ModelCard, ModelCardData, ModelHubMixin, hf_hub_download
@@ -73,7 +74,7 @@ def write(model: FromDarknet, folder: PathLike, licence: str | None) -> None:
     """Write the folder of a model, all of its files or none; see ``save_pretrained``."""
     metadata = metadata_of(model)  # refuses before there is a folder
     place = Path(folder)
-    beside = {place / CONFIG_NAME: json.dumps(facts(model), sort_keys=True, indent=2).encode()}
+    beside = {place / CONFIG_NAME: json.dumps(facts_of(model), sort_keys=True, indent=2).encode()}
     if (place / CARD_NAME).exists():
         log.warning("%s is kept as it was", place / CARD_NAME)
     else:

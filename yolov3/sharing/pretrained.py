@@ -2,10 +2,10 @@
 
 from typing import Any, Self
 
-from converter.checkpoint.checkpoint import Checkpoint
+from converter.checkpoint.checkpoint import Checkpoint, native_plan
 from converter.errors import CheckpointError
 from converter.options import PathLike
-from yolov3.base import FromDarknet, native_plan
+from yolov3.base import FromDarknet
 
 
 class Pretrained(FromDarknet):

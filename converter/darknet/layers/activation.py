@@ -11,6 +11,8 @@ from converter.darknet.layers.base import Misfit
 if typing.TYPE_CHECKING:
     import torch
 
+    from converter.darknet.layers.graph import Graph
+
 # pj activations.c:45-63, AB activations.c:48-72. What an engine does not know becomes ReLU there.
 ACTIVATIONS = (
     "elu", "gelu", "hard_mish", "hardtan", "leaky", "lhtan", "linear", "loggy", "logistic", "mish",
@@ -90,6 +92,74 @@ def activate(name: str, x: "torch.Tensor") -> "torch.Tensor":
         "tanh": torch.tanh,
     }
     return functions[name](x)
+
+
+def activate_onnx(g: "Graph", name: str, x: str) -> str:
+    """``activate`` as nodes."""
+    nodes: dict[str, Callable[[], str]] = {
+        "elu": lambda: g.add("Elu", x),
+        "gelu": lambda: _gelu_onnx(g, x),
+        "hard_mish": lambda: _hard_mish_onnx(g, x),
+        "hardtan": lambda: g.add("Clip", x, -1.0, 1.0),
+        "leaky": lambda: g.add("LeakyRelu", x, alpha=0.1),
+        "lhtan": lambda: _lhtan_onnx(g, x),
+        "linear": lambda: x,
+        "loggy": lambda: g.add("Sub", g.add("Mul", g.add("Sigmoid", x), 2.0), 1.0),
+        "logistic": lambda: g.add("Sigmoid", x),
+        "mish": lambda: g.add("Mul", x, g.add("Tanh", g.add("Softplus", x))),
+        "normalize_channels": lambda: _share_onnx(g, g.add("Relu", x)),
+        "normalize_channels_softmax": lambda: _share_onnx(g, g.add("Exp", x)),
+        "normalize_channels_softmax_maxval": lambda: _share_onnx(
+            g, g.add("Exp", g.add("Sub", x, g.reduce("ReduceMax", x, 1)))
+        ),
+        "plse": lambda: _plse_onnx(g, x),
+        "ramp": lambda: g.add("Add", g.add("Relu", x), g.add("Mul", x, 0.1)),
+        "relie": lambda: g.add("LeakyRelu", x, alpha=0.01),
+        "relu": lambda: g.add("Relu", x),
+        "relu6": lambda: g.add("Clip", x, 0.0, 6.0),
+        "revleaky": lambda: g.add("LeakyRelu", x, alpha=0.1),
+        "selu": lambda: g.add("Selu", x, alpha=1.6732, gamma=1.0507),
+        "stair": lambda: _stair_onnx(g, x),
+        "swish": lambda: g.add("Mul", x, g.add("Sigmoid", x)),
+        "tanh": lambda: g.add("Tanh", x),
+    }
+    return nodes[name]()
+
+
+def _gelu_onnx(g: "Graph", x: str) -> str:
+    cube = g.add("Mul", x, g.add("Mul", x, x))
+    bend = g.add("Tanh", g.add("Add", g.add("Mul", x, 0.797885), g.add("Mul", cube, 0.035677)))
+    return g.add("Mul", g.add("Mul", x, 0.5), g.add("Add", bend, 1.0))
+
+
+def _hard_mish_onnx(g: "Graph", x: str) -> str:
+    bend = g.add("Add", g.add("Mul", g.add("Mul", x, x), 0.5), x)
+    below = g.add("Where", g.add("Greater", x, -2.0), bend, 0.0)
+    return g.add("Where", g.add("Greater", x, 0.0), x, below)
+
+
+def _lhtan_onnx(g: "Graph", x: str) -> str:
+    inside = g.add("Clip", x, 0.0, 1.0)
+    return g.add("Add", inside, g.add("Mul", g.add("Sub", x, inside), 0.001))
+
+
+def _share_onnx(g: "Graph", parts: str) -> str:
+    """Of the sum over the channels."""
+    return g.add("Div", parts, g.add("Add", g.reduce("ReduceSum", parts, 1), 1e-4))
+
+
+def _plse_onnx(g: "Graph", x: str) -> str:
+    low = g.add("Mul", g.add("Add", x, 4.0), 0.01)
+    high = g.add("Add", g.add("Mul", g.add("Sub", x, 4.0), 0.01), 1.0)
+    steep = g.add("Add", g.add("Mul", x, 0.125), 0.5)
+    above = g.add("Where", g.add("Greater", x, 4.0), high, steep)
+    return g.add("Where", g.add("Less", x, -4.0), low, above)
+
+
+def _stair_onnx(g: "Graph", x: str) -> str:
+    below, half = g.add("Floor", x), g.add("Floor", g.add("Mul", x, 0.5))
+    rising = g.add("Sub", below, g.add("Mul", half, 2.0))  # 0 or 1
+    return g.add("Add", half, g.add("Mul", rising, g.add("Sub", x, below)))
 
 
 def _plse(x: "torch.Tensor") -> "torch.Tensor":

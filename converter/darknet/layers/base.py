@@ -13,6 +13,8 @@ if typing.TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from converter.darknet.layers.graph import Graph
+
 # A layer has at most this many values: Darknet counts in 32-bit ints and so wraps beyond it.
 MAX_VALUES = 2**31 - 1
 
@@ -80,7 +82,8 @@ class Layer:
     """A section of a cfg: its options as typed fields, with Darknet's defaults.
 
     A subclass is one section type, all its faces together: which options it has (its fields), where
-    its input comes from, its output shape, its arrays in file order, and its PyTorch module.
+    its input comes from, its output shape, its arrays in file order, its PyTorch module and its
+    ONNX nodes.
     """
 
     type: ClassVar[str]
@@ -169,6 +172,13 @@ class Layer:
 
         ``m`` has what ``modules()`` returned as attributes, and ``dialect``. For a single picture
         the inputs and the output have the shapes of ``infer``, preceded by the batch.
+        """
+        raise NotImplementedError
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """The same as nodes of ``g``; the name of the output.
+
+        ``inputs`` are the names of tensors of ``shapes``, preceded by the batch.
         """
         raise NotImplementedError
 

@@ -6,11 +6,11 @@ representation_layer.c, parser.c:915-1041.
 
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.layers.activation import activate, require_activation, zeroed
+from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
 from converter.darknet.layers.base import (
     Array,
     Layer,
@@ -23,7 +23,11 @@ from converter.darknet.layers.base import (
 )
 
 if typing.TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
+
+    from converter.darknet.layers.graph import Graph
 
 # AB parser.c:920-936: the second name of each is a synonym.
 WEIGHTS_TYPES = {"none": "none", "per_feature": "per_feature", "per_layer": "per_feature",
@@ -154,6 +158,77 @@ class Shortcut(Layer):
             parts = parts / (parts.sum(0) + 1e-4)
         return parts.reshape(len(parts), -1, 1, 1)
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """[(N, c, h, w), (N, c', h', w'), ...] -> (N, c, h, w)."""
+        x, shape = inputs[0], shapes[0]
+        others = list(zip(inputs[1:], shapes[1:], strict=True))
+        if self.weighted:
+            weights = self._factors_onnx(g)
+            x = g.add("Mul", x, g.slice(weights, 0, 0, 1))
+            for i, (other, theirs) in enumerate(others, start=1):
+                weight = g.slice(weights, 0, i, i + 1)
+                if theirs.c != shape.c:
+                    met = min(theirs.c, shape.c)
+                    other, theirs = g.slice(other, 1, 0, met), replace(theirs, c=met)
+                    if WEIGHTS_TYPES[self.weights_type] == "per_channel":
+                        weight = g.slice(weight, 1, 0, met)
+                x = _add_onnx(g, x, shape, g.add("Mul", other, weight), theirs)
+        else:
+            for other, theirs in others:
+                x = _add_onnx(g, x, shape, other, theirs, self.alpha, self.beta)
+        return activate_onnx(g, self.activation, x)
+
+    def _factors_onnx(self, g: "Graph") -> str:
+        parts = g.weight("weight")
+        if self.normalization == "relu":
+            parts = g.add("Relu", parts)
+        elif self.normalization == "softmax":
+            parts = g.add("Exp", g.add("Sub", parts, g.reduce("ReduceMax", parts, 0)))
+        if self.normalization != "none":
+            parts = g.add("Div", parts, g.add("Add", g.reduce("ReduceSum", parts, 0), 1e-4))
+        return g.reshape(parts, 0, -1, 1, 1)
+
+
+def _add_onnx(
+    g: "Graph",
+    x: str,
+    shape: Shape,
+    other: str,
+    theirs: Shape,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+) -> str:
+    """``_add`` as nodes: what is missing of ``other`` is filled up with zeros."""
+    c, h, w = min(shape.c, theirs.c), min(shape.h, theirs.h), min(shape.w, theirs.w)
+    step, spread = max(1, theirs.w // shape.w), max(1, shape.w // theirs.w)
+    if theirs.c > c:
+        other = g.slice(other, 1, 0, c)
+    for axis, count, side in ((2, h, theirs.h), (3, w, theirs.w)):
+        if count * step != side or step > 1:
+            other = g.slice(other, axis, 0, count * step, step)
+    if beta != 1.0:
+        other = g.add("Mul", other, beta)
+    if spread > 1:
+        ones = g.constant("ones", [[[[1]]]] * c)
+        other = g.add("ConvTranspose", other, ones, group=c, strides=[spread] * 2)
+    after = (shape.c - c, shape.h - (h - 1) * spread - 1, shape.w - (w - 1) * spread - 1)
+    if any(after):
+        other = g.add("Pad", other, (0, 0, 0, 0, 0, *after))
+    if alpha != 1.0:
+        x = g.add("Mul", x, g.constant("alpha", _factors_where(shape, c, h, w, spread, alpha)))
+    return g.add("Add", x, other)
+
+
+def _factors_where(
+    shape: Shape, c: int, h: int, w: int, spread: int, alpha: float
+) -> "NDArray[np.float32]":
+    """(1, C, H, W): ``alpha`` where a map of c x h x w meets one of ``shape``, 1 elsewhere."""
+    import numpy as np
+
+    factors = np.ones((1, shape.c, shape.h, shape.w), np.float32)
+    factors[:, :c, : h * spread : spread, : w * spread : spread] = alpha
+    return factors
+
 
 def _add(
     x: "torch.Tensor", other: "torch.Tensor", alpha: float = 1.0, beta: float = 1.0
@@ -203,6 +278,10 @@ class Product(Layer):
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, c, h, w), (N, c, 1, 1) or (N, 1, h, w); and (N, c, h, w) -> (N, c, h, w)."""
         return activate(self.activation, inputs[0] * inputs[1])
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w), (N, c, 1, 1) or (N, 1, h, w); and (N, c, h, w) -> (N, c, h, w)."""
+        return activate_onnx(g, self.activation, g.add("Mul", *inputs))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,3 +352,8 @@ class Implicit(Layer):
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, ...) -> (N, filters, atoms, 1), the same N times."""
         return typing.cast("torch.Tensor", m.weight.repeat(inputs[0].shape[0], 1, 1, 1))
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, ...) -> (N, filters, atoms, 1), the same N times."""
+        sides = (self.filters, self.atoms, 1)
+        return g.each(g.weight("weight", (1, *sides)), sides, inputs[0])

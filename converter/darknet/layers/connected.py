@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.activation import activate, require_activation, zeroed
+from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
 from converter.darknet.layers.base import Array, Layer, Modules, Shape, at_least
 
 if typing.TYPE_CHECKING:
     import torch
+
+    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,3 +72,12 @@ class Connected(Layer):
         x = activate(self.activation, x)
         # Not x[:, :, None, None]: OpenCV does not read the ONNX that this becomes.
         return x.reshape(*x.shape, 1, 1)
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, ...) -> (N, output, 1, 1)."""
+        biases = () if self.batch_normalize else (g.weight("fc.bias"),)
+        x = g.add("Flatten", inputs[0], axis=1)
+        x = g.add("Gemm", x, g.weight("fc.weight"), *biases, name="fc", transB=1)
+        x = g.reshape(x, 0, self.output, 1, 1)
+        x = g.batch_norm(x, self.output) if self.batch_normalize else x
+        return activate_onnx(g, self.activation, x)

@@ -13,6 +13,8 @@ from converter.darknet.layers.recurrent import Recurrent
 if typing.TYPE_CHECKING:
     import torch
 
+    from converter.darknet.layers.graph import Graph
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConvLstm(Recurrent):
@@ -103,6 +105,21 @@ class ConvLstm(Recurrent):
         blank = x.new_zeros(x.shape[0] // self.time_steps, self.output, *x.shape[2:])
         return self.over_steps(x, (blank, blank), step)
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, output, h, w)."""
+        run, _ = self.parts_onnx(g, shapes)
+        out = self.infer(*shapes)
+        state = g.zeros((out.c, out.h, out.w), inputs[0])
+
+        def gate(name: str, cell: str, activation: str) -> str:
+            total = g.add("Add", run(f"w{name}", state), run(f"u{name}", inputs[0]))
+            if self.peephole and name != "g":
+                total = g.add("Add", total, run(f"v{name}", cell))
+            return g.add(activation, total)
+
+        cell = g.add("Mul", gate("i", state, "Sigmoid"), gate("g", state, "Tanh"))
+        return g.add("Mul", gate("o", cell, "Sigmoid"), g.add("Tanh", cell))
+
 
 @dataclass(frozen=True, kw_only=True)
 class History(Recurrent):
@@ -139,3 +156,12 @@ class History(Recurrent):
             x.shape[0] // self.time_steps, x.shape[1] * self.history_size, *x.shape[2:]
         )
         return self.over_steps(x, blank, step)
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, c * history_size, h, w); there was no picture before."""
+        self.parts_onnx(g, shapes)
+        shape, before = shapes[0], self.history_size - 1
+        if not before:
+            return inputs[0]
+        past = g.zeros((shape.c * before, shape.h, shape.w), inputs[0])
+        return g.add("Concat", inputs[0], past, axis=1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.layers.activation import activate, require_activation
+from converter.darknet.layers.activation import activate, activate_onnx, require_activation
 from converter.darknet.layers.base import (
     Array,
     Layer,
@@ -21,10 +21,12 @@ from converter.darknet.layers.base import (
     at_least,
     require_image,
 )
-from converter.darknet.layers.pooling import blur, blurred
+from converter.darknet.layers.pooling import blur, blur_onnx, blurred
 
 if typing.TYPE_CHECKING:
     import torch
+
+    from converter.darknet.layers.graph import Graph
 
 NOT_SHARED = -1000000000  # AB parser.c:198
 DEFORMATIONS = ("sway", "rotate", "stretch", "stretch_sway")
@@ -214,6 +216,26 @@ class Convolutional(Layer):
         x = activate(self.activation, m.bn(x) if self.has_norm else x)
         return blur(x, self.strides, self.antialiasing) if self.antialiasing else x
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, filters, h', w')."""
+        x, kernels = inputs[0], g.weight("conv.weight")
+        if self.xnor:
+            x, kernels = _binarised_onnx(g, x, kernels)
+        x = g.add(
+            "Conv",
+            x,
+            kernels,
+            *(() if self.has_norm else (g.weight("conv.bias"),)),
+            kernel_shape=[self.size] * 2,
+            strides=[1, 1] if self.antialiasing else list(self.strides),
+            pads=[self.pixels * self.spread] * 4,
+            dilations=[self.spread] * 2,
+            group=self.groups_of(g.dialect),
+        )
+        x = g.batch_norm(x, self.filters) if self.has_norm else x
+        x = activate_onnx(g, self.activation, x)
+        return blur_onnx(g, x, self.strides, self.antialiasing) if self.antialiasing else x
+
 
 @dataclass(frozen=True, kw_only=True)
 class Deconvolutional(Layer):
@@ -289,6 +311,21 @@ class Deconvolutional(Layer):
         x = m.conv(inputs[0])
         return activate(self.activation, m.bn(x) if self.has_norm else x)
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, filters, h', w')."""
+        x = g.add(
+            "ConvTranspose",
+            inputs[0],
+            g.weight("conv.weight"),
+            *(() if self.has_norm else (g.weight("conv.bias"),)),
+            name="conv",
+            kernel_shape=[self.size] * 2,
+            strides=[self.stride] * 2,
+            pads=[self.pixels] * 4,
+        )
+        x = g.batch_norm(x, self.filters) if self.has_norm else x
+        return activate_onnx(g, self.activation, x)
+
 
 def _binarised(
     x: "torch.Tensor", kernels: "torch.Tensor", *, training: bool
@@ -309,6 +346,14 @@ def _binarised(
     # What is added is 0, and has the gradient.
     clipped = F.hardtanh(x)
     return signs + (clipped - clipped.detach()), scaled.detach() + (kernels - kernels.detach())
+
+
+def _binarised_onnx(g: "Graph", x: str, kernels: str) -> tuple[str, str]:
+    """The same as nodes."""
+    mean = g.add("Abs", kernels)
+    mean = g.reduce("ReduceMean", mean, 1, 2, 3)
+    signs = g.add("Where", g.add("Greater", x, 0.0), 1.0, -1.0)
+    return signs, g.add("Where", g.add("Greater", kernels, 0.0), mean, g.add("Neg", mean))
 
 
 def bias_and_norm(layer: Convolutional | Deconvolutional, count: int) -> Iterator[Array]:

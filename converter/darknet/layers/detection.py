@@ -11,6 +11,8 @@ from converter.darknet.layers.heads import Boxes, Head
 if typing.TYPE_CHECKING:
     import torch
 
+    from converter.darknet.layers.graph import Graph
+
 
 @dataclass(frozen=True, kw_only=True)
 class Detection(Head):
@@ -48,6 +50,16 @@ class Detection(Head):
             return x
         scores = x[:, : self.side**2 * self.classes].reshape(x.shape[0], -1, self.classes)
         return torch.cat([scores.softmax(2).flatten(1), x[:, self.side**2 * self.classes :]], 1)
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, ...) -> (N, outputs)."""
+        x = g.add("Flatten", inputs[0], axis=1)
+        if not (self.softmax and self.classes):
+            return x
+        count = self.side**2 * self.classes
+        scores = g.reshape(g.slice(x, 1, 0, count), 0, -1, self.classes)
+        scores = g.add("Flatten", g.add("Softmax", scores, axis=2), axis=1)
+        return g.add("Concat", scores, g.slice(x, 1, count, shapes[0].outputs), axis=1)
 
     def boxes_problem(self, dialect: DialectName) -> str | None:
         """Boxes that are none."""
@@ -97,6 +109,12 @@ class Iseg(Head):
 
         classes, ids = inputs[0].split_with_sizes((self.classes, self.ids), 1)
         return torch.cat([classes.sigmoid(), ids], 1)
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, classes + ids, h, w) -> the same."""
+        count = self.classes
+        classes = g.add("Sigmoid", g.slice(inputs[0], 1, 0, count))
+        return g.add("Concat", classes, g.slice(inputs[0], 1, count, count + self.ids), axis=1)
 
     def boxes_problem(self, dialect: DialectName) -> str | None:
         """It has masks."""

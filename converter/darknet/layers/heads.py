@@ -17,6 +17,8 @@ from converter.darknet.remark import Remark
 if typing.TYPE_CHECKING:
     import torch
 
+    from converter.darknet.layers.graph import Graph
+
 MAX_ANCHORS = 1000  # the official cfgs have up to 21
 
 # For M boxes: their picture (M,), the boxes (M, 4) as centre x, centre y, width, height in parts of
@@ -52,10 +54,9 @@ class Head(Layer):
         """Why it gives no boxes, or none that could be trusted; None if it does."""
         return None if self.classes else "has classes=0, so that none of its boxes has a class"
 
-    @property
-    def exports_boxes(self) -> bool:
-        """Whether ``decode_all`` gives its boxes."""
-        return False
+    def export_problem(self) -> str | None:
+        """Why ``AnchorHead.decode_all`` does not give its boxes; None if it does."""
+        return "has no anchors"
 
     def values(self, raw: "torch.Tensor", dialect: DialectName) -> "torch.Tensor":
         """What ``boxes`` reads of the map ``raw``, in one order and form for all engines."""
@@ -108,6 +109,24 @@ class AnchorHead(Head):
         """Width and height as multiples of the anchor's: pj yolo_layer.c:83."""
         return wh.exp()
 
+    @property
+    def corner(self) -> float:
+        """How far a box's centre is from its point, in parts of its sides."""
+        return 0.0
+
+    def export_problem(self) -> str | None:
+        """None."""
+        return None
+
+    def described(
+        self, values: "torch.Tensor"
+    ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+        """Place in the cell, width and height, and scores of (N, cells, anchors, values)."""
+        scores = values[..., 4:5]
+        if self.classes:
+            scores = scores * values[..., 5:]
+        return values[..., :2], values[..., 2:4], scores
+
     def decode_all(
         self, values: "torch.Tensor", sizes: "torch.Tensor", stride: "torch.Tensor"
     ) -> "tuple[torch.Tensor, torch.Tensor]":
@@ -120,7 +139,8 @@ class AnchorHead(Head):
 
         Returns:
             Left, top, right, bottom in pixels (N, M, 4), and objectness times class score
-            (N, M, classes), cell by cell, anchor by anchor.
+            (N, M, classes), cell by cell, anchor by anchor. Without classes the objectness alone
+            is one.
         """
         import torch
 
@@ -128,14 +148,74 @@ class AnchorHead(Head):
         like: dict[str, Any] = {"dtype": values.dtype, "device": values.device}
         v = values.flatten(2).transpose(1, 2)
         v = v.reshape(*v.shape[:2], self.anchor_count, -1)  # (N, cells, anchors, values)
-        xy, wh, scores = v[..., :2], v[..., 2:4], v[..., 4:5] * v[..., 5:]
+        xy, wh, scores = self.described(v)
         x = torch.arange(columns, **like).expand(rows, columns)
         y = torch.arange(rows, **like)[:, None].expand(rows, columns)
         place = torch.stack([x, y], 2).flatten(0, 1)[:, None]  # (cells, 1, 2)
+        sides = self.sides(wh) * sizes
         centre = (xy + place) * stride
-        half = self.sides(wh) * sizes / 2
+        if self.corner:
+            centre = centre + self.corner * sides
+        half = sides / 2
         boxes = torch.cat([centre - half, centre + half], 3)
         return boxes.flatten(1, 2), scores.flatten(1, 2)
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, anchors * values, h, w) -> the same."""
+        (x,), (shape,) = inputs, shapes
+        parts = self.activated_onnx(g, by_cell_onnx(g, x, self.anchor_count, shape.c))
+        values = g.add("Transpose", g.add("Concat", *parts, axis=3), perm=[0, 2, 3, 1])
+        return g.fold(values, (shape.c, shape.h, shape.w), x)
+
+    def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
+        """What ``forward`` makes of (N, cells, anchors, values), in parts of the last axis.
+
+        The first are x and y, and w and h, the last is objectness and classes.
+        """
+        raise NotImplementedError
+
+    def sides_onnx(self, g: "Graph", wh: str) -> str:
+        """``sides`` as nodes."""
+        return g.add("Exp", wh)
+
+    def described_onnx(self, g: "Graph", values: str) -> tuple[str, str, str]:
+        """``described`` of what ``activated_onnx`` makes of ``values``."""
+        xy, wh, scores = self.activated_onnx(g, values)
+        return xy, wh, self.scores_onnx(g, g.slice(scores, 3, 0, 1), scores)
+
+    def scores_onnx(self, g: "Graph", objectness: str, scores: str) -> str:
+        """``objectness`` times the classes, which come after the first of ``scores``."""
+        if not self.classes:
+            return objectness
+        return g.add("Mul", objectness, g.slice(scores, 3, 1, 1 + self.classes))
+
+    def decode_onnx(
+        self, g: "Graph", shape: Shape, stride: tuple[float, float], x: str
+    ) -> tuple[str, str, str]:
+        """``decode_all`` of ``forward``'s values as nodes, but for the corners.
+
+        Args:
+            g: the graph.
+            shape: of ``x``.
+            stride: pixels of a cell, across and down.
+            x: the raw map (N, anchors * values, h, w).
+
+        Returns:
+            Centre (N, M, 2), width and height (N, M, 2), in pixels, and scores (N, M, classes).
+        """
+        values = by_cell_onnx(g, x, self.anchor_count, shape.c)
+        xy, wh, scores = self.described_onnx(g, values)
+        anchors = g.constant("anchors", self.sizes_in_pixels(stride))
+        sides = g.add("Mul", self.sides_onnx(g, wh), anchors)
+        centre = g.add("Add", xy, places_onnx(g, shape, x))
+        centre = g.add("Mul", centre, g.constant("stride", stride))
+        if self.corner:
+            centre = g.add("Add", centre, g.add("Mul", sides, self.corner))
+        return (
+            g.reshape(centre, 0, -1, 2),
+            g.reshape(sides, 0, -1, 2),
+            g.reshape(scores, 0, -1, self.classes or 1),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,6 +369,23 @@ class Cells(NamedTuple):
 def by_anchor(x: "torch.Tensor", anchors: int) -> "torch.Tensor":
     """(N, anchors * values, h, w) -> (N, anchors, values, h, w)."""
     return x.reshape(x.shape[0], anchors, -1, *x.shape[2:])
+
+
+def by_cell_onnx(g: "Graph", x: str, anchors: int, channels: int) -> str:
+    """(N, channels, h, w) -> (N, cells, anchors, values)."""
+    x = g.reshape(x, 0, anchors, channels // anchors, -1)
+    return g.add("Transpose", x, perm=[0, 3, 1, 2])
+
+
+def places_onnx(g: "Graph", shape: Shape, x: str) -> str:
+    """(1, cells, 1, 2): column and row of each cell of ``x`` (N, c, h, w)."""
+    if not g.dynamic:
+        places = [[[column, row]] for row in range(shape.h) for column in range(shape.w)]
+        return g.constant("places", [places])
+    sides = g.add("Concat", (1, 1), g.slice(g.add("Shape", x), 0, 2, 4), axis=0)
+    ones = g.add("Expand", 1.0, sides)
+    steps = [g.add("CumSum", ones, g.axis(axis), exclusive=1) for axis in (3, 2)]
+    return by_cell_onnx(g, g.add("Concat", *steps, axis=1), 1, 2)
 
 
 def as_stored(sizes: tuple[tuple[float, float], ...]) -> "torch.Tensor":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.activation import activate, require_activation, zeroed
+from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
 from converter.darknet.layers.base import (
     Array,
     Layer,
@@ -18,6 +18,8 @@ from converter.darknet.layers.base import (
 
 if typing.TYPE_CHECKING:
     import torch
+
+    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,3 +84,26 @@ class Local(Layer):
         kernels = m.weight.flatten(2)  # (l, filters, k)
         x = torch.einsum("nkl,lfk->nfl", columns, kernels).reshape(-1, *m.bias.shape)
         return activate(self.activation, x + m.bias)
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, filters, h', w')."""
+        import numpy as np
+
+        out, c, area = self.infer(*shapes), shapes[0].c, self.size**2
+        places = out.h * out.w
+        # Kernels of one 1 each copy the pixels of every window, channel by channel.
+        pixel = np.eye(area).reshape(area, 1, self.size, self.size)
+        columns = g.add(
+            "Conv",
+            inputs[0],
+            g.constant("pixels", np.tile(pixel, (c, 1, 1, 1))),
+            group=c,
+            strides=[self.stride] * 2,
+            pads=[self.pad] * 4,
+        )
+        columns = g.add("Transpose", g.reshape(columns, 0, c * area, places), perm=[0, 2, 1])
+        kernels = g.weight("weight", (places, self.filters, c * area))
+        x = g.add("MatMul", kernels, g.reshape(columns, 0, places, c * area, 1))  # (N, l, f, 1)
+        x = g.add("Transpose", x, perm=[0, 2, 1, 3])
+        x = g.reshape(x, 0, self.filters, out.h, out.w)
+        return activate_onnx(g, self.activation, g.add("Add", x, g.weight("bias")))

@@ -10,8 +10,12 @@ from typing import Any, ClassVar
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
 
+LOWEST = -3.4028234663852886e38  # -FLT_MAX
+
 if typing.TYPE_CHECKING:
     import torch
+
+    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +126,29 @@ class Maxpool(Pool):
             x = F.max_pool2d(x, self.window, strides)
         return blur(x, self.strides, self.antialiasing) if self.antialiasing else x
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, c', h', w')."""
+        x, shape = inputs[0], shapes[0]
+        if self.maxpool_depth:
+            return self._deepest_onnx(g, x, shape)
+        strides = (1, 1) if self.antialiasing else self.strides
+        pads = _pads(self.margins(shape.h, shape.w, strides))
+        if max(pads) >= self.window:  # windows without any pixel, which no runtime takes
+            x = g.add("Pad", x, (0, 0, *pads[:2], 0, 0, *pads[2:]), LOWEST)
+            pads = [0] * 4
+        x = g.add("MaxPool", x, kernel_shape=[self.window] * 2, strides=list(strides), pads=pads)
+        return blur_onnx(g, x, self.strides, self.antialiasing) if self.antialiasing else x
+
+    def _deepest_onnx(self, g: "Graph", x: str, shape: Shape) -> str:
+        missing = -shape.c % self.out_channels
+        if missing:
+            x = g.add("Pad", x, (0, 0, 0, 0, 0, missing, 0, 0), LOWEST)
+        parts = [
+            g.slice(x, 1, first, first + self.out_channels)
+            for first in range(0, shape.c + missing, self.out_channels)
+        ]
+        return g.add("Max", *parts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LocalAvgpool(Pool):
@@ -151,6 +178,16 @@ class LocalAvgpool(Pool):
         x = inputs[0]
         return total(x) / total(torch.ones_like(x[:1, :1]))
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, c, h', w')."""
+        return g.add(
+            "AveragePool",
+            inputs[0],
+            kernel_shape=[self.window] * 2,
+            strides=list(self.strides),
+            pads=_pads(self.margins(shapes[0].h, shapes[0].w, self.strides)),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Avgpool(Layer):
@@ -165,6 +202,19 @@ class Avgpool(Layer):
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, c, h, w) -> (N, c, 1, 1)."""
         return inputs[0].mean((2, 3), keepdim=True)
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, c, 1, 1)."""
+        return g.add("GlobalAveragePool", inputs[0])
+
+
+def _pads(margins: tuple[int, int, int, int]) -> list[int]:
+    """``Pool.margins`` as ONNX has them: above, left, below, right.
+
+    One below 0 is what no window reaches, which needs no saying.
+    """
+    left, right, above, below = (max(0, margin) for margin in margins)
+    return [above, left, below, right]
 
 
 def blurred(shape: Shape, strides: tuple[int, int], antialiasing: int) -> Shape:
@@ -186,3 +236,10 @@ def blur(x: "torch.Tensor", strides: tuple[int, int], antialiasing: int) -> "tor
     if antialiasing != 2:
         x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1)), 2, 1)
     return F.avg_pool2d(x, 2, strides)
+
+
+def blur_onnx(g: "Graph", x: str, strides: tuple[int, int], antialiasing: int) -> str:
+    """``blur`` as nodes."""
+    if antialiasing != 2:
+        x = g.add("AveragePool", x, kernel_shape=[2, 2], pads=[1] * 4, count_include_pad=1)
+    return g.add("AveragePool", x, kernel_shape=[2, 2], strides=list(strides))

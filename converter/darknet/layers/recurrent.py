@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, TypeVar
 
 from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.layers.activation import activate, require_activation
+from converter.darknet.layers.activation import activate, activate_onnx, require_activation
 from converter.darknet.layers.base import (
     Composite,
     Layer,
@@ -25,6 +25,8 @@ from converter.darknet.layers.convolutional import Convolutional
 
 if typing.TYPE_CHECKING:
     import torch
+
+    from converter.darknet.layers.graph import Graph
 
 State = TypeVar("State")
 
@@ -57,6 +59,27 @@ class Recurrent(Composite):
             outputs.append(output)
         return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
 
+    def parts_onnx(
+        self, g: "Graph", shapes: tuple[Shape, ...]
+    ) -> "tuple[Callable[[str, str], str], Callable[[str], Shape]]":
+        """``run(part, x)`` adds a part's nodes, and ``shape(part)`` is that of its input.
+
+        A graph is for single steps: each begins from a state of zeros, so what a gate multiplies
+        with that state is left out.
+
+        Raises:
+            Misfit: the network reads sequences.
+        """
+        if self.time_steps > 1:
+            raise Misfit(f"single pictures are no sequences of {self.time_steps} steps")
+        parts = self.parts(shapes[0], g.dialect)
+
+        def run(name: str, x: str) -> str:
+            layer, shape = parts[name]
+            return layer.onnx(g.inside(name), (shape,), x)
+
+        return run, lambda name: parts[name][1]
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Elman(Recurrent):
@@ -79,6 +102,13 @@ class _Elman(Recurrent):
 
     def _blank(self, x: "torch.Tensor", layer: Layer) -> "torch.Tensor":
         raise NotImplementedError
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, ...) -> (N, output, ...)."""
+        run, shape = self.parts_onnx(g, shapes)
+        state = g.zeros(sides(shape("self_layer")), inputs[0])
+        new = g.add("Add", run("input_layer", inputs[0]), run("self_layer", state))
+        return run("output_layer", new)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,6 +275,18 @@ class Gru(Recurrent):
 
         return self.over_steps(x, x.new_zeros(x.shape[0] // self.time_steps, self.output), step)
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, ...) -> (N, output)."""
+        run, _ = self.parts_onnx(g, shapes)
+        state = g.zeros((self.output,), inputs[0])
+
+        def gate(name: str) -> str:
+            return g.add("Add", run(f"input_{name}", inputs[0]), run(f"state_{name}", state))
+
+        forget = g.add("Sub", 1.0, g.add("Sigmoid", gate("z")))
+        new = activate_onnx(g, "tanh" if self.tanh else "logistic", gate("h"))
+        return g.add("Flatten", g.add("Mul", forget, new), axis=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lstm(Recurrent):
@@ -290,8 +332,25 @@ class Lstm(Recurrent):
         blank = x.new_zeros(x.shape[0] // self.time_steps, self.output)
         return self.over_steps(x, (blank, blank), step)[:, :, None, None]
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, ...) -> (N, output, 1, 1)."""
+        run, _ = self.parts_onnx(g, shapes)
+        state = g.zeros((self.output,), inputs[0])
+
+        def gate(name: str, activation: str) -> str:
+            total = g.add("Add", run(f"w{name}", state), run(f"u{name}", inputs[0]))
+            return g.add(activation, total)
+
+        cell = g.add("Mul", gate("i", "Sigmoid"), gate("g", "Tanh"))
+        return g.add("Mul", gate("o", "Sigmoid"), g.add("Tanh", cell))
+
 
 def _linear(m: Any, x: "torch.Tensor") -> "torch.Tensor":
     """The part's connected layer with activation linear: (N, inputs) -> (N, outputs)."""
     x = m.fc(x)
     return typing.cast("torch.Tensor", m.bn(x) if hasattr(m, "bn") else x)
+
+
+def sides(shape: Shape) -> tuple[int, ...]:
+    """Of a tensor of ``shape``, without the batch."""
+    return (shape.c, shape.h, shape.w) if shape.is_image else (shape.outputs,)

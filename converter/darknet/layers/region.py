@@ -17,11 +17,14 @@ from converter.darknet.layers.heads import (
     anchor_remarks,
     as_stored,
     by_anchor,
+    by_cell_onnx,
 )
 from converter.darknet.remark import Remark
 
 if typing.TYPE_CHECKING:
     import torch
+
+    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,36 @@ class Region(AnchorHead):
             classes = classes.sigmoid()
         return torch.cat([objectness if self.background else objectness.sigmoid(), classes], 2)
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, num * (coords + 1 + classes), h, w) -> the same."""
+        if not DIALECTS[g.dialect].region_by_cell:
+            return super().onnx(g, shapes, *inputs)
+        (x,), (shape,) = inputs, shapes
+        parts = self.activated_onnx(g, by_cell_onnx(g, x, self.num, shape.c))
+        return g.fold(g.add("Concat", *parts, axis=3), (shape.c, shape.h, shape.w), x)
+
+    def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
+        """Centre (x and y); w and h and further values; objectness and classes."""
+        xy, others = g.slice(values, 3, 0, 2), g.slice(values, 3, 2, self.coords)
+        if not DIALECTS[g.dialect].region_by_cell:
+            xy = g.add("Sigmoid", xy)
+        raw = g.slice(values, 3, self.coords, self.coords + 1 + self.classes)
+        return xy, others, self._scores_onnx(g, raw)
+
+    def _scores_onnx(self, g: "Graph", raw: str) -> str:
+        if self.background and self.softmax and not self.tree:
+            return g.add("Softmax", raw, axis=3)
+        objectness, classes = g.slice(raw, 3, 0, 1), g.slice(raw, 3, 1, 1 + self.classes)
+        if self.tree:
+            classes = tree.softmax_onnx(g, classes, tree.group_sizes(self.tree), 3)
+        elif self.softmax:
+            classes = g.add("Softmax", classes, axis=3)
+        elif DIALECTS[g.dialect].region_logistic:
+            classes = g.add("Sigmoid", classes)
+        if not self.background:
+            objectness = g.add("Sigmoid", objectness)
+        return g.add("Concat", objectness, classes, axis=3)
+
     @property
     def objectness(self) -> int:
         """After the box."""
@@ -148,10 +181,13 @@ class Region(AnchorHead):
             return "has classfix=-1, which is not done here"
         return super().boxes_problem(dialect)
 
-    @property
-    def exports_boxes(self) -> bool:
-        """If they have classes, unless it reads its values in another way."""
-        return self.classes > 0 and not (self.tree or self.background or self.coords != 4)
+    def export_problem(self) -> str | None:
+        """Options with which it reads its values in another way."""
+        if self.tree:
+            return f"sorts its classes by a word tree ({self.tree})"
+        if self.background:
+            return "has a background class (background=1)"
+        return None if self.coords == 4 else f"has coords={self.coords}, and boxes have 4"
 
     def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
         """Anchors are in cells: pj region_layer.c:80, :364, AB region_layer.c:99, :374."""

@@ -13,6 +13,8 @@ from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, requir
 if typing.TYPE_CHECKING:
     import torch
 
+    from converter.darknet.layers.graph import Graph
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reorg3d(Layer):
@@ -46,6 +48,16 @@ class Reorg3d(Layer):
         shape = self.infer(Shape.image(*x.shape[1:]))
         x = x.reshape(-1, shape.c, shape.h, shape.w)
         return depth_to_space(x, self.stride).reshape(-1, shape.c, shape.h, shape.w)
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, c', h', w')."""
+        x, s = inputs[0], self.stride
+        if not self.reverse:
+            return g.add("SpaceToDepth", x, blocksize=s)
+        out = self.infer(*shapes)
+        sides = (out.c, out.h, out.w)
+        spread = g.add("DepthToSpace", g.fold(x, sides, x, s), blocksize=s)
+        return g.fold(spread, sides, x, s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +115,24 @@ class Reorg(Layer):
             s = self.stride
             x = space_to_depth(x.reshape(n, c // s**2, h * s, w * s), s)
         return x.reshape(n, out.c, out.h, out.w)
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, c', h', w')."""
+        x, shape, s = inputs[0], shapes[0], self.stride
+        if self.extra:
+            return g.add("Pad", g.add("Flatten", x, axis=1), (0, 0, 0, self.extra))
+        if self.reverse and not self.flatten:
+            return g.add("DepthToSpace", x, blocksize=s)
+        if self.flatten and self.reverse:
+            turned = g.add("Transpose", g.reshape(x, 0, -1, shape.c), perm=[0, 2, 1])
+        elif self.flatten:
+            turned = g.add("Transpose", g.reshape(x, 0, shape.c, -1), perm=[0, 2, 1])
+        else:
+            wide = g.fold(x, (shape.c // s**2, shape.h * s, shape.w * s), x, s)
+            turned = g.add("SpaceToDepth", wide, blocksize=s)
+        out = self.infer(shape)
+        times, parts = (s, 1) if self.reverse else (1, s)
+        return g.fold(turned, (out.c, out.h, out.w), x, times, parts)
 
 
 def _reorganised(shape: Shape, stride: int, *, reverse: bool) -> Shape:

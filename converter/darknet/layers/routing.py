@@ -20,6 +20,8 @@ from converter.darknet.layers.base import (
 if typing.TYPE_CHECKING:
     import torch
 
+    from converter.darknet.layers.graph import Graph
+
 
 @dataclass(frozen=True, kw_only=True)
 class Route(Layer):
@@ -73,6 +75,18 @@ class Route(Layer):
             parts = [x.flatten(1) for x in parts]
         return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """[(N, c1, h, w), (N, c2, h, w), ...] -> (N, (c1 + c2 + ...) / groups, h, w)."""
+        parts = []
+        for x, shape in zip(inputs, shapes, strict=True):
+            if self.groups > 1:
+                count = (shape.c or shape.outputs) // self.groups
+                x = g.slice(x, 1, self.group_id * count, (self.group_id + 1) * count)
+            parts.append(x)
+        if any((s.h, s.w) != (shapes[0].h, shapes[0].w) for s in shapes):
+            parts = [g.add("Flatten", x, axis=1) for x in parts]
+        return g.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Upsample(Layer):
@@ -112,6 +126,17 @@ class Upsample(Layer):
             x = F.avg_pool2d(x, -self.stride, divisor_override=1)
         return x if self.scale == 1.0 else x * self.scale
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, c, h', w')."""
+        factor = self.scale
+        if self.stride > 0:
+            x = g.enlarge(inputs[0], self.stride)
+        else:
+            sides = [-self.stride] * 2
+            x = g.add("AveragePool", inputs[0], kernel_shape=sides, strides=sides)
+            factor *= self.stride**2  # a sum is the mean times so many
+        return x if factor == 1.0 else g.add("Mul", x, factor)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Crop(Layer):
@@ -140,3 +165,11 @@ class Crop(Layer):
         x0 = (x.shape[3] - self.crop_width) // 2
         x = x[:, :, y0 : y0 + self.crop_height, x0 : x0 + self.crop_width]
         return x if self.noadjust else x * 2 - 1
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, c, crop_height, crop_width)."""
+        y0 = (shapes[0].h - self.crop_height) // 2
+        x0 = (shapes[0].w - self.crop_width) // 2
+        x = g.slice(inputs[0], 2, y0, y0 + self.crop_height)
+        x = g.slice(x, 3, x0, x0 + self.crop_width)
+        return x if self.noadjust else g.add("Sub", g.add("Mul", x, 2.0), 1.0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.layers.activation import activate, require_activation, zeroed
+from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
 from converter.darknet.layers.base import (
     Array,
     Layer,
@@ -19,6 +19,8 @@ from converter.darknet.layers.base import (
 
 if typing.TYPE_CHECKING:
     import torch
+
+    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,10 @@ class Activation(Layer):
         """(N, ...) -> (N, ...)."""
         return activate(self.activation, inputs[0])
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, ...) -> (N, ...)."""
+        return activate_onnx(g, self.activation, inputs[0])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Logistic(Layer):
@@ -52,6 +58,10 @@ class Logistic(Layer):
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, ...) -> (N, ...)."""
         return activate("logistic", inputs[0])
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, ...) -> (N, ...)."""
+        return activate_onnx(g, "logistic", inputs[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +102,11 @@ class Batchnorm(Layer):
         """(N, c, h, w) -> (N, c, h, w)."""
         return typing.cast("torch.Tensor", m.bn(inputs[0]))
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, c, h, w)."""
+        bias = DIALECTS[g.dialect].batchnorm_biases
+        return g.batch_norm(inputs[0], shapes[0].c, bias=bias)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dropout(Layer):
@@ -103,6 +118,10 @@ class Dropout(Layer):
         """The input."""
         return inputs[0]
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """The input."""
+        return inputs[0]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Empty(Layer):
@@ -111,6 +130,10 @@ class Empty(Layer):
     type: ClassVar[str] = "empty"
 
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """The input."""
+        return inputs[0]
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
         """The input."""
         return inputs[0]
 
@@ -143,6 +166,10 @@ class Contrastive(Layer):
 
         return torch.zeros_like(inputs[0].flatten(1))
 
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, ...) -> (N, outputs) zeros."""
+        return g.zeros((shapes[0].outputs,), inputs[0])
+
 
 @dataclass(frozen=True, kw_only=True)
 class L2norm(Layer):
@@ -157,6 +184,10 @@ class L2norm(Layer):
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, c, h, w) -> (N, c, h, w)."""
         return inputs[0] / inputs[0].square().sum(1, keepdim=True).sqrt()
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, c, h, w)."""
+        return g.add("Div", inputs[0], g.reduce("ReduceL2", inputs[0], 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,3 +230,29 @@ class Normalization(Layer):
         )
         norms = torch.cat([first, first + change.cumsum(1)], 1)
         return x * norms.pow(-self.beta)
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, c, h, w) -> (N, c, h, w); what S sums up is a 1x1 convolution."""
+        x, c = inputs[0], shapes[0].c
+        terms = [[[[self.alpha * n]] for n in row] for row in self._terms(c)]
+        sums = g.add(
+            "Conv",
+            g.add("Mul", x, x),
+            g.constant("terms", terms),
+            g.constant("kappa", [self.kappa] * c),
+        )
+        return g.add("Mul", x, g.add("Pow", sums, -self.beta))
+
+    def _terms(self, channels: int) -> list[list[int]]:
+        """How often S of each channel has the square of each channel."""
+        half, behind = self.size // 2, (self.size - 1) // 2
+        row = [int(channel < half) for channel in range(channels)]
+        rows = [row]
+        for channel in range(1, channels):
+            row = list(row)
+            if channel + half < channels:
+                row[channel + half] += 1
+            if channel > behind:
+                row[channel - behind - 1] -= 1
+            rows.append(row)
+        return rows

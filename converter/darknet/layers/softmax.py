@@ -11,6 +11,8 @@ from converter.darknet.layers.base import Layer, Misfit, Shape
 if typing.TYPE_CHECKING:
     import torch
 
+    from converter.darknet.layers.graph import Graph
+
 
 @dataclass(frozen=True, kw_only=True)
 class Softmax(Layer):
@@ -44,3 +46,15 @@ class Softmax(Layer):
         if self.tree:
             return tree.softmax(x, tree.group_sizes(self.tree), 1)
         return x.reshape(x.shape[0], self.groups, -1).softmax(2).flatten(1)
+
+    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """(N, ...) -> (N, outputs)."""
+        x = g.add("Flatten", inputs[0], axis=1)
+        if self.temperature != 1.0:
+            x = g.add("Div", x, self.temperature)
+        if self.tree:
+            return tree.softmax_onnx(g, x, tree.group_sizes(self.tree), 1)
+        if self.groups == 1:
+            return g.add("Softmax", x, axis=1)
+        x = g.add("Softmax", g.reshape(x, 0, self.groups, -1), axis=2)
+        return g.add("Flatten", x, axis=1)

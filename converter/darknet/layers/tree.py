@@ -4,6 +4,7 @@ A .tree file has a line "name parent" a class. Siblings stand together, so that 
 starts a new group: pj tree.c:83, AB tree.c:85.
 """
 
+import itertools
 import typing
 
 from converter.errors import NetworkError
@@ -11,6 +12,8 @@ from converter.files.opening import read_small
 
 if typing.TYPE_CHECKING:
     import torch
+
+    from converter.darknet.layers.graph import Graph
 
 MAX_BYTES = 4 << 20  # 9k.tree of YOLO9000 has 140 kB
 
@@ -43,3 +46,10 @@ def softmax(x: "torch.Tensor", sizes: tuple[int, ...], dim: int) -> "torch.Tenso
     import torch
 
     return torch.cat([part.softmax(dim) for part in x.split_with_sizes(sizes, dim)], dim)
+
+
+def softmax_onnx(g: "Graph", x: str, sizes: tuple[int, ...], axis: int) -> str:
+    """The same as nodes; ``axis`` is the last, which Softmax means alike in all operator sets."""
+    starts = itertools.accumulate(sizes, initial=0)
+    parts = [g.slice(x, axis, start, start + n) for start, n in zip(starts, sizes, strict=False)]
+    return g.add("Concat", *(g.add("Softmax", part, axis=axis) for part in parts), axis=axis)

@@ -9,6 +9,8 @@ from converter.darknet.layers.heads import Boxes, Cells, MaskedHead, as_stored, 
 if typing.TYPE_CHECKING:
     import torch
 
+    from converter.darknet.layers.graph import Graph
+
 
 @dataclass(frozen=True, kw_only=True)
 class Yolo(MaskedHead):
@@ -35,14 +37,21 @@ class Yolo(MaskedHead):
             xy, rest = xy.sigmoid(), rest.sigmoid()
         return torch.cat([_stretched(xy, self.scale_x_y), wh, rest], 2).flatten(1, 2)
 
-    @property
-    def exports_boxes(self) -> bool:
-        """If they have classes."""
-        return self.classes > 0
+    def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
+        """Centre (x and y); w and h; objectness and classes."""
+        xy, wh = g.slice(values, 3, 0, 2), g.slice(values, 3, 2, 4)
+        rest = g.slice(values, 3, 4, 5 + self.classes)
+        if not self.new_coords:
+            xy, rest = g.add("Sigmoid", xy), g.add("Sigmoid", rest)
+        return _stretched_onnx(g, xy, self.scale_x_y), wh, rest
 
     def sides(self, wh: "torch.Tensor") -> "torch.Tensor":
         """With ``new_coords`` the square of twice the value: AB yolo_layer.c:138."""
         return wh * wh * 4 if self.new_coords else wh.exp()
+
+    def sides_onnx(self, g: "Graph", wh: str) -> str:
+        """The same as nodes."""
+        return g.add("Mul", g.add("Mul", wh, wh), 4.0) if self.new_coords else g.add("Exp", wh)
 
     def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
         """Pj yolo_layer.c:83, :326; AB yolo_layer.c:138, :1103."""
@@ -80,15 +89,45 @@ class GaussianYolo(MaskedHead):
             values[i] = raw[:, :, i : i + 1]
         return torch.cat(values, 2).flatten(1, 2)
 
+    def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
+        """Each mu and sigma of x, y, w and h by itself; then objectness and classes."""
+        raw = [g.slice(values, 3, i, i + 1) for i in range(8)]
+        parts = [x if i in (4, 6) else g.add("Sigmoid", x) for i, x in enumerate(raw)]
+        for i in (0, 2):
+            parts[i] = _stretched_onnx(g, parts[i], self.scale_x_y)
+        return *parts, g.add("Sigmoid", g.slice(values, 3, 8, 9 + self.classes))
+
+    @property
+    def corner(self) -> float:
+        """Where the point lies in its box; anything else is its centre: AB parser.c:630."""
+        return {"left_top": 0.5, "right_bottom": -0.5}.get(self.yolo_point, 0.0)
+
+    def described(
+        self, values: "torch.Tensor"
+    ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+        """The larger its deviations, the less a box counts: AB gaussian_yolo_layer.c:795."""
+        means, deviations = values[..., 0:8:2], values[..., 1:8:2]
+        scores = values[..., 8:9] * (1 - deviations.mean(-1, keepdim=True))
+        if self.classes:
+            scores = scores * values[..., 9:]
+        return means[..., :2], means[..., 2:], scores
+
+    def described_onnx(self, g: "Graph", values: str) -> tuple[str, str, str]:
+        """The same as nodes."""
+        *box, rest = self.activated_onnx(g, values)
+        means, deviations = box[0::2], g.add("Concat", *box[1::2], axis=3)
+        certainty = g.add("Sub", 1.0, g.reduce("ReduceMean", deviations, 3))
+        objectness = g.add("Mul", g.slice(rest, 3, 0, 1), certainty)
+        centre, sides = g.add("Concat", *means[:2], axis=3), g.add("Concat", *means[2:], axis=3)
+        return centre, sides, self.scores_onnx(g, objectness, rest)
+
     def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
         """AB gaussian_yolo_layer.c:138, :795: the larger its deviations, the less a box counts."""
         cells = Cells.above(threshold, values, self.anchor_count, self.objectness)
         means, deviations = cells.values[:, 0:8:2], cells.values[:, 1:8:2]
         wh = means[:, 2:].exp() * as_stored(self.sizes)[cells.anchor] / pixels(size)
         boxes = cells.boxes(means[:, :2], wh)
-        # Where the point lies in its box; anything else is its centre: AB parser.c:630.
-        corner = {"left_top": 0.5, "right_bottom": -0.5}.get(self.yolo_point, 0.0)
-        boxes[:, :2] += corner * wh
+        boxes[:, :2] += self.corner * wh
         certainty = cells.values[:, 8:9] * (1 - deviations.mean(1, keepdim=True))
         return cells.picture, boxes, certainty * cells.values[:, 9:]
 
@@ -96,3 +135,9 @@ class GaussianYolo(MaskedHead):
 def _stretched(xy: "torch.Tensor", scale: float) -> "torch.Tensor":
     """0..1 stretched by ``scale`` around 1/2: AB yolo_layer.c:680."""
     return xy if scale == 1.0 else xy * scale - 0.5 * (scale - 1)
+
+
+def _stretched_onnx(g: "Graph", xy: str, scale: float) -> str:
+    if scale == 1.0:
+        return xy
+    return g.add("Sub", g.add("Mul", xy, scale), 0.5 * (scale - 1))

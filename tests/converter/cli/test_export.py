@@ -1,6 +1,7 @@
 """export as a command."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_it_says_what_it_wrote(checkpoint, capsys):
 def test_json(checkpoint, capsys):
     assert main(["export", str(checkpoint), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert facts["opset"] == 18
+    assert facts["opset"] == 13
     assert 0 <= facts["max_abs_error"]["map0"] <= 1e-4
     assert Path(facts["output"]).is_file()
 
@@ -65,3 +66,18 @@ def test_the_checkpoint_is_never_replaced(checkpoint, capsys):
     assert main(["export", str(checkpoint), "-o", str(checkpoint), "--force"]) == 2
     assert "is an input" in capsys.readouterr().err
     assert checkpoint.read_bytes() == before
+
+
+def test_what_differs_is_said_in_pixels_and_scores(checkpoint, capsys):
+    assert main(["export", str(checkpoint), "--half", "--layout", "boxes"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(
+        r"differs from PyTorch by at most \S+ pixels in boxes and \S+ in scores$", said
+    )
+
+
+def test_without_the_check(checkpoint, capsys):
+    assert main(["export", str(checkpoint), "--no-verify"]) == 0
+    assert capsys.readouterr().out.endswith("; not compared with PyTorch (--no-verify)\n")
+    assert main(["export", str(checkpoint), "--no-verify", "--format", "pt2"]) == 2
+    assert "--no-verify is about ONNX, not pt2" in capsys.readouterr().err

@@ -46,3 +46,27 @@ def test_the_official_cfgs_give_rise_to_no_remark():
     assert len(cfgs) == 45
     for path in cfgs:
         assert read_network(path).remarks == (), path
+
+
+YOLO = {"num": 1, "classes": 1, "anchors": "4,6"}
+
+
+def two_heads(*, coarse_first: bool) -> str:
+    """Heads on maps of 4 x 4 and of 8 x 8."""
+    fine = (conv(filters=6), section("yolo", **YOLO))
+    coarse = (conv(filters=6, stride=2), section("yolo", **YOLO))
+    back = section("route", layers=0)
+    order = (*coarse, back, *fine) if coarse_first else (*fine, back, *coarse)
+    return network(conv(filters=6), *order, height=8, width=8)
+
+
+@pytest.mark.parametrize("coarse_first", [True, False])
+def test_levels_run_fine_to_coarse_whatever_their_order_in_the_file(coarse_first):
+    found = parse_network(two_heads(coarse_first=coarse_first))
+    assert [node.output.h for node in found.levels] == [8, 4]
+    assert [node.output.h for node in found.outputs] == ([4, 8] if coarse_first else [8, 4])
+    assert found.strides == [1, 2]
+    assert found.anchors == [[(4.0, 6.0)], [(4.0, 6.0)]]
+    assert found.in_file_order(["fine", "coarse"]) == (
+        ["coarse", "fine"] if coarse_first else ["fine", "coarse"]
+    )

@@ -2,16 +2,15 @@
 
 import io
 import json
-from pathlib import Path
 
 import cv2
 import nets
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
-from one_feature import conv, network, section, sequence
+from exported import KINDS, PICTURES, answers, contain, run_onnx, tensor
+from one_feature import conv, network, section
 from torch import nn
 
 from converter import CheckpointError, OutputError, UsageError, convert
@@ -24,17 +23,9 @@ from yolov3.exporting import writers
 from yolov3.exporting.export import export
 from yolov3.exporting.modules import Boxes
 
-DATA = Path(__file__).parents[2] / "data"
-PICTURES = DATA / "shapes" / "images"
-
 # Between the float32 of two runtimes; OpenCV's Winograd convolutions round more (measured: 1.9e-4
 # at values up to 37 for the sample).
 ROUNDING = {"atol": 1e-4, "rtol": 1e-4}
-
-
-def run_onnx(path, x):
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return session.run(None, {"images": x.numpy()})
 
 
 def run_torchscript(path, x):
@@ -100,48 +91,14 @@ class TestRuntimes:
 
     def test_boxes_are_darknets(self, heads, tmp_path, runtime):
         format_, run = RUNTIMES[runtime]
-        result = export(load(heads("yolo-two")), tmp_path / "out", format=format_, boxes=True)
+        result = export(load(heads("yolo-two")), tmp_path / "out", format=format_, layout="boxes")
         assert list(result.outputs) == ["boxes", "scores"]
         for x, scale, expected in answers("yolo-two"):
             contain(run(tmp_path / "out", x), expected, scale=scale)
 
 
-def answers(name):
-    """What AlexeyAB's darknet was given, how large that is in the picture, and what it found."""
-    golden = json.loads((DATA / "heads" / f"{name}.json").read_text())["boxes"]
-    for picture, expected in golden.items():
-        pixels = read(PICTURES / f"{picture}.png")
-        height, width = pixels.shape[:2]
-        # without letter_box the picture is stretched to the 96 x 64 of these networks
-        yield tensor(prepare(pixels, 64, 96, "stretch")), (width / 96, height / 64), expected
-
-
-def tensor(pixels):
-    """(H, W, C) -> (1, C, H, W)."""
-    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]
-
-
-def contain(outputs, expected, *, scale):
-    """``outputs`` are all boxes; each of (class, probability, left, top, right, bottom) is one.
-
-    Tolerances: darknet and the others add up in another order (measured: 4e-6 in scores, and in
-    boxes 1e-4 pixels or 1e-5 of their size; some are ten pictures large).
-    """
-    boxes, scores = (torch.from_numpy(np.asarray(y))[0].double() for y in outputs)
-    boxes *= torch.tensor([*scale, *scale])
-    assert expected
-    assert boxes.isfinite().all()
-    for label, probability, *sides in expected:
-        wanted = torch.tensor(sides, dtype=torch.float64)
-        nearest = (boxes - wanted).abs().amax(1).argmin()
-        torch.testing.assert_close(
-            boxes[nearest], wanted, atol=1e-3 + 1e-4 * float(wanted.abs().max()), rtol=0
-        )
-        assert scores[nearest, label] == pytest.approx(probability, abs=5e-5)
-
-
 class TestBoxes:
-    @pytest.mark.parametrize("name", ["yolo", "yolo-two", "yolo-new-coords", "region"])
+    @pytest.mark.parametrize("name", KINDS)
     def test_of_every_kind_of_head(self, heads, name):
         graph = Boxes(load(heads(name)))
         for x, scale, expected in answers(name):
@@ -157,29 +114,37 @@ class TestBoxes:
         assert boxes.shape == (1, count, 4)
         assert scores.shape == (1, count, 3)
 
-    @pytest.mark.parametrize("name", ["gaussian", "detection"])
-    def test_heads_that_it_cannot_decode(self, heads, tmp_path, name):
-        with pytest.raises(NetworkError, match="gives no boxes that can be exported"):
-            export(load(heads(name)), tmp_path / "out.onnx", boxes=True)
-
-    @pytest.mark.parametrize("head", ["yolo", "region"])
-    def test_heads_without_classes(self, make, tmp_path, head):
+    @pytest.mark.parametrize(
+        ("head", "problem"),
+        [
+            ("region", "has a background class"),
+            ("region", "has coords=5, and boxes have 4"),
+            ("detection", "has no anchors"),
+        ],
+    )
+    def test_heads_that_it_cannot_decode(self, make, tmp_path, head, problem):
+        options = {
+            "has a background class": "background=1\nclasses=3\n",
+            "has coords=5, and boxes have 4": "coords=5\nclasses=2\n",
+            "has no anchors": "classes=3\nnum=1\nside=1\ncoords=4\n",
+        }[problem]
         files = make(
-            "[net]\nwidth=8\nheight=8\nchannels=3\n[convolutional]\nfilters=5\n"
-            f"activation=linear\n[{head}]\nclasses=0\nnum=1\nanchors=1,2\n"
+            "[net]\nwidth=1\nheight=1\nchannels=3\n[convolutional]\nfilters=8\n"
+            f"activation=linear\n[{head}]\n{options}"
         )
-        with pytest.raises(NetworkError, match="gives no boxes that can be exported"):
-            export(load(convert(files.weights).output), tmp_path / "out.onnx", boxes=True)
+        checkpoint = convert(files.weights, dialect="pjreddie").output
+        with pytest.raises(NetworkError, match=rf"no boxes that can be exported: it {problem}"):
+            export(load(checkpoint), tmp_path / "out.onnx", layout="boxes")
 
     def test_a_classifier(self, toy, tmp_path):
-        with pytest.raises(NetworkError, match="gives no boxes that can be exported"):
-            export(load(convert(toy.weights).output), tmp_path / "out.onnx", boxes=True)
+        with pytest.raises(NetworkError, match="has no boxes that can be exported"):
+            export(load(convert(toy.weights).output), tmp_path / "out.onnx", layout="boxes")
 
 
 def test_the_sample_in_opencv(sample, tmp_path):
     """What OpenCV's own importer for Darknet did until OpenCV 5, through ONNX."""
     model = load(convert(sample.weights).output, bn="pjreddie-cpu")
-    export(model, tmp_path / "shapes.onnx", boxes=True)
+    export(model, tmp_path / "shapes.onnx", layout="boxes")
     expected = json.loads((PICTURES / "0003.expected.json").read_text())["thresh_0.5"]
     x = tensor(prepare(read(PICTURES / "0003.png"), 192, 192, "letterbox"))
     outputs = run_opencv(tmp_path / "shapes.onnx", x)
@@ -217,7 +182,7 @@ def test_coco_yolov3_tiny_in_opencv(coco_tiny, tmp_path):
     for run, tolerance in ((run_onnx, 1e-4), (run_opencv, 5e-4)):
         for mine, theirs in zip(run(result.output, x), model(x), strict=True):
             np.testing.assert_allclose(mine, theirs.detach().numpy(), atol=tolerance, rtol=0)
-    export(model, tmp_path / "boxes.onnx", boxes=True)
+    export(model, tmp_path / "boxes.onnx", layout="boxes")
     _, scores = run_opencv(tmp_path / "boxes.onnx", x)
     # darknet detector test on dog.jpg: the likeliest dog 56 %, of coco.names' class 16
     assert scores[0, :, 16].max() == pytest.approx(0.56, abs=0.01)
@@ -225,14 +190,14 @@ def test_coco_yolov3_tiny_in_opencv(coco_tiny, tmp_path):
 
 class TestDynamic:
     @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-    @pytest.mark.parametrize("boxes", [False, True])
+    @pytest.mark.parametrize("layout", ["maps", "boxes"])
     @pytest.mark.parametrize("runtime", ["onnx", "torchscript", "pt2"])
-    def test_any_batch_and_size(self, heads, tmp_path, runtime, boxes):
+    def test_any_batch_and_size(self, heads, tmp_path, runtime, layout):
         format_, run = RUNTIMES[runtime]
         model = load(heads("yolo-two"))
-        export(model, tmp_path / "out", format=format_, boxes=boxes, dynamic=True)
+        export(model, tmp_path / "out", format=format_, layout=layout, dynamic=True)
         x = torch.rand(5, 3, 160, 32 * 2)
-        wanted = Boxes(model)(x) if boxes else model(x)
+        wanted = model(x) if layout == "maps" else Boxes(model)(x)
         for mine, theirs in zip(run(tmp_path / "out", x), wanted, strict=True):
             theirs = theirs.detach().numpy()
             # Corners are differences: what counts is how large a box is.
@@ -279,8 +244,10 @@ def test_signs(tmp_path, runtime):
 
 class TestRefusals:
     def test_what_a_runtime_does_not_run(self, tmp_path):
-        """The first picture count that torch.export saw stays in a recurrent network."""
-        model = DarknetModel(parse_network(sequence(section("gru", output=4)))).eval()
+        """A layer with kernels for every place is for one size of picture."""
+        head = section("yolo", classes=1, num=1, anchors="1,2")
+        text = network(section("local", filters=6), head, height=8, width=8)
+        model = DarknetModel(parse_network(text)).eval()
         with pytest.raises(OutputError, match=r"^\S+: was made, but does not run: [^\n]+$"):
             export(model, tmp_path / "out.onnx", dynamic=True)
         assert not list(tmp_path.iterdir())

@@ -1,0 +1,90 @@
+"""Every layer as ONNX nodes, run by onnxruntime at old and new operator sets."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pjreddie_layers
+import pytest
+import torch
+from loading import GOLDENS, load
+from one_feature import picture, weights
+
+from converter.darknet.network import Network
+from yolov3.darknet import DarknetModel
+from yolov3.exporting.drawing import Options, add_output, draw, in_full, shape_of, sides_of
+from yolov3.exporting.onnx import encode
+
+# Softmax, Squeeze and Split change at 13, reductions at 18.
+OPSETS = (11, 13, 18, onnx.defs.onnx_opset_version())
+
+# Of the largest value of a layer's output. Measured: 9e-7 from darknet, 6e-7 from PyTorch.
+ROUNDING = 3e-6
+# The same in float16, which has 11 bits. Measured: 2.4e-3, in an [rnn].
+HALF_ROUNDING = 5e-3
+
+
+def run(model: DarknetModel, x: np.ndarray, opset: int, **options) -> dict[int, np.ndarray]:
+    """Every layer's output for the pictures ``x``."""
+    net: Network = model.network
+    indices = [node.index for node in net.nodes if node.layer.has_output]
+    drawn = draw(net, model.dialect, indices, Options(opset=opset, **options))
+    for index in indices:
+        tensor = in_full(drawn, drawn.layers[index])
+        add_output(drawn, f"out{index}", tensor, shape_of(net, index))
+    state = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    chunks = encode(drawn, {}).chunks(lambda layer, suffix: state[f"layers.{layer}.{suffix}"])
+    session = onnxruntime.InferenceSession(b"".join(chunks), providers=["CPUExecutionProvider"])
+    return dict(zip(indices, session.run(None, {"images": x}), strict=True))
+
+
+def require_equal(found: np.ndarray, wanted: np.ndarray, rounding: float = ROUNDING) -> None:
+    assert found.size == wanted.size
+    assert np.isfinite(found).all()
+    error = np.abs(found.reshape(-1) - wanted.reshape(-1)).max(initial=0)
+    assert error <= rounding * np.abs(wanted).max(initial=0)
+
+
+@pytest.mark.parametrize("name", sorted(folder.name for folder in GOLDENS.iterdir()))
+def test_what_alexeyabs_darknet_computed(name, tmp_path):
+    folder = GOLDENS / name
+    model = load(folder / "net.cfg", folder / "net.weights", tmp_path / "x.safetensors", "alexeyab")
+    with np.load(folder / "golden.npz") as file:
+        golden = dict(file)
+    x = golden["input"].reshape(1, *sides_of(model.network.input))
+    for opset in OPSETS:
+        outputs = run(model, x, opset)
+        compared = 0
+        for index, found in outputs.items():
+            assert found.shape == (1, *shape_of(model.network, index))
+            if f"layer_{index:02d}" in golden:
+                require_equal(found, golden[f"layer_{index:02d}"])
+                compared += 1
+        assert compared
+    for index, found in run(model, x, 13, half=True).items():
+        assert found.dtype == np.float32
+        if f"layer_{index:02d}" in golden:
+            require_equal(found, golden[f"layer_{index:02d}"], HALF_ROUNDING)
+
+
+@pytest.mark.parametrize("name", pjreddie_layers.CASES)
+def test_what_pytorch_computes_of_pjreddies_layers(name, tmp_path):
+    """Which test_pjreddie.py compares with the engine itself."""
+    case = pjreddie_layers.CASES[name]
+    cfg, values = tmp_path / "net.cfg", tmp_path / "net.weights"
+    cfg.write_text(case.cfg)
+    values.write_bytes(weights(case.arrays))
+    model = load(cfg, values, tmp_path / "x.safetensors", "pjreddie")
+    x = picture(1, *sides_of(model.network.input))
+    wanted = torch_outputs(model, x)
+    for opset in OPSETS:
+        found = run(model, x, opset)
+        assert found.keys() == wanted.keys()
+        for index in found:
+            assert found[index].shape == wanted[index].shape
+            require_equal(found[index], wanted[index])
+
+
+def torch_outputs(model: DarknetModel, x: np.ndarray) -> dict[int, np.ndarray]:
+    with torch.no_grad():
+        layers = model.forward_layers(torch.from_numpy(x))
+        return {index: y.numpy() for index, y in layers if y is not None}

@@ -1,0 +1,164 @@
+"""What an export says of itself, and how what was written is run and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converter.darknet.network import Network
+from converter.errors import DarknetError, ExtraError, OutputError, install
+from converter.options import ExportFormat, Layout
+from yolov3.exporting.drawing import INPUT, sides_of, stride_of
+from yolov3.exporting.layouts import ATOL, RTOL, Array, Expected, expected
+
+Run = Callable[[Array], list[Array]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        output: the file.
+        format: of what kind it is.
+        opset: the ONNX operator set; None for the other formats.
+        outputs: name -> shape, for one picture or the first input that was tried.
+        errors: name -> largest absolute difference from PyTorch, over all inputs that were tried;
+            empty if it was not compared.
+        unverified: why it was not compared; "" if it was.
+    """
+
+    output: Path
+    format: ExportFormat
+    opset: int | None
+    outputs: dict[str, tuple[int, ...]]
+    errors: dict[str, float] = field(default_factory=dict)
+    unverified: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object that ``export --json`` prints."""
+        return {
+            "schema": 1,
+            "output": str(self.output),
+            "format": self.format,
+            "opset": self.opset,
+            "outputs": {name: list(shape) for name, shape in self.outputs.items()},
+            "max_abs_error": self.errors,
+            "tolerance": {"absolute": ATOL, "relative": RTOL},
+            "unverified": self.unverified or None,
+        }
+
+
+def inputs_for(network: Network, *, dynamic: bool, batch: int = 1) -> list[Array]:
+    """Seeded noise of the network's input size; if that may vary, also of another one."""
+    shape, stride = network.input, stride_of(network)
+    size = sides_of(shape)
+    # Not 1 and 1: torch.export takes a dimension of one for fixed.
+    shapes: list[tuple[int, ...]] = [(2, *size)] if dynamic else [(batch, *size)]
+    if dynamic and stride:
+        shapes.append((3, shape.c, shape.h + stride, shape.w + 2 * stride))
+    elif dynamic:
+        shapes.append((3, *size))
+    rng = np.random.default_rng(0)
+    return [rng.random(size, dtype=np.float32) for size in shapes]
+
+
+def in_onnxruntime(path: Path) -> Run:
+    """The ONNX file at ``path``, on the CPU.
+
+    Raises:
+        ExtraError: the package onnxruntime is missing.
+    """
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ExtraError(
+            f"checking ONNX needs the package {error.name}",
+            remedy=f"{install('onnx')}, or do without the check: --no-verify",
+        ) from error
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda x: session.run(None, {INPUT: x})
+
+
+def require_finite(names: Iterable[str], found: list[list[Array]], target: Path) -> None:
+    """Refuse outputs that are no numbers.
+
+    Raises:
+        OutputError: naming the first.
+    """
+    for outputs in found:
+        for name, values in zip(names, outputs, strict=True):
+            if not np.isfinite(values).all():
+                raise _differs(target, f"{name} that are infinite or no number")
+
+
+def worst(
+    names: Iterable[str],
+    found: list[list[Array]],
+    wanted: list[list[Array]],
+    layout: Layout,
+    target: Path,
+    *,
+    half: bool = False,
+) -> dict[str, float]:
+    """Of each output, the largest absolute difference, over all inputs.
+
+    Args:
+        names: of the outputs.
+        found: what the file gave for each input.
+        wanted: what PyTorch computed, as ``layouts.expected`` takes it.
+        layout: of the file.
+        target: its path.
+        half: whether it computes in float16.
+
+    Raises:
+        OutputError: a difference is above the tolerance.
+    """
+    tried = [
+        _compare(list(names), mine, expected(layout, theirs, half=half), target)
+        for mine, theirs in zip(found, wanted, strict=True)
+    ]
+    return {name: max(errors[name] for errors in tried) for name in tried[0]}
+
+
+def _compare(
+    names: Sequence[str], found: list[Array], wanted: list[Expected], target: Path
+) -> dict[str, float]:
+    """Of each output, the largest absolute difference.
+
+    Raises:
+        OutputError: it is above the tolerance.
+    """
+    errors = {}
+    for name, mine, theirs in zip(names, found, wanted, strict=True):
+        if mine.shape != theirs.values.shape or not np.isfinite(mine).all():
+            raise _differs(target, f"{name} of another kind")
+        error = theirs.error(mine)
+        if error is None:
+            most = np.abs(mine - theirs.values).max()
+            raise _differs(target, f"{name} that differ by up to {most:.2g}")
+        errors[name] = error
+    return errors
+
+
+def _differs(target: Path, how: str) -> OutputError:
+    return OutputError(
+        f"computes {how}, and so was not kept", path=target, remedy="try another format or opset"
+    )
+
+
+@contextmanager
+def foreign_errors(target: Path, what: str) -> Iterator[None]:
+    """Turn what an exporter or a runtime raises, each its own kinds, into one line."""
+    try:
+        yield
+    except DarknetError:
+        raise
+    except Exception as error:
+        problem = str(error).strip().partition("\n")[0]
+        raise OutputError(f"{what}: {problem}", path=target) from error

@@ -1,0 +1,287 @@
+"""ONNX straight from a Darknet network and its arrays, without PyTorch.
+
+The arrays become initializers as they are, so that they can be compared with their source bit by
+bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from converter.checkpoint.dtypes import narrow
+from converter.darknet.layers.graph import FLOAT, FLOAT16, Weight
+from converter.errors import ExtraError, OutputError, UsageError, install
+from converter.version import VERSION
+from yolov3.exporting.drawing import INPUT, Drawing, shape_of, sides_of, stride_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from onnx import GraphProto, ModelProto, ValueInfoProto
+
+OLDEST_OPSET = 11
+# One protobuf message: the numbers of a file's bytes are 32-bit ints in its readers.
+MAX_BYTES = 2**31 - 1
+
+# Numbers of fields in onnx.proto, which are for ever.
+MODEL_GRAPH, GRAPH_INITIALIZER, TENSOR_RAW_DATA = 7, 5, 9
+
+# An array of a layer, by the layer's index and the array's suffix: float32, in the array's shape.
+Arrays = Callable[[int, str], "NDArray[np.float32]"]
+
+
+def require_opset(opset: int) -> None:
+    """Refuse an operator set that cannot be written.
+
+    Raises:
+        UsageError: naming those that can.
+        ExtraError: the package onnx is missing.
+    """
+    newest = newest_opset()
+    if not OLDEST_OPSET <= opset <= newest:
+        raise UsageError(
+            f"cannot write ONNX opset {opset}", remedy=f"use one from {OLDEST_OPSET} to {newest}"
+        )
+
+
+def newest_opset() -> int:
+    """The newest that the package onnx knows."""
+    version: int = _onnx().defs.onnx_opset_version()
+    return version
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """A file's bytes: small ones, and the weights, which are read as they are written.
+
+    Attributes:
+        parts: bytes, and weights, in turn.
+        size: how many bytes they are.
+    """
+
+    parts: tuple[bytes | Weight, ...]
+    size: int
+
+    def chunks(self, arrays: Arrays) -> Iterator[bytes | memoryview]:
+        """The bytes, one weight after the other."""
+        for part in self.parts:
+            yield part if isinstance(part, bytes) else values_of(part, arrays).data.cast("B")
+
+
+def encode(drawn: Drawing, facts: Mapping[str, str]) -> Encoded:
+    """A model, checked without its weights; the same bytes every time.
+
+    Args:
+        drawn: what it computes.
+        facts: what it says of itself.
+
+    Raises:
+        ExtraError: the package onnx is missing.
+        OutputError: it is too large for a file, or its nodes are no network of the shapes that the
+            cfg says.
+    """
+    model = _skeleton(drawn)
+    _require_valid(drawn, model)
+    for key, value in facts.items():
+        model.metadata_props.add(key=key, value=value)
+    del model.graph.input[1:]
+    graph: list[bytes | Weight] = [_serialized(model.graph)]
+    shapes = _array_shapes(drawn)
+    for name, weight in drawn.graph.weights.items():
+        graph += _initializer(name, weight, weight.shape or shapes[weight.layer, weight.suffix])
+    weights = sum(
+        (2 if w.half else 4) * prod(shapes[w.layer, w.suffix]) for w in drawn.graph.weights.values()
+    )
+    inside = weights + sum(len(part) for part in graph if isinstance(part, bytes))
+    model.ClearField("graph")
+    start = _serialized(model) + _opening(MODEL_GRAPH, inside)
+    if len(start) + inside > MAX_BYTES:
+        raise OutputError("the weights have more than the 2 GiB that one ONNX file can have")
+    return Encoded(parts=(start, *graph), size=len(start) + inside)
+
+
+def _initializer(name: str, weight: Weight, shape: tuple[int, ...]) -> tuple[bytes, Weight]:
+    """A TensorProto in a GraphProto, whose raw data follow."""
+    size = (2 if weight.half else 4) * prod(shape)
+    data_type = FLOAT16 if weight.half else FLOAT
+    tensor = _onnx().TensorProto(name=name, dims=shape, data_type=data_type)
+    start = _serialized(tensor) + _opening(TENSOR_RAW_DATA, size)
+    return _opening(GRAPH_INITIALIZER, len(start) + size) + start, weight
+
+
+def _serialized(message: Any) -> bytes:
+    return bytes(message.SerializeToString(deterministic=True))
+
+
+def _opening(number: int, size: int) -> bytes:
+    """What precedes ``size`` bytes of a field: protobuf.dev/programming-guides/encoding."""
+    found = bytearray()
+    for value in (number << 3 | 2, size):
+        while value > 127:
+            found.append(value & 127 | 128)
+            value >>= 7
+        found.append(value)
+    return bytes(found)
+
+
+def values_of(weight: Weight, arrays: Arrays) -> NDArray[np.floating[Any]]:
+    """What an initializer holds.
+
+    Raises:
+        OutputError: a value is too large for float16.
+    """
+    import numpy as np
+
+    found = [arrays(weight.layer, suffix) for suffix in (weight.suffix, *weight.others)]
+    values = np.ascontiguousarray(weight.change(*found) if weight.change else found[0])
+    if not weight.half:
+        return values
+    try:
+        return narrow(values, "float16").view("<f2")
+    except OutputError as error:
+        error.place = f"layer{weight.layer}/{weight.suffix}"
+        error.remedy = "export it without --half"
+        raise
+
+
+def different_values(path: Path, drawn: Drawing, arrays: Arrays) -> str | None:
+    """The first weight in a file that is not, bit by bit, what it was made of; None if all are."""
+    import numpy as np
+
+    onnx = _onnx()
+    stored = {tensor.name: tensor for tensor in onnx.load(path).graph.initializer}
+    for name, weight in drawn.graph.weights.items():
+        found = onnx.numpy_helper.to_array(stored[name]) if name in stored else None
+        wanted = values_of(weight, arrays).ravel()
+        # As integers: NaN equals NaN, and 0 does not equal -0.
+        bits = f"<u{wanted.itemsize}"
+        if found is None or not np.array_equal(found.ravel().view(bits), wanted.view(bits)):
+            return name
+    return None
+
+
+def _skeleton(drawn: Drawing) -> ModelProto:
+    """The model with weights as further inputs, so that it is small."""
+    onnx = _onnx()
+    graph = onnx.GraphProto(name="darknet")
+    graph.input.append(_tensor_info(INPUT, _picture(drawn)))
+    shapes = _array_shapes(drawn)
+    for name, weight in drawn.graph.weights.items():
+        shape = weight.shape or shapes[weight.layer, weight.suffix]
+        graph.input.append(_tensor_info(name, list(shape), FLOAT16 if weight.half else FLOAT))
+    for name, shape in drawn.shapes.items():
+        sides: list[int | str | None] = [None if drawn.graph.dynamic else n for n in shape]
+        graph.output.append(_tensor_info(name, [_batch(drawn), *sides]))
+    graph.node.extend(_nodes(drawn))
+    for name, values in drawn.graph.constants.items():
+        graph.initializer.append(onnx.numpy_helper.from_array(values, name))
+    opset = onnx.helper.make_opsetid("", drawn.graph.opset)
+    model: ModelProto = onnx.helper.make_model(
+        graph,
+        opset_imports=[opset],
+        ir_version=onnx.helper.find_min_ir_version_for([opset]),
+        producer_name="darknet-safetensors",
+        producer_version=VERSION,
+    )
+    return model
+
+
+def _nodes(drawn: Drawing) -> Iterator[Any]:
+    """In order, their tensors by the names of the outputs where they are one."""
+    onnx = _onnx()
+    names = {tensor: name for name, tensor in drawn.outputs.items()}
+    for operation in drawn.graph.operations.values():
+        yield onnx.helper.make_node(
+            operation.op,
+            [names.get(name, name) for name in operation.inputs],
+            [names.get(operation.name, operation.name)],
+            name=operation.name,
+            **operation.attributes,
+        )
+
+
+def _require_valid(drawn: Drawing, model: ModelProto) -> None:
+    """Nodes as the operator set has them, and the shapes that the cfg says, by onnx's own rules."""
+    onnx = _onnx()
+    try:
+        onnx.checker.check_model(model)
+        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        problem = str(error).strip().partition("\n")[0]
+        raise OutputError(f"cannot be made: {problem}") from error
+    names = {tensor: name for name, tensor in drawn.outputs.items()}
+    found = {info.name: _known_sides(info) for info in _infos(inferred.graph)}
+    found.update({tensor.name: list(tensor.dims) for tensor in model.graph.initializer})
+    for index, tensor in drawn.layers.items():
+        name = names.get(tensor, tensor)
+        wanted = [drawn.graph.batch, *shape_of(drawn.network, index)]
+        if not _agree(found.get(name), wanted, dynamic=drawn.graph.dynamic):
+            raise OutputError(
+                f"cannot be made: {name} would be {found.get(name)}, the cfg says {wanted}"
+            )
+
+
+def _agree(found: list[int] | None, wanted: list[int], *, dynamic: bool) -> bool:
+    if dynamic:  # -1 is open, and a weight of a part is no output
+        return found is None or all(a in (-1, b) for a, b in zip(found, wanted, strict=True))
+    return found == wanted
+
+
+def _infos(graph: GraphProto) -> Iterator[ValueInfoProto]:
+    yield from graph.input
+    yield from graph.value_info
+    yield from graph.output
+
+
+def _known_sides(info: ValueInfoProto) -> list[int]:
+    shape = info.type.tensor_type.shape
+    return [side.dim_value if side.HasField("dim_value") else -1 for side in shape.dim]
+
+
+def _array_shapes(drawn: Drawing) -> dict[tuple[int, str], tuple[int, ...]]:
+    """(layer, suffix) -> shape, of the arrays that are used."""
+    shapes = {}
+    for index in {weight.layer for weight in drawn.graph.weights.values()}:
+        node = drawn.network.nodes[index]
+        for array in node.layer.arrays(node.inputs, drawn.graph.dialect):
+            shapes[index, array.suffix] = array.shape
+    return {(w.layer, w.suffix): shapes[w.layer, w.suffix] for w in drawn.graph.weights.values()}
+
+
+def _picture(drawn: Drawing) -> list[int | str]:
+    sides: list[int | str] = list(sides_of(drawn.network.input))
+    if drawn.graph.dynamic and stride_of(drawn.network):
+        sides[1:] = ["rows", "columns"]
+    return [_batch(drawn), *sides]
+
+
+def _batch(drawn: Drawing) -> int | str:
+    return "batch" if drawn.graph.dynamic else drawn.graph.batch
+
+
+def _tensor_info(name: str, sides: Any, data_type: int = FLOAT) -> ValueInfoProto:
+    info: ValueInfoProto = _onnx().helper.make_tensor_value_info(name, data_type, sides)
+    return info
+
+
+def _onnx() -> Any:
+    """The package, imported when it is needed.
+
+    Raises:
+        ExtraError: it is missing.
+    """
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.helper
+        import onnx.numpy_helper
+        import onnx.shape_inference
+    except ModuleNotFoundError as error:
+        raise ExtraError(
+            f"exporting to ONNX needs the package {error.name}", remedy=install("onnx")
+        ) from error
+    return onnx

@@ -1,0 +1,180 @@
+"""ONNX files straight from a network's arrays: written, read back and run. It needs no PyTorch."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from converter.checkpoint.checkpoint import Checkpoint
+from converter.darknet.dialects import DialectName
+from converter.darknet.evidence import read_as_known
+from converter.errors import OutputError, UsageError
+from converter.files.target import replacing
+from converter.options import FILE_NAME, OPSET, Layout, PathLike
+from yolov3.exporting.checking import (
+    Exported,
+    foreign_errors,
+    in_onnxruntime,
+    inputs_for,
+    require_finite,
+    worst,
+)
+from yolov3.exporting.drawing import Options
+from yolov3.exporting.layouts import Array
+from yolov3.exporting.onnx import different_values, encode, require_opset
+from yolov3.exporting.source import Source, source_of
+
+log = logging.getLogger("yolov3")
+
+Computed = Callable[[list[Array]], list[list[Array]]]  # what PyTorch computes for each input
+
+
+def export_checkpoint(
+    path: PathLike,
+    output: PathLike,
+    *,
+    cfg: PathLike | None = None,
+    dialect: DialectName | None = None,
+    layout: Layout = "maps",
+    opset: int | None = None,
+    dynamic: bool = False,
+    batch: int = 1,
+    half: bool = False,
+    verify: bool = True,
+    force: bool = False,
+) -> Exported:
+    """Write the checkpoint at ``path`` as ONNX; ``export`` says what is in the file.
+
+    Args:
+        path: a .safetensors file, or a folder that ``save_pretrained`` wrote.
+        output: the file to write.
+        cfg: the network, for a file that does not say which it is.
+        dialect: whose darknet such a file is for.
+        layout: raw maps, or decoded boxes as one of ``drawing.draw_decoded``'s outputs.
+        opset: the ONNX operator set, from 11 on; default 13.
+        dynamic: accept any number of pictures and, for a detector, any picture size that is a
+            multiple of its coarsest stride.
+        batch: how many pictures at once, without ``dynamic``.
+        half: weights and computation in float16; what goes in and comes out, and the decoding of
+            boxes, in float32.
+        verify: run what was written, and compare it with PyTorch if that is installed.
+        force: replace an output that exists.
+
+    Raises:
+        UsageError: the options do not go together.
+        ExtraError: a package is missing.
+        CheckpointError: it is no checkpoint of a whole network.
+        NetworkError: a layer cannot be computed exactly, or there are no boxes.
+        OutputError: the file exists, cannot be written, or does not compute the same.
+    """
+    require_free(output, force=force)
+    network = None if cfg is None else read_as_known(cfg, dialect)
+    file = Path(path, FILE_NAME) if os.path.isdir(path) else path
+    source = source_of(Checkpoint.open(file, network))
+    computed, reason = None, "" if verify else "--no-verify"
+    if verify and importlib.util.find_spec("torch") is None:
+        reason = "PyTorch is not installed"
+    elif verify:
+        from yolov3.base import in_float32  # late: it needs PyTorch
+        from yolov3.exporting.modules import outputs_of
+        from yolov3.loading import load
+
+        def computed(inputs: list[Array]) -> list[list[Array]]:
+            model = in_float32(load(path, cfg=cfg, dialect=dialect))
+            return outputs_of(model, inputs, layout)
+
+    return write_straight(
+        source,
+        Path(output),
+        layout=layout,
+        opset=opset,
+        dynamic=dynamic,
+        batch=batch,
+        half=half,
+        computed=computed,
+        run=verify,
+        reason=reason,
+    )
+
+
+def require_batch(batch: int, *, dynamic: bool) -> None:
+    """Refuse a number of pictures that is none, or beside one that is left open.
+
+    Raises:
+        UsageError: it is.
+    """
+    if batch < 1:
+        raise UsageError(f"batch={batch} must be at least 1")
+    if dynamic and batch != 1:
+        raise UsageError(f"batch={batch} fixes what dynamic leaves open", remedy="give one of them")
+
+
+def require_free(output: PathLike, *, force: bool) -> None:
+    """Refuse a file that is there already.
+
+    Raises:
+        OutputError: it is.
+    """
+    if os.path.lexists(output) and not force:
+        raise OutputError(
+            "exists already",
+            path=output,
+            remedy="replace it with --force, or choose another output with -o",
+        )
+
+
+def write_straight(
+    source: Source,
+    target: Path,
+    *,
+    layout: Layout,
+    opset: int | None,
+    dynamic: bool,
+    batch: int,
+    half: bool,
+    computed: Computed | None,
+    run: bool = True,
+    reason: str = "",
+) -> Exported:
+    """Write ``source`` to ``target``, whose weights are compared bit by bit before it has its name.
+
+    With ``run`` it is also run, and its outputs are compared with those ``computed`` elsewhere, if
+    that is given; ``reason`` is why they are not.
+    """
+    require_batch(batch, dynamic=dynamic)
+    opset = OPSET if opset is None else opset
+    require_opset(opset)
+    drawn = source.draw(layout, Options(opset=opset, dynamic=dynamic, batch=batch, half=half))
+    with foreign_errors(target, "cannot be made"):
+        encoded = encode(drawn, source.says(layout, batch))
+    errors: dict[str, float] = {}
+    with replacing(target, encoded.size) as file:
+        for chunk in encoded.chunks(source.arrays):
+            file.write(chunk)
+        file.flush()
+        written = Path(file.name)
+        with foreign_errors(target, "was made, but cannot be read"):
+            different = different_values(written, drawn, source.arrays)
+        if different:
+            raise OutputError("was not written as it is", path=target, place=different)
+        if run:
+            log.info("running %s", target)
+            inputs = inputs_for(source.network, dynamic=dynamic, batch=batch)
+            with foreign_errors(target, "was made, but does not run"):
+                compute = in_onnxruntime(written)
+                found = [compute(x) for x in inputs]
+            if computed:
+                errors = worst(drawn.outputs, found, computed(inputs), layout, target, half=half)
+            else:
+                require_finite(drawn.outputs, found, target)
+    return Exported(
+        output=target,
+        format="onnx",
+        opset=opset,
+        outputs={name: (batch, *shape) for name, shape in drawn.shapes.items()},
+        errors=errors,
+        unverified=reason,
+    )
