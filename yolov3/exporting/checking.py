@@ -81,7 +81,9 @@ def in_onnxruntime(path: Path) -> Run:
             f"checking ONNX needs the package {error.name}",
             remedy=f"{install('onnx')}, or do without the check: --no-verify",
         ) from error
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong is raised, too
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return lambda x: session.run(None, {INPUT: x})
 
 

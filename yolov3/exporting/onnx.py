@@ -226,7 +226,7 @@ def _require_valid(drawn: Drawing, model: ModelProto) -> None:
 
 
 def _agree(found: list[int] | None, wanted: list[int], *, dynamic: bool) -> bool:
-    if dynamic:  # -1 is open, and a weight of a part is no output
+    if dynamic:  # -1 is open, and even the number of sides may be
         return found is None or all(a in (-1, b) for a, b in zip(found, wanted, strict=True))
     return found == wanted
 
@@ -237,7 +237,9 @@ def _infos(graph: GraphProto) -> Iterator[ValueInfoProto]:
     yield from graph.output
 
 
-def _known_sides(info: ValueInfoProto) -> list[int]:
+def _known_sides(info: ValueInfoProto) -> list[int] | None:
+    if not info.type.tensor_type.HasField("shape"):
+        return None
     shape = info.type.tensor_type.shape
     return [side.dim_value if side.HasField("dim_value") else -1 for side in shape.dim]
 

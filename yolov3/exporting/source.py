@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from converter.checkpoint.checkpoint import Checkpoint, native_plan, require_no_surplus
+from converter.checkpoint.checkpoint import (
+    Checkpoint,
+    native_plan,
+    require_no_surplus,
+    require_way_back,
+)
 from converter.checkpoint.dtypes import widen
 from converter.darknet.dialects import DialectName
 from converter.darknet.network import Network
@@ -102,7 +107,12 @@ def source_of(stored: Checkpoint) -> Source:
         CheckpointError: it does not fill its network, or has more.
     """
     plan = stored.plan
-    require_no_surplus(stored.contents.names, plan)
+    try:
+        require_way_back(plan.naming.family)
+        require_no_surplus(stored.contents.names, plan)
+    except CheckpointError as error:
+        error.path = str(stored.contents.path)
+        raise
     tensors = stored.tensors()
     slots = {slot.tensor: slot for slot in plan.tensors}
     places: dict[tuple[int, str], tuple[Slot, tuple[int, ...]]] = {}

@@ -243,10 +243,15 @@ class Graph:
         return self.add("Expand", x, self.add("Concat", count, sides, axis=0))
 
     def zeros(self, sides: tuple[int, ...], picture: str) -> str:
-        """(N, *sides) zeros for ``picture`` (N, ...)."""
+        """(N, *sides) zeros for ``picture`` (N, ...), whose rows and columns they have if any."""
         import numpy as np
 
-        return self.each(self.constant("zeros", np.zeros((1, *sides))), sides, picture)
+        if not self.dynamic:
+            return self.each(self.constant("zeros", np.zeros((1, *sides))), sides, picture)
+        shape = self.add("Shape", picture)
+        rest = (sides[:1], self.slice(shape, 0, 2, 4)) if len(sides) == 3 else (sides,)
+        shape = self.add("Concat", self.slice(shape, 0, 0, 1), *rest, axis=0)
+        return self.add("Expand", 0.0, shape)
 
 
 def pjreddie_rule(variances: "Floats") -> "Floats":

@@ -7,11 +7,12 @@ import pjreddie_layers
 import pytest
 import torch
 from loading import GOLDENS, load
-from one_feature import picture, weights
+from one_feature import conv, network, picture, section, weights
 
-from converter.darknet.network import Network
+from converter.darknet.network import Network, parse_network
 from yolov3.darknet import DarknetModel
 from yolov3.exporting.drawing import Options, add_output, draw, in_full, shape_of, sides_of
+from yolov3.exporting.export import export
 from yolov3.exporting.onnx import encode
 
 # Softmax, Squeeze and Split change at 13, reductions at 18.
@@ -64,6 +65,58 @@ def test_what_alexeyabs_darknet_computed(name, tmp_path):
         assert found.dtype == np.float32
         if f"layer_{index:02d}" in golden:
             require_equal(found, golden[f"layer_{index:02d}"], HALF_ROUNDING)
+
+
+@pytest.mark.parametrize("name", sorted(folder.name for folder in GOLDENS.iterdir()))
+def test_any_number_of_pictures(name, tmp_path):
+    folder = GOLDENS / name
+    model = load(folder / "net.cfg", folder / "net.weights", tmp_path / "x.safetensors", "alexeyab")
+    x = picture(3, *sides_of(model.network.input))
+    wanted = torch_outputs(model, x)
+    for index, found in run(model, x, 13, dynamic=True).items():
+        assert found.shape == wanted[index].shape
+        require_equal(found, wanted[index])
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [
+            section("maxpool", size=2, stride=2),
+            conv(filters=6),
+            section("yolo", num=1, classes=1),
+            section("route", layers=1),
+            section("upsample", stride=2),
+        ],
+        [section("maxpool", size=2, stride=1), section("shortcut", from_=-2)],
+        [conv(filters=8), section("reorg", stride=2)],
+        [
+            section("reorg3d", stride=2),
+            section("implicit", filters=16),
+            section("route", layers=-2),
+        ],
+        [section("route", layers=-1, groups=2, group_id=1), section("l2norm")],
+        [section("crnn", output=4, hidden=4, pad=1), section("conv_lstm", output=4, pad=1)],
+        [section("avgpool"), section("scale_channels", from_=-2)],
+        [conv(filters=6), section("yolo", num=1, classes=1), section("local_avgpool", size=2)],
+    ],
+    ids=lambda layers: "-".join(layer[1 : layer.index("]")] for layer in layers),
+)
+def test_any_size_of_picture(layers, tmp_path):
+    last = [conv(filters=6), section("yolo", num=1, classes=1, anchors="4,6")]
+    text = network(conv(filters=4), *layers, *last, height=8, width=8)
+    torch.manual_seed(0)
+    model = DarknetModel(parse_network(text), "alexeyab").eval()
+    export(model, tmp_path / "out.onnx", dynamic=True)
+    session = onnxruntime.InferenceSession(
+        tmp_path / "out.onnx", providers=["CPUExecutionProvider"]
+    )
+    x = picture(2, 3, 32, 24)
+    with torch.no_grad():
+        expected = [y.numpy() for y in model(torch.from_numpy(x))]
+    for found, wanted in zip(session.run(None, {"images": x}), expected, strict=True):
+        assert found.shape == wanted.shape
+        require_equal(found, wanted)
 
 
 @pytest.mark.parametrize("name", pjreddie_layers.CASES)

@@ -13,6 +13,7 @@ import onnx
 import pytest
 import torch
 from one_feature import conv, network, section
+from safetensors.numpy import load_file, save_file
 
 from converter import ExtraError, OutputError, UsageError, convert
 from converter.checkpoint.checkpoint import Checkpoint
@@ -237,6 +238,24 @@ class TestRefusals:
         made = convert(part, cfg=tmp_path / "yolo.cfg", partial=True, dialect="alexeyab").output
         with pytest.raises(CheckpointError, match=r"layers\.\d+\.conv\.bias: is not in the checkp"):
             export_checkpoint(made, tmp_path / "out.onnx")
+
+    def test_the_articles_wiring(self, sample, tmp_path):
+        made = convert(sample.weights, family="article").output
+        with pytest.raises(CheckpointError, match=r"^\S+: the article's wiring has no place for"):
+            export_checkpoint(made, tmp_path / "out.onnx")
+
+    def test_tensors_that_its_network_lacks(self, heads, tmp_path):
+        checkpoint = heads("yolo")
+        save_file(
+            {**load_file(checkpoint), "more": np.zeros(1, np.float32)}, tmp_path / "x.safetensors"
+        )
+        with pytest.raises(CheckpointError, match="has 1 tensors that its network lacks: more"):
+            export_checkpoint(
+                tmp_path / "x.safetensors",
+                tmp_path / "out.onnx",
+                cfg=tmp_path / "yolo.cfg",
+                dialect="alexeyab",
+            )
 
     def test_weights_of_more_than_two_gib(self, heads, tmp_path, monkeypatch):
         checkpoint = heads("yolo")
