@@ -108,8 +108,6 @@ def open_checkpoint(
         CfgError, NetworkError: ``cfg`` is no network.
     """
     contents = formats.read(path)
-    if contents.where:
-        log.info("tensors: %s", contents.where)
     if cfg is not None:
         network = evidence.read_as_known(cfg, dialect)
         return Checkpoint.of(contents, network, family), os.fspath(cfg)
@@ -117,6 +115,16 @@ def open_checkpoint(
         return _recognise_tensors(contents, family)
     stored = Checkpoint.of(contents, None, family)
     return stored, f"the network that {stored.metadata.tool} wrote into it"
+
+
+def log_identity(stored: Checkpoint, how: str, cfg: PathLike | None) -> None:
+    """Log what was found out of a checkpoint that does not say it: see ``open_checkpoint``."""
+    if stored.contents.where:
+        log.info("tensors: %s", stored.contents.where)
+    if stored.claims is None:
+        if cfg is None:
+            log.info("network: %s", how)
+        log.info("family: %s, by the names of its tensors", stored.plan.naming.family)
 
 
 def _recognise_tensors(contents: Contents, family: FamilyChoice) -> tuple[Checkpoint, str]:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
 import torch
 
 from converter.darknet.dialects import DialectName
-from converter.identify import open_checkpoint
+from converter.identify import log_identity, open_checkpoint
 from converter.options import BatchNormRule, FamilyChoice, PathLike
 from yolov3.backbone import Darknet53
 from yolov3.base import native_plan
 from yolov3.darknet import DarknetModel
 from yolov3.model import YOLOv3
 from yolov3.saving import FILE_NAME
-
-log = logging.getLogger("yolov3")
 
 Model = YOLOv3 | Darknet53 | DarknetModel
 
@@ -65,7 +62,6 @@ def load(
     """
     file = Path(path, FILE_NAME) if os.path.isdir(path) else path
     stored, how = open_checkpoint(file, cfg, dialect, family)
-    if cfg is None and stored.claims is None:
-        log.info("network: %s", how)
+    log_identity(stored, how, cfg)
     model_class = _CLASSES[native_plan(stored.plan).naming.model]
     return model_class.from_checkpoint(stored, bn, device, dtype, strict)

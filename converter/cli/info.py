@@ -40,7 +40,9 @@ def make_parser(program: str) -> CommandParser:
         "file", metavar="FILE", help=".cfg, .weights, .safetensors, .pt or .pth file"
     )
     parser.add_argument(
-        "--cfg", metavar="FILE", help="the network, if the file does not say (default: beside it)"
+        "--cfg",
+        metavar="FILE",
+        help="the network, if the file does not say (default: beside .weights)",
     )
     parser.add_argument(
         "--dialect", choices=tuple(DIALECTS), help="whose darknet it is for (default: detected)"
@@ -61,6 +63,10 @@ def make_parser(program: str) -> CommandParser:
 def run(arguments: argparse.Namespace) -> int:
     """Print what is in the file; the exit code."""
     require_both(arguments)
+    if arguments.engines and arguments.cfg_out:
+        raise UsageError("--engines and --cfg-out are two questions", remedy="ask one at a time")
+    if arguments.silu and not arguments.cfg_out:
+        raise UsageError("--silu says what --cfg-out writes", remedy="give both")
     if arguments.engines:
         return _compare(arguments)
     if arguments.cfg_out:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from converter.errors import DarknetError
 from converter.files.target import require_other
 from converter.operations.convert import convert
 from converter.operations.revert import revert
@@ -41,7 +43,8 @@ def rename(
         cfg: the network, for a file that does not say which it is.
         names: class names, one a line; default: those that the checkpoint has.
         family: whose names the new one gets, ours or another port's; "auto": ours.
-        dialect: whose darknet a file is for that does not say so; "auto" is pjreddie.
+        dialect: whose darknet a file is for that does not say so; "auto": who knows all
+            of the cfg.
         dtype: round the values to this type.
         verify: read what is written back and compare every value.
         dry_run: plan only.
@@ -59,21 +62,26 @@ def rename(
         if there.claims is not None:
             cfg = cfg or _cfg_of(there.claims, weights)
             names = names or _names_of(there.claims, weights)
-        return convert(
-            weights,
-            output,
-            cfg=cfg,
-            names=names,
-            family=family,
-            dialect=there.plan.dialect,
-            partial=there.plan.cutoff is not None,
-            dtype=dtype,
-            verify=verify,
-            dry_run=dry_run,
-            force=force,
-            strict=strict,
-            names_encoding=names_encoding,
-        )
+        try:
+            return convert(
+                weights,
+                output,
+                cfg=cfg,
+                names=names,
+                family=family,
+                dialect=there.plan.dialect,
+                partial=there.plan.cutoff is not None,
+                dtype=dtype,
+                verify=verify,
+                dry_run=dry_run,
+                force=force,
+                strict=strict,
+                names_encoding=names_encoding,
+            )
+        except DarknetError as error:
+            if error.path and Path(error.path).parent == Path(folder):
+                error.path = os.fspath(checkpoint)  # the other is gone when this is read
+            raise
 
 
 def _cfg_of(claims: Metadata, weights: Path) -> Path | None:

@@ -17,7 +17,7 @@ from converter.errors import CheckpointError, DarknetError, OutputError, UsageEr
 from converter.files.hashing import sha256_of
 from converter.files.source import TORCH_SUFFIXES, opened
 from converter.files.target import remove_leftovers, replacing, require_other, write_whole
-from converter.identify import open_checkpoint
+from converter.identify import log_identity, open_checkpoint
 from converter.options import DialectChoice, FamilyChoice, PathLike
 from converter.plan import Plan
 
@@ -147,8 +147,7 @@ def _open(
     """The checkpoint, if it can go back."""
     try:
         stored, how = open_checkpoint(path, cfg, None if dialect == "auto" else dialect, family)
-        if cfg is None and stored.claims is None:
-            log.info("network: %s", how)
+        log_identity(stored, how, cfg)
         if dialect not in ("auto", stored.plan.dialect):
             raise UsageError(
                 f"--dialect {dialect} contradicts the checkpoint, which is {stored.plan.dialect}"

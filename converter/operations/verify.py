@@ -22,7 +22,7 @@ from converter.darknet.network import Network, read_network, reread
 from converter.errors import WeightsError
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, opened
-from converter.identify import explaining, open_checkpoint
+from converter.identify import explaining, log_identity, open_checkpoint
 from converter.options import FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 
@@ -111,7 +111,8 @@ def verify(
     """
     contents = formats.read(checkpoint)
     if "schema" not in contents.metadata:
-        stored, _ = open_checkpoint(checkpoint, cfg, dialect, family)
+        stored, how = open_checkpoint(checkpoint, cfg, dialect, family)
+        log_identity(stored, how, cfg)
         return _verify_bare(Path(source), stored)
     stored = Checkpoint.of(contents, family=family)
     meta = stored.metadata
@@ -184,11 +185,11 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _network(said: Network, true: Network, cfg: PathLike | None) -> Claim:
+def _network(stored: Network, actual: Network, cfg: PathLike | None) -> Claim:
     if cfg is None:
         return Claim(name="network", ok=None, text="its own cfg was believed: --cfg compares it")
     # With all options of both: which of them count is the same for both, once they are equal.
-    difference = next(_differences(reread(said, None), true), None)
+    difference = next(_differences(reread(stored, None), actual), None)
     text = f"differs from {os.fspath(cfg)}: {difference}" if difference else ""
     return Claim(name="network", ok=difference is None, text=text)
 

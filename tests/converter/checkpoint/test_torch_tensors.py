@@ -131,6 +131,7 @@ class TestReading:
         with caplog.at_level("INFO"):
             assert back(files, written)[1]
         assert (f"tensors: {where}" in caplog.text) == bool(where)
+        assert "family: pytorchyolo, by the names of its tensors" in caplog.text
         assert describe(written, cfg=files.cfg).where == (where or None)
 
     def test_a_pickled_module_whose_class_is_gone(self, files, written, monkeypatch):
