@@ -92,6 +92,26 @@ def open_checkpoint(
     cfg: PathLike | None = None,
     dialect: DialectName | None = None,
     family: FamilyChoice = "auto",
+) -> Checkpoint:
+    """The checkpoint at ``path``; what it does not say itself, and was found out, is logged.
+
+    Args, Raises: as ``identify_checkpoint``.
+    """
+    stored, how = identify_checkpoint(path, cfg, dialect, family)
+    if stored.contents.where:
+        log.info("tensors: %s", stored.contents.where)
+    if stored.claims is None:
+        if cfg is None:
+            log.info("network: %s", how)
+        log.info("family: %s, by the names of its tensors", stored.plan.naming.family)
+    return stored
+
+
+def identify_checkpoint(
+    path: PathLike,
+    cfg: PathLike | None = None,
+    dialect: DialectName | None = None,
+    family: FamilyChoice = "auto",
 ) -> tuple[Checkpoint, str]:
     """The checkpoint at ``path``, and how its network is known, in words.
 
@@ -115,16 +135,6 @@ def open_checkpoint(
         return _recognise_tensors(contents, family)
     stored = Checkpoint.of(contents, None, family)
     return stored, f"the network that {stored.metadata.tool} wrote into it"
-
-
-def log_identity(stored: Checkpoint, how: str, cfg: PathLike | None) -> None:
-    """Log what was found out of a checkpoint that does not say it: see ``open_checkpoint``."""
-    if stored.contents.where:
-        log.info("tensors: %s", stored.contents.where)
-    if stored.claims is None:
-        if cfg is None:
-            log.info("network: %s", how)
-        log.info("family: %s, by the names of its tensors", stored.plan.naming.family)
 
 
 def _recognise_tensors(contents: Contents, family: FamilyChoice) -> tuple[Checkpoint, str]:

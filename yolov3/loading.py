@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from converter.darknet.dialects import DialectName
-from converter.identify import log_identity, open_checkpoint
+from converter.identify import open_checkpoint
 from converter.options import BatchNormRule, FamilyChoice, PathLike
 from yolov3.backbone import Darknet53
 from yolov3.base import native_plan
@@ -61,7 +61,6 @@ def load(
         CfgError, NetworkError: ``cfg`` is not one of Darknet.
     """
     file = Path(path, FILE_NAME) if os.path.isdir(path) else path
-    stored, how = open_checkpoint(file, cfg, dialect, family)
-    log_identity(stored, how, cfg)
+    stored = open_checkpoint(file, cfg, dialect, family)
     model_class = _CLASSES[native_plan(stored.plan).naming.model]
     return model_class.from_checkpoint(stored, bn, device, dtype, strict)

@@ -242,9 +242,7 @@ def _rename(source: str, arguments: argparse.Namespace) -> int:
     for option, given in {"--partial": arguments.partial, "--report": arguments.report,
                           "--cfg-out": arguments.cfg_out}.items():  # fmt: skip
         if given:
-            raise UsageError(
-                f"{option} is not for one checkpoint made of another", remedy=f"leave {option} out"
-            )
+            raise UsageError(f"{option} is not for checkpoints", remedy=f"leave {option} out")
     from converter.operations.rename import rename
 
     options = _options(arguments)

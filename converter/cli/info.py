@@ -63,10 +63,6 @@ def make_parser(program: str) -> CommandParser:
 def run(arguments: argparse.Namespace) -> int:
     """Print what is in the file; the exit code."""
     require_both(arguments)
-    if arguments.engines and arguments.cfg_out:
-        raise UsageError("--engines and --cfg-out are two questions", remedy="ask one at a time")
-    if arguments.silu and not arguments.cfg_out:
-        raise UsageError("--silu says what --cfg-out writes", remedy="give both")
     if arguments.engines:
         return _compare(arguments)
     if arguments.cfg_out:
@@ -86,6 +82,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     """Print what each engine does with a cfg; the exit code."""
     from converter.diagnosis.engines import compare_engines  # late: for those who ask for it
 
+    if arguments.cfg_out:
+        raise UsageError("--engines and --cfg-out are two questions", remedy="ask one at a time")
     try:
         engines = compare_engines(_text(arguments.file), arguments.dialect)
     except CfgError as error:

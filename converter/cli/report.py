@@ -9,7 +9,7 @@ from converter.checkpoint.metadata import Metadata
 from converter.cli.output import print_json
 from converter.cli.parser import CommandParser, add_family_option
 from converter.errors import UsageError, printable
-from converter.identify import log_identity, open_checkpoint
+from converter.identify import open_checkpoint
 from converter.operations.convert import convert
 from converter.report import check_target, write_report
 from converter.report.summary import verdict
@@ -44,8 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output) if arguments.output else source.with_suffix(".html")
     check_target(output, source, arguments.cfg)
     if is_checkpoint(source):
-        stored, how = open_checkpoint(source, arguments.cfg, family=arguments.family)
-        log_identity(stored, how, arguments.cfg)
+        stored = open_checkpoint(source, arguments.cfg, family=arguments.family)
         plan, meta, verified = stored.plan, stored.claims, None
         if meta is None:  # what it would say
             meta = Metadata.of(plan, tool="", sha256="", names=None, dtype=stored.dtype)

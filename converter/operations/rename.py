@@ -43,8 +43,7 @@ def rename(
         cfg: the network, for a file that does not say which it is.
         names: class names, one a line; default: those that the checkpoint has.
         family: whose names the new one gets, ours or another port's; "auto": ours.
-        dialect: whose darknet a file is for that does not say so; "auto": who knows all
-            of the cfg.
+        dialect: whose darknet a file is for that does not say so; "auto" is pjreddie.
         dtype: round the values to this type.
         verify: read what is written back and compare every value.
         dry_run: plan only.

@@ -17,7 +17,7 @@ from converter.errors import CheckpointError, DarknetError, OutputError, UsageEr
 from converter.files.hashing import sha256_of
 from converter.files.source import TORCH_SUFFIXES, opened
 from converter.files.target import remove_leftovers, replacing, require_other, write_whole
-from converter.identify import log_identity, open_checkpoint
+from converter.identify import open_checkpoint
 from converter.options import DialectChoice, FamilyChoice, PathLike
 from converter.plan import Plan
 
@@ -146,8 +146,7 @@ def _open(
 ) -> Checkpoint:
     """The checkpoint, if it can go back."""
     try:
-        stored, how = open_checkpoint(path, cfg, None if dialect == "auto" else dialect, family)
-        log_identity(stored, how, cfg)
+        stored = open_checkpoint(path, cfg, None if dialect == "auto" else dialect, family)
         if dialect not in ("auto", stored.plan.dialect):
             raise UsageError(
                 f"--dialect {dialect} contradicts the checkpoint, which is {stored.plan.dialect}"

@@ -22,7 +22,7 @@ from converter.darknet.network import Network, read_network, reread
 from converter.errors import WeightsError
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, opened
-from converter.identify import explaining, log_identity, open_checkpoint
+from converter.identify import explaining, open_checkpoint
 from converter.options import FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 
@@ -111,8 +111,7 @@ def verify(
     """
     contents = formats.read(checkpoint)
     if "schema" not in contents.metadata:
-        stored, how = open_checkpoint(checkpoint, cfg, dialect, family)
-        log_identity(stored, how, cfg)
+        stored = open_checkpoint(checkpoint, cfg, dialect, family)
         return _verify_bare(Path(source), stored)
     stored = Checkpoint.of(contents, family=family)
     meta = stored.metadata

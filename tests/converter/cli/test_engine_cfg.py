@@ -165,13 +165,11 @@ class TestRefusals:
         assert not out.exists()
         assert not old.checkpoint.exists()
 
-    def test_options_of_info_that_say_nothing_together(self, old, tmp_path, capsys):
+    def test_two_questions_at_once(self, old, tmp_path, capsys):
         out = tmp_path / "new.cfg"
         assert run("info", old.cfg, "--engines", *for_hank(out)) == 2
         assert "--engines and --cfg-out" in capsys.readouterr().err
         assert not out.exists()
-        assert run("info", old.cfg, "--silu", "relu") == 2
-        assert "--silu" in capsys.readouterr().err
 
     def test_weights_that_are_none(self, old, tmp_path, capsys):
         old.weights.write_bytes(b"text")
