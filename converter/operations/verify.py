@@ -112,7 +112,7 @@ def verify(
     contents = formats.read(checkpoint)
     if "schema" not in contents.metadata:
         stored = open_checkpoint(checkpoint, cfg, dialect, family)
-        return _verify_bare(Path(source), stored)
+        return _verify_bare(Path(source), stored, names)
     stored = Checkpoint.of(contents, family=family)
     meta = stored.metadata
     network = read_network(cfg) if cfg else stored.network
@@ -151,7 +151,7 @@ def verify(
     )
 
 
-def _verify_bare(source: Path, stored: Checkpoint) -> Verification:
+def _verify_bare(source: Path, stored: Checkpoint, names: PathLike | None) -> Verification:
     """The same for a checkpoint without metadata: there is nothing but values to compare."""
     with opened(source) as weights:
         dialect = stored.plan.dialect
@@ -170,7 +170,10 @@ def _verify_bare(source: Path, stored: Checkpoint) -> Verification:
                 comparison = back if back.ok else comparison
         meta = Metadata.of(plan, tool="", sha256=sha256_of(weights), names=None, dtype=stored.dtype)
         by_rule = changes(weights, plan)
-    return Verification(plan=plan, metadata=meta, comparison=comparison, changes=by_rule, claims=())
+    claims = () if names is None else (Claim(name="names", ok=None, text="it has none"),)
+    return Verification(
+        plan=plan, metadata=meta, comparison=comparison, changes=by_rule, claims=claims
+    )
 
 
 def _compared(name: str, stored: object, actual: object, weights: Source) -> Claim:

@@ -101,6 +101,12 @@ class TestReading:
         assert result.claims == ()
         assert result.as_dict()["header"] is None
 
+    def test_class_names_have_nothing_to_be_compared_with(self, files, written):
+        names = files.weights.with_suffix(".names")
+        names.write_text("a\nb\n")
+        result = verify(files.weights, written, cfg=files.cfg, names=names)
+        assert [(claim.name, claim.ok) for claim in result.claims] == [("names", None)]
+
     def test_pytorch_is_not_needed(self, files, written, monkeypatch):
         monkeypatch.setitem(sys.modules, "torch", None)
         assert back(files, written)[1]
