@@ -92,6 +92,26 @@ def open_checkpoint(
     cfg: PathLike | None = None,
     dialect: DialectName | None = None,
     family: FamilyChoice = "auto",
+) -> Checkpoint:
+    """The checkpoint at ``path``; what it does not say itself, and was found out, is logged.
+
+    Args, Raises: as ``identify_checkpoint``.
+    """
+    stored, how = identify_checkpoint(path, cfg, dialect, family)
+    if stored.contents.where:
+        log.info("tensors: %s", stored.contents.where)
+    if stored.claims is None:
+        if cfg is None:
+            log.info("network: %s", how)
+        log.info("family: %s, by the names of its tensors", stored.plan.naming.family)
+    return stored
+
+
+def identify_checkpoint(
+    path: PathLike,
+    cfg: PathLike | None = None,
+    dialect: DialectName | None = None,
+    family: FamilyChoice = "auto",
 ) -> tuple[Checkpoint, str]:
     """The checkpoint at ``path``, and how its network is known, in words.
 
@@ -108,8 +128,6 @@ def open_checkpoint(
         CfgError, NetworkError: ``cfg`` is no network.
     """
     contents = formats.read(path)
-    if contents.where:
-        log.info("tensors: %s", contents.where)
     if cfg is not None:
         network = evidence.read_as_known(cfg, dialect)
         return Checkpoint.of(contents, network, family), os.fspath(cfg)

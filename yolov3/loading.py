@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from converter.options import FILE_NAME, BatchNormRule, FamilyChoice, PathLike
 from yolov3.backbone import Darknet53
 from yolov3.darknet import DarknetModel
 from yolov3.model import YOLOv3
-
-log = logging.getLogger("yolov3")
 
 Model = YOLOv3 | Darknet53 | DarknetModel
 
@@ -63,8 +60,6 @@ def load(
         CfgError, NetworkError: ``cfg`` is not one of Darknet.
     """
     file = Path(path, FILE_NAME) if os.path.isdir(path) else path
-    stored, how = open_checkpoint(file, cfg, dialect, family)
-    if cfg is None and stored.claims is None:
-        log.info("network: %s", how)
+    stored = open_checkpoint(file, cfg, dialect, family)
     model_class = _CLASSES[native_plan(stored.plan).naming.model]
     return model_class.from_checkpoint(stored, bn, device, dtype, strict)

@@ -178,7 +178,11 @@ def plan_for(
     surplus = sorted(n for n in held.difference(known) if not plan.naming.is_extra(n))
     if surplus:
         problem += f"; without a place in it are {len(surplus)}: {some(surplus)}"
-    raise CheckpointError(problem, remedy="rename its tensors as `convert --dry-run` prints them")
+    raise CheckpointError(
+        problem,
+        remedy="give the cfg that it belongs to, or rename its tensors as `convert --dry-run`"
+        " prints them",
+    )
 
 
 def _plan_of_names(naming: Naming, network: Network, dialect: DialectName) -> Plan:
@@ -344,7 +348,10 @@ def _dtype(contents: Contents, plan: Plan) -> Dtype:
     codes = {contents.entries[name].dtype for name in held}
     found = next((dtype for dtype in DTYPES if codes == {CODES[dtype]}), None)
     if found is None:
-        raise CheckpointError(f"holds {_listed(codes)}, Darknet knows float32 only")
+        raise CheckpointError(
+            f"holds {_listed(codes)}, Darknet knows float32 only",
+            remedy="make all of its tensors float32, and save it again",
+        )
     return found
 
 

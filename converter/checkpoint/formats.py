@@ -7,18 +7,14 @@ from pathlib import Path
 from converter.checkpoint.header import Contents, read_contents
 from converter.checkpoint.reader import Tensors
 from converter.files import sniff
+from converter.files.opening import read_start
 from converter.files.source import TORCH_SUFFIXES
 from converter.options import Dtype, PathLike
 
 
 def is_torch(path: PathLike) -> bool:
     """Whether a file begins as those of PyTorch do."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(sniff.HEAD)
-    except OSError:
-        return False  # what is wrong with it, opening it as something else tells
-    return sniff.not_torch(head) is None
+    return sniff.not_torch(read_start(path, sniff.HEAD)) is None
 
 
 def read(path: PathLike) -> Contents:

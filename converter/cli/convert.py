@@ -21,7 +21,7 @@ from converter.cli.parser import (
     positive_int,
     require_both,
 )
-from converter.errors import DarknetError, OutputError, UsageError, printable
+from converter.errors import DarknetError, OutputError, UsageError, WeightsError, printable
 from converter.files import remote
 from converter.files.source import TORCH_SUFFIXES
 from converter.operations.convert import convert, default_output
@@ -65,8 +65,8 @@ def make_parser(program: str) -> CommandParser:
         "-j", "--jobs", metavar="N", type=positive_int, default=os.cpu_count() or 1,
         help="processes for several files (default: one a core)",
     )  # fmt: skip
-    parser.add_argument("--cfg", metavar="FILE", help="the network (default: beside SOURCE)")
-    parser.add_argument("--names", metavar="FILE", help="class names (default: beside SOURCE)")
+    parser.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
+    parser.add_argument("--names", metavar="FILE", help="class names (default: beside .weights)")
     parser.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
     add_family_option(
         parser,
@@ -141,14 +141,22 @@ def run(arguments: argparse.Namespace) -> int:
 def _cfg_for(source: str, output: PathLike | None, arguments: argparse.Namespace) -> bytes:
     """``--cfg-out`` of a .weights file: refused before anything is written."""
     from converter.cli import engine_cfg  # late: for those who ask for it
+    from converter.files.source import opened
+    from converter.identify import identify
 
     if not arguments.engine:
         raise UsageError(
             "--cfg-out is for the way back, or for another engine",
             remedy="give a .safetensors file, or say whose cfg with --for",
         )
-    plan = convert(source, **{**_options(arguments), "dry_run": True, "verify": False}).plan
-    data = engine_cfg.rewritten(arguments, source, plan.network.text, plan.dialect)
+    dialect = None if arguments.dialect == "auto" else arguments.dialect
+    try:
+        with remote.local_source(source, arguments.max_download) as local, opened(local) as file:
+            known = identify(file, arguments.cfg, dialect)
+    except WeightsError as error:
+        error.path = error.path or source
+        raise
+    data = engine_cfg.rewritten(arguments, source, known.network.text, known.dialect)
     written = output or default_output(source)
     engine_cfg.check(arguments, data, source, arguments.cfg, arguments.names, written)
     return data
@@ -189,8 +197,10 @@ def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
 
     if arguments.report:
         raise UsageError("--report is for one file at a time")
-    if arguments.cfg_out or any(source.endswith(CHECKPOINTS) for source in sources):
-        raise UsageError("the way back is for one checkpoint at a time")
+    if arguments.cfg_out:
+        raise UsageError("--cfg-out is for one file at a time")
+    if any(source.endswith(CHECKPOINTS) for source in sources):
+        raise UsageError("checkpoints are converted one at a time", remedy="give one of them")
     if arguments.output is not None and not remote.is_url(arguments.output):
         _make_folder(Path(arguments.output))
     line = StatusLine(quiet=arguments.quiet)

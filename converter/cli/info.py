@@ -40,7 +40,9 @@ def make_parser(program: str) -> CommandParser:
         "file", metavar="FILE", help=".cfg, .weights, .safetensors, .pt or .pth file"
     )
     parser.add_argument(
-        "--cfg", metavar="FILE", help="the network, if the file does not say (default: beside it)"
+        "--cfg",
+        metavar="FILE",
+        help="the network, if the file does not say (default: beside .weights)",
     )
     parser.add_argument(
         "--dialect", choices=tuple(DIALECTS), help="whose darknet it is for (default: detected)"
@@ -80,6 +82,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     """Print what each engine does with a cfg; the exit code."""
     from converter.diagnosis.engines import compare_engines  # late: for those who ask for it
 
+    if arguments.cfg_out:
+        raise UsageError("--engines and --cfg-out are two questions", remedy="ask one at a time")
     try:
         engines = compare_engines(_text(arguments.file), arguments.dialect)
     except CfgError as error:

@@ -132,8 +132,8 @@ def _report(found: Sequence[Verdict], total: int, arguments: argparse.Namespace)
         verdicts = [verdict.as_dict() for verdict in found]
         print_json({"schema": 1, "cases": total, "results": counts, "verdicts": verdicts})
     else:
-        told = ", ".join(f"{count} {result}" for result, count in counts.items())
-        print(f"{len(found)} of {total}: {told or 'nothing yet'}")
+        numbers = ", ".join(f"{count} {result}" for result, count in counts.items())
+        print(f"{len(found)} of {total}: {numbers or 'nothing yet'}")
 
 
 def _write_table(path: Path, verdicts: Sequence[Verdict]) -> None:

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output) if arguments.output else source.with_suffix(".html")
     check_target(output, source, arguments.cfg)
     if is_checkpoint(source):
-        stored, _ = open_checkpoint(source, arguments.cfg, family=arguments.family)
+        stored = open_checkpoint(source, arguments.cfg, family=arguments.family)
         plan, meta, verified = stored.plan, stored.claims, None
         if meta is None:  # what it would say
             meta = Metadata.of(plan, tool="", sha256="", names=None, dtype=stored.dtype)

@@ -115,13 +115,16 @@ def _readings(text: str, sections: tuple[Section, ...], explicit: DialectName | 
     Two that read the same sections make the same network of them, and its shapes are inferred once.
     """
     found: dict[DialectName, Network | CfgError | NetworkError] = {}
-    for name in dict.fromkeys((*RECOGNISED, *([explicit] if explicit else []))):
-        reading = as_read(text, sections, name)
+    names = dict.fromkeys((*RECOGNISED, *([explicit] if explicit else [])))
+    read = {name: as_read(text, sections, name) for name in names}
+    for name, reading in read.items():
+        facts = reading.sections, reading.remarks
         twin = next(
             (
-                n
-                for n in found.values()
-                if isinstance(n, Network) and n.sections == reading.sections
+                network
+                for other, network in found.items()
+                if isinstance(network, Network)
+                and (read[other].sections, read[other].remarks) == facts
             ),
             None,
         )

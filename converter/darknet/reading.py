@@ -213,7 +213,7 @@ def _option(
     if kind is None:
         reading.skipped.append(option)
         serious = matters(section, option) and not is_implied(section, option, dialect)
-        if serious or (_field(section, option) and _says(section, option)):
+        if _says(section, option):
             text = f"{dialect.engine} ignores {option.key}={option.value}"
             reading.remarks.append(Remark(text=text, line=option.line, serious=serious))
         if not serious:

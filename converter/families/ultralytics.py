@@ -11,8 +11,8 @@ from converter.families.porting import convolutions, name_convolutions, pool_not
 EPS = 1e-4
 # Its detect.py and test.py; likewise wang-xinyu/tensorrtx yolov3-spp/gen_wts.py.
 NOTE = (
-    "ultralytics/yolov3's scripts look for a state dict under 'model':"
-    " torch.save({'model': torch.load(PATH)}, PATH)"
+    "ultralytics/yolov3's scripts look for a state dict under 'model': they want"
+    " torch.save({'model': STATE_DICT}, PATH)"
 )
 READ = {
     "convolutional": "batch_normalize filters size stride pad activation groups",

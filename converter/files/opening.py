@@ -37,6 +37,18 @@ def open_regular(path: PathLike, error: type[DarknetError], remedy: str | None =
     return open(descriptor, "rb", buffering=0)
 
 
+def read_start(path: PathLike, count: int) -> bytes:
+    """The first ``count`` bytes of a regular file, or all; none if it cannot be read.
+
+    To find out what it is: who then opens it as that reports what is wrong.
+    """
+    try:
+        with open_regular(path, DarknetError) as file:
+            return file.read(count)
+    except (OSError, DarknetError):
+        return b""
+
+
 def read_small(path: PathLike, limit: int, error: type[DarknetError]) -> bytes:
     """The contents of a regular file of at most ``limit`` bytes.
 

@@ -25,7 +25,7 @@ from converter.errors import DarknetError, WeightsError
 from converter.families import native_naming
 from converter.files.hashing import sha256_of
 from converter.files.source import TORCH_SUFFIXES, Source, companion, opened
-from converter.identify import explaining, identify, open_checkpoint
+from converter.identify import explaining, identify, identify_checkpoint
 from converter.options import FamilyChoice, PathLike
 from converter.plan import make_plan
 from converter.published import PUBLISHED
@@ -286,7 +286,7 @@ def _of_checkpoint(
         name: (entry.dtype, list(entry.shape)) for name, entry in contents.entries.items()
     }
     try:
-        stored, info.how = open_checkpoint(path, cfg, dialect, family)
+        stored, info.how = identify_checkpoint(path, cfg, dialect, family)
         _follow(info, stored)
     except DarknetError as error:
         error.path = error.path or os.fspath(path)

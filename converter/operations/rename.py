@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from converter.errors import DarknetError
 from converter.files.target import require_other
 from converter.operations.convert import convert
 from converter.operations.revert import revert
@@ -59,21 +61,26 @@ def rename(
         if there.claims is not None:
             cfg = cfg or _cfg_of(there.claims, weights)
             names = names or _names_of(there.claims, weights)
-        return convert(
-            weights,
-            output,
-            cfg=cfg,
-            names=names,
-            family=family,
-            dialect=there.plan.dialect,
-            partial=there.plan.cutoff is not None,
-            dtype=dtype,
-            verify=verify,
-            dry_run=dry_run,
-            force=force,
-            strict=strict,
-            names_encoding=names_encoding,
-        )
+        try:
+            return convert(
+                weights,
+                output,
+                cfg=cfg,
+                names=names,
+                family=family,
+                dialect=there.plan.dialect,
+                partial=there.plan.cutoff is not None,
+                dtype=dtype,
+                verify=verify,
+                dry_run=dry_run,
+                force=force,
+                strict=strict,
+                names_encoding=names_encoding,
+            )
+        except DarknetError as error:
+            if error.path and Path(error.path).parent == Path(folder):
+                error.path = os.fspath(checkpoint)  # the other is gone when this is read
+            raise
 
 
 def _cfg_of(claims: Metadata, weights: Path) -> Path | None:

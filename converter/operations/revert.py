@@ -146,9 +146,7 @@ def _open(
 ) -> Checkpoint:
     """The checkpoint, if it can go back."""
     try:
-        stored, how = open_checkpoint(path, cfg, None if dialect == "auto" else dialect, family)
-        if cfg is None and stored.claims is None:
-            log.info("network: %s", how)
+        stored = open_checkpoint(path, cfg, None if dialect == "auto" else dialect, family)
         if dialect not in ("auto", stored.plan.dialect):
             raise UsageError(
                 f"--dialect {dialect} contradicts the checkpoint, which is {stored.plan.dialect}"

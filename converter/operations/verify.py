@@ -111,8 +111,8 @@ def verify(
     """
     contents = formats.read(checkpoint)
     if "schema" not in contents.metadata:
-        stored, _ = open_checkpoint(checkpoint, cfg, dialect, family)
-        return _verify_bare(Path(source), stored)
+        stored = open_checkpoint(checkpoint, cfg, dialect, family)
+        return _verify_bare(Path(source), stored, names)
     stored = Checkpoint.of(contents, family=family)
     meta = stored.metadata
     network = read_network(cfg) if cfg else stored.network
@@ -151,7 +151,7 @@ def verify(
     )
 
 
-def _verify_bare(source: Path, stored: Checkpoint) -> Verification:
+def _verify_bare(source: Path, stored: Checkpoint, names: PathLike | None) -> Verification:
     """The same for a checkpoint without metadata: there is nothing but values to compare."""
     with opened(source) as weights:
         dialect = stored.plan.dialect
@@ -170,7 +170,10 @@ def _verify_bare(source: Path, stored: Checkpoint) -> Verification:
                 comparison = back if back.ok else comparison
         meta = Metadata.of(plan, tool="", sha256=sha256_of(weights), names=None, dtype=stored.dtype)
         by_rule = changes(weights, plan)
-    return Verification(plan=plan, metadata=meta, comparison=comparison, changes=by_rule, claims=())
+    claims = () if names is None else (Claim(name="names", ok=None, text="it has none"),)
+    return Verification(
+        plan=plan, metadata=meta, comparison=comparison, changes=by_rule, claims=claims
+    )
 
 
 def _compared(name: str, stored: object, actual: object, weights: Source) -> Claim:
@@ -184,11 +187,11 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _network(said: Network, true: Network, cfg: PathLike | None) -> Claim:
+def _network(stored: Network, actual: Network, cfg: PathLike | None) -> Claim:
     if cfg is None:
         return Claim(name="network", ok=None, text="its own cfg was believed: --cfg compares it")
     # With all options of both: which of them count is the same for both, once they are equal.
-    difference = next(_differences(reread(said, None), true), None)
+    difference = next(_differences(reread(stored, None), actual), None)
     text = f"differs from {os.fspath(cfg)}: {difference}" if difference else ""
     return Claim(name="network", ok=difference is None, text=text)
 

@@ -12,6 +12,7 @@ from converter.checkpoint import formats, payload
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.checkpoint.reader import CHUNK, Tensors
 from converter.diagnosis.health import Anomaly, Survey
+from converter.files.opening import read_start
 from converter.files.source import Source, opened
 from converter.options import Dtype, PathLike
 from converter.plan import Plan, Slot
@@ -24,13 +25,7 @@ if TYPE_CHECKING:
 
 def is_checkpoint(path: PathLike) -> bool:
     """Whether a file looks like safetensors, JSON after eight bytes of length, or PyTorch's."""
-    if formats.is_torch(path):
-        return True
-    try:
-        with open(path, "rb") as file:
-            return file.read(9)[8:] == b"{"
-    except OSError:
-        return False  # opening it as a .weights file reports what is wrong
+    return formats.is_torch(path) or read_start(path, 9)[8:] == b"{"
 
 
 def survey(

@@ -178,10 +178,10 @@ def _run(arguments: list[str], limits: Limits) -> subprocess.CompletedProcess[st
                 if limits.stop.is_set() or time.monotonic() > end:
                     raise NoAnswer(f"darknet had no answer after {limits.seconds:g} s")
                 try:
-                    said = process.communicate(timeout=0.2)
+                    output = process.communicate(timeout=0.2)
                 except subprocess.TimeoutExpired:
                     continue
-                return subprocess.CompletedProcess(command, process.returncode, *said)
+                return subprocess.CompletedProcess(command, process.returncode, *output)
         except BaseException:
             process.kill()
             raise
@@ -198,10 +198,9 @@ def _last_words(done: subprocess.CompletedProcess[str]) -> str:
     if message := _MESSAGE.search(done.stdout):
         return f": {_COLOURS.sub('', message[1])}"
     *_, text = done.stderr.rpartition(f"{engine_process.LOADED}\n")
-    lines = map(str.strip, text.splitlines())
-    said = [line for line in lines if line and not _EPILOGUE.search(line)]
-    said = [line for line in said if not _CHATTER.search(line)]
-    return f": {said[-1]}" if said else ""
+    lines = [line.strip() for line in text.splitlines()]
+    words = [x for x in lines if x and not (_EPILOGUE.search(x) or _CHATTER.search(x))]
+    return f": {words[-1]}" if words else ""
 
 
 def _signal(number: int) -> str:

@@ -378,7 +378,8 @@ class TestWithoutClaims:
             Checkpoint.open(bare.checkpoint, given)
         assert str(caught.value) == (
             f"{bare.checkpoint}: lacks 2 tensors of family generic: layers.3.conv.bias,"
-            " layers.3.conv.weight (rename its tensors as `convert --dry-run` prints them)"
+            " layers.3.conv.weight (give the cfg that it belongs to, or"
+            " rename its tensors as `convert --dry-run` prints them)"
         )
 
     def test_what_has_no_place_is_listed_up_to_five(self, bare):

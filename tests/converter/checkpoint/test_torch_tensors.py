@@ -101,6 +101,12 @@ class TestReading:
         assert result.claims == ()
         assert result.as_dict()["header"] is None
 
+    def test_class_names_have_nothing_to_be_compared_with(self, files, written):
+        names = files.weights.with_suffix(".names")
+        names.write_text("a\nb\n")
+        result = verify(files.weights, written, cfg=files.cfg, names=names)
+        assert [(claim.name, claim.ok) for claim in result.claims] == [("names", None)]
+
     def test_pytorch_is_not_needed(self, files, written, monkeypatch):
         monkeypatch.setitem(sys.modules, "torch", None)
         assert back(files, written)[1]
@@ -131,6 +137,7 @@ class TestReading:
         with caplog.at_level("INFO"):
             assert back(files, written)[1]
         assert (f"tensors: {where}" in caplog.text) == bool(where)
+        assert "family: pytorchyolo, by the names of its tensors" in caplog.text
         assert describe(written, cfg=files.cfg).where == (where or None)
 
     def test_a_pickled_module_whose_class_is_gone(self, files, written, monkeypatch):

@@ -76,6 +76,15 @@ class TestRefusals:
         assert done.returncode == 1
         assert "is not a regular file" in done.stderr
 
+    @pytest.mark.parametrize("name", ["x.safetensors", "x.pth"])
+    @pytest.mark.parametrize("command", ["convert", "info", "report", "verify"])
+    def test_nor_does_one_in_the_place_of_a_checkpoint(self, sample, tmp_path, name, command):
+        os.mkfifo(tmp_path / name)
+        first = (sample.weights,) if command == "verify" else ()
+        done = script(command, *first, tmp_path / name, timeout=20)
+        assert done.returncode == 1
+        assert "is not a regular file" in done.stderr
+
     def test_output_in_no_folder(self, sample, tmp_path):
         done = script("convert", sample.weights, "-o", tmp_path / "no" / "x.safetensors")
         assert done.returncode == 1

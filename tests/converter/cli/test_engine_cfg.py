@@ -66,11 +66,12 @@ def test_the_engine_whose_cfg_it_is_can_be_named(tmp_path):
     assert out.read_text() == TOY.replace("leaky", "relu")
 
 
-def test_convert_writes_it_beside_the_checkpoint(old, tmp_path):
+def test_convert_writes_it_beside_the_checkpoint(old, tmp_path, capsys):
     out = tmp_path / "new.cfg"
     assert run("convert", old.weights, *for_hank(out)) == 0
     assert out.read_text() == NEW
     assert old.checkpoint.exists()
+    assert capsys.readouterr().err.count("found beside the weights") == 1
 
 
 def test_the_way_back_writes_it(old, tmp_path):
@@ -164,6 +165,17 @@ class TestRefusals:
         assert not out.exists()
         assert not old.checkpoint.exists()
 
+    def test_two_questions_at_once(self, old, tmp_path, capsys):
+        out = tmp_path / "new.cfg"
+        assert run("info", old.cfg, "--engines", *for_hank(out)) == 2
+        assert "--engines and --cfg-out" in capsys.readouterr().err
+        assert not out.exists()
+
+    def test_weights_that_are_none(self, old, tmp_path, capsys):
+        old.weights.write_bytes(b"text")
+        assert run("convert", old.weights, *for_hank(tmp_path / "new.cfg")) == 1
+        assert capsys.readouterr().err.startswith(f"error: {old.weights}: ")
+
     def test_an_engine_that_nobody_knows(self, old, tmp_path):
         out = tmp_path / "new.cfg"
         assert run("info", old.cfg, "--cfg-out", out, "--for", "ultralytics") == 2
@@ -178,4 +190,4 @@ class TestRefusals:
         other = tmp_path / "other.weights"
         other.write_bytes(old.weights.read_bytes())
         assert run("convert", old.weights, other, *for_hank(tmp_path / "new.cfg")) == 2
-        assert "one" in capsys.readouterr().err
+        assert "--cfg-out is for one file at a time" in capsys.readouterr().err

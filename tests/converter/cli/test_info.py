@@ -53,6 +53,7 @@ def test_a_file_of_pytorchs(make):
     assert lines[0] == f"{path}: PyTorch, {path.stat().st_size:,} bytes"
     assert "tensors: those under ema (moving averages of the weights)" in lines
     assert "read as: lightnet, pjreddie" in lines
+    assert not done.stderr
     done = script("info", path)
     assert "problem: " in done.stdout
     assert "does not say which network it is" in done.stdout

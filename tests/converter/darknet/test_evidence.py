@@ -143,3 +143,12 @@ def test_where_nothing_says_which_the_default_is_assumed_and_what_differs_is_nam
     )
     assert chosen(PLAIN, (0, 1, 0)).assumed is None  # the same in both
     assert chosen(head_only, (0, 2, 0)).assumed is None  # its header says so
+
+
+@pytest.mark.parametrize(("dialect", "ignores"), [("pjreddie", True), ("alexeyab", False)])
+def test_what_one_engine_ignores_is_no_remark_on_another(dialect, ignores):
+    # Both read the same network: pj's hidden layer is as large as its output (parser.c:225).
+    text = sequence(section("rnn", output=4, hidden=4))
+    size = 20 + 4 * parse_network(text, dialect).floats_of(dialect)
+    remarks = chosen(text, size=size, explicit=dialect).network.remarks
+    assert any("ignores hidden=4" in remark.text for remark in remarks) == ignores

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from converter import CfgError
-from converter.files.opening import open_regular, read_small
+from converter.files.opening import open_regular, read_small, read_start
 
 
 def refusal(function, *arguments):
@@ -61,3 +61,10 @@ def test_of_a_giant_no_more_than_the_limit_is_read(tmp_path):
     with open(tmp_path / "x", "wb") as file:
         file.truncate(1 << 40)
     assert refusal(read_small, tmp_path / "x", 1000, CfgError).endswith("larger than 1,000 bytes")
+
+
+def test_what_cannot_be_read_starts_with_nothing(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_bytes(b"abc")
+    assert [read_start(tmp_path / "file", count) for count in (2, 4)] == [b"ab", b"abc"]
+    assert [read_start(tmp_path / name, 2) for name in ("pipe", "none", "a\0b")] == [b""] * 3

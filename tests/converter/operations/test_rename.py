@@ -6,7 +6,7 @@ import torch
 from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_tensors
 
-from converter import UsageError, convert, revert
+from converter import UsageError, WeightsError, convert, revert
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.operations.rename import rename
 
@@ -61,6 +61,17 @@ def test_a_part_of_a_network_stays_one(files, tmp_path):
     made = rename(first, tmp_path / "dena.safetensors", family="dena")
     # layer 74 adds, and has no arrays
     assert (made.metadata.cutoff, made.metadata.family) == (74, "dena")
+
+
+def test_a_refusal_names_the_checkpoint(files, tmp_path):
+    """Not the .weights file on the way, which is gone by then."""
+    theirs = convert(files.weights, tmp_path / "x.pth", family="mmdet").output
+    tensors = torch.load(theirs, weights_only=True)
+    next(iter(tensors.values()))[0] = float("nan")
+    torch.save(tensors, theirs)
+    with pytest.raises(WeightsError, match="NaN") as caught:
+        rename(theirs, tmp_path / "y.safetensors", cfg=files.cfg, strict=True)
+    assert caught.value.path == str(theirs)
 
 
 def test_it_does_not_write_over_what_it_reads(files, tmp_path):
