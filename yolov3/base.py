@@ -129,7 +129,8 @@ def in_float32(model: Loaded) -> Loaded:
 def native_plan(plan: Plan) -> Plan:
     """``plan`` with the names of the model that this package has for its network."""
     naming = plan.naming
-    if not FAMILIES[naming.family].native:
+    family = FAMILIES.get(naming.family)  # None: it is a table's
+    if family is None or not family.native:
         naming = native_naming(plan.network)
     elif naming.prefix:
         naming = replace(naming, prefix="")

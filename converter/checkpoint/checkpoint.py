@@ -27,7 +27,7 @@ from converter.errors import (
     WeightsError,
     some,
 )
-from converter.families import FAMILIES, name_layers
+from converter.families import FAMILIES, find_family, name_layers
 from converter.families.base import Naming
 from converter.options import Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
@@ -84,16 +84,18 @@ class Checkpoint:
                 dtype = _dtype(contents, plan)
                 return cls(contents=contents, plan=plan, dtype=dtype, claims=None)
             claims = Metadata.decode(contents.metadata)
-            if family not in ("auto", claims.family):
+            if family == "auto":
+                family = claims.family
+            if find_family(family).name != claims.family:
                 raise UsageError(
                     f"--family {family} contradicts the checkpoint, which is {claims.family}"
                 )
             _require_dtype(claims, contents)
             if network is None:
-                plan = _plan_by_itself(claims)
+                plan = _plan_by_itself(claims, family)
                 _require_truth(claims, plan, contents.names)
             else:
-                plan = _plan(claims, reread(network, claims.reading))
+                plan = _plan(claims, reread(network, claims.reading), family)
                 claims = _metadata_of(claims, plan)
         except DarknetError as error:
             error.path = error.path or os.fspath(contents.path)
@@ -221,25 +223,25 @@ def require_way_back(family: str) -> None:
     Raises:
         CheckpointError: with the reason.
     """
-    reason = FAMILIES[family].one_way
-    if reason:
+    known = FAMILIES.get(family)
+    if known and known.one_way:
         raise CheckpointError(
-            reason, remedy=f"convert the .weights again without --family {family}"
+            known.one_way, remedy=f"convert the .weights again without --family {family}"
         )
 
 
-def _plan(claims: Metadata, network: Network) -> Plan:
+def _plan(claims: Metadata, network: Network, family: FamilyChoice) -> Plan:
     return make_plan(
         header=claims.header,
         size=None,
         network=network,
-        naming=name_layers(network, claims.family),
+        naming=name_layers(network, family),
         dialect=claims.dialect,
         cutoff=claims.cutoff,
     )
 
 
-def _plan_by_itself(claims: Metadata) -> Plan:
+def _plan_by_itself(claims: Metadata, family: FamilyChoice) -> Plan:
     """The plan of the network that a checkpoint says it is of."""
     try:
         network = parse_network(claims.cfg, claims.reading)
@@ -249,7 +251,7 @@ def _plan_by_itself(claims: Metadata) -> Plan:
     if claims.cutoff is not None and not 0 < claims.cutoff < count:
         raise false_claim("cutoff", f"is {claims.cutoff}, but cfg has {count} layers")
     try:
-        return _plan(claims, network)
+        return _plan(claims, network, family)
     except FamilyError as error:
         problem = f"is {claims.family}, which has no place for the network: {_reason(error)}"
         raise false_claim("family", problem) from error
@@ -320,7 +322,7 @@ def _names(plan: Plan, family: str) -> set[str] | None:
 def _require_cutoff(claims: Metadata, plan: Plan, names: Collection[str]) -> None:
     if claims.cutoff is None:
         return
-    whole = _plan(replace(claims, cutoff=None), plan.network)
+    whole = replace(plan, cutoff=None).renamed(plan.naming)
     held = [slot.node.index for slot in whole.slots if slot.tensor in names]
     if held and held[-1] != max((slot.node.index for slot in plan.tensors), default=None):
         what = f"is {claims.cutoff}, but layer {held[-1]} is the last with tensors"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser, add_network_options
+from converter.cli.parser import CommandParser, add_network_options, family_choice
 from converter.errors import printable
 from converter.files.target import require_other
 from converter.options import EXPORT_SUFFIXES, OPSET
@@ -60,7 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output or _default(checkpoint, EXPORT_SUFFIXES[arguments.format])
     require_other(output, checkpoint, checkpoint / FILE_NAME, arguments.cfg)
     result = export(
-        load(checkpoint, cfg=arguments.cfg, dialect=arguments.dialect, family=arguments.family),
+        load(
+            checkpoint,
+            cfg=arguments.cfg,
+            dialect=arguments.dialect,
+            family=family_choice(arguments),
+        ),
         output,
         format=arguments.format,
         boxes=arguments.boxes,
