@@ -45,12 +45,14 @@ class Checkpoint:
         plan: where its tensors lie in the .weights file that it goes back to.
         dtype: of its values.
         claims: what it says of itself; None if it says nothing.
+        unpublished: whether its network is what its tensors show, and no cfg of it is published.
     """
 
     contents: Contents
     plan: Plan
     dtype: Dtype
     claims: Metadata | None
+    unpublished: bool = False
 
     @classmethod
     def open(
@@ -117,6 +119,14 @@ class Checkpoint:
         if self.claims is None:
             raise NetworkUnknown(self.contents.path)
         return self.claims
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """Those that it says, one for each class; None if it says none."""
+        if self.claims is not None:
+            return self.claims.names
+        names = self.contents.class_names
+        return names if names and len(names) == self.network.classes else None
 
     @property
     def names(self) -> set[str]:

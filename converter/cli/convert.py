@@ -282,6 +282,8 @@ def _revert(source: str, arguments: argparse.Namespace) -> int:
     facts = result.as_dict()
     counts = f"{facts['tensors']} tensors, {facts['floats']:,} floats"
     same = ", the file that the checkpoint was made from" if result.identical else ""
+    if result.cfg and not arguments.cfg_out:
+        same += f"; its network: {result.cfg}"
     print(printable(f"{result.output}: {counts}, {_checked(facts)}{same}"))
     return 0
 

@@ -25,7 +25,7 @@ from converter.darknet.network import Network
 from converter.errors import FamilyError, some
 from converter.families import TABLE
 from converter.families.base import Family, Naming
-from converter.files.opening import open_regular
+from converter.files.opening import read_small
 from converter.options import PathLike
 
 LINEAR, IGNORED = "linear", "ignored"
@@ -105,15 +105,7 @@ def read_table(path: PathLike) -> Table:
         FamilyError: it is none, or cannot be read.
     """
     try:
-        with open_regular(path, FamilyError, "give a table of tensor names in JSON") as file:
-            data = file.read(MAX_SIZE + 1)
-    except OSError as error:
-        raise FamilyError(
-            f"cannot be read: {error.strerror}", path=path, remedy="check the path"
-        ) from error
-    try:
-        if len(data) > MAX_SIZE:
-            raise ValueError(f"it has more than {MAX_SIZE:,} bytes")
+        data = read_small(path, MAX_SIZE, FamilyError)
         return _table(json.loads(data, object_pairs_hook=_each_once))
     except (ValueError, RecursionError) as error:
         raise FamilyError(

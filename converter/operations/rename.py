@@ -68,9 +68,10 @@ def rename(
             verify=verify,
             force=force,
         )
+        cfg = cfg or there.cfg
         if there.claims is not None:
             cfg = cfg or _cfg_of(there.claims, weights)
-            names = names or _names_of(there.claims, weights)
+        names = names or _names_of(there.class_names, weights)
         return convert(
             weights,
             output,
@@ -106,9 +107,9 @@ def _cfg_of(claims: Metadata, weights: Path) -> Path | None:
     return path
 
 
-def _names_of(claims: Metadata, weights: Path) -> Path | None:
-    if claims.names is None:
+def _names_of(class_names: list[str] | None, weights: Path) -> Path | None:
+    if class_names is None:
         return None
     path = weights.with_suffix(".names")
-    path.write_text("".join(f"{name}\n" for name in claims.names), encoding="utf-8")
+    path.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
     return path

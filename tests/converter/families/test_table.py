@@ -81,7 +81,7 @@ def test_a_file_that_is_not_there(tmp_path):
 
 
 def test_one_that_is_too_large(write):
-    with pytest.raises(FamilyError, match="more than 16,777,216 bytes"):
+    with pytest.raises(FamilyError, match="is larger than 16,777,216 bytes"):
         read_table(write(" " * ((16 << 20) + 1)))
 
 
