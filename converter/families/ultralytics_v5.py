@@ -11,6 +11,7 @@ A checkpoint tells all of its network but the size of the picture: it was traine
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from converter.darknet.evidence import by_cfg
 from converter.darknet.layers import Layer
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.pooling import Maxpool
@@ -83,7 +84,8 @@ def recognise(tensors: Tensors) -> Network | None:
         for layer in map(_modern, layers)
     ]
     net = Net(width=SIZE, height=SIZE, channels=channels, letter_box=1)
-    return parse_network(render_cfg(net, found, STATED), "alexeyab")
+    text = render_cfg(net, found, STATED)
+    return parse_network(text, by_cfg(text))
 
 
 FAMILY = Family(
