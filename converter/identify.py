@@ -6,10 +6,10 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converter.checkpoint import formats
 from converter.checkpoint.checkpoint import Checkpoint
@@ -21,9 +21,13 @@ from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network, read_cfg, read_layers
 from converter.errors import CfgError, CheckpointError, FamilyError, NetworkError, WeightsError
+from converter.families import FAMILIES, find_family
 from converter.files.source import Source, companion
 from converter.options import FamilyChoice, PathLike
 from converter.plan import SizeMismatch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 log = logging.getLogger("converter")
 
@@ -156,7 +160,44 @@ def _recognise_tensors(contents: Contents, family: FamilyChoice) -> tuple[Checkp
                     f" tensors; anchors and input size ({match.architecture.size}) are assumed to"
                     " be as published"
                 )
-    raise NetworkUnknown(contents.path)
+    found = _recognise_names(contents, family)
+    if found is None:
+        raise NetworkUnknown(contents.path)
+    return found
+
+
+def _recognise_names(contents: Contents, family: FamilyChoice) -> tuple[Checkpoint, str] | None:
+    """A checkpoint whose names and shapes are those of a network that no published cfg is of."""
+    wanted = FAMILIES.values() if family == "auto" else [find_family(family)]
+    for known in wanted:
+        try:
+            network = known.recognise(_Values(contents)) if known.recognise else None
+        except FamilyError as error:
+            error.path = os.fspath(contents.path)
+            raise
+        if network is None:
+            continue
+        stored = Checkpoint.of(contents, network, known.name)
+        if all(contents.shapes[slot.tensor] == slot.shape for slot in stored.plan.slots):
+            size = f"{network.net.width}x{network.net.height}"
+            return replace(stored, unpublished=True), (
+                f"{known.summary}, with {network.classes} classes, recognised by the names and"
+                f" shapes of its tensors; the input size ({size}) is assumed"
+            )
+    return None
+
+
+class _Values:
+    """A checkpoint's tensors, opened when the values of one are asked for."""
+
+    def __init__(self, contents: Contents) -> None:
+        self.shapes = contents.shapes
+        self._contents = contents
+
+    def array(self, name: str) -> NDArray[Any]:
+        """A tensor's values."""
+        with formats.open_tensors(self._contents.path, "float32", self._contents) as tensors:
+            return tensors.array(name)
 
 
 @contextmanager

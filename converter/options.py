@@ -4,7 +4,8 @@ import os
 from typing import Literal
 
 PathLike = str | os.PathLike[str]
-FamilyChoice = str  # "auto", or a name in families.FAMILIES: ours or another port's
+# "auto"; a name in families.FAMILIES, ours or another port's; or a table of names, a .json file.
+FamilyChoice = str
 DialectChoice = Literal["auto", "pjreddie", "alexeyab", "hank-ai"]
 Dtype = Literal["float32", "float16", "bfloat16"]  # of a checkpoint's values
 BatchNormRule = Literal["torch", "pjreddie-cpu"]

@@ -93,15 +93,15 @@ class FromDarknet(nn.Module):
             model.missing = missing
         model.load_state_dict(tensors, strict=False, assign=True)
         _fill_counters(model)
-        model._describe(stored.claims, plan)
+        model._describe(stored, plan)
         set_batch_norm(model, bn)
         model.to(device=device, dtype=dtype)
         return model.eval()
 
-    def _describe(self, claims: Metadata | None, plan: Plan) -> None:
-        self.dialect = plan.dialect
-        if claims is not None:
-            self.metadata, self.names = replace(claims, family=plan.naming.family), claims.names
+    def _describe(self, stored: Checkpoint, plan: Plan) -> None:
+        self.dialect, self.names = plan.dialect, stored.class_names
+        if stored.claims is not None:
+            self.metadata = replace(stored.claims, family=plan.naming.family)
         self._set_network(plan.network)
 
     def _set_network(self, network: Network) -> None:

@@ -27,7 +27,7 @@ from converter.errors import (
     WeightsError,
     some,
 )
-from converter.families import FAMILIES, name_layers, native_naming
+from converter.families import FAMILIES, find_family, name_layers, native_naming
 from converter.families.base import Naming
 from converter.options import Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
@@ -45,12 +45,14 @@ class Checkpoint:
         plan: where its tensors lie in the .weights file that it goes back to.
         dtype: of its values.
         claims: what it says of itself; None if it says nothing.
+        unpublished: whether its network is what its tensors show, and no cfg of it is published.
     """
 
     contents: Contents
     plan: Plan
     dtype: Dtype
     claims: Metadata | None
+    unpublished: bool = False
 
     @classmethod
     def open(
@@ -84,16 +86,18 @@ class Checkpoint:
                 dtype = _dtype(contents, plan)
                 return cls(contents=contents, plan=plan, dtype=dtype, claims=None)
             claims = Metadata.decode(contents.metadata)
-            if family not in ("auto", claims.family):
+            if family == "auto":
+                family = claims.family
+            if find_family(family).name != claims.family:
                 raise UsageError(
                     f"--family {family} contradicts the checkpoint, which is {claims.family}"
                 )
             _require_dtype(claims, contents)
             if network is None:
-                plan = _plan_by_itself(claims)
+                plan = _plan_by_itself(claims, family)
                 _require_truth(claims, plan, contents.names)
             else:
-                plan = _plan(claims, reread(network, claims.reading))
+                plan = _plan(claims, reread(network, claims.reading), family)
                 claims = _metadata_of(claims, plan)
         except DarknetError as error:
             error.path = error.path or os.fspath(contents.path)
@@ -117,6 +121,14 @@ class Checkpoint:
         return self.claims
 
     @property
+    def class_names(self) -> list[str] | None:
+        """Those that it says, one for each class; None if it says none."""
+        if self.claims is not None:
+            return self.claims.names
+        names = self.contents.class_names
+        return names if names and len(names) == self.network.classes else None
+
+    @property
     def names(self) -> set[str]:
         """Its tensors, but for those that Darknet knows nothing like."""
         return {name for name in self.contents.names if not self.plan.naming.is_extra(name)}
@@ -129,7 +141,8 @@ class Checkpoint:
 def native_plan(plan: Plan) -> Plan:
     """``plan`` with the names of the model that this package has for its network."""
     naming = plan.naming
-    if not FAMILIES[naming.family].native:
+    family = FAMILIES.get(naming.family)  # None: it is a table's
+    if family is None or not family.native:
         naming = native_naming(plan.network)
     elif naming.prefix:
         naming = replace(naming, prefix="")
@@ -236,25 +249,25 @@ def require_way_back(family: str) -> None:
     Raises:
         CheckpointError: with the reason.
     """
-    reason = FAMILIES[family].one_way
-    if reason:
+    known = FAMILIES.get(family)
+    if known and known.one_way:
         raise CheckpointError(
-            reason, remedy=f"convert the .weights again without --family {family}"
+            known.one_way, remedy=f"convert the .weights again without --family {family}"
         )
 
 
-def _plan(claims: Metadata, network: Network) -> Plan:
+def _plan(claims: Metadata, network: Network, family: FamilyChoice) -> Plan:
     return make_plan(
         header=claims.header,
         size=None,
         network=network,
-        naming=name_layers(network, claims.family),
+        naming=name_layers(network, family),
         dialect=claims.dialect,
         cutoff=claims.cutoff,
     )
 
 
-def _plan_by_itself(claims: Metadata) -> Plan:
+def _plan_by_itself(claims: Metadata, family: FamilyChoice) -> Plan:
     """The plan of the network that a checkpoint says it is of."""
     try:
         network = parse_network(claims.cfg, claims.reading)
@@ -264,7 +277,7 @@ def _plan_by_itself(claims: Metadata) -> Plan:
     if claims.cutoff is not None and not 0 < claims.cutoff < count:
         raise false_claim("cutoff", f"is {claims.cutoff}, but cfg has {count} layers")
     try:
-        return _plan(claims, network)
+        return _plan(claims, network, family)
     except FamilyError as error:
         problem = f"is {claims.family}, which has no place for the network: {_reason(error)}"
         raise false_claim("family", problem) from error
@@ -335,7 +348,7 @@ def _names(plan: Plan, family: str) -> set[str] | None:
 def _require_cutoff(claims: Metadata, plan: Plan, names: Collection[str]) -> None:
     if claims.cutoff is None:
         return
-    whole = _plan(replace(claims, cutoff=None), plan.network)
+    whole = replace(plan, cutoff=None).renamed(plan.naming)
     held = [slot.node.index for slot in whole.slots if slot.tensor in names]
     if held and held[-1] != max((slot.node.index for slot in plan.tensors), default=None):
         what = f"is {claims.cutoff}, but layer {held[-1]} is the last with tensors"

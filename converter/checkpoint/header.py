@@ -93,6 +93,7 @@ class Contents:
         entries: tensor name -> what it is.
         metadata: key -> value; empty if there is none.
         where: where in the file the tensors are, in words; "" if there is no choice.
+        class_names: those that a pickled module has; None if there are none.
     """
 
     path: Path
@@ -100,6 +101,7 @@ class Contents:
     entries: Mapping[str, Entry]
     metadata: Mapping[str, str]
     where: str = ""
+    class_names: list[str] | None = None
 
     @property
     def names(self) -> set[str]:

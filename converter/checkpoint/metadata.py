@@ -32,7 +32,7 @@ from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network, parse_network
 from converter.errors import CfgError, CheckpointError, NetworkError, WeightsError
-from converter.families import FAMILIES
+from converter.families import FAMILIES, TABLE
 from converter.options import Dtype, PathLike
 from converter.plan import Plan
 
@@ -151,7 +151,7 @@ class Metadata:
             source_sha256=_text(entries, "source_sha256", "[0-9a-f]{64}", "64 hexadecimal digits"),
             header=_header(entries, dialect),
             cfg=_text(entries, "cfg"),
-            family=_one_of(FAMILIES, entries, "family"),
+            family=_one_of((*FAMILIES, TABLE), entries, "family"),
             dialect=dialect,
             dtype=_one_of(DTYPES, {"dtype": "float32", **entries}, "dtype"),
             **{claim: _value(entries, claim, *_JSON[claim]) for claim in _JSON if claim in entries},

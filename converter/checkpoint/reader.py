@@ -88,6 +88,11 @@ class Tensors:
         tensor, width = self._file.get_slice(slot.tensor), slot.floats // slot.shape[0]
         return lambda first, count: self._bits(tensor[first : first + count], (count, width))
 
+    def array(self, name: str) -> NDArray[Any]:
+        """A tensor's values, of its shape, if its type is one that numpy has."""
+        values: NDArray[Any] = self._file.get_tensor(name)
+        return values
+
     def in_file_order(self, slot: Slot) -> Iterator[NDArray[np.float32]]:
         """The values that the .weights file has, in its order, in blocks of rows."""
         for bits in self._bits_in_file_order(slot):

@@ -18,6 +18,7 @@ from converter.cli.parser import (
     CommandParser,
     add_cfg_out,
     add_family_option,
+    family_choice,
     positive_int,
     require_both,
 )
@@ -166,7 +167,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "cfg": arguments.cfg,
         "names": arguments.names,
-        "family": arguments.family,
+        "family": family_choice(arguments),
         "dialect": arguments.dialect,
         "partial": arguments.partial,
         "dtype": arguments.dtype,
@@ -243,9 +244,14 @@ def _rename(source: str, arguments: argparse.Namespace) -> int:
                           "--cfg-out": arguments.cfg_out}.items():  # fmt: skip
         if given:
             raise UsageError(f"{option} is not for checkpoints", remedy=f"leave {option} out")
-    from converter.operations.rename import rename
+    from converter.operations.rename import has_names, rename
 
-    options = _options(arguments)
+    table = arguments.family_table
+    if table and (arguments.family != "auto" or has_names(source, table)):
+        arguments.family_table = None  # not of the output
+        options = {**_options(arguments), "source_family": table}
+    else:
+        options = _options(arguments)
     del options["partial"], options["max_download"]
     result = rename(source, arguments.output, **options)
     if arguments.json:
@@ -271,7 +277,7 @@ def _revert(source: str, arguments: argparse.Namespace) -> int:
         arguments.output,
         cfg=arguments.cfg,
         dialect=arguments.dialect,
-        family=arguments.family,
+        family=family_choice(arguments),
         cfg_out=arguments.cfg_out,
         engine=arguments.engine,
         verify=not arguments.no_verify,
@@ -286,6 +292,8 @@ def _revert(source: str, arguments: argparse.Namespace) -> int:
     facts = result.as_dict()
     counts = f"{facts['tensors']} tensors, {facts['floats']:,} floats"
     same = ", the file that the checkpoint was made from" if result.identical else ""
+    if result.cfg and not arguments.cfg_out:
+        same += f"; its network: {result.cfg}"
     print(printable(f"{result.output}: {counts}, {_checked(facts)}{same}"))
     return 0
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.cli.parser import CommandParser, add_network_options, positive_int
+from converter.cli.parser import CommandParser, add_network_options, family_choice, positive_int
 from converter.darknet.names import read_names
 from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError
 from converter.options import BATCH_NORM_RULES, DETECTOR_RESIZES
@@ -71,7 +71,7 @@ def make_detector(arguments: argparse.Namespace) -> Detector:
         usable_device(arguments.device),
         cfg=arguments.cfg,
         dialect=arguments.dialect,
-        family=arguments.family,
+        family=family_choice(arguments),
     )
     if arguments.names is not None:
         model.names = read_names(

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser, add_network_options, positive_int
+from converter.cli.parser import (
+    CommandParser,
+    add_network_options,
+    family_choice,
+    positive_int,
+)
 from converter.errors import UsageError, printable
 from converter.files.target import require_other
 from converter.options import EXPORT_SUFFIXES, FILE_NAME, LAYOUTS, OPSET, PathLike
@@ -89,6 +94,7 @@ def _straight(arguments: argparse.Namespace, output: PathLike) -> Exported:
         output,
         cfg=arguments.cfg,
         dialect=arguments.dialect,
+        family=family_choice(arguments),
         layout=arguments.layout,
         opset=arguments.opset,
         dynamic=arguments.dynamic,
@@ -104,7 +110,12 @@ def _through_pytorch(arguments: argparse.Namespace, output: PathLike) -> Exporte
     from yolov3.loading import load
 
     return export(
-        load(arguments.checkpoint, cfg=arguments.cfg, dialect=arguments.dialect),
+        load(
+            arguments.checkpoint,
+            cfg=arguments.cfg,
+            dialect=arguments.dialect,
+            family=family_choice(arguments),
+        ),
         output,
         format=arguments.format,
         layout=arguments.layout,

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from converter.cli import engine_cfg
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser, add_cfg_out, add_family_option, require_both
+from converter.cli.parser import (
+    CommandParser,
+    add_cfg_out,
+    add_family_option,
+    family_choice,
+    require_both,
+)
 from converter.darknet.dialects import DIALECTS
 from converter.darknet.evidence import by_cfg
 from converter.darknet.network import read_cfg
 from converter.darknet.nodes import Node
 from converter.diagnosis.remarks import each_once
-from converter.errors import CfgError, NetworkError, UsageError, printable
+from converter.errors import CfgError, NetworkError, UsageError, printable, some
+from converter.files.target import require_other, write_whole
 from converter.operations.info import Info, LayerInfo, describe
 from converter.options import Silu
+
+if TYPE_CHECKING:
+    from converter.operations.match import Match
 
 _COLUMNS = "{:>5}  {:18}{:>7}  {:22}{:>16} -> {:16}{:>12}{:>10}  {}"
 
@@ -34,6 +45,7 @@ def make_parser(program: str) -> CommandParser:
             "yolov3.safetensors --json",
             "yolov4.cfg --engines",
             "yolov4.cfg --cfg-out new.cfg --for hank-ai",
+            "best.pth --match yolov4.weights --table-out names.json",
         ),
     )
     parser.add_argument(
@@ -56,26 +68,76 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "--silu", choices=get_args(Silu), help="what activation=silu means, for --cfg-out"
     )
-    parser.add_argument("--force", action="store_true", help="replace an existing --cfg-out")
+    parser.add_argument(
+        "--match", metavar="WEIGHTS", help="find the names of a checkpoint by this file's values"
+    )
+    parser.add_argument(
+        "--table-out", metavar="FILE", help="write them, for --family-table (.json)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace an existing output")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what is in the file; the exit code."""
     require_both(arguments)
+    if arguments.table_out and not arguments.match:
+        raise UsageError("--table-out is what --match finds", remedy="give both")
+    if arguments.match:
+        return _match(arguments)
     if arguments.engines:
         return _compare(arguments)
     if arguments.cfg_out:
         return _rewrite(arguments)
-    info = describe(
-        arguments.file, cfg=arguments.cfg, dialect=arguments.dialect, family=arguments.family
-    )
+    info = _describe(arguments)
     if arguments.json:
         print_json(info.as_dict())
         return 0
     for line in _lines(info, verbose=arguments.verbose):
         print(printable(line))
     return 0
+
+
+def _describe(arguments: argparse.Namespace) -> Info:
+    return describe(
+        arguments.file,
+        cfg=arguments.cfg,
+        dialect=arguments.dialect,
+        family=family_choice(arguments),
+    )
+
+
+def _match(arguments: argparse.Namespace) -> int:
+    """Print which tensor is which; the exit code: 1 if that is not known of some."""
+    from converter.operations.match import match  # late: for those who ask for it
+
+    if arguments.table_out:
+        require_other(arguments.table_out, arguments.file, arguments.match, arguments.cfg)
+    found = match(arguments.file, arguments.match, cfg=arguments.cfg, dialect=arguments.dialect)
+    if arguments.table_out:
+        data = json.dumps(found.table.as_dict(), indent=0, ensure_ascii=False).encode()
+        write_whole(Path(arguments.table_out), data + b"\n", force=arguments.force)
+    if arguments.json:
+        print_json(found.as_dict())
+    else:
+        for line in _matched(found, arguments.table_out):
+            print(printable(line))
+    return 0 if found.complete else 1
+
+
+def _matched(found: Match, table: str | None) -> Iterator[str]:
+    if not table:
+        yield from (f"{ours:32} {theirs}" for ours, theirs in found.table.tensors.items())
+    for ours, theirs in found.ambiguous:
+        yield f"ambiguous: {some(ours)} may be any of {some(theirs)}"
+    if found.unmatched:
+        yield f"without an equal tensor: {len(found.unmatched)}: {some(found.unmatched)}"
+    if found.table.ignored:
+        yield f"without an array: {len(found.table.ignored)}: {some(found.table.ignored)}"
+    total = len(found.table.tensors) + sum(len(a) for a, _ in found.ambiguous)
+    total += len(found.unmatched)
+    where = f"{table}: " if table else ""
+    yield f"{where}{len(found.table.tensors)} of {total} tensors found by their values"
 
 
 def _compare(arguments: argparse.Namespace) -> int:
@@ -122,7 +184,7 @@ def _rewrite(arguments: argparse.Namespace) -> int:
             text = read_cfg(arguments.file)
             dialect = arguments.dialect or by_cfg(text)
         else:
-            info = describe(arguments.file, cfg=arguments.cfg, dialect=arguments.dialect)
+            info = _describe(arguments)
             if info.network is None:
                 raise info.problem or UsageError("is of no known network", path=arguments.file)
             text, dialect = info.network.text, info.dialect

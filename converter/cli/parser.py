@@ -9,6 +9,7 @@ from typing import NoReturn
 from converter.darknet.dialects import DIALECTS
 from converter.errors import UsageError
 from converter.families import FAMILIES
+from converter.options import FamilyChoice
 from converter.version import TOOL
 
 
@@ -56,6 +57,26 @@ def add_network_options(parser: CommandParser) -> None:
 def add_family_option(parser: CommandParser, what: str) -> None:
     """Add the choice of a scheme of tensor names; ``what`` says what for."""
     parser.add_argument("--family", choices=("auto", *FAMILIES), default="auto", help=what)
+    parser.add_argument(
+        "--family-table", metavar="FILE", help="the same, for a port that is not listed (.json)"
+    )
+
+
+def family_choice(arguments: argparse.Namespace) -> FamilyChoice:
+    """What ``--family`` or ``--family-table`` say.
+
+    Raises:
+        UsageError: both are given, or the table is of another ending.
+    """
+    table: str | None = arguments.family_table
+    if table is None:
+        family: FamilyChoice = arguments.family
+        return family
+    if arguments.family != "auto":
+        raise UsageError("--family and --family-table are two schemes", remedy="give one of them")
+    if not table.endswith(".json"):
+        raise UsageError("--family-table is a table in JSON", path=table, remedy="end it in .json")
+    return table
 
 
 def add_cfg_out(parser: CommandParser, cfg_out: str) -> None:

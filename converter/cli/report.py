@@ -7,7 +7,7 @@ from pathlib import Path
 
 from converter.checkpoint.metadata import Metadata
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser, add_family_option
+from converter.cli.parser import CommandParser, add_family_option, family_choice
 from converter.errors import UsageError, printable
 from converter.identify import open_checkpoint
 from converter.operations.convert import convert
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output) if arguments.output else source.with_suffix(".html")
     check_target(output, source, arguments.cfg)
     if is_checkpoint(source):
-        stored = open_checkpoint(source, arguments.cfg, family=arguments.family)
+        stored = open_checkpoint(source, arguments.cfg, family=family_choice(arguments))
         plan, meta, verified = stored.plan, stored.claims, None
         if meta is None:  # what it would say
             meta = Metadata.of(plan, tool="", sha256="", names=None, dtype=stored.dtype)

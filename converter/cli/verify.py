@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json, print_plan
-from converter.cli.parser import CommandParser, add_family_option
+from converter.cli.parser import CommandParser, add_family_option, family_choice
 from converter.darknet.dialects import DIALECTS
 from converter.errors import UsageError, printable
 from converter.operations.verify import Verification, verify
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         cfg=arguments.cfg,
         names=arguments.names,
         dialect=arguments.dialect,
-        family=arguments.family,
+        family=family_choice(arguments),
     )
     parity = _against(arguments) if arguments.against else None
     if arguments.report:

@@ -1,7 +1,7 @@
 """Sections -> Network: every layer with its sources resolved and its shapes inferred."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from math import prod
 from typing import TypeVar
@@ -319,16 +319,19 @@ def _unknown_section(section: Section) -> CfgError:
     )
 
 
-def render_cfg(net: Net, layers: Sequence[Layer]) -> str:
-    """Cfg text that parses to ``net`` and ``layers``: only options that differ from the default."""
-    return "\n".join("\n".join(_section_lines(layer)) + "\n" for layer in (net, *layers))
+def render_cfg(net: Net, layers: Sequence[Layer], stated: Collection[str] = ()) -> str:
+    """Cfg text that parses to ``net`` and ``layers``.
+
+    Of options, it has those that differ from the default, and those in ``stated``.
+    """
+    return "\n".join("\n".join(_section_lines(layer, stated)) + "\n" for layer in (net, *layers))
 
 
-def _section_lines(layer: Layer) -> list[str]:
+def _section_lines(layer: Layer, stated: Collection[str]) -> list[str]:
     lines = [f"[{layer.type}]"]
     for option in fields(layer):
         value = getattr(layer, option.name)
-        if option.compare and value != option.default:
+        if option.compare and (value != option.default or option.name in stated):
             items = value if isinstance(value, tuple) else (value,)
             text = ",".join(f"{v:.9g}" if isinstance(v, float) else str(v) for v in items)
             lines.append(f"{option.name.rstrip('_')}={text}")

@@ -11,7 +11,8 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from converter.errors import FamilyError
+from converter.errors import FamilyError, UsageError
+from converter.options import FamilyChoice
 
 if TYPE_CHECKING:  # the names of the schemes alone should cost nothing
     from converter.darknet.network import Network
@@ -35,6 +36,8 @@ _NAMES = (
     "ultralytics",
     "ultralytics-v5",
 )
+# What names are called that come from a table in a file.
+TABLE = "table"
 
 
 class _Families(Mapping[str, "Family"]):
@@ -64,17 +67,37 @@ class _Families(Mapping[str, "Family"]):
 FAMILIES = _Families()
 
 
-def name_layers(network: Network, family: str) -> Naming:
-    """The names of ``network`` in the scheme called ``family``.
+def find_family(choice: FamilyChoice) -> Family:
+    """The scheme of a name, or of the table in a .json file.
+
+    Raises:
+        FamilyError: there is no such scheme, or it is no table.
+        UsageError: it is one of a table, which is not given.
+    """
+    if choice in FAMILIES:
+        return FAMILIES[choice]
+    if choice.endswith(".json"):
+        from converter.families.table import family_of  # late: seldom needed
+
+        return family_of(choice)
+    if choice == TABLE:
+        raise UsageError(
+            "has tensor names from a table", remedy="give it: --family-table, in Python family="
+        )
+    raise FamilyError(
+        f"{choice!r} is no family of tensor names",
+        remedy=f"use one of {', '.join(FAMILIES)}, or a table (.json)",
+    )
+
+
+def name_layers(network: Network, family: FamilyChoice) -> Naming:
+    """The names of ``network`` in the scheme called ``family``, or of the table in that file.
 
     Raises:
         FamilyError: it has no place for the network, or there is no such scheme.
+        UsageError: it is one of a table, which is not given.
     """
-    if family not in FAMILIES:
-        raise FamilyError(
-            f"{family!r} is no family of tensor names", remedy=f"use one of {', '.join(FAMILIES)}"
-        )
-    return FAMILIES[family].name_layers(network)
+    return find_family(family).name_layers(network)
 
 
 def native_naming(network: Network) -> Naming:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from converter.darknet.network import Network
 from converter.errors import FamilyError
 from converter.families.template import Spec
 
-if TYPE_CHECKING:  # few networks need one
+if TYPE_CHECKING:  # few networks need them
+    from numpy.typing import NDArray
+
     from converter.families.rules import Rule
 
 
@@ -89,6 +91,17 @@ class Naming:
         return shape[:2] if layer == self.linear else shape
 
 
+class Tensors(Protocol):
+    """What is in a checkpoint, for those who recognise its network."""
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Of all tensors, by name."""
+
+    def array(self, name: str) -> NDArray[Any]:
+        """A tensor's values, of its shape."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """A naming scheme.
@@ -100,6 +113,8 @@ class Family:
             no place for.
         one_way: why a checkpoint of it cannot go back to Darknet; None if it can.
         native: whether the models of ``yolov3`` have these very names.
+        recognise: the network of a checkpoint, if its tensors show that it is one of this scheme
+            that no published cfg is of; a ``FamilyError`` says why it cannot be one of Darknet.
     """
 
     name: str
@@ -107,3 +122,4 @@ class Family:
     name_layers: Callable[[Network], Naming]
     one_way: str | None = None
     native: bool = True
+    recognise: Callable[[Tensors], Network | None] | None = None

@@ -47,8 +47,8 @@ def convert(
             .pth: that is then a plain state dict, as torch.save writes it.
         cfg: the network; default: the .cfg beside ``source``, else recognised by its size.
         names: class names, one a line; default: the .names beside ``source``.
-        family: which model's tensor names to use, ours or another port's; "auto": yolov3 if it is
-            one, else generic.
+        family: which model's tensor names to use, ours or another port's, or a table of names (a
+            .json file); "auto": yolov3 if it is one, else generic.
         dialect: whose engine wrote the file; "auto": decided by the file.
         partial: accept a file that ends after one of the network's layers.
         dtype: round the values to this type; only float32 is lossless.
@@ -102,9 +102,9 @@ def _require_port(family: FamilyChoice, dtype: Dtype, target: PathLike) -> None:
     Raises:
         UsageError: ``family`` is one of ours, or ``dtype`` is not float32.
     """
-    from converter.families import FAMILIES  # late: seldom needed
+    from converter.families import FAMILIES, find_family  # late: seldom needed
 
-    if family not in FAMILIES or FAMILIES[family].native:
+    if family == "auto" or find_family(family).native:
         ports = ", ".join(name for name in FAMILIES if not FAMILIES[name].native)
         raise UsageError(
             "is a PyTorch file's name, and tensors of our own names go into safetensors",

@@ -298,7 +298,7 @@ def _follow(info: Info, stored: Checkpoint) -> None:
     plan = stored.plan
     info.network, info.header, info.dialect = plan.network, plan.header, plan.dialect
     info.family = plan.naming.family
-    info.names = stored.claims.names if stored.claims else None
+    info.names = stored.class_names
     info.rows = list(_rows(plan.network, plan.dialect, plan.header.size))
     survey = Survey(plan)
     with stored.tensors() as tensors:

@@ -7,7 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from converter.checkpoint import formats
 from converter.errors import DarknetError
+from converter.families.table import read_table
 from converter.files.target import require_other
 from converter.operations.convert import convert
 from converter.operations.revert import revert
@@ -25,6 +27,7 @@ def rename(
     cfg: PathLike | None = None,
     names: PathLike | None = None,
     family: FamilyChoice = "auto",
+    source_family: FamilyChoice = "auto",
     dialect: DialectChoice = "auto",
     dtype: Dtype = "float32",
     verify: bool = True,
@@ -38,11 +41,12 @@ def rename(
     By way of the .weights file that it goes back to, which is removed again.
 
     Args:
-        checkpoint: a .safetensors, .pt or .pth file, whose names tell whose they are.
+        checkpoint: a .safetensors, .pt or .pth file.
         output: the new checkpoint, as for ``convert``.
         cfg: the network, for a file that does not say which it is.
         names: class names, one a line; default: those that the checkpoint has.
         family: whose names the new one gets, ours or another port's; "auto": ours.
+        source_family: whose names ``checkpoint`` has, if it does not say; "auto": what they show.
         dialect: whose darknet a file is for that does not say so; "auto" is pjreddie.
         dtype: round the values to this type.
         verify: read what is written back and compare every value.
@@ -57,10 +61,19 @@ def rename(
     require_other(output, checkpoint, cfg, names)
     with TemporaryDirectory() as folder:
         weights = Path(folder, Path(checkpoint).stem + ".weights")
-        there = revert(checkpoint, weights, cfg=cfg, dialect=dialect, verify=verify, force=force)
+        there = revert(
+            checkpoint,
+            weights,
+            cfg=cfg,
+            dialect=dialect,
+            family=source_family,
+            verify=verify,
+            force=force,
+        )
+        cfg = cfg or there.cfg
         if there.claims is not None:
             cfg = cfg or _cfg_of(there.claims, weights)
-            names = names or _names_of(there.claims, weights)
+            names = names or _names_of(there.class_names, weights)
         try:
             return convert(
                 weights,
@@ -83,6 +96,15 @@ def rename(
             raise
 
 
+def has_names(checkpoint: PathLike, table: PathLike) -> bool:
+    """Whether a checkpoint has some of the names of a table.
+
+    Raises:
+        CheckpointError, FamilyError: one of them is none, or cannot be read.
+    """
+    return not formats.read(checkpoint).names.isdisjoint(read_table(table).tensors.values())
+
+
 def _cfg_of(claims: Metadata, weights: Path) -> Path | None:
     """The checkpoint's network beside ``weights``; None for one that is recognised again."""
     if claims.assumed:
@@ -92,9 +114,9 @@ def _cfg_of(claims: Metadata, weights: Path) -> Path | None:
     return path
 
 
-def _names_of(claims: Metadata, weights: Path) -> Path | None:
-    if claims.names is None:
+def _names_of(class_names: list[str] | None, weights: Path) -> Path | None:
+    if class_names is None:
         return None
     path = weights.with_suffix(".names")
-    path.write_text("".join(f"{name}\n" for name in claims.names), encoding="utf-8")
+    path.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +17,13 @@ from converter.darknet.network import render_cfg
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.hashing import sha256_of
 from converter.files.source import TORCH_SUFFIXES, opened
-from converter.files.target import remove_leftovers, replacing, require_other, write_whole
+from converter.files.target import (
+    is_written,
+    remove_leftovers,
+    replacing,
+    require_other,
+    write_whole,
+)
 from converter.identify import open_checkpoint
 from converter.options import DialectChoice, FamilyChoice, PathLike
 from converter.plan import Plan
@@ -37,6 +44,8 @@ class Reversion:
             there was none.
         verified: whether the written file was read back and found equal.
         claims: what the checkpoint says of itself; None if it says nothing.
+        class_names: those of the checkpoint, if it says them.
+        cfg: the network's cfg, if one was asked for or there is no other; None if not written.
     """
 
     status: Literal["converted", "up to date", "dry run"]
@@ -46,6 +55,8 @@ class Reversion:
     identical: bool | None
     verified: bool
     claims: Metadata | None = None
+    class_names: list[str] | None = None
+    cfg: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``convert --json`` prints for this direction."""
@@ -60,6 +71,7 @@ class Reversion:
             "sha256": self.sha256 or None,
             "identical": self.identical,
             "verified": self.verified,
+            "cfg": str(self.cfg) if self.cfg else None,
         }
 
 
@@ -86,7 +98,8 @@ def revert(
         cfg: the network, for a file that does not say which it is.
         dialect: whose darknet it is for, for such a file; "auto": who knows all of the cfg.
         family: whose tensor names such a file has; "auto": what they and the shapes show.
-        cfg_out: also write the network's cfg there, in our own words.
+        cfg_out: also write the network's cfg there, in our own words; default: beside ``output``,
+            with the class names, for a network that no published cfg is of.
         engine: whose darknet ``cfg_out`` is for; default: that of the checkpoint.
         verify: read the output back and compare every value.
         dry_run: plan only.
@@ -108,12 +121,12 @@ def revert(
     if dry_run:
         with stored.tensors() as tensors:
             payload.require_all(tensors, plan)
-        return _done("dry run", target, stored, "", verified=False)
+        return _done("dry run", target, stored, "", {}, verified=False)
     require_other(target, checkpoint, cfg)
-    text = b""
-    if cfg_out is not None:
-        text = _cfg(source, plan, engine)
-        require_other(cfg_out, checkpoint, cfg, target)
+    beside = _beside(stored, target, cfg_out, engine)
+    for path, text in beside.items():
+        require_other(path, checkpoint, cfg, target)
+        is_written(path, text, force=force)
     there = os.path.lexists(target)
     current = _current(target, stored) if there else None
     if there and current is None and not force:
@@ -124,16 +137,16 @@ def revert(
         )
     if current is not None:
         remove_leftovers(target)
-        _write_cfg(cfg_out, text, force=force)
-        return _done("up to date", target, stored, current, verified=True)
+        _write(beside, force=force)
+        return _done("up to date", target, stored, current, beside, verified=True)
     with replacing(target, plan.size) as file:
         with stored.tensors() as tensors:
             written = payload.restore(tensors, plan, file)
         file.flush()
         if verify and not _is_equal(Path(file.name), stored):
             raise OutputError("does not hold what was written to it", path=target)
-        _write_cfg(cfg_out, text, force=force)
-    return _done("converted", target, stored, written, verified=verify)
+        _write(beside, force=force)
+    return _done("converted", target, stored, written, beside, verified=verify)
 
 
 def _open(
@@ -190,23 +203,39 @@ def _is_equal(weights: Path, stored: Checkpoint) -> bool:
         )
 
 
-def _cfg(source: Path, plan: Plan, engine: DialectName | None) -> bytes:
+def _beside(
+    stored: Checkpoint, target: Path, cfg_out: PathLike | None, engine: DialectName | None
+) -> dict[Path, bytes]:
+    """The small files that are written with ``target``, the cfg first."""
+    if cfg_out is None and not stored.unpublished:
+        return {}
+    cfg = target.with_suffix(".cfg") if cfg_out is None else Path(cfg_out)
+    files = {cfg: _cfg(stored, engine)}
+    if stored.unpublished and stored.class_names:
+        names = "".join(f"{name}\n" for name in stored.class_names)
+        files[cfg.with_suffix(".names")] = names.encode()
+    return files
+
+
+def _cfg(stored: Checkpoint, engine: DialectName | None) -> bytes:
     """The network's cfg: in our own words, or its own as ``engine`` takes it."""
-    network = plan.network
+    network = stored.network
+    if engine is None and stored.unpublished:
+        return network.text.encode()  # in our own words already
     if engine is None:
         return render_cfg(network.net, [node.layer for node in network.nodes]).encode()
     from converter.darknet.rewrite import rewrite  # late: for those who ask for it
 
     try:
-        return rewrite(network.text, plan.dialect, engine).encode()
+        return rewrite(network.text, stored.plan.dialect, engine).encode()
     except DarknetError as error:
-        error.path = os.fspath(source)
+        error.path = os.fspath(stored.contents.path)
         raise
 
 
-def _write_cfg(path: PathLike | None, text: bytes, *, force: bool) -> None:
-    if path is not None:
-        write_whole(Path(path), text, force=force)
+def _write(files: Mapping[Path, bytes], *, force: bool) -> None:
+    for path, text in files.items():
+        write_whole(path, text, force=force)
 
 
 def _done(
@@ -214,6 +243,7 @@ def _done(
     output: Path,
     stored: Checkpoint,
     sha256: str,
+    beside: Mapping[Path, bytes],
     *,
     verified: bool,
 ) -> Reversion:
@@ -226,4 +256,6 @@ def _done(
         identical=claims.source_sha256 == sha256 if claims and sha256 else None,
         verified=verified,
         claims=claims,
+        class_names=stored.class_names,
+        cfg=next(iter(beside), None),
     )

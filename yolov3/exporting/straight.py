@@ -8,12 +8,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from converter.checkpoint.checkpoint import Checkpoint
 from converter.darknet.dialects import DialectName
-from converter.darknet.evidence import read_as_known
 from converter.errors import OutputError, UsageError
 from converter.files.target import replacing
-from converter.options import FILE_NAME, OPSET, Layout, PathLike
+from converter.identify import open_checkpoint
+from converter.options import FILE_NAME, OPSET, FamilyChoice, Layout, PathLike
 from yolov3.exporting.checking import (
     Exported,
     foreign_errors,
@@ -38,6 +37,7 @@ def export_checkpoint(
     *,
     cfg: PathLike | None = None,
     dialect: DialectName | None = None,
+    family: FamilyChoice = "auto",
     layout: Layout = "maps",
     opset: int | None = None,
     dynamic: bool = False,
@@ -53,6 +53,7 @@ def export_checkpoint(
         output: the file to write.
         cfg: the network, for a file that does not say which it is.
         dialect: whose darknet such a file is for.
+        family: whose tensor names it has; "auto": what they show.
         layout: raw maps, or decoded boxes as one of ``drawing.draw_decoded``'s outputs.
         opset: the ONNX operator set, from 11 on; default 13.
         dynamic: accept any number of pictures and, for a detector, any picture size that is a
@@ -71,9 +72,8 @@ def export_checkpoint(
         OutputError: the file exists, cannot be written, or does not compute the same.
     """
     require_free(output, force=force)
-    network = None if cfg is None else read_as_known(cfg, dialect)
     file = Path(path, FILE_NAME) if os.path.isdir(path) else path
-    source = source_of(Checkpoint.open(file, network))
+    source = source_of(open_checkpoint(file, cfg, dialect, family))
     computed, reason = None, "" if verify else "--no-verify"
     if verify and importlib.util.find_spec("torch") is None:
         reason = "PyTorch is not installed"
