@@ -105,14 +105,13 @@ def revert(
         )
     stored = _open(source, cfg, dialect, family, force=force)
     plan = stored.plan
+    text = b"" if cfg_out is None else _cfg(source, plan, engine)
     if dry_run:
         with stored.tensors() as tensors:
             payload.require_all(tensors, plan)
         return _done("dry run", target, stored, "", verified=False)
     require_other(target, checkpoint, cfg)
-    text = b""
     if cfg_out is not None:
-        text = _cfg(source, plan, engine)
         require_other(cfg_out, checkpoint, cfg, target)
     there = os.path.lexists(target)
     current = _current(target, stored) if there else None
