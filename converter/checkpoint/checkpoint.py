@@ -157,9 +157,9 @@ def plan_for(
         raise CheckpointError(
             f"may be {families} by the names of its tensors", remedy="say which with --family"
         )
-    for plan in fits:
-        require_no_surplus(held, plan)
-        return plan
+    if fits:
+        require_no_surplus(held, fits[0])
+        return fits[0]
     # The scheme that fits best; of several, the first.
     plan = max(plans, key=lambda plan: sum(slot.tensor in held for slot in plan.slots))
     known = [slot.tensor for slot in plan.slots]
