@@ -175,14 +175,14 @@ def plan_for(
     if len(fits) > 1:
         fits = [p for p in fits if all(shapes[s.tensor] == s.shape for s in p.slots)] or fits
     # A network without arrays has the same names, none, in all schemes: the first is ours.
-    if len({tuple(slot.tensor for slot in plan.slots) for plan in fits}) > 1:
+    if len(fits) > 1 and any(plan.slots for plan in fits):
         families = " or ".join(plan.naming.family for plan in fits)
         raise CheckpointError(
             f"may be {families} by the names of its tensors", remedy="say which with --family"
         )
-    for plan in fits:
-        require_no_surplus(held, plan)
-        return plan
+    if fits:
+        require_no_surplus(held, fits[0])
+        return fits[0]
     # The scheme that fits best; of several, the first.
     plan = max(plans, key=lambda plan: sum(slot.tensor in held for slot in plan.slots))
     known = [slot.tensor for slot in plan.slots]

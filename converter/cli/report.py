@@ -31,7 +31,7 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "-o", "--output", metavar="OUT", help=".html, .md or .json (default: SOURCE as .html)"
     )
-    add_family_option(parser, "whose tensor names a checkpoint has, if it does not say")
+    add_family_option(parser, "whose tensor names a checkpoint has, or would get")
     parser.add_argument("--force", action="store_true", help="replace an existing output")
     return parser
 
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             verified = restores(stored)
     else:
-        result = convert(source, cfg=arguments.cfg, dry_run=True)
+        result = convert(source, cfg=arguments.cfg, family=arguments.family, dry_run=True)
         plan, meta, verified = result.plan, result.metadata, None
     report = write_report(plan, meta, source, output, verified=verified, force=arguments.force)
     if arguments.json:

@@ -83,6 +83,9 @@ def _against(arguments: argparse.Namespace) -> Parity:
         arguments.weights,
         arguments.checkpoint,
         arguments.against,
+        cfg=arguments.cfg,
+        dialect=arguments.dialect,
+        family=arguments.family,
         picture=arguments.image,
         seed=arguments.seed,
     )

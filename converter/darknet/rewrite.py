@@ -42,10 +42,9 @@ def rewrite(text: str, source: DialectName, target: DialectName, silu: Silu | No
     sections = tuple(_meant(section, silu) for section in reading.sections)
     network = network_of(replace(reading, sections=sections), text)
     engine = DIALECTS[target]
-    for refusal in (
-        *refusals(network, target), *crashes(network, target), *stops(sections, engine)
-    ):  # fmt: skip
-        raise refusal
+    why = (*refusals(network, target), *crashes(network, target), *stops(sections, engine))
+    if why:
+        raise why[0]
     lines = text.replace("\r\n", "\n").split("\n")
     edits = _Edits(lines, source=DIALECTS[source], target=engine)
     for section, meant in zip(plain, sections, strict=True):

@@ -11,7 +11,7 @@ from converter.darknet.network import Network
 from converter.families import structures
 from converter.families.base import Family, Naming
 from converter.families.matching import require_layers
-from converter.families.porting import Place, name_convolutions
+from converter.families.porting import Place, conv_module, name_convolutions
 from converter.families.template import BLOCKS
 
 
@@ -51,41 +51,37 @@ def _yolov3() -> Iterator[Place]:
                 yield f"{residual}.conv{number}", f"{residual}.bn{number}"
     for level in range(3):
         if level:
-            yield _module(f"last_layer{level}_conv")
+            yield conv_module(f"last_layer{level}_conv")
         for conv in range(6):
-            yield _module(f"last_layer{level}.{conv}")
+            yield conv_module(f"last_layer{level}.{conv}")
         yield f"last_layer{level}.6", ""
 
 
 def _yolov4() -> Iterator[Place]:
-    yield _module("backbone.conv1")
+    yield conv_module("backbone.conv1")
     for stage, blocks in enumerate(BLOCKS):
         path = f"backbone.stages.{stage}"
         for conv in ("downsample_conv", "split_conv0", "split_conv1"):
-            yield _module(f"{path}.{conv}")
+            yield conv_module(f"{path}.{conv}")
         for block in range(blocks):
-            yield _module(f"{path}.blocks_conv.{block}.block.0")
-            yield _module(f"{path}.blocks_conv.{block}.block.1")
-        yield _module(f"{path}.blocks_conv.{blocks}")
-        yield _module(f"{path}.concat_conv")
+            yield conv_module(f"{path}.blocks_conv.{block}.block.0")
+            yield conv_module(f"{path}.blocks_conv.{block}.block.1")
+        yield conv_module(f"{path}.blocks_conv.{blocks}")
+        yield conv_module(f"{path}.concat_conv")
     yield from _sequence("conv1", 3)
     yield from _sequence("conv2", 3)
     for step, level in ((1, 4), (2, 3)):
-        yield _module(f"upsample{step}.upsample.0")
-        yield _module(f"conv_for_P{level}")
+        yield conv_module(f"upsample{step}.upsample.0")
+        yield conv_module(f"conv_for_P{level}")
         yield from _sequence(f"make_five_conv{step}", 5)
     for step, head in enumerate((3, 2, 1)):
         if step:
-            yield _module(f"down_sample{step}")
+            yield conv_module(f"down_sample{step}")
             yield from _sequence(f"make_five_conv{step + 2}", 5)
-        yield _module(f"yolo_head{head}.0")
+        yield conv_module(f"yolo_head{head}.0")
         yield f"yolo_head{head}.1", ""
 
 
 def _sequence(path: str, count: int) -> Iterator[Place]:
     for conv in range(count):
-        yield _module(f"{path}.{conv}")
-
-
-def _module(path: str) -> Place:
-    return f"{path}.conv", f"{path}.bn"
+        yield conv_module(f"{path}.{conv}")

@@ -10,7 +10,7 @@ from converter.darknet.network import Network
 from converter.families import structures
 from converter.families.base import Family, Naming
 from converter.families.matching import require_layers
-from converter.families.porting import Place, name_convolutions
+from converter.families.porting import Place, conv_module, name_convolutions
 from converter.families.template import BLOCKS
 
 
@@ -33,21 +33,17 @@ FAMILY = Family(
 
 
 def _places() -> Iterator[Place]:
-    yield _module("backbone.conv1")
+    yield conv_module("backbone.conv1")
     for stage, blocks in enumerate(BLOCKS, start=1):
         path = f"backbone.conv_res_block{stage}"
-        yield _module(f"{path}.conv")
+        yield conv_module(f"{path}.conv")
         for block in range(blocks):
-            yield _module(f"{path}.res{block}.conv1")
-            yield _module(f"{path}.res{block}.conv2")
+            yield conv_module(f"{path}.res{block}.conv1")
+            yield conv_module(f"{path}.res{block}.conv2")
     for level in range(3):  # coarse to fine
         if level:
-            yield _module(f"neck.conv{level}")
+            yield conv_module(f"neck.conv{level}")
         for conv in range(1, 6):
-            yield _module(f"neck.detect{level + 1}.conv{conv}")
-        yield _module(f"bbox_head.convs_bridge.{level}")
+            yield conv_module(f"neck.detect{level + 1}.conv{conv}")
+        yield conv_module(f"bbox_head.convs_bridge.{level}")
         yield f"bbox_head.convs_pred.{level}", ""
-
-
-def _module(path: str) -> Place:
-    return f"{path}.conv", f"{path}.bn"

@@ -55,6 +55,11 @@ def name_convolutions(
     )
 
 
+def conv_module(path: str) -> Place:
+    """The two parts of a module that calls them ``conv`` and ``bn``."""
+    return f"{path}.conv", f"{path}.bn"
+
+
 def convolutions(network: Network) -> dict[int, Convolutional]:
     """The layers that a port has tensors for, by their indices."""
     return {n.index: n.layer for n in network.nodes if isinstance(n.layer, Convolutional)}

@@ -9,7 +9,7 @@ from converter.darknet.network import Network
 from converter.families import structures
 from converter.families.base import Family, Naming
 from converter.families.matching import require_layers
-from converter.families.porting import Place, convolutions, name_convolutions
+from converter.families.porting import Place, conv_module, convolutions, name_convolutions
 from converter.families.template import BLOCKS
 
 NOTE = (
@@ -45,15 +45,11 @@ FAMILY = Family(
 
 
 def _places(*, classifier: bool) -> Iterator[Place]:
-    yield _module("stem.conv1")
+    yield conv_module("stem.conv1")
     for stage, blocks in enumerate(BLOCKS):
-        yield _module(f"stages.{stage}.conv_down")
+        yield conv_module(f"stages.{stage}.conv_down")
         for block in range(blocks):
-            yield _module(f"stages.{stage}.blocks.{block}.conv1")
-            yield _module(f"stages.{stage}.blocks.{block}.conv2")
+            yield conv_module(f"stages.{stage}.blocks.{block}.conv1")
+            yield conv_module(f"stages.{stage}.blocks.{block}.conv2")
     if classifier:
         yield "head.fc", ""
-
-
-def _module(path: str) -> Place:
-    return f"{path}.conv", f"{path}.bn"

@@ -22,7 +22,7 @@ from converter.errors import FamilyError
 from converter.families import structures
 from converter.families.base import Family, Naming, Tensors
 from converter.families.matching import require_layers
-from converter.families.porting import Place, name_convolutions
+from converter.families.porting import Place, conv_module, name_convolutions
 from converter.families.rules import ReversedGroups
 from converter.families.template import BACKBONE_LAYERS, BLOCKS
 
@@ -127,21 +127,21 @@ def _modern(layer: Layer) -> Layer:
 
 
 def _places(*, spp: bool) -> Iterator[Place]:
-    yield _module("model.0")
+    yield conv_module("model.0")
     for stage, blocks in enumerate(BLOCKS, start=1):
-        yield _module(f"model.{2 * stage - 1}")
+        yield conv_module(f"model.{2 * stage - 1}")
         for block in range(blocks):
             yield from _bottleneck(f"model.{2 * stage}.{block}" if blocks > 1 else "model.2")
     yield from _bottleneck("model.11")
-    yield from _bottleneck("model.12") if spp else [_module("model.12")]
-    yield from map(_module, ("model.13", "model.14", "model.15"))
+    yield from _bottleneck("model.12") if spp else [conv_module("model.12")]
+    yield from map(conv_module, ("model.13", "model.14", "model.15"))
     yield "model.28.m.2", ""
-    yield _module("model.16")
+    yield conv_module("model.16")
     yield from _bottleneck("model.19")
     yield from _bottleneck("model.20")
-    yield from map(_module, ("model.21", "model.22"))
+    yield from map(conv_module, ("model.21", "model.22"))
     yield "model.28.m.1", ""
-    yield _module("model.23")
+    yield conv_module("model.23")
     for path in ("model.26", "model.27.0", "model.27.1"):
         yield from _bottleneck(path)
     yield "model.28.m.0", ""
@@ -149,9 +149,5 @@ def _places(*, spp: bool) -> Iterator[Place]:
 
 def _bottleneck(path: str) -> Iterator[Place]:
     """Two convolutions of one module; an SPP has its pools between them."""
-    yield _module(f"{path}.cv1")
-    yield _module(f"{path}.cv2")
-
-
-def _module(path: str) -> Place:
-    return f"{path}.conv", f"{path}.bn"
+    yield conv_module(f"{path}.cv1")
+    yield conv_module(f"{path}.cv2")

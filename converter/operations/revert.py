@@ -118,12 +118,12 @@ def revert(
         )
     stored = _open(source, cfg, dialect, family, force=force)
     plan = stored.plan
+    beside = _beside(stored, target, cfg_out, engine)
     if dry_run:
         with stored.tensors() as tensors:
             payload.require_all(tensors, plan)
         return _done("dry run", target, stored, "", {}, verified=False)
     require_other(target, checkpoint, cfg)
-    beside = _beside(stored, target, cfg_out, engine)
     for path, text in beside.items():
         require_other(path, checkpoint, cfg, target)
         is_written(path, text, force=force)

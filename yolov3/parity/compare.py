@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from converter.darknet.dialects import DIALECTS
+from converter.checkpoint import formats
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
 from converter.errors import CheckpointError, UsageError
 from converter.families import generic, native_naming
-from converter.options import Engine
+from converter.options import Engine, FamilyChoice, PathLike
 from converter.plan import make_plan
 from yolov3.base import in_float32
 from yolov3.blocks import set_batch_norm
@@ -104,6 +105,9 @@ def against(
     checkpoint: str | os.PathLike[str],
     engine: Engine,
     *,
+    cfg: PathLike | None = None,
+    dialect: DialectName | None = None,
+    family: FamilyChoice = "auto",
     picture: Picture | None = None,
     seed: int = 0,
 ) -> Parity:
@@ -114,9 +118,12 @@ def against(
 
     Args:
         weights: the .weights file, for the engine.
-        checkpoint: the safetensors file, for PyTorch.
+        checkpoint: the .safetensors, .pt or .pth file, for PyTorch.
         engine: "darknet" (an installed libdarknet, every layer), "opencv" (its raw maps), or
             "generic" (the modular model against the layer-by-layer one).
+        cfg: the network, of a checkpoint that does not say it; as for ``load``.
+        dialect: likewise.
+        family: likewise.
         picture: what to run on; default: noise in 0..1.
         seed: of the noise.
 
@@ -124,17 +131,20 @@ def against(
         EngineError: the engine is missing or fails.
         CheckpointError: the checkpoint cannot be loaded whole.
     """
-    stored = load(checkpoint)
+    if "schema" in formats.read(checkpoint).metadata:
+        stored = load(checkpoint)
+    else:
+        stored = load(checkpoint, cfg=cfg, dialect=dialect, family=family)
     model = in_float32(stored)
     x = _input(model, picture, seed)
     with tempfile.TemporaryDirectory() as folder:
-        cfg = Path(folder, "net.cfg")
-        cfg.write_text(model.network.text, encoding="utf-8")
+        network = Path(folder, "net.cfg")
+        network.write_text(model.network.text, encoding="utf-8")
         if model is not stored:
             weights = Path(folder, "net.weights")
             save(model, weights)
         try:
-            bound, rows = _RUNS[engine](model, x, cfg, weights)
+            bound, rows = _RUNS[engine](model, x, network, weights)
         except UsageError as error:
             error.path = error.path or os.fspath(checkpoint)
             raise

@@ -111,6 +111,9 @@ class TestRefusals:
         before = set(tmp_path.iterdir())
         name = "info" if command == "info" else "convert"
         assert run(name, source, *options, *for_hank(tmp_path / "new.cfg")) == 1
+        if command != "info":
+            dry = (*options, "--dry-run")
+            assert run(name, source, *dry, *for_hank(tmp_path / "new.cfg")) == 1
         assert set(tmp_path.iterdir()) == before
         error = capsys.readouterr().err.splitlines()[-1]
         assert error == (

@@ -26,6 +26,12 @@ def test_weights(sample, tmp_path, capsys):
     assert facts == {"schema": 1, "output": str(output), "verified": None}
 
 
+def test_weights_under_other_names(sample, tmp_path):
+    output = tmp_path / "r.json"
+    assert main(["report", str(sample.weights), "-o", str(output), "--family", "mmdet"]) == 0
+    assert "bbox_head.convs_pred.2.bias" in output.read_text()
+
+
 def test_a_changed_float_is_shown(sample, capsys):
     """The checkpoint says which file it was made from, and that it would give back another."""
     convert(sample.weights)

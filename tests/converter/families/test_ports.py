@@ -543,7 +543,7 @@ class TestReading:
         ("libreyolo", TINY, "sqrt(variance) + 1e-6"),
         ("pytorchyolo", YOLOV3, "strict=False"),
         ("pytorchyolo", TINY, "PyTorch-YOLOv3 pads the pool of size 2 and stride 1 with zeros"),
-        ("ultralytics", SPP, "under 'model': torch.save({'model'"),
+        ("ultralytics", SPP, "under 'model': they want torch.save({'model'"),
         ("ultralytics", TINY, "ultralytics/yolov3 pads the pool of size 2 and stride 1 with zeros"),
     ],
 )

@@ -83,6 +83,11 @@ class TestEngines:
         with pytest.raises(UsageError, match="family generic already"):
             against(sample.weights, generic, "generic")
 
+    def test_a_checkpoint_of_another_program(self, sample, tmp_path):
+        theirs = convert(sample.weights, tmp_path / "x.pth", family="ultralytics").output
+        cfg = sample.weights.with_suffix(".cfg")
+        assert against(sample.weights, theirs, "darknet", cfg=cfg).ok
+
     def test_a_photograph(self, sample):
         checkpoint = convert(sample.weights).output
         assert against(sample.weights, checkpoint, "darknet", picture=DOG).ok
