@@ -207,7 +207,8 @@ def test_a_family_is_compared_in_its_room_only():
     found = [
         place
         for module in modules()
-        if not module.inside("converter.families")
+        # An exported file's layout may bear the name of the program that takes it.
+        if not module.inside("converter.families") and not module.inside("yolov3.exporting")
         for place in module.places(comparisons(module.tree, FAMILIES))
     ]
     require_none(found, "Compares something with a family's name; ask its record:")

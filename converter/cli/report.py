@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             verified = restores(stored)
     else:
-        result = convert(source, cfg=arguments.cfg, family=arguments.family, dry_run=True)
+        result = convert(source, cfg=arguments.cfg, family=family_choice(arguments), dry_run=True)
         plan, meta, verified = result.plan, result.metadata, None
     report = write_report(plan, meta, source, output, verified=verified, force=arguments.force)
     if arguments.json:

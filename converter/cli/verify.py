@@ -85,7 +85,7 @@ def _against(arguments: argparse.Namespace) -> Parity:
         arguments.against,
         cfg=arguments.cfg,
         dialect=arguments.dialect,
-        family=arguments.family,
+        family=family_choice(arguments),
         picture=arguments.image,
         seed=arguments.seed,
     )

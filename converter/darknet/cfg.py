@@ -260,14 +260,14 @@ def _option(line: str, number: int) -> tuple[Option | None, str | None]:
     key, equals, value = line.partition("=")
     key, value = _squeeze(key), value.strip()
     if equals and not value:
-        return None, f"{shown(key)}= has no value: both engines skip the line"
+        return None, f"{shown(key)}= has no value: the engines skip the line"
     if not key:
-        return None, f"{shown(line)} has no key: both engines ignore it"
+        return None, f"{shown(line)} has no key: the engines ignore it"
     doubt = None
     if not equals:
-        doubt = f"{shown(key)} has no '=', and so no value: both engines take the default"
+        doubt = f"{shown(key)} has no '=', and so no value: the engines take the default"
     elif ("=" in value or "[" in value) and _SECOND.search(COMMENT.sub("", value)):
-        doubt = f"{shown(line)} holds more than one option: both engines read the first alone"
+        doubt = f"{shown(line)} holds more than one option: the engines read the first alone"
     return Option(key=key, value=value, line=number), doubt
 
 

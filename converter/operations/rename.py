@@ -47,7 +47,7 @@ def rename(
         names: class names, one a line; default: those that the checkpoint has.
         family: whose names the new one gets, ours or another port's; "auto": ours.
         source_family: whose names ``checkpoint`` has, if it does not say; "auto": what they show.
-        dialect: whose darknet a file is for that does not say so; "auto" is pjreddie.
+        dialect: whose darknet a file is for that does not say so; "auto": who knows all of the cfg.
         dtype: round the values to this type.
         verify: read what is written back and compare every value.
         dry_run: plan only.

@@ -31,7 +31,7 @@ CFGS = {
     "no filters, and what follows": (
         TWICE.replace("filters=4", "filters=") + "[convolutional]\ngroups=4\n",
         "line 11, layer 1 [convolutional]: groups=4 does not divide its 1 input channels"
-        " (correct the cfg; cfg line 7: filters= has no value: both engines skip the line)",
+        " (correct the cfg; cfg line 7: filters= has no value: the engines skip the line)",
     ),
     "unknown section": (
         TWICE + "[Yolo]\n",

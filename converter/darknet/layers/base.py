@@ -116,7 +116,7 @@ class Layer:
             if option.has_gap and section.find(option.key) is option:
                 value = getattr(self, option.key, None) or getattr(self, option.key + "_", None)
                 if isinstance(value, tuple):
-                    yield option.remark("has an empty item, which both engines read as 0")
+                    yield option.remark("has an empty item, which the engines read as 0")
 
     def sources(self, index: int) -> tuple[int, ...]:
         """Indices of the layers that feed layer ``index``; -1 is the picture."""

@@ -37,7 +37,7 @@ class Head(Layer):
     classes: int = 20
 
     def remarks(self, section: Section) -> Iterator[Remark]:
-        """That it has no classes, which both engines allow: they draw a box for each of its."""
+        """That it has no classes, which the engines allow: they draw a box for each of its."""
         yield from super().remarks(section)
         if not self.classes:
             option = section.find("classes")
@@ -316,7 +316,7 @@ def anchor_remarks(
     pairs = len(anchors) // 2
     absent = [index for index in used if pairs <= index < num]
     if absent:
-        text = f"anchors= has no pair for anchor {_listed(absent)}: both engines fill in 0.5"
+        text = f"anchors= has no pair for anchor {_listed(absent)}: the engines fill in 0.5"
         yield Remark(text=text, line=line)
     beyond = [index for index in used if index >= num]
     if beyond:

@@ -160,8 +160,8 @@ class TestRemarks:
         (section,) = parse_cfg("[net]\nbatch = \nbatch=64\n=\n")
         assert section.find("batch").integer() == 64
         assert [str(remark) for remark in section.remarks] == [
-            "cfg line 2: batch= has no value: both engines skip the line",
-            "cfg line 4: = has no value: both engines skip the line",
+            "cfg line 2: batch= has no value: the engines skip the line",
+            "cfg line 4: = has no value: the engines skip the line",
         ]
 
     def test_an_option_without_an_equals_sign_has_its_default(self):
@@ -169,14 +169,14 @@ class TestRemarks:
         (section,) = parse_cfg("[net]\nbatch\nbatch=64\n")
         assert section.find("batch") is None
         assert [str(remark) for remark in section.remarks] == [
-            "cfg line 2: batch has no '=', and so no value: both engines take the default"
+            "cfg line 2: batch has no '=', and so no value: the engines take the default"
         ]
 
     def test_a_value_without_a_key(self):
         (section,) = parse_cfg("[net]\n=64\n")
         assert section.options == ()
         assert [str(remark) for remark in section.remarks] == [
-            "cfg line 2: =64 has no key: both engines ignore it"
+            "cfg line 2: =64 has no key: the engines ignore it"
         ]
 
     @pytest.mark.parametrize("line", ["decay=0.1 [conv]", "decay=0.1 momentum=1", "decay=[net]"])
@@ -186,7 +186,7 @@ class TestRemarks:
         assert [option.key for option in section.options] == ["decay"]
         (remark,) = section.remarks
         assert str(remark) == (
-            f"cfg line 2: {line} holds more than one option: both engines read the first alone"
+            f"cfg line 2: {line} holds more than one option: the engines read the first alone"
         )
 
     def test_in_a_comment_they_are_none(self):

@@ -36,7 +36,7 @@ def test_a_network_that_does_not_fit_tells_what_else_is_wrong():
         parse_network(network(conv(filters=""), conv(groups=2)))
     assert str(refusal.value) == (
         "line 15, layer 1 [convolutional]: groups=2 does not divide its 1 input channels"
-        " (correct the cfg; cfg line 9: filters= has no value: both engines skip the line)"
+        " (correct the cfg; cfg line 9: filters= has no value: the engines skip the line)"
     )
 
 

@@ -103,7 +103,7 @@ class TestConversions:
         files = make(CONV)
         files.cfg.write_text(CONV + "activation=\n")
         result = convert(files.weights)
-        text = "activation= has no value: both engines skip the line"
+        text = "activation= has no value: the engines skip the line"
         assert result.as_dict()["warnings"] == [{"line": 7, "serious": True, "text": text}]
         assert f"cfg line 7: {text}" in caplog.messages
         (same,) = convert(files.weights).warnings  # it is there already
@@ -122,7 +122,7 @@ class TestConversions:
         files.cfg.write_text(CONV.replace("filters=2", "filters="))
         with pytest.raises(WeightsError, match="bytes"):
             convert(files.weights)
-        assert "cfg line 6: filters= has no value: both engines skip the line" in caplog.messages
+        assert "cfg line 6: filters= has no value: the engines skip the line" in caplog.messages
 
     def test_a_header_of_zeros(self, make):
         files = headed(make(CONV), 0, 0, 0)

@@ -6,7 +6,7 @@ from one_feature import conv, network, section
 from converter.darknet.network import Network, parse_network
 from converter.errors import NetworkError
 
-ABSENT = "anchors= has no pair for anchor {}: both engines fill in 0.5"
+ABSENT = "anchors= has no pair for anchor {}: the engines fill in 0.5"
 BEYOND = "num={} has no anchor {}: what anchors= has there is taken for it"
 SURPLUS = "anchors={} has {} values, but num={} makes {}"
 
@@ -82,7 +82,7 @@ def test_anchors_without_a_value_are_the_default():
     parsed = detector("region", 10, **{"anchors ": "", "classes": 1, "coords": 8, "num": 1})
     assert parsed.nodes[1].layer.sizes == ((0.5, 0.5),)
     assert reported(parsed) == [
-        (16, "anchors= has no value: both engines skip the line"),
+        (16, "anchors= has no value: the engines skip the line"),
         (19, ABSENT.format(0)),
     ]
 
@@ -91,7 +91,7 @@ def test_an_empty_item_is_an_anchor():
     # pj parser.c:297: atoi("") is 0
     parsed = detector("yolo", 12, mask="1,", num=2, anchors="1,2,3,4", classes=1)
     assert parsed.nodes[1].layer.sizes == ((3, 4), (1, 2))
-    assert reported(parsed) == [(16, "mask=1, has an empty item, which both engines read as 0")]
+    assert reported(parsed) == [(16, "mask=1, has an empty item, which the engines read as 0")]
 
 
 # Real darknet loads and computes these: test_pjreddie.py.
