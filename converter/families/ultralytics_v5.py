@@ -10,6 +10,7 @@ A checkpoint tells all of its network but the size of the picture: it was traine
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from math import inf
 
 from converter.darknet.evidence import by_cfg
 from converter.darknet.layers import Layer
@@ -68,7 +69,7 @@ def recognise(tensors: Tensors) -> Network | None:
     if len(head) != 4 or len(first) != 4 or shapes.get(ANCHORS) != (3, 3, 2):
         return None
     width, channels = first[:2]
-    if head[0] < 3 * 6:
+    if min(width, channels) < 1 or head[0] < 3 * 6:
         return None
     spp = "model.12.cv1.conv.weight" in shapes
     cells = tensors.array(prefix + ANCHORS).tolist()
@@ -78,6 +79,8 @@ def recognise(tensors: Tensors) -> Network | None:
         for pair in level
         for side in pair
     ]
+    if not all(0 < side < inf for side in pixels):
+        raise FamilyError("has anchors that are no sizes", place=prefix + ANCHORS)
     layers = structures.yolov3(width, head[0] // 3 - 5, spp=spp)
     found = [
         replace(layer, anchors=tuple(pixels)) if isinstance(layer, Yolo) else layer

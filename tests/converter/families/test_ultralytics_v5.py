@@ -301,6 +301,14 @@ def test_another_depth_is_refused_by_its_tensors(tmp_path):
         revert(pickled(tmp_path / "best.pt", tensors))
 
 
+@pytest.mark.parametrize("side", [np.nan, np.inf, 0, -1])
+def test_anchors_that_are_no_sizes(side, tmp_path):
+    tensors = golden("yolov3")[0]
+    tensors["model.28.anchors"][1, 2, 0] = side
+    with pytest.raises(FamilyError, match=r"model\.28\.anchors: has anchors that are no sizes"):
+        revert(pickled(tmp_path / "best.pt", tensors))
+
+
 def ones(*names):
     return {name: np.ones((6, 4, 1, 1), np.float32) for name in names}
 
@@ -332,6 +340,7 @@ def test_what_darknet_cannot_compute_is_refused_by_its_name(tensors, problem, ac
         {"model.28.m.0.weight": np.ones((15, 64, 1, 1), np.float32)},
         {"model.28.m.0.weight": np.ones(21, np.float32)},
         {"model.0.conv.weight": np.ones((8, 3), np.float32)},
+        {"model.0.conv.weight": np.ones((0, 3, 3, 3), np.float32)},
         {"model.1.conv.weight": np.ones((16, 8, 1, 1), np.float32)},
     ],
 )
