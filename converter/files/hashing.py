@@ -76,9 +76,9 @@ class Hashing:
         return self
 
     def reached(self, end: int) -> None:
-        """All bytes before ``end`` are written."""
+        """All bytes before ``end`` are written; of a file that is whole, all are there already."""
         with self._changed:
-            self._there = end
+            self._there = max(self._there, end)
             self._changed.notify()
 
     def result(self) -> str:
