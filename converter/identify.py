@@ -1,33 +1,27 @@
-"""What a file is: its network, the engine that wrote it, and how they are known."""
+"""What a .weights file is: its network, the engine that wrote it, and how they are known."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from math import prod
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter.checkpoint import formats
-from converter.checkpoint.checkpoint import Checkpoint
-from converter.checkpoint.header import Contents
-from converter.checkpoint.metadata import NetworkUnknown
 from converter.darknet import evidence
 from converter.darknet.cfg import parse_cfg
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network, read_cfg, read_layers
-from converter.errors import CfgError, CheckpointError, FamilyError, NetworkError, WeightsError
-from converter.families import FAMILIES, find_family
+from converter.errors import CfgError, NetworkError, WeightsError
 from converter.files.source import Source, companion
-from converter.options import FamilyChoice, PathLike
+from converter.options import PathLike
 from converter.plan import SizeMismatch
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 log = logging.getLogger("converter")
 
@@ -89,115 +83,6 @@ def identify(
         warning=choice.warning,
         doubt=choice.assumed,
     )
-
-
-def open_checkpoint(
-    path: PathLike,
-    cfg: PathLike | None = None,
-    dialect: DialectName | None = None,
-    family: FamilyChoice = "auto",
-) -> Checkpoint:
-    """The checkpoint at ``path``; what it does not say itself, and was found out, is logged.
-
-    Args, Raises: as ``identify_checkpoint``.
-    """
-    stored, how = identify_checkpoint(path, cfg, dialect, family)
-    if stored.contents.where:
-        log.info("tensors: %s", stored.contents.where)
-    if stored.claims is None:
-        if cfg is None:
-            log.info("network: %s", how)
-        log.info("family: %s, by the names of its tensors", stored.plan.naming.family)
-    return stored
-
-
-def identify_checkpoint(
-    path: PathLike,
-    cfg: PathLike | None = None,
-    dialect: DialectName | None = None,
-    family: FamilyChoice = "auto",
-) -> tuple[Checkpoint, str]:
-    """The checkpoint at ``path``, and how its network is known, in words.
-
-    Args:
-        path: a .safetensors, .pt or .pth file.
-        cfg: its network; default: what it says itself, else recognised by its tensors.
-        dialect: whose darknet ``cfg`` is for; default: the one that knows all of it.
-        family: the scheme of its tensors' names; "auto": what it says itself, or what they show.
-
-    Raises:
-        NetworkUnknown: it does not say which network it is of, none is given, and it is none that
-            is known.
-        CheckpointError, FamilyError, UsageError: those of ``Checkpoint.open``.
-        CfgError, NetworkError: ``cfg`` is no network.
-    """
-    contents = formats.read(path)
-    if cfg is not None:
-        network = evidence.read_as_known(cfg, dialect)
-        return Checkpoint.of(contents, network, family), os.fspath(cfg)
-    if "schema" not in contents.metadata:
-        return _recognise_tensors(contents, family)
-    stored = Checkpoint.of(contents, None, family)
-    return stored, f"the network that {stored.metadata.tool} wrote into it"
-
-
-def _recognise_tensors(contents: Contents, family: FamilyChoice) -> tuple[Checkpoint, str]:
-    """A checkpoint that has as many values as a known network, under names of some scheme."""
-    from converter.diagnosis.architectures import recognise  # late: only without a cfg
-
-    values = [
-        prod(entry.shape)
-        for name, entry in contents.entries.items()
-        if name.rpartition(".")[2] in ("weight", "bias", "running_mean", "running_var")
-    ]
-    for match in recognise(sum(values)):
-        with suppress(CheckpointError, FamilyError):
-            stored = Checkpoint.of(contents, match.network, family)
-            slots = stored.plan.slots
-            if all(contents.shapes[slot.tensor] == slot.shape for slot in slots):
-                return stored, (
-                    f"{match}, recognised by the names and the {sum(values):,} values of its"
-                    f" tensors; anchors and input size ({match.architecture.size}) are assumed to"
-                    " be as published"
-                )
-    found = _recognise_names(contents, family)
-    if found is None:
-        raise NetworkUnknown(contents.path)
-    return found
-
-
-def _recognise_names(contents: Contents, family: FamilyChoice) -> tuple[Checkpoint, str] | None:
-    """A checkpoint whose names and shapes are those of a network that no published cfg is of."""
-    wanted = FAMILIES.values() if family == "auto" else [find_family(family)]
-    for known in wanted:
-        try:
-            network = known.recognise(_Values(contents)) if known.recognise else None
-        except FamilyError as error:
-            error.path = os.fspath(contents.path)
-            raise
-        if network is None:
-            continue
-        stored = Checkpoint.of(contents, network, known.name)
-        if all(contents.shapes[slot.tensor] == slot.shape for slot in stored.plan.slots):
-            size = f"{network.net.width}x{network.net.height}"
-            return replace(stored, unpublished=True), (
-                f"{known.summary}, with {network.classes} classes, recognised by the names and"
-                f" shapes of its tensors; the input size ({size}) is assumed"
-            )
-    return None
-
-
-class _Values:
-    """A checkpoint's tensors, opened when the values of one are asked for."""
-
-    def __init__(self, contents: Contents) -> None:
-        self.shapes = contents.shapes
-        self._contents = contents
-
-    def array(self, name: str) -> NDArray[Any]:
-        """A tensor's values."""
-        with formats.open_tensors(self._contents.path, "float32", self._contents) as tensors:
-            return tensors.array(name)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import torch
 
 from converter.checkpoint.checkpoint import native_plan
 from converter.darknet.dialects import DialectName
-from converter.identify import open_checkpoint
+from converter.identify_checkpoint import open_checkpoint
 from converter.options import FILE_NAME, BatchNormRule, FamilyChoice, PathLike
 from yolov3.backbone import Darknet53
 from yolov3.darknet import DarknetModel

@@ -9,7 +9,7 @@ from converter.checkpoint.metadata import Metadata
 from converter.cli.output import print_json
 from converter.cli.parser import CommandParser, add_family_option, family_choice
 from converter.errors import UsageError, printable
-from converter.identify import open_checkpoint
+from converter.identify_checkpoint import open_checkpoint
 from converter.operations.convert import convert
 from converter.report import check_target, write_report
 from converter.report.summary import verdict

@@ -25,7 +25,8 @@ from converter.errors import DarknetError, WeightsError
 from converter.families import native_naming
 from converter.files.hashing import sha256_of
 from converter.files.source import TORCH_SUFFIXES, Source, companion, opened
-from converter.identify import explaining, identify, identify_checkpoint
+from converter.identify import explaining, identify
+from converter.identify_checkpoint import identify_checkpoint
 from converter.options import FamilyChoice, PathLike
 from converter.plan import make_plan
 from converter.published import PUBLISHED

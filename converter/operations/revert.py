@@ -24,7 +24,7 @@ from converter.files.target import (
     require_other,
     write_whole,
 )
-from converter.identify import open_checkpoint
+from converter.identify_checkpoint import open_checkpoint
 from converter.options import DialectChoice, FamilyChoice, PathLike
 from converter.plan import Plan
 

@@ -22,7 +22,8 @@ from converter.darknet.network import Network, read_network, reread
 from converter.errors import WeightsError
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, opened
-from converter.identify import explaining, open_checkpoint
+from converter.identify import explaining
+from converter.identify_checkpoint import open_checkpoint
 from converter.options import FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from converter.darknet.dialects import DialectName
 from converter.errors import OutputError, UsageError
 from converter.files.target import replacing
-from converter.identify import open_checkpoint
+from converter.identify_checkpoint import open_checkpoint
 from converter.options import FILE_NAME, OPSET, FamilyChoice, Layout, PathLike
 from yolov3.exporting.checking import (
     Exported,
