@@ -10,11 +10,11 @@ pytorch-image-models@021a523 timm/utils/checkpoint_saver.py (``state_dict_ema``)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from converter.checkpoint.header import is_counter
+from converter.checkpoint.header import is_counter, prefixes
 from converter.errors import CheckpointError
 from converter.files.pickled import Inert
 from converter.files.torch_file import TorchFile
@@ -25,9 +25,7 @@ from converter.files.torch_objects import MOST_TIMES, StoredTensor
 # the two when it saves (mmengine@02f1880 hooks/ema_hook.py, ``_swap_ema_state_dict``).
 AVERAGES = ("ema", "state_dict_ema")
 WRAPPERS = (*AVERAGES, "model", "state_dict", "model_state_dict")
-MOST_WRAPPERS = 4  # of dicts, and of names
-# DataParallel's, and torch.compile's.
-PREFIXES = ("module.", "_orig_mod.")
+MOST_WRAPPERS = 4
 # Of a module, what tells its network: ultralytics' models have these.
 ATTRIBUTES = ("names", "stride", "yaml")
 MOST_PARTS = 10_000  # of an attribute; 9,418 classes are the most that are published
@@ -96,7 +94,7 @@ def find_state_dict(file: TorchFile) -> StateDict:
         raise CheckpointError(
             f"has tensors of more than {MOST_TIMES} times its size", path=file.source.path
         )
-    prefix = _common_prefix(kept)
+    *_, prefix = prefixes(kept)
     return StateDict(
         tensors={name.removeprefix(prefix): value for name, value in kept.items()},
         wrappers=wrappers,
@@ -164,18 +162,6 @@ def _parts(module: Inert) -> Iterator[tuple[str, Any]]:
                 elif value is not None and (kind != "_buffers" or key not in hidden):
                     yield name, value
         waiting += reversed(inside)
-
-
-def _common_prefix(names: Collection[str]) -> str:
-    """What programs that wrap models put before all names."""
-    prefix = ""
-    for _ in range(MOST_WRAPPERS):
-        longer = [prefix + one for one in PREFIXES]
-        fits = [one for one in longer if names and all(name.startswith(one) for name in names)]
-        if not fits:
-            break
-        (prefix,) = fits
-    return prefix
 
 
 def _attributes(state: Mapping[Any, Any]) -> dict[str, Any]:
