@@ -43,13 +43,11 @@ class StateDict:
     """What a PyTorch file holds of a network.
 
     Attributes:
-        tensors: name -> tensor, in the order of the file, without those that only count.
+        tensors: name -> tensor, in the order of the file, without those that only count, and
+            without what all names began with: "module.".
         wrappers: the keys that lead to them, the outermost first: ("ema",); none if the file is
             the state dict, or the module, itself.
         passed: the keys beside a wrapper under which there may be others, which were not taken.
-        prefix: what all names began with, and no longer do: "module.".
-        counters: how many tensors were left out because they only count.
-        others: names of values that are no tensors, or of no type that is known.
         module: the class of the pickled module, "models.yolo.DetectionModel"; None if it is a dict.
         attributes: those of ``ATTRIBUTES`` that the module has: plain values and tensors.
     """
@@ -57,9 +55,6 @@ class StateDict:
     tensors: Mapping[str, StoredTensor]
     wrappers: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
-    prefix: str = ""
-    counters: int = 0
-    others: tuple[str, ...] = ()
     module: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -88,8 +83,11 @@ def find_state_dict(file: TorchFile) -> StateDict:
         named = dict(_parts(holder)) if isinstance(holder, Inert) else holder
     except ValueError as error:
         raise CheckpointError(str(error), path=file.source.path, remedy=_PLAIN) from error
-    tensors = {name: value for name, value in named.items() if _is_tensor(name, value)}
-    kept = {name: value for name, value in tensors.items() if not is_counter(name)}
+    kept = {
+        name: value
+        for name, value in named.items()
+        if _is_tensor(name, value) and not is_counter(name)
+    }
     if sum(value.bytes for value in kept.values()) > MOST_TIMES * file.source.size:
         raise CheckpointError(
             f"has tensors of more than {MOST_TIMES} times its size", path=file.source.path
@@ -99,9 +97,6 @@ def find_state_dict(file: TorchFile) -> StateDict:
         tensors={name.removeprefix(prefix): value for name, value in kept.items()},
         wrappers=wrappers,
         passed=passed,
-        prefix=prefix,
-        counters=len(tensors) - len(kept),
-        others=tuple(str(name) for name in named if name not in tensors),
         module=holder.name if isinstance(holder, Inert) else None,
         attributes=_attributes(holder.state) if isinstance(holder, Inert) else {},
     )
