@@ -30,12 +30,15 @@ def open_checkpoint(
     cfg: PathLike | None = None,
     dialect: DialectName | None = None,
     family: FamilyChoice = "auto",
+    contents: Contents | None = None,
 ) -> Checkpoint:
     """The checkpoint at ``path``; what it does not say itself, and was found out, is logged.
 
-    Args, Raises: as ``identify_checkpoint``.
+    ``contents`` is its header, if that was read already: a .safetensors, .pt or .pth file's.
+
+    Args, Raises: as ``identify_checkpoint``, and a CheckpointError if it cannot be read.
     """
-    stored, how = identify_checkpoint(path, cfg, dialect, family)
+    stored, how = identify_checkpoint(contents or formats.read(path), cfg, dialect, family)
     if stored.contents.where:
         log.info("tensors: %s", stored.contents.where)
     if stored.claims is None:
@@ -46,15 +49,15 @@ def open_checkpoint(
 
 
 def identify_checkpoint(
-    path: PathLike,
+    contents: Contents,
     cfg: PathLike | None = None,
     dialect: DialectName | None = None,
     family: FamilyChoice = "auto",
 ) -> tuple[Checkpoint, str]:
-    """The checkpoint at ``path``, and how its network is known, in words.
+    """The checkpoint of a header, and how its network is known, in words.
 
     Args:
-        path: a .safetensors, .pt or .pth file.
+        contents: the header.
         cfg: its network; default: what it says itself, else recognised by its tensors.
         dialect: whose darknet ``cfg`` is for; default: the one that knows all of it.
         family: the scheme of its tensors' names; "auto": what it says itself, or what they show.
@@ -62,10 +65,9 @@ def identify_checkpoint(
     Raises:
         NetworkUnknown: it does not say which network it is of, none is given, and it is none that
             is known.
-        CheckpointError, FamilyError, UsageError: those of ``Checkpoint.open``.
+        CheckpointError, FamilyError, UsageError: those of ``Checkpoint.of``.
         CfgError, NetworkError: ``cfg`` is no network.
     """
-    contents = formats.read(path)
     if cfg is not None:
         network = evidence.read_as_known(cfg, dialect)
         return Checkpoint.of(contents, network, family), os.fspath(cfg)

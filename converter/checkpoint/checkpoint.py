@@ -11,7 +11,7 @@ from typing import Self
 
 from converter.checkpoint import formats
 from converter.checkpoint.dtypes import CODES, DTYPES
-from converter.checkpoint.header import Contents, is_counter
+from converter.checkpoint.header import SHELLS, Contents, is_counter, prefixes
 from converter.checkpoint.metadata import Metadata, NetworkUnknown, false_claim
 from converter.checkpoint.reader import Tensors
 from converter.darknet.dialects import DEFAULT, DialectName
@@ -32,8 +32,8 @@ from converter.families.base import Naming
 from converter.options import Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 
-# What DataParallel, torch.compile and training loops put before the names of a model's tensors.
-SHELLS = ("module.", "_orig_mod.", "model.")
+# Training loops put "model." before the names; a port's own may begin so as well.
+MAYBE_SHELLS = (*SHELLS, "model.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +168,7 @@ def plan_for(
     namings = list(_namings(network, family))
     plans = [
         _plan_of_names(replace(naming, prefix=prefix), network, dialect)
-        for prefix in _prefixes(held)
+        for prefix in prefixes(held, MAYBE_SHELLS)
         for naming in namings
     ]
     fits = [plan for plan in plans if all(slot.tensor in held for slot in plan.slots)]
@@ -213,15 +213,6 @@ def _namings(network: Network, family: FamilyChoice) -> Iterator[Naming]:
         if not known.one_way:
             with suppress(FamilyError):
                 yield known.name_layers(network)
-
-
-def _prefixes(names: Collection[str]) -> Iterator[str]:
-    """Nothing, and what shells put before all of ``names``: one, and one in another."""
-    prefix: str | None = ""
-    while prefix is not None:
-        yield prefix
-        shells = [prefix + shell for shell in SHELLS if names]
-        prefix = next((p for p in shells if all(name.startswith(p) for name in names)), None)
 
 
 def require_no_surplus(names: Collection[str], plan: Plan) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -26,6 +26,9 @@ from converter.options import Dtype, PathLike
 # The library takes 100 MB (safetensors tensor.rs MAX_HEADER_SIZE), of which Python makes gigabytes
 # of objects. A network of 10,000 layers with a cfg of 4 MB needs 10 MB.
 MAX_HEADER = 16 << 20
+# What DataParallel and torch.compile put before the names of all of a model's tensors.
+SHELLS = ("module.", "_orig_mod.")
+MOST_SHELLS = 4  # in one another
 
 
 def make_head(
@@ -120,6 +123,19 @@ def is_counter(name: str) -> bool:
     PyTorch's batch norm counts batches, and the package thop operations and parameters.
     """
     return name.rpartition(".")[2] in ("num_batches_tracked", "total_ops", "total_params")
+
+
+def prefixes(names: Collection[str], shells: Collection[str] = SHELLS) -> Iterator[str]:
+    """Nothing, and what ``shells`` put before all of ``names``: one, and one in another."""
+    prefix = ""
+    yield prefix
+    for _ in range(MOST_SHELLS):
+        longer = [prefix + shell for shell in shells if names]
+        fits = [one for one in longer if all(name.startswith(one) for name in names)]
+        if not fits:
+            return
+        (prefix,) = fits
+        yield prefix
 
 
 def read_contents(path: PathLike) -> Contents:

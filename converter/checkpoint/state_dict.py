@@ -10,11 +10,11 @@ pytorch-image-models@021a523 timm/utils/checkpoint_saver.py (``state_dict_ema``)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from converter.checkpoint.header import is_counter
+from converter.checkpoint.header import is_counter, prefixes
 from converter.errors import CheckpointError
 from converter.files.pickled import Inert
 from converter.files.torch_file import TorchFile
@@ -25,9 +25,7 @@ from converter.files.torch_objects import MOST_TIMES, StoredTensor
 # the two when it saves (mmengine@02f1880 hooks/ema_hook.py, ``_swap_ema_state_dict``).
 AVERAGES = ("ema", "state_dict_ema")
 WRAPPERS = (*AVERAGES, "model", "state_dict", "model_state_dict")
-MOST_WRAPPERS = 4  # of dicts, and of names
-# DataParallel's, and torch.compile's.
-PREFIXES = ("module.", "_orig_mod.")
+MOST_WRAPPERS = 4
 # Of a module, what tells its network: ultralytics' models have these.
 ATTRIBUTES = ("names", "stride", "yaml")
 MOST_PARTS = 10_000  # of an attribute; 9,418 classes are the most that are published
@@ -45,13 +43,11 @@ class StateDict:
     """What a PyTorch file holds of a network.
 
     Attributes:
-        tensors: name -> tensor, in the order of the file, without those that only count.
+        tensors: name -> tensor, in the order of the file, without those that only count, and
+            without what all names began with: "module.".
         wrappers: the keys that lead to them, the outermost first: ("ema",); none if the file is
             the state dict, or the module, itself.
         passed: the keys beside a wrapper under which there may be others, which were not taken.
-        prefix: what all names began with, and no longer do: "module.".
-        counters: how many tensors were left out because they only count.
-        others: names of values that are no tensors, or of no type that is known.
         module: the class of the pickled module, "models.yolo.DetectionModel"; None if it is a dict.
         attributes: those of ``ATTRIBUTES`` that the module has: plain values and tensors.
     """
@@ -59,9 +55,6 @@ class StateDict:
     tensors: Mapping[str, StoredTensor]
     wrappers: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
-    prefix: str = ""
-    counters: int = 0
-    others: tuple[str, ...] = ()
     module: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -90,20 +83,20 @@ def find_state_dict(file: TorchFile) -> StateDict:
         named = dict(_parts(holder)) if isinstance(holder, Inert) else holder
     except ValueError as error:
         raise CheckpointError(str(error), path=file.source.path, remedy=_PLAIN) from error
-    tensors = {name: value for name, value in named.items() if _is_tensor(name, value)}
-    kept = {name: value for name, value in tensors.items() if not is_counter(name)}
+    kept = {
+        name: value
+        for name, value in named.items()
+        if _is_tensor(name, value) and not is_counter(name)
+    }
     if sum(value.bytes for value in kept.values()) > MOST_TIMES * file.source.size:
         raise CheckpointError(
             f"has tensors of more than {MOST_TIMES} times its size", path=file.source.path
         )
-    prefix = _common_prefix(kept)
+    *_, prefix = prefixes(kept)
     return StateDict(
         tensors={name.removeprefix(prefix): value for name, value in kept.items()},
         wrappers=wrappers,
         passed=passed,
-        prefix=prefix,
-        counters=len(tensors) - len(kept),
-        others=tuple(str(name) for name in named if name not in tensors),
         module=holder.name if isinstance(holder, Inert) else None,
         attributes=_attributes(holder.state) if isinstance(holder, Inert) else {},
     )
@@ -164,18 +157,6 @@ def _parts(module: Inert) -> Iterator[tuple[str, Any]]:
                 elif value is not None and (kind != "_buffers" or key not in hidden):
                     yield name, value
         waiting += reversed(inside)
-
-
-def _common_prefix(names: Collection[str]) -> str:
-    """What programs that wrap models put before all names."""
-    prefix = ""
-    for _ in range(MOST_WRAPPERS):
-        longer = [prefix + one for one in PREFIXES]
-        fits = [one for one in longer if names and all(name.startswith(one) for name in names)]
-        if not fits:
-            break
-        (prefix,) = fits
-    return prefix
 
 
 def _attributes(state: Mapping[Any, Any]) -> dict[str, Any]:

@@ -8,7 +8,12 @@ from converter.darknet.network import Network
 from converter.errors import FamilyError
 from converter.families.base import Family, Naming
 from converter.families.matching import REMEDY
-from converter.families.porting import convolutions, name_convolutions, require_options
+from converter.families.porting import (
+    conv_module,
+    convolutions,
+    name_convolutions,
+    require_options,
+)
 
 # Convolutions -> the attribute that holds the network: yolov3-tiny, yolov3, -spp; v4-tiny, v4.
 ATTRIBUTES = {13: "yolo3", 75: "yolo3", 76: "yolo3", 21: "yolo4", 110: "yolo4"}
@@ -42,8 +47,7 @@ def name_layers(network: Network) -> Naming:
             f"has {len(indices)} convolutions, those that LibreYOLO knows have {known}",
             remedy=REMEDY,
         )
-    paths = (f"{attribute}.layers.{index}" for index in indices)
-    places = ((f"{path}.conv", f"{path}.bn") for path in paths)
+    places = (conv_module(f"{attribute}.layers.{index}") for index in indices)
     return name_convolutions(FAMILY.name, network, places, note=NOTE)
 
 

@@ -13,7 +13,8 @@ from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.routing import Route, Upsample
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
-from converter.families.template import BACKBONE_LAYERS, BLOCKS, Spec, template
+from converter.families.template import BLOCKS, Spec, template
+from converter.families.yolov3 import guess_backbone
 
 
 def size_of(network: Network) -> tuple[int, int]:
@@ -34,17 +35,8 @@ def yolov3(width: int, classes: int, *, spp: bool = False) -> list[Layer]:
 
 def darknet53(network: Network) -> list[Layer]:
     """darknet53.cfg, as wide as ``network`` and with as much of the classifier as it has."""
-    rest = [node.layer for node in network.nodes[BACKBONE_LAYERS:]]
-    classifier = rest[1] if len(rest) > 1 else None
-    spec = Spec(
-        width=size_of(network)[0],
-        levels=0,
-        classes=classifier.filters if isinstance(classifier, Convolutional) else 1000,
-        backbone=(
-            "classifier and softmax" if len(rest) > 2 else "classifier" if rest else "features"
-        ),
-    )
-    return [layer for layer, _ in template(spec)]
+    width, _ = size_of(network)
+    return [layer for layer, _ in template(guess_backbone(network, width))]
 
 
 def tiny(width: int, classes: int) -> list[Layer]:

@@ -49,7 +49,7 @@ def _guess(network: Network) -> Spec:
         raise deviation(nodes[0], "a YOLOv3", "a YOLOv3 starts with [convolutional]")
     heads = [(node.index, node.layer) for node in nodes if isinstance(node.layer, Yolo)]
     if not heads:
-        return _guess_backbone(network, stem.filters)
+        return guess_backbone(network, stem.filters)
     if not 3 <= len(heads) <= len(BLOCKS):
         raise FamilyError(
             f"has {len(heads)} [yolo] layers, a YOLOv3 has 3 to {len(BLOCKS)}",
@@ -75,7 +75,8 @@ def _guess(network: Network) -> Spec:
     )
 
 
-def _guess_backbone(network: Network, width: int) -> Spec:
+def guess_backbone(network: Network, width: int) -> Spec:
+    """What Darknet-53 of ``width`` is, with as much of the classifier as ``network`` has."""
     rest = [node.layer for node in network.nodes[BACKBONE_LAYERS:]]
     classes = rest[1].filters if len(rest) > 1 and isinstance(rest[1], Convolutional) else 1000
     return Spec(

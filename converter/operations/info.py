@@ -287,7 +287,7 @@ def _of_checkpoint(
         name: (entry.dtype, list(entry.shape)) for name, entry in contents.entries.items()
     }
     try:
-        stored, info.how = identify_checkpoint(path, cfg, dialect, family)
+        stored, info.how = identify_checkpoint(contents, cfg, dialect, family)
         _follow(info, stored)
     except DarknetError as error:
         error.path = error.path or os.fspath(path)

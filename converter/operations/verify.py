@@ -112,7 +112,7 @@ def verify(
     """
     contents = formats.read(checkpoint)
     if "schema" not in contents.metadata:
-        stored = open_checkpoint(checkpoint, cfg, dialect, family)
+        stored = open_checkpoint(checkpoint, cfg, dialect, family, contents)
         return _verify_bare(Path(source), stored, names)
     stored = Checkpoint.of(contents, family=family)
     meta = stored.metadata

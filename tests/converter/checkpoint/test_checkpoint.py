@@ -14,11 +14,13 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from converter import CheckpointError, FamilyError, convert, revert, verify
+from converter.checkpoint import checkpoint
 from converter.checkpoint.checkpoint import Checkpoint, plan_for
 from converter.checkpoint.header import read_contents
 from converter.checkpoint.metadata import NetworkUnknown
 from converter.darknet.network import parse_network
 from converter.operations.info import describe
+from converter.plan import make_plan
 from yolov3 import load
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
@@ -417,6 +419,19 @@ class TestWithoutClaims:
         back = bare.weights.with_name("back.weights")
         revert(bare.checkpoint, back, cfg=bare.cfg)
         assert back.read_bytes()[20:] == bare.weights.read_bytes()[20:]
+
+    def test_shells_without_end_are_not_all_tried(self, monkeypatch):
+        """A header of 16 MiB has room for two million, and each took 24 ms."""
+        tried = []
+
+        def counting(**arguments):
+            tried.append(arguments["naming"])
+            return make_plan(**arguments)
+
+        monkeypatch.setattr(checkpoint, "make_plan", counting)
+        with pytest.raises(CheckpointError, match="lacks 7 tensors of family generic"):
+            plan_for({"model." * 50 + "x": (1,)}, parse_network(DETECTOR), "pjreddie", "generic")
+        assert len(tried) == 5  # without any, and up to four in one another
 
     def test_a_prefix_of_some_tensors_is_none(self, bare):
         tensors = load_file(bare.checkpoint)

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import save_file as save_tensors
 
 from converter import CheckpointError, OutputError, UsageError, convert, revert, verify
+from converter.checkpoint import torch_tensors
 from converter.checkpoint.metadata import NetworkUnknown
 from converter.checkpoint.torch_tensors import read_torch
 from converter.errors import ExtraError
@@ -110,6 +111,15 @@ class TestReading:
     def test_pytorch_is_not_needed(self, files, written, monkeypatch):
         monkeypatch.setitem(sys.modules, "torch", None)
         assert back(files, written)[1]
+
+    def test_what_is_in_it_is_found_once(self, files, written, monkeypatch):
+        reading = []
+        monkeypatch.setattr(
+            torch_tensors, "read_torch", lambda path: reading.append(path) or read_torch(path)
+        )
+        assert verify(files.weights, written, cfg=files.cfg).ok
+        assert describe(written, cfg=files.cfg).problem is None
+        assert reading == [written, written]  # each of the two
 
     def test_a_changed_value_is_found(self, files, written):
         tensors = torch.load(written)

@@ -577,3 +577,42 @@ def test_a_backbone_of_a_whole_network(make):
     assert len(tensors) == 52 * 5
     back = files.weights.with_name("back.weights")
     assert revert(made.output, back).identical
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "family", ["generic", "libreyolo", "lightnet", "pytorchyolo", "tianxiaomo", "ultralytics"]
+)
+def test_coco_yolov3_tiny_comes_back(coco_tiny, tmp_path, family):
+    """Trained values: none of its variances is too small for a rule."""
+    made = convert(coco_tiny.weights, tmp_path / "x.safetensors", cfg=coco_tiny.cfg, family=family)
+    back = tmp_path / "back.weights"
+    assert revert(made.output, back).identical
+    assert back.read_bytes() == coco_tiny.weights.read_bytes()
+    if FAMILIES[family].native:
+        return  # ours are safetensors
+    bare = convert(coco_tiny.weights, tmp_path / "x.pth", cfg=coco_tiny.cfg, family=family).output
+    revert(bare, back, cfg=coco_tiny.cfg, force=True)
+    # A state dict knows nothing of the header, which has 20 bytes.
+    assert back.read_bytes()[20:] == coco_tiny.weights.read_bytes()[20:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("family", "problem"),
+    [
+        # 107 layers begin with two convolutions; a tiny has a pool and two heads.
+        ("yolov3", "has 2 [yolo] layers"), ("article", "has 2 [yolo] layers"),
+        ("bubbliiiing", "layer 1 [maxpool]"), ("dena", "layer 1 [maxpool]"),
+        ("mmdet", "layer 1 [maxpool]"), ("timm", "layer 1 [maxpool]"),
+        ("tianxiaomo-class", "layer 0 [convolutional]"),  # whose activation is not mish
+        ("ultralytics-v5", "layer 0 [convolutional]"),  # nor swish
+    ],
+)  # fmt: skip
+def test_coco_yolov3_tiny_is_refused_by_its_first_layer(coco_tiny, tmp_path, family, problem):
+    native = FAMILIES[family].native  # ours are safetensors
+    for suffix in [".safetensors"] if native else [".safetensors", ".pth"]:
+        with pytest.raises(FamilyError) as caught:
+            convert(coco_tiny.weights, tmp_path / f"x{suffix}", cfg=coco_tiny.cfg, family=family)
+        assert problem in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
