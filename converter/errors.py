@@ -110,9 +110,14 @@ def install(extra: str) -> str:
     return f"pip install 'darknet-safetensors[{extra}]'"
 
 
+def shortened(text: str) -> str:
+    """``text``, or its first 100 characters: a file may hold names and claims of any length."""
+    return text if len(text) <= 100 else text[:100] + "..."
+
+
 def some(names: Sequence[str]) -> str:
     """The first five of ``names``, and how many there are besides."""
-    shown = ", ".join(names[:5])
+    shown = ", ".join(map(shortened, names[:5]))
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 

@@ -88,7 +88,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What the header of a safetensors file says.
+    """What the header of a safetensors file says, or the pickle of one of PyTorch's.
 
     Attributes:
         path: the file.

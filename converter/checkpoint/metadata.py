@@ -31,14 +31,13 @@ from converter.checkpoint.dtypes import DTYPES
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network, parse_network
-from converter.errors import CfgError, CheckpointError, NetworkError, WeightsError
+from converter.errors import CfgError, CheckpointError, NetworkError, WeightsError, shortened
 from converter.families import FAMILIES, TABLE
 from converter.options import Dtype, PathLike
 from converter.plan import Plan
 
 SCHEMA = 2
 UNION = 1  # the schema before, whose cfg was read with the options of all engines
-SHOWN = 100  # characters of a claim in a refusal
 
 T = TypeVar("T", bound=str)
 
@@ -220,10 +219,7 @@ def _header(entries: Mapping[str, str], dialect: DialectName) -> Header:
 
 
 def _unlike(entries: Mapping[str, str], claim: str, what: str) -> CheckpointError:
-    text = entries[claim]
-    return false_claim(
-        claim, f"is {text if len(text) <= SHOWN else text[:SHOWN] + '...'}, not {what}"
-    )
+    return false_claim(claim, f"is {shortened(entries[claim])}, not {what}")
 
 
 def _can_be_written(text: str) -> bool:

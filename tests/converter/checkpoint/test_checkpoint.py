@@ -433,6 +433,13 @@ class TestWithoutClaims:
             plan_for({"model." * 50 + "x": (1,)}, parse_network(DETECTOR), "pjreddie", "generic")
         assert len(tried) == 5  # without any, and up to four in one another
 
+    def test_a_name_of_a_megabyte_is_shortened(self, bare):
+        tensors = dict(load_file(bare.checkpoint))
+        save_file({**tensors, "x" * 2**20: np.zeros(1, "<f4")}, bare.checkpoint)
+        with pytest.raises(CheckpointError) as caught:
+            Checkpoint.open(bare.checkpoint, parse_network(DETECTOR))
+        assert caught.value.message.endswith(f"that its network lacks: {'x' * 100}...")
+
     def test_a_prefix_of_some_tensors_is_none(self, bare):
         tensors = load_file(bare.checkpoint)
         save_file(
