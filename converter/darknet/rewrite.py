@@ -18,6 +18,7 @@ from converter.darknet.dialects.base import Kind
 from converter.darknet.network import Network, as_read, crashes, network_of, parse_network, refusals
 from converter.darknet.nodes import Node
 from converter.darknet.reading import FUNCTIONS, is_unknown_function, matters, stops
+from converter.darknet.strict import unmet_condition
 from converter.errors import CfgError, DarknetError
 from converter.options import Silu
 
@@ -105,15 +106,13 @@ class _Edits:
             if strict:
                 self._replace(option, None)
             return
-        counts = meant is not None and matters(section, option)
+        counts = matters(section, option)
         if kind is None and counts and meant is not None and matters(section, meant):
             raise self._cannot(option.line, f"{option.key}={shown(option.value)}")
-        beside = strict.conditions.get(option.key) if strict and section.type == "net" else None
-        other = section.find(beside[0]) if beside else None
         if (
-            (meant is None and kind and matters(section, option))
+            (meant is None and kind and counts)
             or (strict and kind is None)
-            or (beside and (other.text if other else "") not in beside[1])
+            or (strict and unmet_condition(section, option, strict))
         ):
             self._replace(option, None)
         elif meant is not None and kind is not None:
