@@ -156,17 +156,9 @@ def _differences(
     for section in sections:
         for option in section.options:
             other = written.get(option.line)
-            if other and _facts(other) != _facts(option):
+            if other and other.facts != option.facts:
                 text = f"{dialect.engine} reads {option.key}={shown(other.value)} as {option.value}"
                 yield Remark(text=text, line=option.line)
-
-
-def _facts(option: Option) -> object:
-    """What is compared: numbers by their value, words as they are."""
-    try:
-        return option.numbers()
-    except CfgError:
-        return option.text
 
 
 def _float32(text: str) -> float:

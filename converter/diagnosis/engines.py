@@ -189,7 +189,7 @@ def _other_options(one: _Read, reference: _Read, sections: tuple[Section, ...]) 
     for line in sorted(ours.keys() | theirs.keys()):
         here, there = ours.get(line), theirs.get(line)
         option = written.get(line) or here or there
-        if option is None or _value(here) == _value(there):
+        if option is None or (here and there and here.facts == there.facts):
             continue
         what = f"{option.key}={option.value}"
         if here is None:
@@ -209,15 +209,6 @@ def _counting(reading: Reading) -> dict[int, Option]:
         for option in section.options
         if layer_class(section.type) and matters(section, option)
     }
-
-
-def _value(option: Option | None) -> object:
-    if option is None:
-        return None
-    try:
-        return option.numbers()
-    except CfgError:
-        return option.text
 
 
 def _other_layers(one: _Read, reference: _Read) -> Iterator[Remark]:
