@@ -20,7 +20,7 @@ from converter.cli.parser import (
     add_family_option,
     family_choice,
     positive_int,
-    require_both,
+    require_cfg_out,
 )
 from converter.errors import DarknetError, OutputError, UsageError, WeightsError, printable
 from converter.files import remote
@@ -105,7 +105,7 @@ def make_parser(program: str) -> CommandParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert what the arguments name; the exit code."""
-    require_both(arguments)
+    require_cfg_out(arguments)
     sources = find_sources(arguments.sources)
     if len(sources) > 1 or sources != arguments.sources:
         return _convert_many(sources, arguments)

@@ -16,7 +16,7 @@ from converter.cli.parser import (
     add_cfg_out,
     add_family_option,
     family_choice,
-    require_both,
+    require_cfg_out,
 )
 from converter.darknet.cfg import MAX_CFG_BYTES, decode_cfg
 from converter.darknet.dialects import DIALECTS
@@ -82,7 +82,7 @@ def make_parser(program: str) -> CommandParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what is in the file; the exit code."""
-    require_both(arguments)
+    require_cfg_out(arguments)
     if arguments.table_out and not arguments.match:
         raise UsageError("--table-out is what --match finds", remedy="give both")
     if arguments.match:
