@@ -248,7 +248,7 @@ class Gru(Recurrent):
     tanh: int = 0
 
     def infer(self, *shapes: Shape) -> Shape:
-        """Any shape -> output values: both engines set no out_c, out_h, out_w."""
+        """Any shape -> output values: pj and AB set no out_c, out_h, out_w."""
         at_least(1, output=self.output)
         return Shape(self.output)
 
