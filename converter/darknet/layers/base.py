@@ -136,7 +136,8 @@ class Layer:
 
     def signature(self) -> dict[str, Any]:
         """What this layer computes, as comparable facts: equal for two ways to write the same."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
+        counting = (f for f in fields(self) if f.compare and f.metadata.get("network", True))
+        return {f.name: getattr(self, f.name) for f in counting}
 
     def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Why ``dialect``'s engine does not load this layer, each of whose options it reads."""
