@@ -89,6 +89,7 @@ class Layer:
     type: ClassVar[str]
     is_head: ClassVar[bool] = False  # whether its input is a raw map of the network
     has_output: ClassVar[bool] = True  # whether it leaves values behind at inference
+    is_flat: ClassVar[bool] = False  # whether AB leaves its l.h and l.w at 0 or 1
 
     line: int = field(default=0, compare=False)
     # Options of every layer: pj parser.c:845-847, AB parser.c:1648.
