@@ -20,7 +20,7 @@ from converter.cli.parser import (
     add_family_option,
     family_choice,
     positive_int,
-    require_both,
+    require_cfg_out,
 )
 from converter.errors import DarknetError, OutputError, UsageError, WeightsError, printable
 from converter.files import remote
@@ -105,7 +105,7 @@ def make_parser(program: str) -> CommandParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert what the arguments name; the exit code."""
-    require_both(arguments)
+    require_cfg_out(arguments)
     sources = find_sources(arguments.sources)
     if len(sources) > 1 or sources != arguments.sources:
         return _convert_many(sources, arguments)
@@ -130,12 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
         engine_cfg.write(arguments, cfg)
     if arguments.report:
         _report(result, sources[0], arguments)
-    if arguments.json:
-        print_json(result.as_dict())
-        return 0
-    if arguments.dry_run:
-        print_plan(result.plan.slots)
-    print(printable(_summary(result.as_dict())))
+    _print(result, arguments)
     return 0
 
 
@@ -191,6 +186,15 @@ def _report(result: Conversion, source: str, arguments: argparse.Namespace) -> N
         verified=result.verified or None,
         force=arguments.force,
     )
+
+
+def _print(result: Conversion, arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        print_json(result.as_dict())
+        return
+    if arguments.dry_run:
+        print_plan(result.plan.slots)
+    print(printable(_summary(result.as_dict())))
 
 
 def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
@@ -254,12 +258,7 @@ def _rename(source: str, arguments: argparse.Namespace) -> int:
         options = _options(arguments)
     del options["partial"], options["max_download"]
     result = rename(source, arguments.output, **options)
-    if arguments.json:
-        print_json(result.as_dict())
-        return 0
-    if arguments.dry_run:
-        print_plan(result.plan.slots)
-    print(printable(_summary(result.as_dict())))
+    _print(result, arguments)
     return 0
 
 

@@ -16,14 +16,16 @@ from converter.cli.parser import (
     add_cfg_out,
     add_family_option,
     family_choice,
-    require_both,
+    require_cfg_out,
 )
+from converter.darknet.cfg import MAX_CFG_BYTES, decode_cfg
 from converter.darknet.dialects import DIALECTS
 from converter.darknet.evidence import by_cfg
 from converter.darknet.network import read_cfg
 from converter.darknet.nodes import Node
 from converter.diagnosis.remarks import each_once
 from converter.errors import CfgError, NetworkError, UsageError, printable, some
+from converter.files.opening import read_small
 from converter.files.target import require_other, write_whole
 from converter.operations.info import Info, LayerInfo, describe
 from converter.options import Silu
@@ -80,7 +82,7 @@ def make_parser(program: str) -> CommandParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what is in the file; the exit code."""
-    require_both(arguments)
+    require_cfg_out(arguments)
     if arguments.table_out and not arguments.match:
         raise UsageError("--table-out is what --match finds", remedy="give both")
     if arguments.match:
@@ -163,16 +165,15 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _text(file: str) -> str:
-    """The text of a cfg.
+    """The text of a cfg, with the byte order mark that ``read_cfg`` drops and engines see.
 
     Raises:
         UsageError, CfgError: it is none.
     """
     if Path(file).suffix != ".cfg":
         raise UsageError("--engines is about a .cfg", remedy="give the cfg")
-    text = read_cfg(file)
-    with open(file, "rb") as read:  # engines see the mark that read_cfg drops
-        return "\ufeff" * (read.read(3) == codecs.BOM_UTF8) + text
+    data = read_small(file, MAX_CFG_BYTES, CfgError)
+    return "\ufeff" * data.startswith(codecs.BOM_UTF8) + decode_cfg(data)
 
 
 def _rewrite(arguments: argparse.Namespace) -> int:

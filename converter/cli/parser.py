@@ -87,11 +87,11 @@ def add_cfg_out(parser: CommandParser, cfg_out: str) -> None:
     )
 
 
-def require_both(arguments: argparse.Namespace) -> None:
-    """Refuse one of the options without the other.
+def require_cfg_out(arguments: argparse.Namespace) -> None:
+    """Refuse ``--for`` without ``--cfg-out``; the reverse is something else on the way back.
 
     Raises:
-        UsageError: it is.
+        UsageError: it is so.
     """
     if arguments.engine and not arguments.cfg_out:
         raise UsageError("--for says whose the cfg is that --cfg-out writes", remedy="give both")

@@ -108,6 +108,14 @@ class Option:
         return tuple(float(item) for item in items)
 
     @property
+    def facts(self) -> object:
+        """What is compared of the value: numbers by their value, words as they are."""
+        try:
+            return self.numbers()
+        except CfgError:
+            return self.text
+
+    @property
     def has_gap(self) -> bool:
         """Whether an item of this list is empty."""
         items = _squeeze(COMMENT.sub("", self.value)).split(",") if "," in self.value else ()

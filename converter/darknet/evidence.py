@@ -216,15 +216,10 @@ def _readers(section: Section, option: Option) -> list[Dialect]:
 
 def _order_differs(network: Network) -> bool:
     """Whether two engines would read another thing out of the same bytes."""
-    orders = {
-        tuple(
-            (node.index, array.suffix, array.shape)
-            for node in network.nodes
-            for array in node.layer.arrays(node.inputs, dialect)
-        )
-        for dialect in RECOGNISED
-    }
-    return len(orders) > 1
+    first, *others = RECOGNISED
+    return any(
+        node.layout(first) != node.layout(other) for node in network.nodes for other in others
+    )
 
 
 def _warning(dialect: DialectName, signs: _Signs) -> str | None:

@@ -264,17 +264,13 @@ def refusals(network: Network, dialect: DialectName) -> Iterator[NetworkError]:
             )
 
 
-# Layers that set their own height and width to 1: AB connected_layer.c:64, rnn_layer.c:39.
-_FLAT = frozenset({"connected", "gru", "lstm", "rnn"})
-
-
 def crashes(network: Network, dialect: DialectName) -> Iterator[NetworkError]:
     """What stops the engine while it loads, though it takes every layer.
 
     A file of such a network is converted all the same: another version may have written it.
     """
     record = DIALECTS[dialect]
-    maps = (n.inputs[0] for n in network.nodes if n.layer.type not in _FLAT)
+    maps = (n.inputs[0] for n in network.nodes if not n.layer.is_flat)
     if record.divides_by_maps and not any(shape.h > 1 and shape.w > 1 for shape in maps):
         yield NetworkError(
             f"{record.engine} divides by the number of layers with maps, and there are none",

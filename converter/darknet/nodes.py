@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from converter.darknet.dialects import DialectName
 from converter.darknet.layers import Layer, Misfit, Shape
 from converter.darknet.layers.base import MAX_VALUES
 
@@ -51,6 +52,10 @@ class Node:
         """Where it stands, for messages."""
         line = f", line {self.layer.line}" if self.layer.line else ""
         return f"layer {self.index} [{self.layer.type}]{line}"
+
+    def layout(self, dialect: DialectName) -> list[tuple[str, tuple[int, ...]]]:
+        """Suffix and shape of its arrays, in the order in which ``dialect``'s engine has them."""
+        return [(array.suffix, array.shape) for array in self.layer.arrays(self.inputs, dialect)]
 
 
 def resolve(nodes: list[Node], net: Net, layers: Sequence[Layer]) -> None:

@@ -16,8 +16,8 @@ from converter.darknet.cfg import COMMENT, Option, Section, parse_cfg, shown
 from converter.darknet.dialects import DIALECTS, Dialect, DialectName
 from converter.darknet.dialects.base import Kind
 from converter.darknet.network import Network, as_read, crashes, network_of, parse_network, refusals
-from converter.darknet.nodes import Node
 from converter.darknet.reading import FUNCTIONS, is_unknown_function, matters, stops
+from converter.darknet.strict import unmet_condition
 from converter.errors import CfgError, DarknetError
 from converter.options import Silu
 
@@ -105,15 +105,13 @@ class _Edits:
             if strict:
                 self._replace(option, None)
             return
-        counts = meant is not None and matters(section, option)
+        counts = matters(section, option)
         if kind is None and counts and meant is not None and matters(section, meant):
             raise self._cannot(option.line, f"{option.key}={shown(option.value)}")
-        beside = strict.conditions.get(option.key) if strict and section.type == "net" else None
-        other = section.find(beside[0]) if beside else None
         if (
-            (meant is None and kind and matters(section, option))
+            (meant is None and kind and counts)
             or (strict and kind is None)
-            or (beside and (other.text if other else "") not in beside[1])
+            or (strict and unmet_condition(section, option, strict))
         ):
             self._replace(option, None)
         elif meant is not None and kind is not None:
@@ -212,14 +210,10 @@ def _require_same(network: Network, source: DialectName, text: str, target: Dial
         problem = f"cannot be written for {DIALECTS[target].engine}: {error.message}"
         raise CfgError(problem, place=error.place, remedy="keep the cfg as it is") from error
     for node, other in zip(network.nodes, read.nodes, strict=True):
-        if node.layer != other.layer or _arrays(node, source) != _arrays(other, target):
+        if node.layer != other.layer or node.layout(source) != other.layout(target):
             raise CfgError(
                 f"[{node.layer.type}] is another layer to {DIALECTS[target].engine}, or has its"
                 " arrays in another order",
                 place=f"line {node.layer.line}",
                 remedy=f"keep the cfg for {DIALECTS[source].engine}",
             )
-
-
-def _arrays(node: Node, dialect: DialectName) -> list[tuple[str, tuple[int, ...]]]:
-    return [(array.suffix, array.shape) for array in node.layer.arrays(node.inputs, dialect)]

@@ -87,18 +87,15 @@ def _option(
     section: Section, option: Option, dialect: Dialect, rules: Strict, reading: Reading
 ) -> Iterator[Option]:
     kind = dialect.kind(section.type, option.key)
-    problem = None
     if kind is None:
         reading.skipped.append(option)
         problem = f"{dialect.engine} refuses {option.key}=, which it does not read"
         reading.refusals.append(_error(option.line, problem, "delete the line"))
         return
-    if section.type == "net" and option.key in rules.conditions:
-        other, values = rules.conditions[option.key]
-        beside = section.find(other)
-        if (beside.text if beside else "") not in values:
-            problem = f"{dialect.engine} reads {option.key}= only with {other}={_any(values)}"
-            reading.refusals.append(_error(option.line, problem, "delete the line"))
+    condition = unmet_condition(section, option, rules)
+    if condition:
+        problem = f"{dialect.engine} reads {option.key}= only with {condition}"
+        reading.refusals.append(_error(option.line, problem, "delete the line"))
     if kind in ("int", "float"):
         yield from _number(option, kind, dialect, reading)
     elif kind == "str":
@@ -108,8 +105,15 @@ def _option(
         yield replace(option, value=",".join(_items(option.value, kind)))
 
 
-def _any(values: Sequence[str] | frozenset[str]) -> str:
-    return " or ".join(sorted(values))
+def unmet_condition(section: Section, option: Option, rules: Strict) -> str | None:
+    """What must stand beside ``option`` of ``section`` and does not; None if nothing is missing."""
+    if section.type != "net" or option.key not in rules.conditions:
+        return None
+    other, values = rules.conditions[option.key]
+    beside = section.find(other)
+    if (beside.text if beside else "") in values:
+        return None
+    return f"{other}={' or '.join(sorted(values))}"
 
 
 def _number(option: Option, kind: Kind, dialect: Dialect, reading: Reading) -> Iterator[Option]:
@@ -152,17 +156,9 @@ def _differences(
     for section in sections:
         for option in section.options:
             other = written.get(option.line)
-            if other and _facts(other) != _facts(option):
+            if other and other.facts != option.facts:
                 text = f"{dialect.engine} reads {option.key}={shown(other.value)} as {option.value}"
                 yield Remark(text=text, line=option.line)
-
-
-def _facts(option: Option) -> object:
-    """What is compared: numbers by their value, words as they are."""
-    try:
-        return option.numbers()
-    except CfgError:
-        return option.text
 
 
 def _float32(text: str) -> float:

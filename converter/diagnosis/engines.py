@@ -17,7 +17,6 @@ from converter.darknet.network import (
     read_layers,
     refusals,
 )
-from converter.darknet.nodes import Node
 from converter.darknet.reading import Reading, is_unknown_function, layer_class, matters, stops
 from converter.darknet.remark import Remark
 from converter.errors import CfgError, DarknetError, NetworkError
@@ -189,7 +188,7 @@ def _other_options(one: _Read, reference: _Read, sections: tuple[Section, ...]) 
     for line in sorted(ours.keys() | theirs.keys()):
         here, there = ours.get(line), theirs.get(line)
         option = written.get(line) or here or there
-        if option is None or _value(here) == _value(there):
+        if option is None or (here and there and here.facts == there.facts):
             continue
         what = f"{option.key}={option.value}"
         if here is None:
@@ -211,26 +210,13 @@ def _counting(reading: Reading) -> dict[int, Option]:
     }
 
 
-def _value(option: Option | None) -> object:
-    if option is None:
-        return None
-    try:
-        return option.numbers()
-    except CfgError:
-        return option.text
-
-
 def _other_layers(one: _Read, reference: _Read) -> Iterator[Remark]:
     """Layers whose arrays stand otherwise in the file, though every option says the same."""
     ours, theirs = (read.network.nodes if read.network else () for read in (one, reference))
     for here, there in zip(ours, theirs, strict=False):
-        if _arrays(here, one.dialect) != _arrays(there, reference.dialect):
+        if here.layout(one.dialect.name) != there.layout(reference.dialect.name):
             text = (
                 f"{one.dialect.engine} has other arrays in [{here.layer.type}], or in another"
                 f" order, than {reference.dialect.engine}"
             )
             yield Remark(text=text, line=here.layer.line)
-
-
-def _arrays(node: Node, dialect: Dialect) -> list[tuple[str, tuple[int, ...]]]:
-    return [(array.suffix, array.shape) for array in node.layer.arrays(node.inputs, dialect.name)]

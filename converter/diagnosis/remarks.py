@@ -24,7 +24,7 @@ VERSIONS = frozenset({"0.1.0", "0.2.0", "0.2.5"})
 def header_remarks(header: Header, network: Network, dialect: DialectName) -> tuple[Remark, ...]:
     """What is unusual in the header of a file that ``dialect``'s engine wrote for ``network``.
 
-    The flag for transposed matrices is read by both engines (pj parser.c:1243, AB :2274), but
+    The flag for transposed matrices is read by engines (pj parser.c:1243, AB :2274), but
     written by none. Where there are none it means nothing. Where there is nothing else, no value
     of the file decides whether it is right.
     """

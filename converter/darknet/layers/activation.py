@@ -1,4 +1,4 @@
-"""The activation functions of both engines, by their cfg names.
+"""The activation functions of the engines, by their cfg names.
 
 Constants and formulas: pj activations.h:19-63, AB activations.h:48-102, activations.c:138-250.
 """

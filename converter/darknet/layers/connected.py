@@ -20,6 +20,7 @@ class Connected(Layer):
     """A fully connected layer over all values of its input."""
 
     type: ClassVar[str] = "connected"
+    is_flat: ClassVar[bool] = True  # AB connected_layer.c:64
 
     output: int = 1
     activation: str = "logistic"

@@ -42,7 +42,7 @@ class Convolutional(Layer):
     beyond its arrays (convolutional_layer.c:1214), and its packed bits, which it detects with and
     which count padding as -1 (:1239). ``bin_output`` only matters to those (AB network.c:1410).
 
-    ``binary`` and ``coordconv`` change nothing here, as in the CPU builds of both engines, which
+    ``binary`` and ``coordconv`` change nothing here, as in the CPU builds of pj and AB, which
     swap binary weights in a copy of the layer (pj convolutional_layer.c:484, AB :1406); only their
     GPU code computes with them (pj convolutional_kernels.cu:77, AB :179).
     """

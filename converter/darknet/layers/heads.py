@@ -293,9 +293,9 @@ class MaskedHead(AnchorHead):
         return None
 
     def signature(self) -> dict[str, Any]:
-        """With the number of anchors in place of the anchors, and without how boxes are chosen."""
+        """With the number of anchors in place of the anchors."""
         facts = super().signature()
-        for name in ("num", "mask", "anchors", "nms_kind", "beta_nms"):
+        for name in ("num", "mask", "anchors"):
             del facts[name]
         return {**facts, "anchors": self.anchor_count}
 

@@ -116,6 +116,7 @@ class Rnn(_Elman):
     """A plain recurrent layer. pj knows no ``hidden`` size: it has that of the output."""
 
     type: ClassVar[str] = "rnn"
+    is_flat: ClassVar[bool] = True  # AB rnn_layer.c:39
 
     output: int = 1
     hidden: int = 1
@@ -242,13 +243,14 @@ class Gru(Recurrent):
     """A gated recurrent unit; the new values are logistic, or tanh with ``tanh``."""
 
     type: ClassVar[str] = "gru"
+    is_flat: ClassVar[bool] = True  # AB gru_layer.c:33
 
     output: int = 1
     batch_normalize: int = 0
     tanh: int = 0
 
     def infer(self, *shapes: Shape) -> Shape:
-        """Any shape -> output values: both engines set no out_c, out_h, out_w."""
+        """Any shape -> output values: pj and AB set no out_c, out_h, out_w."""
         at_least(1, output=self.output)
         return Shape(self.output)
 
@@ -293,6 +295,7 @@ class Lstm(Recurrent):
     """A long short-term memory: w* see the state, u* the input; gates f, i, o and new values g."""
 
     type: ClassVar[str] = "lstm"
+    is_flat: ClassVar[bool] = True  # AB lstm_layer.c:33
 
     output: int = 1
     batch_normalize: int = 0

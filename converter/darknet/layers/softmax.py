@@ -19,7 +19,7 @@ class Softmax(Layer):
     """Softmax over ``groups`` equal parts of all values: pj softmax_layer.c:39, blas.c:305.
 
     With ``tree`` the parts are its groups of siblings. ``spatial`` changes nothing, as on the CPU
-    in both engines; pj's GPU code for it (softmax_layer.c:84) starts one channel further each time.
+    in pj and AB; pj's GPU code for it (softmax_layer.c:84) starts one channel further each time.
     """
 
     type: ClassVar[str] = "softmax"

@@ -195,7 +195,7 @@ def test_every_option_counts_without_a_dialect():
     [("policy=steps\n", 2), ("policy=steps\nsteps=5\n", 2), ("policy=steps\nscales=5\n", 2),
      ("batch=2\nsubdivisions=0\n", 3)],
 )  # fmt: skip
-def test_what_stops_every_engine_is_told_and_converted_all_the_same(options, line):
+def test_what_stops_every_engine_is_named_and_converted_all_the_same(options, line):
     # pj parser.c:705, 664, AB :1254, 1162, HK darknet_cfg.cpp:1371, 1247
     text = "[net]\n" + options + "height=8\nwidth=8\nchannels=3\n" + conv()
     for name, record in DIALECTS.items():
@@ -234,6 +234,6 @@ def test_what_training_asks_for_is_there():
     head = section("yolo", mask="0,1,2", num=3, classes=2, counters_per_class="3,4")
     text = network(conv(filters=21), head, section("contrastive", yolo_layer=-1))
     assert [e for record in DIALECTS.values() for e in stops(parse_cfg(text), record)] == []
-    odd = network(conv(filters=4), section("yolo", num=3, mask="0,1,2", embedding_layer=0))
-    assert list(stops(parse_cfg(odd), DIALECTS["alexeyab"])) == []
-    assert len(list(stops(parse_cfg(odd), DIALECTS["hank-ai"]))) == 1
+    misfit = network(conv(filters=4), section("yolo", num=3, mask="0,1,2", embedding_layer=0))
+    assert list(stops(parse_cfg(misfit), DIALECTS["alexeyab"])) == []
+    assert len(list(stops(parse_cfg(misfit), DIALECTS["hank-ai"]))) == 1

@@ -1,7 +1,7 @@
 """A cfg as another engine takes it, meaning the same."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from one_feature import conv, network, section
 from properties.networks import networks
@@ -287,7 +287,7 @@ def test_the_target_reads_the_same_network_or_is_refused(net, noise, source, tar
         network_ = parse_network(text, source)
         written = rewrite(text, source, target)
     except DarknetError:
-        return
+        reject()  # which fails where nearly all are refused
     read = parse_network(written, target)
     assert [node.layer for node in read.nodes] == [node.layer for node in network_.nodes]
     assert [node.output for node in read.nodes] == [node.output for node in network_.nodes]

@@ -209,7 +209,7 @@ def test_it_refuses_what_the_engine_refuses(text, line):
     assert error.value.place.partition(",")[0] == f"line {lines[0]}"
 
 
-def test_every_refusal_is_told_with_its_line():
+def test_every_refusal_is_listed_with_its_line():
     text = NET + "max_crop=3\ndecay=5e-4\n" + CONV + "foo=1\nfilters=9\n[reorg]\n"
     verdict = compare_engines(text).verdicts["hank-ai"]
     # 13: foo, 14: filters again, 15: [reorg]

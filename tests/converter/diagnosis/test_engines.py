@@ -192,11 +192,11 @@ def test_what_all_refuse_has_reasons_for_each():
     assert [lines(engines, name) for name in DIALECTS] == [[5]] * len(DIALECTS)
 
 
-def test_it_is_told_as_json():
-    told = compare_engines(DETECTOR.format("max_crop=80\n")).as_dict()
-    assert told["reference"] == "pjreddie"
-    assert told["engines"]["pjreddie"] == {"verdict": "runs", "reasons": []}
-    assert told["engines"]["hank-ai"] == {
+def test_it_is_written_as_json():
+    facts = compare_engines(DETECTOR.format("max_crop=80\n")).as_dict()
+    assert facts["reference"] == "pjreddie"
+    assert facts["engines"]["pjreddie"] == {"verdict": "runs", "reasons": []}
+    assert facts["engines"]["hank-ai"] == {
         "verdict": "refuses",
         "reasons": [
             {"line": 5, "text": "hank-ai's darknet refuses max_crop=, which it does not read"}
