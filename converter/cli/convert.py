@@ -22,12 +22,12 @@ from converter.cli.parser import (
     positive_int,
     require_cfg_out,
 )
-from converter.errors import DarknetError, OutputError, UsageError, WeightsError, printable
+from converter.errors import DarknetError, OutputError, UsageError, printable
 from converter.files import remote
 from converter.files.source import TORCH_SUFFIXES
 from converter.operations.convert import convert, default_output
 from converter.operations.sources import find_sources
-from converter.options import DialectChoice, PathLike
+from converter.options import DialectChoice
 
 if TYPE_CHECKING:
     from converter.operations.batch import Result
@@ -115,7 +115,6 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output
     if output is not None and os.path.isdir(output):
         output = Path(output) / default_output(sources[0]).name
-    cfg = _cfg_for(sources[0], output, arguments) if arguments.cfg_out else None
     if arguments.report:
         from converter.report import check_target
 
@@ -123,39 +122,17 @@ def run(arguments: argparse.Namespace) -> int:
         if remote.is_url(sources[0]) and remote.is_url(written):
             raise UsageError("--report needs a local file to read", remedy="write to a local file")
         check_target(arguments.report, sources[0], written, arguments.cfg, arguments.names)
-    result = convert(sources[0], output, **_options(arguments))
-    if cfg is not None and not arguments.dry_run:
-        from converter.cli import engine_cfg
-
-        engine_cfg.write(arguments, cfg)
+    result = convert(
+        sources[0],
+        output,
+        **_options(arguments),
+        cfg_out=arguments.cfg_out,
+        engine=arguments.engine,
+    )
     if arguments.report:
         _report(result, sources[0], arguments)
     _print(result, arguments)
     return 0
-
-
-def _cfg_for(source: str, output: PathLike | None, arguments: argparse.Namespace) -> bytes:
-    """``--cfg-out`` of a .weights file: refused before anything is written."""
-    from converter.cli import engine_cfg  # late: for those who ask for it
-    from converter.files.source import opened
-    from converter.identify import identify
-
-    if not arguments.engine:
-        raise UsageError(
-            "--cfg-out is for the way back, or for another engine",
-            remedy="give a .safetensors file, or say whose cfg with --for",
-        )
-    dialect = None if arguments.dialect == "auto" else arguments.dialect
-    try:
-        with remote.local_source(source, arguments.max_download) as local, opened(local) as file:
-            known = identify(file, arguments.cfg, dialect)
-    except WeightsError as error:
-        error.path = error.path or source
-        raise
-    data = engine_cfg.rewritten(arguments, source, known.network.text, known.dialect)
-    written = output or default_output(source)
-    engine_cfg.check(arguments, data, source, arguments.cfg, arguments.names, written)
-    return data
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from converter.cli import engine_cfg
 from converter.cli.output import print_json
 from converter.cli.parser import (
     CommandParser,
@@ -85,6 +84,10 @@ def run(arguments: argparse.Namespace) -> int:
     require_cfg_out(arguments)
     if arguments.table_out and not arguments.match:
         raise UsageError("--table-out is what --match finds", remedy="give both")
+    if arguments.silu and not arguments.cfg_out:
+        raise UsageError("--silu says what --cfg-out should write", remedy="give both")
+    if arguments.match and (arguments.engines or arguments.cfg_out):
+        raise UsageError("--match is a question of its own", remedy="ask one at a time")
     if arguments.match:
         return _match(arguments)
     if arguments.engines:
@@ -178,6 +181,8 @@ def _text(file: str) -> str:
 
 def _rewrite(arguments: argparse.Namespace) -> int:
     """Write a cfg as another engine takes it; the exit code."""
+    from converter.operations.engine_cfg import cfg_for  # late: for those who ask for it
+
     if not arguments.engine:
         raise UsageError("--cfg-out needs an engine", remedy="say whose with --for")
     try:
@@ -189,12 +194,12 @@ def _rewrite(arguments: argparse.Namespace) -> int:
             if info.network is None:
                 raise info.problem or UsageError("is of no known network", path=arguments.file)
             text, dialect = info.network.text, info.dialect
-        data = engine_cfg.rewritten(arguments, arguments.file, text, dialect, arguments.silu)
     except (CfgError, NetworkError) as error:
         error.path = error.path or arguments.file
         raise
-    engine_cfg.check(arguments, data, arguments.file, arguments.cfg)
-    engine_cfg.write(arguments, data)
+    data = cfg_for(arguments.engine, text, dialect, arguments.file, arguments.silu)
+    require_other(arguments.cfg_out, arguments.file, arguments.cfg)
+    write_whole(Path(arguments.cfg_out), data, force=arguments.force)
     facts = {"output": arguments.cfg_out, "engine": arguments.engine, "dialect": dialect}
     if arguments.json:
         print_json({"schema": 1, **facts})

@@ -15,7 +15,7 @@ from converter.checkpoint.changes import Change, changes
 from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
-from converter.darknet.dialects import DIALECTS
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.names import read_names
 from converter.darknet.network import Network
 from converter.darknet.remark import Remark
@@ -26,7 +26,13 @@ from converter.families import name_layers, native_naming
 from converter.families.base import Naming
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import TORCH_SUFFIXES, Source, companion
-from converter.files.target import remove_leftovers, replacing, require_other
+from converter.files.target import (
+    is_written,
+    remove_leftovers,
+    replacing,
+    require_other,
+    write_whole,
+)
 from converter.identify import Identity, explaining, identify
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
@@ -104,6 +110,8 @@ class Job:
     verify: bool
     strict: bool
     names_encoding: str | None = None
+    cfg_out: PathLike | None = None
+    engine: DialectName | None = None
     assumed: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -142,6 +150,7 @@ class Job:
             assumed=self.assumed,
         )
         survey = Survey(plan)
+        cfg_text = self._cfg(plan)
         if dry_run:
             return self._done("dry run", plan, meta, self._examine(survey), verified=False)
         if os.path.lexists(self.target):
@@ -150,6 +159,7 @@ class Job:
             if self._is_current(plan, current, survey):
                 anomalies = self._examine(survey)
                 remove_leftovers(self.target)
+                self._write_cfg(cfg_text)
                 return self._done("up to date", plan, current, anomalies, verified=True)
             if not self.force:
                 raise OutputError(
@@ -157,7 +167,24 @@ class Job:
                     path=self.target,
                     remedy="replace it with --force, or choose another output with -o",
                 )
-        return self._write(plan, meta, survey)
+        done = self._write(plan, meta, survey)
+        self._write_cfg(cfg_text)
+        return done
+
+    def _cfg(self, plan: Plan) -> bytes:
+        """The cfg for another engine, refused before anything is written."""
+        if self.cfg_out is None or self.engine is None:
+            return b""
+        from converter.operations.engine_cfg import cfg_for  # late: for those who ask for it
+
+        text = cfg_for(self.engine, plan.network.text, plan.dialect, self.source.path)
+        require_other(self.cfg_out, *self.inputs, self.target)
+        is_written(Path(self.cfg_out), text, force=self.force)
+        return text
+
+    def _write_cfg(self, text: bytes) -> None:
+        if self.cfg_out is not None:
+            write_whole(Path(self.cfg_out), text, force=self.force)
 
     def _plan(self, known: Identity) -> Plan:
         """Where everything goes, and what is to be said of that."""

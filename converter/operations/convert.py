@@ -18,6 +18,7 @@ from converter.files.source import TORCH_SUFFIXES, WEIGHTS_SUFFIXES, opened
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 
 if TYPE_CHECKING:
+    from converter.darknet.dialects import DialectName
     from converter.operations.conversion import Conversion
 
 
@@ -37,6 +38,8 @@ def convert(
     strict: bool = False,
     max_download: int = remote.MAX_DOWNLOAD,
     names_encoding: str | None = None,
+    cfg_out: PathLike | None = None,
+    engine: DialectName | None = None,
 ) -> Conversion:
     """Convert a Darknet .weights file to a safetensors checkpoint, and check it.
 
@@ -57,11 +60,18 @@ def convert(
         force: replace an output that is another file.
         strict: refuse values that no training gives, instead of warning.
         names_encoding: of ``names``, by Python's name; default: UTF-8.
+        cfg_out: also write the network's cfg there, as ``engine`` takes it.
+        engine: whose darknet ``cfg_out`` is for; it must be given with that.
         max_download: bytes that a URL may have whose server does not say how many it has.
 
     Raises:
         DarknetError: the reason why it was refused; nothing was changed.
     """
+    if (cfg_out is None) != (engine is None):
+        raise UsageError(
+            "--cfg-out is for the way back, or for another engine",
+            remedy="give a .safetensors file, or say whose cfg with --for",
+        )
     source = remote.plain(source)
     target = default_output(source) if output is None else remote.plain(output)
     if _local_name(target).suffix in WEIGHTS_SUFFIXES:
@@ -86,7 +96,7 @@ def convert(
             result = Job(
                 source=opened_source, hashing=hashing, target=local_target, partial=partial,
                 family=family, dialect=dialect, dtype=dtype, force=force, verify=verify,
-                strict=strict, names_encoding=names_encoding,
+                strict=strict, names_encoding=names_encoding, cfg_out=cfg_out, engine=engine,
             ).run(cfg, names, dry_run=dry_run)  # fmt: skip
         except WeightsError as error:
             error.path = error.path or os.fspath(source)

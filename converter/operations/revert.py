@@ -224,13 +224,9 @@ def _cfg(stored: Checkpoint, engine: DialectName | None) -> bytes:
         return network.text.encode()  # in our own words already
     if engine is None:
         return render_cfg(network.net, [node.layer for node in network.nodes]).encode()
-    from converter.darknet.rewrite import rewrite  # late: for those who ask for it
+    from converter.operations.engine_cfg import cfg_for  # late: for those who ask for it
 
-    try:
-        return rewrite(network.text, stored.plan.dialect, engine).encode()
-    except DarknetError as error:
-        error.path = os.fspath(stored.contents.path)
-        raise
+    return cfg_for(engine, network.text, stored.plan.dialect, stored.contents.path)
 
 
 def _write(files: Mapping[Path, bytes], *, force: bool) -> None:

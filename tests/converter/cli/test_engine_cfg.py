@@ -194,3 +194,13 @@ class TestRefusals:
         other.write_bytes(old.weights.read_bytes())
         assert run("convert", old.weights, other, *for_hank(tmp_path / "new.cfg")) == 2
         assert "--cfg-out is for one file at a time" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--silu", "swish"), ("--match", "x.weights", "--engines"),
+     ("--match", "x.weights", "--cfg-out", "new.cfg", "--for", "hank-ai")],
+)  # fmt: skip
+def test_options_that_would_be_ignored_are_refused(old, capsys, options):
+    assert run("info", old.cfg, *options) == 2
+    assert capsys.readouterr().err.startswith(f"error: {options[0]} ")

@@ -16,6 +16,7 @@ import fsspec
 import pytest
 
 from converter import DarknetError, OutputError, UsageError, WeightsError, convert
+from converter.cli.main import main
 from converter.files import remote
 
 
@@ -35,6 +36,24 @@ def test_memory_to_memory(sample, memory):
     local = convert(sample.weights)
     assert memory.cat("/out/shapes.safetensors") == sample.checkpoint.read_bytes()
     assert local.metadata == result.metadata
+
+
+def test_a_source_is_fetched_once_for_the_cfg_of_another_engine_too(
+    sample, memory, tmp_path, monkeypatch
+):
+    fetched: list[str] = []
+    fetch = remote.local_source
+
+    def counted(source, limit):
+        fetched.append(str(source))
+        return fetch(source, limit)
+
+    monkeypatch.setattr(remote, "local_source", counted)
+    url, out = "memory://nets/shapes.weights", tmp_path / "x.safetensors"
+    command = ["convert", url, "-o", out, "--cfg-out", tmp_path / "x.cfg", "--for", "alexeyab"]
+    assert main([str(argument) for argument in command]) == 0
+    assert fetched == [url]
+    assert (tmp_path / "x.cfg").read_text().count("max=90") == 3  # its default is 200
 
 
 def test_another_file_is_not_replaced(memory):
