@@ -24,7 +24,7 @@ from converter.cli.parser import (
 )
 from converter.errors import DarknetError, OutputError, UsageError, printable
 from converter.files import remote
-from converter.files.source import TORCH_SUFFIXES
+from converter.files.source import CHECKPOINT_SUFFIXES
 from converter.operations.convert import convert, default_output
 from converter.operations.sources import find_sources
 from converter.options import DialectChoice
@@ -32,9 +32,6 @@ from converter.options import DialectChoice
 if TYPE_CHECKING:
     from converter.operations.batch import Result
     from converter.operations.conversion import Conversion
-
-
-CHECKPOINTS = (".safetensors", *TORCH_SUFFIXES)
 
 
 def make_parser(program: str) -> CommandParser:
@@ -109,8 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
     sources = find_sources(arguments.sources)
     if len(sources) > 1 or sources != arguments.sources:
         return _convert_many(sources, arguments)
-    if sources[0].endswith(CHECKPOINTS):
-        again = (arguments.output or "").endswith(CHECKPOINTS)
+    if sources[0].endswith(CHECKPOINT_SUFFIXES):
+        again = (arguments.output or "").endswith(CHECKPOINT_SUFFIXES)
         return (_rename if again else _revert)(sources[0], arguments)
     output = arguments.output
     if output is not None and os.path.isdir(output):
@@ -181,7 +178,7 @@ def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
         raise UsageError("--report is for one file at a time")
     if arguments.cfg_out:
         raise UsageError("--cfg-out is for one file at a time")
-    if any(source.endswith(CHECKPOINTS) for source in sources):
+    if any(source.endswith(CHECKPOINT_SUFFIXES) for source in sources):
         raise UsageError("checkpoints are converted one at a time", remedy="give one of them")
     if arguments.output is not None and not remote.is_url(arguments.output):
         _make_folder(Path(arguments.output))

@@ -18,6 +18,7 @@ from converter.files.opening import open_regular
 _TRAINED = re.compile(r"_(?:final|best|last|\d+)$")
 WEIGHTS_SUFFIXES = (".weights", ".backup")
 TORCH_SUFFIXES = (".pt", ".pth")
+CHECKPOINT_SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
 # The largest official cfg (AB cfg/cspx-p7-mish_hp.cfg) has 50 kB, YOLO9000's 9,418 names 150 kB.
 COMPANION_BYTES = {".cfg": 4 << 20, ".names": 1 << 20}
 

@@ -24,7 +24,7 @@ from converter.diagnosis.remarks import header_remarks
 from converter.errors import DarknetError, WeightsError
 from converter.families import native_naming
 from converter.files.hashing import sha256_of
-from converter.files.source import TORCH_SUFFIXES, Source, companion, opened
+from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, opened
 from converter.identify import explaining, identify
 from converter.identify_checkpoint import identify_checkpoint
 from converter.options import FamilyChoice, PathLike
@@ -214,7 +214,7 @@ def describe(
     path = Path(path)
     if path.suffix == ".cfg":
         return _of_cfg(path, dialect)
-    if path.suffix in (".safetensors", *TORCH_SUFFIXES):
+    if path.suffix in CHECKPOINT_SUFFIXES:
         return _of_checkpoint(path, cfg, dialect, family)
     with opened(path) as source:
         try:

@@ -16,7 +16,7 @@ from converter.darknet.dialects import DialectName
 from converter.darknet.network import render_cfg
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.hashing import sha256_of
-from converter.files.source import TORCH_SUFFIXES, opened
+from converter.files.source import CHECKPOINT_SUFFIXES, opened
 from converter.files.target import (
     is_written,
     remove_leftovers,
@@ -110,7 +110,7 @@ def revert(
     """
     source = Path(checkpoint)
     target = source.with_suffix(".weights") if output is None else Path(output)
-    if target.suffix in (".safetensors", *TORCH_SUFFIXES):
+    if target.suffix in CHECKPOINT_SUFFIXES:
         raise UsageError(
             "would hold Darknet's format under a checkpoint's name",
             path=target,
