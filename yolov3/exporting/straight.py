@@ -83,7 +83,7 @@ def export_checkpoint(
         from yolov3.loading import load
 
         def computed(inputs: list[Array]) -> list[list[Array]]:
-            model = in_float32(load(path, cfg=cfg, dialect=dialect))
+            model = in_float32(load(path, cfg=cfg, dialect=dialect, family=family))
             return outputs_of(model, inputs, layout)
 
     return write_straight(
