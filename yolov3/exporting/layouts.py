@@ -36,7 +36,7 @@ class Expected:
 
     values: Array
     sizes: Array
-    tolerance: tuple[float, float] = (ATOL, RTOL)
+    tolerance: tuple[float, float]
 
     def error(self, found: Array) -> float | None:
         """The largest absolute difference; None if one is above the tolerance."""
@@ -45,6 +45,13 @@ class Expected:
         if (difference[known] > absolute + relative * self.sizes[known]).any():
             return None
         return float(difference[known].max(initial=0))
+
+
+def tolerance_of(layout: Layout, *, half: bool = False) -> tuple[float, float]:
+    """What may differ: so much, and so much of the ``sizes`` of ``Expected``."""
+    if not half:
+        return ATOL, RTOL
+    return (ATOL, HALF) if layout == "maps" else (HALF_DECODED, HALF_DECODED)
 
 
 def expected(layout: Layout, outputs: Sequence[Array], *, half: bool = False) -> list[Expected]:
@@ -56,13 +63,11 @@ def expected(layout: Layout, outputs: Sequence[Array], *, half: bool = False) ->
             (N, M, classes).
         half: whether they come from float16, whose rounding is relative to a map's largest value.
     """
-    tolerance = (ATOL, RTOL)
+    tolerance = tolerance_of(layout, half=half)
     if layout != "maps":
         corners, scores = outputs
-        tolerance = (HALF_DECODED, HALF_DECODED) if half else tolerance
         rows = _decoded(layout, corners, scores, sum(tolerance))
     elif half:
-        tolerance = (ATOL, HALF)
         rows = [(y, np.full_like(y, np.abs(y).max(initial=0))) for y in outputs]
     else:
         rows = [(y, np.abs(y)) for y in outputs]
