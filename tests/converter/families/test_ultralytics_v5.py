@@ -4,6 +4,7 @@ import json
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import reference
@@ -170,7 +171,6 @@ def test_a_checkpoint_is_loaded_without_a_cfg(checkpoint, kind):
 
 
 def test_opencv_has_the_same_boxes(converted, kind):
-    cv2 = pytest.importorskip("cv2")
     wanted = cell_by_cell(golden(kind)[1])
     cfg = converted.with_suffix(".cfg")
     # OpenCV's batch norm adds 1e-6 (modules/dnn/src/darknet/darknet_io.cpp), Darknet's 1e-5.
