@@ -13,7 +13,7 @@ import numpy as np
 from converter.darknet.network import Network
 from converter.errors import DarknetError, ExtraError, OutputError, install
 from converter.options import ExportFormat, Layout
-from yolov3.exporting.drawing import INPUT, sides_of, stride_of
+from yolov3.exporting.drawing import INPUT, stride_of
 from yolov3.exporting.layouts import Array, Expected, expected
 
 Run = Callable[[Array], list[Array]]
@@ -60,7 +60,7 @@ class Exported:
 def inputs_for(network: Network, *, dynamic: bool, batch: int = 1) -> list[Array]:
     """Seeded noise of the network's input size; if that may vary, also of another one."""
     shape, stride = network.input, stride_of(network)
-    size = sides_of(shape)
+    size = shape.sides
     # Not 1 and 1: torch.export takes a dimension of one for fixed.
     shapes: list[tuple[int, ...]] = [(2, *size)] if dynamic else [(batch, *size)]
     if dynamic and stride:

@@ -289,8 +289,7 @@ def _row(
 def _input(model: Model, picture: Picture | None, seed: int) -> Floats:
     shape = model.network.input
     if picture is None:
-        size = (shape.c, shape.h, shape.w) if shape.is_image else (shape.outputs,)
-        return np.random.default_rng(seed).random(size, dtype=np.float32)
+        return np.random.default_rng(seed).random(shape.sides, dtype=np.float32)
     if not shape.is_image:
         raise UsageError("this network's input is no picture", remedy="leave --image out")
     pixels = prepare(read(picture, shape.c), shape.h, shape.w, usual_resize(model))
