@@ -132,9 +132,8 @@ def classify(
         with without_tf32():
             scores = _class_scores(model, loaded, x).flatten(1).float().cpu()
         names = loaded.names or ()
-        if (
-            len(names) != scores.shape[1]
-        ):  # a cfg that ends without [softmax] has no classes to count
+        # A cfg that ends without [softmax] has no classes to count.
+        if len(names) != scores.shape[1]:
             names = [str(label) for label in range(scores.shape[1])]
         best, labels = scores.topk(min(top, scores.shape[1]))
         found += [

@@ -13,8 +13,8 @@ import numpy as np
 from converter.darknet.network import Network
 from converter.errors import DarknetError, ExtraError, OutputError, install
 from converter.options import ExportFormat, Layout
-from yolov3.exporting.drawing import INPUT, sides_of, stride_of
-from yolov3.exporting.layouts import ATOL, RTOL, Array, Expected, expected
+from yolov3.exporting.drawing import INPUT, stride_of
+from yolov3.exporting.layouts import Array, Expected, expected
 
 Run = Callable[[Array], list[Array]]
 
@@ -28,6 +28,7 @@ class Exported:
         format: of what kind it is.
         opset: the ONNX operator set; None for the other formats.
         outputs: name -> shape, for one picture or the first input that was tried.
+        tolerance: what may differ from PyTorch's, absolute and relative: ``layouts.tolerance_of``.
         errors: name -> largest absolute difference from PyTorch, over all inputs that were tried;
             empty if it was not compared.
         unverified: why it was not compared; "" if it was.
@@ -37,11 +38,13 @@ class Exported:
     format: ExportFormat
     opset: int | None
     outputs: dict[str, tuple[int, ...]]
+    tolerance: tuple[float, float]
     errors: dict[str, float] = field(default_factory=dict)
     unverified: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``export --json`` prints."""
+        absolute, relative = self.tolerance
         return {
             "schema": 1,
             "output": str(self.output),
@@ -49,7 +52,7 @@ class Exported:
             "opset": self.opset,
             "outputs": {name: list(shape) for name, shape in self.outputs.items()},
             "max_abs_error": self.errors,
-            "tolerance": {"absolute": ATOL, "relative": RTOL},
+            "tolerance": {"absolute": absolute, "relative": relative},
             "unverified": self.unverified or None,
         }
 
@@ -57,7 +60,7 @@ class Exported:
 def inputs_for(network: Network, *, dynamic: bool, batch: int = 1) -> list[Array]:
     """Seeded noise of the network's input size; if that may vary, also of another one."""
     shape, stride = network.input, stride_of(network)
-    size = sides_of(shape)
+    size = shape.sides
     # Not 1 and 1: torch.export takes a dimension of one for fixed.
     shapes: list[tuple[int, ...]] = [(2, *size)] if dynamic else [(batch, *size)]
     if dynamic and stride:

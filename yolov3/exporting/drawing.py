@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from converter.darknet.dialects import DEFAULT, DialectName
-from converter.darknet.layers import Misfit, Shape
+from converter.darknet.layers import Misfit
 from converter.darknet.layers.graph import Graph
 from converter.darknet.layers.heads import AnchorHead, Head
 from converter.darknet.network import Network
@@ -227,12 +227,7 @@ def _map(node: Node) -> int:
 
 def shape_of(network: Network, index: int) -> tuple[int, ...]:
     """Sides of a layer's output, of the picture for -1, without the batch."""
-    return sides_of(network.input if index < 0 else network.nodes[index].output)
-
-
-def sides_of(shape: Shape) -> tuple[int, ...]:
-    """(c, h, w), or (outputs,) where Darknet knows no height and width."""
-    return (shape.c, shape.h, shape.w) if shape.is_image else (shape.outputs,)
+    return (network.input if index < 0 else network.nodes[index].output).sides
 
 
 def add_output(drawn: Drawing, name: str, tensor: str, shape: tuple[int, ...]) -> None:

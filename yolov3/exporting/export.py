@@ -15,6 +15,7 @@ from converter.options import LAYOUTS, PYTORCH_OPSET, ExportFormat, Layout, Path
 from yolov3.base import FromDarknet, in_float32
 from yolov3.exporting.checking import Exported, foreign_errors, inputs_for, worst
 from yolov3.exporting.drawing import stride_of
+from yolov3.exporting.layouts import tolerance_of
 from yolov3.exporting.modules import graph_of, outputs_of, source_in_memory
 from yolov3.exporting.straight import require_batch, require_free, write_straight
 from yolov3.exporting.writers import FORMATS, ExportJob
@@ -143,6 +144,7 @@ def _through_pytorch(
         format=format,
         opset=job.opset if format == "onnx" else None,
         outputs={name: y.shape for name, y in zip(graph.names, wanted[0], strict=True)},
+        tolerance=tolerance_of(layout),
         errors=errors,
     )
 

@@ -22,7 +22,7 @@ from yolov3.exporting.checking import (
     worst,
 )
 from yolov3.exporting.drawing import Options
-from yolov3.exporting.layouts import Array
+from yolov3.exporting.layouts import Array, tolerance_of
 from yolov3.exporting.onnx import different_values, encode, require_opset
 from yolov3.exporting.source import Source, source_of
 
@@ -83,7 +83,7 @@ def export_checkpoint(
         from yolov3.loading import load
 
         def computed(inputs: list[Array]) -> list[list[Array]]:
-            model = in_float32(load(path, cfg=cfg, dialect=dialect))
+            model = in_float32(load(path, cfg=cfg, dialect=dialect, family=family))
             return outputs_of(model, inputs, layout)
 
     return write_straight(
@@ -175,6 +175,7 @@ def write_straight(
         format="onnx",
         opset=opset,
         outputs={name: (batch, *shape) for name, shape in drawn.shapes.items()},
+        tolerance=tolerance_of(layout, half=half),
         errors=errors,
         unverified=reason,
     )

@@ -130,12 +130,19 @@ def against(
     Raises:
         EngineError: the engine is missing or fails.
         CheckpointError: the checkpoint cannot be loaded whole.
+        UsageError: it has nothing that the engine could be compared in.
     """
     if "schema" in formats.read(checkpoint).metadata:
         stored = load(checkpoint)
     else:
         stored = load(checkpoint, cfg=cfg, dialect=dialect, family=family)
     model = in_float32(stored)
+    if engine != "darknet" and not any(node.layer.is_head for node in model.network.outputs):
+        raise UsageError(
+            f"has no heads, whose maps --against {engine} compares",
+            path=checkpoint,
+            remedy="compare it with --against darknet",
+        )
     x = _input(model, picture, seed)
     with tempfile.TemporaryDirectory() as folder:
         network = Path(folder, "net.cfg")
@@ -282,8 +289,7 @@ def _row(
 def _input(model: Model, picture: Picture | None, seed: int) -> Floats:
     shape = model.network.input
     if picture is None:
-        size = (shape.c, shape.h, shape.w) if shape.is_image else (shape.outputs,)
-        return np.random.default_rng(seed).random(size, dtype=np.float32)
+        return np.random.default_rng(seed).random(shape.sides, dtype=np.float32)
     if not shape.is_image:
         raise UsageError("this network's input is no picture", remedy="leave --image out")
     pixels = prepare(read(picture, shape.c), shape.h, shape.w, usual_resize(model))

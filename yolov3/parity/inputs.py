@@ -63,9 +63,7 @@ def _with(text: str, section: Section, **values: int) -> str:
 
 def noise(network: Network, seed: int = 0) -> npt.NDArray[np.float32]:
     """An input of both signs near 1: (channels, height, width), or (inputs,)."""
-    shape = network.input
-    size = (shape.c, shape.h, shape.w) if shape.is_image else (shape.outputs,)
-    return np.random.default_rng(seed).normal(0, 1, size).astype(np.float32)
+    return np.random.default_rng(seed).normal(0, 1, network.input.sides).astype(np.float32)
 
 
 def randomise(model: DarknetModel, x: npt.NDArray[np.float32], seed: int = 0) -> None:

@@ -46,6 +46,11 @@ class Shape:
         """Whether c, h and w are known."""
         return self.c > 0
 
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Of a tensor for one picture: (c, h, w), or (outputs,) where they are not known."""
+        return (self.c, self.h, self.w) if self.is_image else (self.outputs,)
+
     def __str__(self) -> str:
         return f"{self.c} x {self.h} x {self.w}" if self.is_image else f"{self.outputs}"
 

@@ -106,7 +106,7 @@ class _Elman(Recurrent):
     def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, output, ...)."""
         run, shape = self.parts_onnx(g, shapes)
-        state = g.zeros(sides(shape("self_layer")), inputs[0])
+        state = g.zeros(shape("self_layer").sides, inputs[0])
         new = g.add("Add", run("input_layer", inputs[0]), run("self_layer", state))
         return run("output_layer", new)
 
@@ -352,8 +352,3 @@ def _linear(m: Any, x: "torch.Tensor") -> "torch.Tensor":
     """The part's connected layer with activation linear: (N, inputs) -> (N, outputs)."""
     x = m.fc(x)
     return typing.cast("torch.Tensor", m.bn(x) if hasattr(m, "bn") else x)
-
-
-def sides(shape: Shape) -> tuple[int, ...]:
-    """Of a tensor of ``shape``, without the batch."""
-    return (shape.c, shape.h, shape.w) if shape.is_image else (shape.outputs,)

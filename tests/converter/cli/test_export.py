@@ -5,14 +5,17 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from converter import convert
 from converter.cli.main import main
 from yolov3 import load
+from yolov3.exporting import layouts
 
 HEADS = Path(__file__).parents[2] / "data" / "heads"
+BOX, SCORE = np.ones((1, 1, 4), np.float32), np.ones((1, 1, 2), np.float32)
 
 
 @pytest.fixture
@@ -36,6 +39,17 @@ def test_json(checkpoint, capsys):
     assert facts["opset"] == 13
     assert 0 <= facts["max_abs_error"]["map0"] <= 1e-4
     assert Path(facts["output"]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "layout", "half"),
+    [([], "maps", False), (["--half"], "maps", True), (["--half"], "boxes", True)],
+)
+def test_json_says_by_which_tolerance_it_was_judged(checkpoint, capsys, options, layout, half):
+    assert main(["export", str(checkpoint), "--json", "--layout", layout, *options]) == 0
+    said = json.loads(capsys.readouterr().out)["tolerance"]
+    (judge, *_) = layouts.expected(layout, [BOX, SCORE], half=half)
+    assert (said["absolute"], said["relative"]) == judge.tolerance
 
 
 def test_a_folder(checkpoint, tmp_path, capsys):

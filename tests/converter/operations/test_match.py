@@ -205,11 +205,12 @@ class TestCommand:
         assert runner.run("convert", "convert", [str(timm), "-o", str(again), *common]) == 0
         assert "m.76.c.weight" in load_file(again)
 
-    @pytest.mark.parametrize("command", ["info", "verify", "report"])
+    @pytest.mark.parametrize("command", ["info", "verify", "report", "export"])
     def test_commands_that_read_it(self, command, files, checkpoint, table, tmp_path, capsys):
         common = ["--family-table", str(table), "--cfg", str(files.cfg)]
         first = [str(files.weights)] if command == "verify" else []
-        last = ["-o", str(tmp_path / "x.md")] if command == "report" else []
+        output = {"report": "x.md", "export": "x.onnx"}.get(command)
+        last = ["-o", str(tmp_path / output)] if output else []
         assert runner.run(command, command, [*first, str(checkpoint), *common, *last]) == 0
         assert "problem" not in capsys.readouterr().out
 

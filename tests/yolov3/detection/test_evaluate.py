@@ -59,6 +59,7 @@ def test_cocos_rule_differs_in_the_third_digit(find):
     assert result.mean.ap50 == pytest.approx(1, abs=1e-9)
     # 0.9718 and 0.8229 by the whole area
     assert result.mean.ap75 == pytest.approx(0.972, abs=0.005)
+    assert result.mean.ap75 != pytest.approx(0.9718, abs=0.001)
     assert result.mean.ap == pytest.approx(0.823, abs=0.001)
     assert result.rule.startswith("COCO's: precision at 101 recalls")
     assert "mean of the classes that have objects" in result.rule

@@ -11,7 +11,7 @@ from one_feature import conv, network, picture, section, weights
 
 from converter.darknet.network import Network, parse_network
 from yolov3.darknet import DarknetModel
-from yolov3.exporting.drawing import Options, add_output, draw, in_full, shape_of, sides_of
+from yolov3.exporting.drawing import Options, add_output, draw, in_full, shape_of
 from yolov3.exporting.export import export
 from yolov3.exporting.onnx import encode
 
@@ -51,7 +51,7 @@ def test_what_alexeyabs_darknet_computed(name, tmp_path):
     model = load(folder / "net.cfg", folder / "net.weights", tmp_path / "x.safetensors", "alexeyab")
     with np.load(folder / "golden.npz") as file:
         golden = dict(file)
-    x = golden["input"].reshape(1, *sides_of(model.network.input))
+    x = golden["input"].reshape(1, *model.network.input.sides)
     for opset in OPSETS:
         outputs = run(model, x, opset)
         compared = 0
@@ -71,7 +71,7 @@ def test_what_alexeyabs_darknet_computed(name, tmp_path):
 def test_any_number_of_pictures(name, tmp_path):
     folder = GOLDENS / name
     model = load(folder / "net.cfg", folder / "net.weights", tmp_path / "x.safetensors", "alexeyab")
-    x = picture(3, *sides_of(model.network.input))
+    x = picture(3, *model.network.input.sides)
     wanted = torch_outputs(model, x)
     for index, found in run(model, x, 13, dynamic=True).items():
         assert found.shape == wanted[index].shape
@@ -127,7 +127,7 @@ def test_what_pytorch_computes_of_pjreddies_layers(name, tmp_path):
     cfg.write_text(case.cfg)
     values.write_bytes(weights(case.arrays))
     model = load(cfg, values, tmp_path / "x.safetensors", "pjreddie")
-    x = picture(1, *sides_of(model.network.input))
+    x = picture(1, *model.network.input.sides)
     wanted = torch_outputs(model, x)
     for opset in OPSETS:
         found = run(model, x, opset)

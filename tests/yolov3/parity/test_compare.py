@@ -75,6 +75,12 @@ class TestEngines:
         assert not parity.ok
         assert parity.first.place.startswith(place)
 
+    @pytest.mark.parametrize("engine", ["opencv", "generic"])
+    def test_a_network_without_heads_has_no_maps_to_compare(self, make, engine):
+        files = make(nets.classifier(2, 7, 64))
+        with pytest.raises(UsageError, match=r"has no heads.* \(compare it with --against darknet"):
+            against(files.weights, convert(files.weights).output, engine)
+
     def test_a_classifier_and_a_generic_checkpoint(self, make, sample):
         files = make(nets.classifier(2, 7, 64))
         assert against(files.weights, convert(files.weights).output, "darknet").ok
