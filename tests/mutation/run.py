@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 EXCUSED = HERE / "survivors.txt"
 LEAST = 0.9
-MOST = 700  # mutants of one run, which takes a quarter of an hour
+MOST = 700  # mutants of one run
 SAMPLE = 5  # one of so many, of those that the branch did not change
 
 # Below converter: files, and the functions in them.
