@@ -65,7 +65,12 @@ def with_fresh_norms(files):
         ("dena", YOLOV3),
         ("lightnet", nets.tiny(1, 2, size=64)),
         ("lightnet", nets.yolov4(2, 2, size=64)),
+        ("lightnet", YOLOV3),
+        ("lightnet", CLASSIFIER),
+        ("libreyolo", YOLOV3),
         ("mmdet", YOLOV3),
+        ("pytorchyolo", nets.tiny(1, 2, size=64)),
+        ("tianxiaomo", nets.tiny(1, 2, size=64)),
         ("tianxiaomo-class", nets.yolov4(2, 2, size=64)),
         ("timm", CLASSIFIER),
     ],
@@ -80,6 +85,19 @@ def test_the_names_of_known_ports_are_found_from_nothing(family, text, suffix, m
     assert found.table.ignored == ()
     # Darknet-53's classifier is layer 76; timm keeps it as a matrix.
     assert found.table.linear == (("layers.76.conv.weight",) if family == "timm" else ())
+
+
+def test_values_that_a_rule_changed_are_all_that_is_not_found(make):
+    """Batch norm's variances: ultralytics adds 1e-4 to them, Darknet 1e-5."""
+    text = nets.tiny(1, 2, size=64)
+    files = make(text)
+    made = convert(files.weights, files.weights.with_name("theirs.pth"), family="ultralytics")
+    found = match(made.output, files.weights)
+    expected = names(text, "ultralytics")
+    variances = {name for name in expected if name.endswith("running_var")}
+    assert len(variances) == 11
+    assert set(found.unmatched) == variances
+    assert found.table.tensors == {n: t for n, t in expected.items() if n not in variances}
 
 
 def test_equal_ones_are_told_apart_by_their_modules(make):
