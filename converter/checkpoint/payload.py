@@ -212,7 +212,7 @@ def _targets(plan: Plan, start: int) -> tuple[list[tuple[int, int, int]], list[t
 
 
 def _reserve(descriptor: int, size: int) -> None:
-    """Have the disk's blocks laid out in one go, where the system can: writing is a third faster."""
+    """Lay the disk's blocks out in one go, if the system can: writing is a third faster."""
     if hasattr(os, "posix_fallocate"):
         with suppress(OSError):  # whatever it is, writing will meet it, and is better understood
             os.posix_fallocate(descriptor, 0, size)
