@@ -42,6 +42,11 @@ class Comparison:
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        equal = sum(equal for _, equal in self.rows)
+        others = f"{len(self.missing)} missing, {len(self.unexpected)} unexpected"
+        return f"Comparison({equal} of {len(self.rows)} tensors equal, {others})"
+
     @property
     def mismatched(self) -> tuple[str, ...]:
         """Tensors with another shape, type or value."""
