@@ -15,8 +15,9 @@ from converter.darknet.dialects import RECOGNISED, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network, reread
 from converter.diagnosis.alternatives import with_channels, with_classes, without_repetition
-from converter.diagnosis.architectures import MAX_CLASSES, recognise
+from converter.diagnosis.architectures import recognise
 from converter.errors import CfgError, NetworkError
+from converter.official import MAX_CLASSES
 from converter.plan import cutoff_at
 from converter.published import PUBLISHED
 

@@ -19,6 +19,7 @@ from converter.darknet.names import read_names
 from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 from converter.darknet.remark import Remark
+from converter.diagnosis.architectures import Fit, fits
 from converter.diagnosis.health import Anomaly, Survey
 from converter.diagnosis.remarks import header_remarks
 from converter.errors import DarknetError, WeightsError
@@ -29,7 +30,7 @@ from converter.identify import explaining, identify
 from converter.identify_checkpoint import identify_checkpoint
 from converter.options import FamilyChoice, PathLike
 from converter.plan import make_plan
-from converter.published import PUBLISHED
+from converter.published import find_by_hash
 
 # What batch norm gathers rather than learns.
 STATISTICS = ("rolling_mean", "rolling_variance")
@@ -92,6 +93,7 @@ class Info:
         names: the classes.
         sha256: of a .weights file.
         published: the published file that it is, by its hash.
+        fits: official cfgs that it can be of by its size, if it has no cfg.
         anomalies: values that no training gives; None if they were not looked at.
         problem: why it could not be read in full.
     """
@@ -111,6 +113,7 @@ class Info:
     names: list[str] | None = None
     sha256: str | None = None
     published: str | None = None
+    fits: list[Fit] = field(default_factory=list)
     anomalies: tuple[Anomaly, ...] | None = None
     problem: DarknetError | None = None
 
@@ -184,6 +187,7 @@ class Info:
             "metadata": {key: text for key, text in self.metadata.items() if key != "cfg"},
             "sha256": self.sha256,
             "published": self.published,
+            "fits": [fit.as_dict() for fit in self.fits],
             "warnings": None
             if self.anomalies is None and not self.remarks
             else [remark.as_dict() for remark in self.remarks]
@@ -241,9 +245,11 @@ def _of_weights(source: Source, cfg: PathLike | None, wanted: DialectName | None
     header = Header.decode(source.head, wanted or DEFAULT)
     info = Info(kind="weights", path=source.path, size=source.size, header=header)
     info.sha256 = sha256_of(source)
-    info.published = next(
-        (file.file for file in PUBLISHED if f"sha256:{info.sha256}" in file.hashes), None
-    )
+    published = find_by_hash(info.sha256)
+    info.published = published.file if published else None
+    floats, rest = divmod(source.size - header.size, 4)
+    if cfg is None and companion(source.path, ".cfg") is None and not rest:
+        info.fits = fits(floats)
     try:
         _find_network(info, source, cfg, wanted)
     except DarknetError as error:

@@ -18,7 +18,7 @@ CLASSIFIER = (
 
 @pytest.mark.parametrize("classes", [1, 2, 20, 601])
 def test_each_head_and_what_it_reads_is_changed(classes):
-    """A head with n anchors has n * (5 + K) channels: pj yolo_layer.c:15."""
+    """A head with n anchors has n * (5 + K) channels: pj yolo_layer.c:26."""
     text = START + CONV + YOLO + CONV + YOLO
     before = text.format(3 * 85, "0,1,2", 80, 2 * 85, "0,1", 80)
     after = text.format(3 * (5 + classes), "0,1,2", classes, 2 * (5 + classes), "0,1", classes)
@@ -26,7 +26,7 @@ def test_each_head_and_what_it_reads_is_changed(classes):
 
 
 def test_gaussian_heads_have_nine_values_and_region_heads_their_own_anchors():
-    """4 boxes' values, their 4 variances and the objectness: AB gaussian_yolo_layer.c:24."""
+    """4 boxes' values, their 4 variances and the objectness: AB gaussian_yolo_layer.c:34."""
     text = (
         START + CONV + YOLO.replace("[yolo]", "[Gaussian_yolo]")
         + CONV + "[region]\nanchors=1,1, 2,2\nclasses={}\ncoords=4\nnum=2\n"
@@ -71,7 +71,7 @@ def test_the_first_of_two_options_counts():
     ],
 )
 def test_what_has_none_to_change_is_refused(text, message):
-    """Without the option a head has 20: pj parser.c:316."""
+    """Without the option a head has 20: pj parser.c:308, 346."""
     if "classes=" in message:
         text = text.replace("filters=255", "filters=75")
     with pytest.raises(NetworkError, match=message):

@@ -118,6 +118,16 @@ class TestOneHypothesis:
         error = refusal(THREE, data)
         assert "the file has the size of yolov4-tiny.weights as published" in error.message
 
+    def test_an_official_cfg(self, refusal):
+        """yolov4-tiny with 3 classes: 5,884,944 floats."""
+        data = struct.pack("<iiiQ", 0, 2, 5, 0) + bytes(4 * 5_884_944)
+        error = refusal(THREE, data)
+        assert "; it fits yolov4-tiny.cfg, yolov4-tiny-custom.cfg of AlexeyAB's" in error.message
+        assert error.remedy == (
+            "this is not the cfg it was trained with; or begin with: python -m converter download"
+            " --cfg yolov4-tiny --classes 3"
+        )
+
 
 class TestCfgTwice:
     def test_with_its_net(self, refusal):
@@ -259,6 +269,18 @@ class TestWithoutCfg:
             "is of no architecture known by its size (997,548 bytes), and there is no cfg beside it"
         )
         assert error.remedy == "give its cfg with --cfg"
+
+    def test_an_official_cfg(self, alone):
+        """yolov4-tiny with 3 classes: 5,884,944 floats."""
+        error = alone("mine.weights", struct.pack("<iiiQ", 0, 2, 5, 0) + bytes(4 * 5_884_944))
+        assert error.message == (
+            "is of no architecture known by its size (23,539,796 bytes), and there is no cfg beside"
+            " it; it fits yolov4-tiny.cfg, yolov4-tiny-custom.cfg of AlexeyAB's with 3 classes"
+        )
+        assert error.remedy == (
+            "give its cfg with --cfg; if it is lost, begin with: python -m converter download"
+            " --cfg yolov4-tiny --classes 3"
+        )
 
     def test_a_published_name(self, alone):
         error = alone("yolov3.weights", _zeros(1020))
