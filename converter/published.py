@@ -326,6 +326,11 @@ def find_by_hash(sha256: str) -> PublicFile | None:
     return next((file for file in PUBLISHED if f"sha256:{sha256}" in file.hashes), None)
 
 
+def has_published_size(size: int) -> bool:
+    """Whether a file of ``size`` bytes can be a published one with class names."""
+    return any(file.names is not None and file.size == size for file in PUBLISHED)
+
+
 def suggest_download(path: PathLike) -> str | None:
     """The command that brings the missing file ``path``, if it is a published one."""
     wanted = Path(path)

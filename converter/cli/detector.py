@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.cli.parser import CommandParser, add_network_options, family_choice, positive_int
-from converter.darknet.names import read_names
+from converter.darknet.names import read_names, suggest_names
 from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError
 from converter.options import BATCH_NORM_RULES, DETECTOR_RESIZES
 
@@ -36,7 +36,11 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> None:
         help="overlap from which only the likelier of two boxes of a class stays (default 0.45)",
     )
     add_network_options(parser)
-    parser.add_argument("--names", metavar="FILE", help="class names (default: the checkpoint's)")
+    parser.add_argument(
+        "--names",
+        metavar="FILE",
+        help="class names: a file, or coco, openimages or voc (default: the checkpoint's)",
+    )
     parser.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
     parser.add_argument("--device", default="cpu", help="where to compute, say cuda (default cpu)")
     parser.add_argument(
@@ -76,6 +80,13 @@ def make_detector(arguments: argparse.Namespace) -> Detector:
     if arguments.names is not None:
         model.names = read_names(
             Path(arguments.names), model.network.classes, arguments.names_encoding
+        )
+    if model.names is None:
+        suggestion = suggest_names(Path(arguments.checkpoint), model.network.classes)
+        log.info(
+            "class names: none in %s, classes are numbers; %s",
+            arguments.checkpoint,
+            suggestion or "give them with --names FILE",
         )
     if arguments.bn == "torch":
         # It changes scores by less than 1e-5; who asks for the other rule wants them as they are.

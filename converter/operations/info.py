@@ -28,9 +28,10 @@ from converter.files.hashing import sha256_of
 from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, opened
 from converter.identify import explaining, identify
 from converter.identify_checkpoint import identify_checkpoint
+from converter.operations.unnamed import names_of
 from converter.options import FamilyChoice, PathLike
 from converter.plan import make_plan
-from converter.published import find_by_hash
+from converter.published import PublicFile, find_by_hash
 
 # What batch norm gathers rather than learns.
 STATISTICS = ("rolling_mean", "rolling_variance")
@@ -251,14 +252,18 @@ def _of_weights(source: Source, cfg: PathLike | None, wanted: DialectName | None
     if cfg is None and companion(source.path, ".cfg") is None and not rest:
         info.fits = fits(floats)
     try:
-        _find_network(info, source, cfg, wanted)
+        _find_network(info, source, cfg, wanted, published)
     except DarknetError as error:
         info.problem = error
     return info
 
 
 def _find_network(
-    info: Info, source: Source, cfg: PathLike | None, wanted: DialectName | None
+    info: Info,
+    source: Source,
+    cfg: PathLike | None,
+    wanted: DialectName | None,
+    published: PublicFile | None,
 ) -> None:
     known = identify(source, cfg, wanted)
     network, info.how = known.network, known.how
@@ -268,6 +273,8 @@ def _find_network(
     names = companion(source.path, ".names")
     if names:
         info.names = read_names(names, network.classes)
+    elif published:
+        info.names = names_of(published, network.classes)
     with explaining(source):
         plan = make_plan(
             header=known.header,
