@@ -7,11 +7,9 @@ are those that GitHub serves. Of cfgs with the same bytes the first is listed.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 from converter.errors import UsageError
 
@@ -114,6 +112,8 @@ class OfficialCfg:
 @cache
 def official_cfgs() -> tuple[OfficialCfg, ...]:
     """The table."""
+    from importlib.resources import files  # late: it takes longer than all of this
+
     text = files("converter").joinpath("official.tsv").read_text(encoding="ascii")
     rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
     return tuple(
@@ -142,6 +142,8 @@ def find_cfg(name: str) -> OfficialCfg:
     for cfg in official_cfgs():
         if wanted in (cfg.name, f"{cfg.owner}/{cfg.name}"):
             return cfg
+    import difflib  # late: seldom needed
+
     names = [cfg.name for cfg in official_cfgs()]
     near = difflib.get_close_matches(wanted.partition("/")[2] or wanted, names, n=1)
     raise UsageError(

@@ -26,8 +26,6 @@ have either size.
 
 from __future__ import annotations
 
-import difflib
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -312,6 +310,8 @@ def find_published(name: str) -> PublicFile:
         )
     found = next((file for file in PUBLISHED if file.name == stem), None)
     if found is None:
+        import difflib  # late: seldom needed
+
         names = [file.name for file in PUBLISHED]
         near = difflib.get_close_matches(stem, names, n=1)
         raise UsageError(
@@ -337,6 +337,8 @@ def suggest_download(path: PathLike) -> str | None:
     found = next((file for file in PUBLISHED if file.file == wanted.name), None)
     if found is None:
         return None
+    import shlex  # late: seldom needed
+
     command = ["python", "-m", "converter", "download", found.name]
     if wanted.parent != Path():
         command += ["-o", str(wanted.parent)]

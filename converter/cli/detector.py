@@ -81,21 +81,21 @@ def make_detector(arguments: argparse.Namespace) -> Detector:
         model.names = read_names(
             Path(arguments.names), model.network.classes, arguments.names_encoding
         )
-    if model.names is None:
-        suggestion = suggest_names(Path(arguments.checkpoint), model.network.classes)
-        log.info(
-            "class names: none in %s, classes are numbers; %s",
-            arguments.checkpoint,
-            suggestion or "give them with --names FILE",
-        )
     if arguments.bn == "torch":
         # It changes scores by less than 1e-5; who asks for the other rule wants them as they are.
         model = model.fuse()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
     detector = Detector(model, arguments.threshold, arguments.nms, arguments.resize)
+    if model.names is None:
+        _suggest_names(arguments.checkpoint, model.network.classes)
     if arguments.compile:
         _compile(model, detector, arguments.batch)
     return detector
+
+
+def _suggest_names(checkpoint: str, classes: int | None) -> None:
+    suggestion = suggest_names(Path(checkpoint), classes) or "give them with --names FILE"
+    log.info("class names: none in %s, classes are numbers; %s", checkpoint, suggestion)
 
 
 @contextmanager

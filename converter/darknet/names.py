@@ -1,7 +1,6 @@
 """Class names: a text file beside the cfg, one name a line, or a list that everybody knows."""
 
 import os
-import shlex
 from pathlib import Path
 
 from converter.class_names import CLASS_NAMES
@@ -24,6 +23,8 @@ def suggest_names(path: Path, classes: int | None) -> str | None:
     """
     if not classes:
         return None
+    import shlex  # late: seldom needed
+
     for beside in sorted(path.parent.glob("*.names")):
         if _has_as_many(beside, classes):
             return f"if they are those in {beside.name}, give --names {shlex.quote(str(beside))}"

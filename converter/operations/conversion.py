@@ -34,7 +34,6 @@ from converter.files.target import (
     write_whole,
 )
 from converter.identify import Identity, explaining, identify
-from converter.operations.unnamed import find_names
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 from converter.version import TOOL
@@ -229,6 +228,8 @@ class Job:
     def _names(self, names: PathLike | None, network: Network) -> list[str] | None:
         path = Path(names) if names is not None else companion(self.source.path, ".names")
         if path is None:
+            from converter.operations.unnamed import find_names  # late: only without names
+
             return find_names(self.source, self.hashing, network.classes)
         if not is_built_in(path):
             self.inputs.append(path)
