@@ -76,6 +76,11 @@ class PublicFile(RemoteFile):
             yield names_file(self.names, f"{stem}.names")
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """All that it may have, in bytes."""
+        return (self.size, self.size - 4) if self.old_header else (self.size,)
+
+    @property
     def partial(self) -> bool:
         """Whether it ends before its network: the first layers, to begin a training with."""
         return not self.file.endswith(".weights")

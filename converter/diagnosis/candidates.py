@@ -68,7 +68,7 @@ def candidates(mismatch: SizeMismatch) -> Iterator[Candidate]:
             )
     yield from _other_widths(network, dialect, header, size)
     for published in PUBLISHED:
-        if published.size == size and not recognise((size - 20) // 4):
+        if size in published.sizes and not recognise((size - 20) // 4):
             yield Candidate(
                 claim=f"the file has the size of {published.file} as published",
                 remedy="give the cfg of that",

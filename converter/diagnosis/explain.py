@@ -84,7 +84,7 @@ def explain_unknown(header: Header, dialect: DialectName, source: Source) -> Wei
         found = [f"it fits {fit}" for fit in fitting[:SHOWN]]
         remedy += f"; if it is lost, begin with: python -m converter {fitting[0].command}"
     published = _published(source)
-    if published and published.size != size:
+    if published and size not in published.sizes:
         found.insert(0, f"{published.file} as published has {published.size:,} bytes")
         remedy = f"download it again, or {remedy}"
     if not sniff.plausible_version(header.major, header.minor, header.revision):
@@ -161,7 +161,7 @@ def _unexplained(mismatch: SizeMismatch, source: Source) -> WeightsError:
         f"ends inside {torn.kind} of {torn.node.place}: {size:,} bytes of {expected:,}{stray}",
         place=f"byte {size}",
         remedy=f"an interrupted download of {published.file}: download it again"
-        if published and published.size == expected
+        if published and expected in published.sizes
         else "download or copy it again, or use the cfg it was trained with",
     )
 

@@ -197,6 +197,17 @@ class TestWithWhatBelongsToIt:
         facts = json.loads(capsys.readouterr().out)
         assert (facts["status"], facts["checked"], facts["sources"]) == ("already there", "size", 0)
 
+    def test_the_first_layers_are_said_to_be_those(self, tmp_path, capsys, monkeypatch):
+        (file,) = converter.published.PUBLISHED
+        first = replace(file, file="toy.conv.1", names=None)
+        monkeypatch.setattr(converter.published, "PUBLISHED", (first,))
+        assert main(["download", "toy", "-o", str(tmp_path)]) == 0
+        assert capsys.readouterr().err.endswith("convert it with --partial\n")
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "toy.conv.1",
+            "toy.conv.1.cfg",
+        ]
+
     def test_a_cfg_alone(self, tmp_path, capsys):
         assert main(["download", "--cfg", "toy", "-o", str(tmp_path)]) == 0
         assert capsys.readouterr().out == f"{tmp_path}/toy.cfg: cfg/toy.cfg of pjreddie/darknet\n"

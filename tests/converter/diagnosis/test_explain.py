@@ -287,6 +287,14 @@ class TestWithoutCfg:
         assert error.message.endswith("; yolov3.weights as published has 248,007,048 bytes")
         assert error.remedy.startswith("download it again")
 
+    @pytest.mark.parametrize("header", [16, 20])
+    def test_a_published_name_whose_header_may_be_old(self, alone, header):
+        """tiny.weights, of 1,046,488 floats, has either size, and was not broken off."""
+        version = struct.pack("<iii", 0, {16: 1, 20: 2}[header], 0)
+        error = alone("tiny.weights", version.ljust(header + 4 * 1_046_488, b"\0"))
+        assert "as published has" not in error.message
+        assert "; it fits tiny.cfg of pjreddie's or tiny.cfg of AlexeyAB's" in error.message
+
     def test_half_precision(self, alone):
         error = alone("x.weights", _zeros(20 + 35_434_936 // 2))
         assert error.message.endswith("; in float16 it would be yolov3-tiny with 80 classes")
