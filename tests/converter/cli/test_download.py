@@ -12,7 +12,8 @@ import converter.published
 from converter.cli.main import main
 from converter.published import CFG_ONLY, PUBLISHED
 from tests.converter.http_server import serving, status, whole
-from tests.converter.toy import HASH, OTHER, PAYLOAD, detector_served, published
+from tests.converter.toy import HASH, OTHER, PAYLOAD, published
+from tests.converter.toy_detector import detector_served
 
 
 @pytest.fixture

@@ -15,19 +15,8 @@ from converter.official import TextFile
 from converter.operations.convert import convert
 from converter.operations.download import CHUNK, download, fetch
 from tests.converter.http_server import cut, ranged, serving, whole
-from tests.converter.toy import (
-    CFG,
-    NAMES,
-    PAGE,
-    PATIENCE,
-    PAYLOAD,
-    SOME,
-    WAITS,
-    WEIGHTS,
-    bring,
-    detector_served,
-    parts,
-)  # fmt: skip
+from tests.converter.toy import PAGE, PATIENCE, PAYLOAD, SOME, WAITS, bring, parts
+from tests.converter.toy_detector import CFG, NAMES, WEIGHTS, detector_served
 
 
 def contents(folder):

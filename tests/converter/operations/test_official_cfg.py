@@ -12,7 +12,7 @@ from converter.darknet.network import read_network
 from converter.errors import DownloadError, OutputError, UsageError
 from converter.operations.convert import convert
 from converter.operations.official_cfg import fetch_cfg
-from tests.converter.toy import CFG, FLOATS, OFFICIAL, SLOPE, detector_served
+from tests.converter.toy_detector import CFG, FLOATS, OFFICIAL, SLOPE, detector_served
 
 
 @pytest.mark.parametrize("classes", [None, 80])

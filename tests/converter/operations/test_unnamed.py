@@ -9,7 +9,7 @@ from converter.class_names import CLASS_NAMES
 from converter.cli.main import main
 from converter.operations.convert import convert
 from converter.operations.info import describe
-from tests.converter.toy import CFG, WEIGHTS, detector_served
+from tests.converter.toy_detector import CFG, WEIGHTS, detector_served
 
 COCO = list(CLASS_NAMES["coco"])
 
