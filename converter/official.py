@@ -30,7 +30,7 @@ class RemoteFile:
     Attributes:
         file: its file name.
         size: in bytes.
-        hashes: "sha256:..." and the like -> number of sources; any one of them is the file's. None
+        hashes: "sha256:..." and the like -> number of sources; any one of them is the file's. Empty
             if nobody states one.
         urls: where it is served, best first.
     """
