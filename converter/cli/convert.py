@@ -64,7 +64,12 @@ def make_parser(program: str) -> CommandParser:
         help="processes for several files (default: one a core)",
     )  # fmt: skip
     parser.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
-    parser.add_argument("--names", metavar="FILE", help="class names (default: beside .weights)")
+    parser.add_argument(
+        "--names",
+        metavar="FILE",
+        help="class names: a file, or coco, openimages or voc (default: beside .weights, else of"
+        " the published file that it is)",
+    )
     parser.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
     add_family_option(
         parser,

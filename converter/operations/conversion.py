@@ -14,7 +14,7 @@ from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.names import read_names
+from converter.darknet.names import is_built_in, read_names
 from converter.darknet.network import Network
 from converter.darknet.remark import Remark
 from converter.diagnosis import health, remarks
@@ -226,8 +226,11 @@ class Job:
     def _names(self, names: PathLike | None, network: Network) -> list[str] | None:
         path = Path(names) if names is not None else companion(self.source.path, ".names")
         if path is None:
-            return None
-        self.inputs.append(path)
+            from converter.operations.unnamed import find_names  # late: only without names
+
+            return find_names(self.source, self.hashing, network.classes)
+        if not is_built_in(path):
+            self.inputs.append(path)
         if names is None:
             log.info("class names: %s, found beside the weights", path)
         return read_names(path, network.classes, self.names_encoding)
