@@ -76,6 +76,11 @@ class PublicFile(RemoteFile):
             yield names_file(self.names, f"{stem}.names")
 
     @property
+    def has_sha256(self) -> bool:
+        """Whether a SHA-256 of it is known."""
+        return any(known.startswith("sha256:") for known in self.hashes)
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """All that it may have, in bytes."""
         return (self.size, self.size - 4) if self.old_header else (self.size,)
@@ -331,9 +336,9 @@ def find_by_hash(sha256: str) -> PublicFile | None:
     return next((file for file in PUBLISHED if f"sha256:{sha256}" in file.hashes), None)
 
 
-def has_published_size(size: int) -> bool:
-    """Whether a file of ``size`` bytes can be a published one with class names."""
-    return any(file.names is not None and file.size == size for file in PUBLISHED)
+def find_by_size(size: int) -> list[PublicFile]:
+    """The published files of ``size`` bytes that ``find_by_hash`` knows."""
+    return [file for file in PUBLISHED if file.size == size and file.has_sha256]
 
 
 def suggest_download(path: PathLike) -> str | None:

@@ -35,8 +35,12 @@ def make_head(
     tensors: Iterable[tuple[str, tuple[int, ...]]],
     metadata: Mapping[str, str],
     dtype: Dtype = "float32",
+    *,
+    least: int = 0,
 ) -> bytes:
     """The bytes before the first value; ``tensors`` are (name, shape) in file order.
+
+    Spaces, which the format allows at the end of a header, fill it up to ``least`` bytes.
 
     Raises:
         OutputError: they are more than a reader takes.
@@ -48,6 +52,7 @@ def make_head(
         entries[name] = {"dtype": CODES[dtype], "shape": shape, "data_offsets": [offset, end]}
         offset = end
     text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text = text.ljust(least - 8)
     text += b" " * (-len(text) % 8)
     if len(text) > MAX_HEADER:
         raise OutputError(f"needs a header of {len(text):,} bytes, more than {MAX_HEADER:,}")

@@ -115,6 +115,9 @@ class Job:
     def __post_init__(self) -> None:
         self.inputs = [self.source.path]
         self.remarks: tuple[Remark, ...] = ()
+        self.possible_names: list[list[str]] = []  # one of them, if its hash says so
+        self.names_by_hash: dict[str, list[str] | None] = {}
+        self.least_head = 0  # in bytes
         self.changes: tuple[Change, ...] = ()
 
     def run(self, cfg: PathLike | None, names: PathLike | None, *, dry_run: bool) -> Conversion:
@@ -147,13 +150,16 @@ class Job:
             names=self._names(names, known.network),
             assumed=self.assumed,
         )
+        for possible in self.possible_names:
+            head = self._head(plan, replace(meta, names=possible, source_sha256="0" * 64))
+            self.least_head = max(self.least_head, len(head))
         survey = Survey(plan)
         cfg_text = self._cfg(plan)
         if dry_run:
-            return self._done("dry run", plan, meta, self._examine(survey), verified=False)
+            return self._dry_run(plan, meta, survey)
         if os.path.lexists(self.target):
             require_other(self.target, *self.inputs)
-            current = _with_hash(meta, self.hashing.result())
+            current = self._hashed(meta, self.hashing.result())
             if self._is_current(plan, current, survey):
                 anomalies = self._examine(survey)
                 remove_leftovers(self.target)
@@ -168,6 +174,11 @@ class Job:
         done = self._write(plan, meta, survey)
         self._write_cfg(cfg_text)
         return done
+
+    def _dry_run(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
+        if self.possible_names:
+            meta = replace(self._hashed(meta, self.hashing.result()), source_sha256="")
+        return self._done("dry run", plan, meta, self._examine(survey), verified=False)
 
     def _cfg(self, plan: Plan) -> bytes:
         """The cfg for another engine, refused before anything is written."""
@@ -226,9 +237,12 @@ class Job:
     def _names(self, names: PathLike | None, network: Network) -> list[str] | None:
         path = Path(names) if names is not None else companion(self.source.path, ".names")
         if path is None:
-            from converter.operations.unnamed import find_names  # late: only without names
+            from converter.operations import unnamed  # late: only without names
 
-            return find_names(self.source, self.hashing, network.classes)
+            self.possible_names = unnamed.possible_names(self.source.size, network.classes)
+            if not self.possible_names:
+                unnamed.suggest(self.source.path, network.classes)
+            return None
         if not is_built_in(path):
             self.inputs.append(path)
         if names is None:
@@ -237,7 +251,7 @@ class Job:
 
     def _is_current(self, plan: Plan, meta: Metadata, survey: Survey) -> bool:
         try:
-            if not self.torch and read_head(self.target) != _head(plan, meta):
+            if not self.torch and read_head(self.target) != self._head(plan, meta):
                 return False
             return self._compared(plan, self.target, survey).ok
         except CheckpointError:
@@ -251,7 +265,7 @@ class Job:
     def _write(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
         if self.torch:
             return self._write_torch(plan, meta, survey)
-        blank = _head(plan, _with_hash(meta, "0" * 64))
+        blank = self._head(plan, replace(meta, source_sha256="0" * 64))
         size = len(blank) + WIDTHS[self.dtype] * sum(slot.floats for slot in plan.tensors)
         error = 0.0
         with replacing(self.target, size) as file, self._hashing(file, plan, len(blank)) as hashing:
@@ -263,7 +277,7 @@ class Job:
                 error = payload.write_rounded(self.source, plan, file, len(blank), self.dtype)
             if self.verify:
                 self._require_equal(plan, Path(file.name), survey)
-            meta = _with_hash(meta, hashing.result())
+            meta = self._hashed(meta, hashing.result())
             if (
                 self.verify
                 and hashing is self.hashing
@@ -271,9 +285,9 @@ class Job:
             ):
                 raise self.source.changed()
             file.seek(0)
-            file.write(_head(plan, meta))
+            file.write(self._head(plan, meta))
             file.flush()
-            if read_head(file.name) != _head(plan, meta):
+            if read_head(file.name) != self._head(plan, meta):
                 raise _unlike(self.target, "its header")
             self.source.require_unchanged()
             anomalies = self._examine(survey)
@@ -287,10 +301,26 @@ class Job:
             file.flush()
             if self.verify:
                 self._require_equal(plan, Path(file.name), survey)
-            meta = _with_hash(meta, self.hashing.begin().result())
+            meta = self._hashed(meta, self.hashing.begin().result())
             self.source.require_unchanged()
             anomalies = self._examine(survey)
         return self._done("converted", plan, meta, anomalies, verified=self.verify)
+
+    def _hashed(self, meta: Metadata, digest: str) -> Metadata:
+        """``meta`` with the hash, and with the class names if it is that of a published file."""
+        meta = replace(meta, source_sha256=digest)
+        if not self.possible_names:
+            return meta
+        if digest not in self.names_by_hash:
+            from converter.operations.unnamed import find_names
+
+            self.names_by_hash[digest] = find_names(digest, self.source.path, meta.classes)
+        return replace(meta, names=self.names_by_hash[digest])
+
+    def _head(self, plan: Plan, meta: Metadata) -> bytes:
+        """What precedes the values: with room for the class names, if the hash may bring them."""
+        tensors = ((slot.tensor, slot.shape) for slot in plan.tensors)
+        return make_head(tensors, meta.encode(), meta.dtype, least=self.least_head)
 
     def _hashing(self, file: IO[bytes], plan: Plan, start: int) -> Hashing:
         """The hash of the .weights file.
@@ -368,12 +398,3 @@ def _report_gaps(plan: Plan) -> None:
     record = DIALECTS[plan.dialect]
     if plan.cutoff is not None and record.whole_files:
         log.warning("%s does not load a file that ends before its network", record.engine)
-
-
-def _with_hash(meta: Metadata, digest: str) -> Metadata:
-    return replace(meta, source_sha256=digest)
-
-
-def _head(plan: Plan, meta: Metadata) -> bytes:
-    tensors = ((slot.tensor, slot.shape) for slot in plan.tensors)
-    return make_head(tensors, meta.encode(), meta.dtype)

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from converter.class_names import CLASS_NAMES
 from converter.darknet.names import suggest_names
-from converter.files.hashing import Hashing
-from converter.files.source import Source
-from converter.published import PublicFile, find_by_hash, has_published_size
+from converter.published import PublicFile, find_by_hash, find_by_size
 
 log = logging.getLogger("converter")
 
 
-def find_names(source: Source, hashing: Hashing, classes: int | None) -> list[str] | None:
-    """The names of the ``classes`` of ``source``, if its hash is that of a published file.
+def possible_names(size: int, classes: int | None) -> list[list[str]]:
+    """The class names that a file of ``size`` bytes has if its hash is a published one's."""
+    return [names for file in find_by_size(size) if (names := names_of(file, classes))]
+
+
+def find_names(sha256: str, path: Path, classes: int | None) -> list[str] | None:
+    """The names of the ``classes`` of the file at ``path``, if its hash is that of a published one.
 
     What the names of another file could be is proposed in the log: it is not recorded.
     """
-    # A hash takes as long as all the rest, and is worth nothing for a file of another size.
-    if has_published_size(source.size):
-        known = find_by_hash(hashing.begin().result())
-        names = names_of(known, classes) if known else None
-        if known and names:
-            log.info("class names: %s's, since it is %s as published", known.names, known.file)
-            return names
-    suggestion = suggest_names(source.path, classes)
+    known = find_by_hash(sha256)
+    names = names_of(known, classes) if known else None
+    if known and names:
+        log.info("class names: %s's, since it is %s as published", known.names, known.file)
+        return names
+    suggest(path, classes)
+    return None
+
+
+def suggest(path: Path, classes: int | None) -> None:
+    """Log what the names of the file at ``path`` could be."""
+    suggestion = suggest_names(path, classes)
     if suggestion:
         log.info("class names: not known; %s", suggestion)
-    return None
 
 
 def names_of(file: PublicFile, classes: int | None) -> list[str] | None:

@@ -8,6 +8,15 @@ from converter.checkpoint.header import make_head, read_contents
 from converter.errors import CheckpointError
 
 
+def test_it_can_be_made_as_long_as_another(tmp_path):
+    """By spaces, with which the library reads it as well."""
+    head = make_head([("a", (2,))], {"k": "v"}, least=401)
+    assert len(head) == 408  # the next multiple of 8
+    (tmp_path / "a.safetensors").write_bytes(head + bytes(8))
+    assert load((tmp_path / "a.safetensors").read_bytes())["a"].tolist() == [0, 0]
+    assert read_contents(tmp_path / "a.safetensors").metadata == {"k": "v"}
+
+
 def test_the_head_is_safetensors():
     data = make_head([("a", (2, 3)), ("b", (1,))], {"z": "1", "format": "pt", "n": "ü"})
     assert len(data) % 8 == 0

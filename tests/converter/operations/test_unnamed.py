@@ -5,9 +5,9 @@ import json
 import pytest
 import reference
 
+from converter import convert, verify
 from converter.class_names import CLASS_NAMES
 from converter.cli.main import main
-from converter.operations.convert import convert
 from converter.operations.info import describe
 from tests.converter.toy_detector import CFG, WEIGHTS, detector_served
 
@@ -65,6 +65,8 @@ def test_a_file_of_its_size_alone_records_none(weights, logged):
     assert messages(logged) == [
         "class names: not known; if its 80 classes are those of coco, give --names coco"
     ]
+    assert verify(weights, weights.with_suffix(".safetensors")).ok  # its header ends in spaces
+    assert convert(weights).status == "up to date"
 
 
 def test_a_names_file_beside_it_is_proposed_and_not_taken(weights, logged):
