@@ -94,6 +94,7 @@ def test_engines_as_a_table(tmp_path):
         "alexeyab  runs",
         "hank-ai   refuses",
         "          line 5: hank-ai's darknet takes decay=5e-4 for no number",
+        "opencv    runs",
     ]
 
 
@@ -104,7 +105,12 @@ def test_engines_as_json(tmp_path):
     assert facts["schema"] == 1
     assert facts["reference"] == "pjreddie"
     verdicts = {name: verdict["verdict"] for name, verdict in facts["engines"].items()}
-    assert verdicts == {"pjreddie": "runs", "alexeyab": "differs", "hank-ai": "refuses"}
+    assert verdicts == {
+        "pjreddie": "runs",
+        "alexeyab": "differs",
+        "hank-ai": "refuses",
+        "opencv": "differs",
+    }
     (reason,) = facts["engines"]["alexeyab"]["reasons"]
     assert reason["line"] == 10
     assert "mish" in reason["text"]
