@@ -39,6 +39,7 @@ from converter.errors import (
 )
 
 if TYPE_CHECKING:
+    from converter.operations.batch import convert_many
     from converter.operations.conversion import Conversion
     from converter.operations.convert import convert
     from converter.operations.rename import rename
@@ -51,6 +52,7 @@ _LATE = {
     "Reversion": "operations.revert",
     "Verification": "operations.verify",
     "convert": "operations.convert",
+    "convert_many": "operations.batch",
     "rename": "operations.rename",
     "revert": "operations.revert",
     "verify": "operations.verify",
@@ -71,6 +73,7 @@ __all__ = [
     "Verification",
     "WeightsError",
     "convert",
+    "convert_many",
     "rename",
     "revert",
     "verify",
@@ -78,6 +81,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from converter.version import VERSION
+
+        return VERSION
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

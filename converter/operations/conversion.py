@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import IO, Any, Literal
 
 from converter.checkpoint import formats, payload
@@ -250,10 +248,6 @@ class Job:
     def _write(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
         if self.torch:
             return self._write_torch(plan, meta, survey)
-        if self.verify or self.strict:
-            # Looking at the values needs numpy, whose import takes as long as half of the hashing:
-            # do both at once.
-            Thread(target=import_module, args=("numpy",), daemon=True).start()
         blank = _head(plan, _with_hash(meta, "0" * 64))
         size = len(blank) + WIDTHS[self.dtype] * sum(slot.floats for slot in plan.tensors)
         error = 0.0
