@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from converter.darknet.layers import Layer
-from converter.darknet.layers.combining import ScaleChannels, Shortcut
+from converter.darknet.layers.combining import ScaleChannels
 from converter.darknet.layers.connected import Connected
 from converter.darknet.layers.convolutional import Convolutional
+from converter.darknet.layers.crop import Crop
 from converter.darknet.layers.pooling import Avgpool, Maxpool
 from converter.darknet.layers.reorg import Reorg
-from converter.darknet.layers.routing import Crop, Route, Upsample
+from converter.darknet.layers.routing import Route, Upsample
+from converter.darknet.layers.shortcut import Shortcut
 from converter.darknet.layers.softmax import Softmax
 from converter.darknet.network import Network
 from converter.darknet.nodes import Node
