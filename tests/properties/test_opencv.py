@@ -28,5 +28,5 @@ def test_the_verdict_is_what_happens(net, plain, seed):
         found = run(Path(folder), net.text, shifted(data, read, "alexeyab"), x)
     happened = compared(found, read, expected, x)
     # A softmax of one value is 1 of whatever: what is different before it need not show.
-    hidden = verdict.answer == "differs" and happened == "runs"
+    hidden = verdict.answer == "differs" and happened != "refuses"
     assert verdict.answer == happened or hidden
