@@ -48,9 +48,7 @@ class DarknetModel(FineTuning, Pretrained):
     def _follow(self, network: Network) -> None:
         self.network = network
         self._owners = [owner(network, node) for node in network.nodes]
-        self._maps = tuple(
-            node.sources[0] if node.layer.is_head else node.index for node in network.levels
-        )
+        self._maps = tuple(node.map_index for node in network.levels)
         self._to_maps = schedule(network, self._maps, keep=self._maps)
         self._to_all = schedule(network, range(len(network.nodes)), keep=())
 

@@ -63,7 +63,7 @@ def make_parser(program: str) -> CommandParser:
     add_family_option(parser, "whose tensor names a checkpoint has, if it does not say")
     parser.add_argument(
         "--engines", action="store_true",
-        help="of a .cfg: which engines run it, and whether as the same network",
+        help="of a .cfg: which engines, and OpenCV, run it, and whether as the same network",
     )  # fmt: skip
     add_cfg_out(parser, "write the network's cfg there, as --for takes it")
     parser.add_argument(

@@ -53,6 +53,11 @@ class Node:
         line = f", line {self.layer.line}" if self.layer.line else ""
         return f"layer {self.index} [{self.layer.type}]{line}"
 
+    @property
+    def map_index(self) -> int:
+        """The layer whose output is the network's here: the raw map of a head, or its own."""
+        return self.sources[0] if self.layer.is_head else self.index
+
     def layout(self, dialect: DialectName) -> list[tuple[str, tuple[int, ...]]]:
         """Suffix and shape of its arrays, in the order in which ``dialect``'s engine has them."""
         return [(array.suffix, array.shape) for array in self.layer.arrays(self.inputs, dialect)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from converter.darknet.cfg import COMMENT, Option, Section, parse_cfg, shown
 from converter.darknet.dialects import DIALECTS, Dialect, DialectName
@@ -19,29 +19,11 @@ from converter.darknet.network import (
 )
 from converter.darknet.reading import Reading, is_unknown_function, layer_class, matters, stops
 from converter.darknet.remark import Remark
-from converter.errors import CfgError, DarknetError, NetworkError
+from converter.diagnosis import opencv
+from converter.diagnosis.verdict import Verdict, reason_of
+from converter.errors import CfgError, NetworkError
 
 _BOM = "\ufeff"
-
-Answer = Literal["runs", "differs", "refuses"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What an engine does with a cfg.
-
-    Attributes:
-        answer: "runs" as the reference does; "differs": it loads it as another network; "refuses".
-        reasons: what makes the difference, each with its line.
-    """
-
-    answer: Answer
-    reasons: tuple[Remark, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """One of the ``engines`` of ``info --engines --json``."""
-        reasons = [{"line": reason.line, "text": reason.text} for reason in self.reasons]
-        return {"verdict": self.answer, "reasons": reasons}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +32,11 @@ class Engines:
 
     Attributes:
         reference: the engine that the others are compared with.
-        verdicts: of every engine, the reference among them.
+        verdicts: of every engine, the reference among them, and of OpenCV's importer.
     """
 
     reference: DialectName
-    verdicts: Mapping[DialectName, Verdict]
+    verdicts: Mapping[str, Verdict]
 
     def as_dict(self) -> dict[str, Any]:
         """For ``info --engines --json``."""
@@ -91,26 +73,29 @@ def compare_engines(text: str, reference: DialectName | None = None) -> Engines:
     read = {name: _read(text, sections, name) for name in DIALECTS}
     order = (wanted, *(name for name in DIALECTS if name != wanted))
     chosen = next((name for name in order if not read[name].refusals), wanted)
-    verdicts = {name: _verdict(read[name], read[chosen], sections) for name in DIALECTS}
+    verdicts: dict[str, Verdict] = {
+        name: _verdict(read[name], read[chosen], sections) for name in DIALECTS
+    }
+    verdicts[opencv.NAME] = opencv.judge(plain, read[chosen].network, DIALECTS[chosen])
     return Engines(reference=chosen, verdicts=verdicts)
 
 
 def _read(text: str, sections: tuple[Section, ...], name: DialectName) -> _Read:
     dialect = DIALECTS[name]
     reading = as_read(text, tuple(_with_relu(s, dialect) for s in sections), name)
-    found = [_remark(error) for error in reading.refusals]
+    found = [reason_of(error) for error in reading.refusals]
     if not dialect.strict:
         found += _lines(text, sections, dialect)
-        found += [_remark(error) for error in stops(sections, dialect)]
+        found += [reason_of(error) for error in stops(sections, dialect)]
     network = None
     if not reading.refusals:
         try:
             network = build_network(*read_layers(reading.sections), text)
         except (CfgError, NetworkError) as error:
-            found.append(_remark(error))
+            found.append(reason_of(error))
         else:
             errors = (*refusals(network, name), *crashes(network, name))
-            found += [_remark(error) for error in errors]
+            found += [reason_of(error) for error in errors]
     return _Read(dialect=dialect, reading=reading, network=network, refusals=tuple(found))
 
 
@@ -140,14 +125,6 @@ def _with_relu(section: Section, dialect: Dialect) -> Section:
         for option in section.options
     )
     return replace(section, options=options)
-
-
-def _remark(error: DarknetError) -> Remark:
-    """A refusal as one of the reasons: without remedy, its line as a number."""
-    line = None
-    if error.place and error.place.startswith("line "):
-        line = int(error.place.removeprefix("line ").partition(",")[0])
-    return Remark(text=error.message, line=line)
 
 
 def _verdict(one: _Read, reference: _Read, sections: tuple[Section, ...]) -> Verdict:

@@ -112,7 +112,7 @@ def draw_maps(
     Raises:
         NetworkError: as ``draw``.
     """
-    wanted = [_map(node) for node in network.levels] if layers is None else list(layers)
+    wanted = [node.map_index for node in network.levels] if layers is None else list(layers)
     drawn = draw(network, dialect, wanted, options)
     for number, index in enumerate(wanted):
         tensor = in_full(drawn, drawn.layers[index])
@@ -152,7 +152,7 @@ def draw_decoded(
             place=other.place,
             remedy=MAPS,
         )
-    drawn = draw(network, dialect, [_map(node) for node, _ in heads], options)
+    drawn = draw(network, dialect, [node.map_index for node, _ in heads], options)
     full = replace(drawn.graph, half=False)
     found: list[tuple[str, str, str]] = []
     for node, head in heads:
@@ -160,7 +160,7 @@ def draw_decoded(
         place = replace(full.at(node.index, node.index), dialect=DEFAULT)
         shape = node.inputs[0]
         stride = (network.input.w / shape.w, network.input.h / shape.h)
-        raw = drawn.layers[_map(node)]
+        raw = drawn.layers[node.map_index]
         raw = place.cast(raw) if drawn.graph.half else raw
         found.append(head.decode_onnx(place, shape, stride, raw))
     count = sum(head.anchor_count * node.output.h * node.output.w for node, head in heads)
@@ -218,11 +218,6 @@ def require_boxes(node: Node) -> AnchorHead:
     raise NetworkError(
         f"has no boxes that can be exported: it {problem}", place=node.place, remedy=MAPS
     )
-
-
-def _map(node: Node) -> int:
-    """The layer whose output is that of the network at ``node``."""
-    return node.sources[0] if node.layer.is_head else node.index
 
 
 def shape_of(network: Network, index: int) -> tuple[int, ...]:

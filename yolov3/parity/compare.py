@@ -253,9 +253,7 @@ def _run(model: Model, x: Floats) -> list[Floats]:
 
 
 def _maps(model: Model, x: Floats, expected: Iterable[Floats]) -> Iterator[Difference]:
-    nodes = [
-        model.network.nodes[n.sources[0]] if n.layer.is_head else n for n in model.network.outputs
-    ]
+    nodes = [model.network.nodes[node.map_index] for node in model.network.outputs]
     for node, ours, theirs in zip(nodes, _run(model, x), expected, strict=True):
         yield _row(node.index, node.place, ours, theirs)
 

@@ -224,7 +224,7 @@ class OpenCV:
             raise EngineError("OpenCV is not installed", remedy=install("opencv")) from None
         heads = read_network(cfg).outputs
         # OpenCV calls the convolution of cfg layer 81 "conv_81".
-        self._maps = [f"conv_{node.sources[0]}" for node in heads if node.layer.is_head]
+        self._maps = [f"conv_{node.map_index}" for node in heads if node.layer.is_head]
         try:
             self._net = cv2.dnn.readNetFromDarknet(os.fspath(cfg), os.fspath(weights))
         except cv2.error as error:

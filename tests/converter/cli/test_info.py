@@ -94,6 +94,7 @@ def test_engines_as_a_table(tmp_path):
         "alexeyab  runs",
         "hank-ai   refuses",
         "          line 5: hank-ai's darknet takes decay=5e-4 for no number",
+        "opencv    runs",
     ]
 
 
@@ -104,7 +105,12 @@ def test_engines_as_json(tmp_path):
     assert facts["schema"] == 1
     assert facts["reference"] == "pjreddie"
     verdicts = {name: verdict["verdict"] for name, verdict in facts["engines"].items()}
-    assert verdicts == {"pjreddie": "runs", "alexeyab": "differs", "hank-ai": "refuses"}
+    assert verdicts == {
+        "pjreddie": "runs",
+        "alexeyab": "differs",
+        "hank-ai": "refuses",
+        "opencv": "differs",
+    }
     (reason,) = facts["engines"]["alexeyab"]["reasons"]
     assert reason["line"] == 10
     assert "mish" in reason["text"]
@@ -114,6 +120,7 @@ def test_engines_see_the_byte_order_mark(tmp_path):
     cfg = tmp_path / "net.cfg"
     cfg.write_text(DETECTOR, encoding="utf-8-sig")
     facts = json.loads(script("info", cfg, "--engines", "--json").stdout)
+    assert facts["engines"].pop("opencv")["verdict"] == "runs"  # it drops what is no ASCII
     assert {verdict["verdict"] for verdict in facts["engines"].values()} == {"refuses"}
 
 

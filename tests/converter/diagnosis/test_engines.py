@@ -60,7 +60,7 @@ activation=linear
 
 
 def answers(engines: Engines) -> dict[str, str]:
-    return {name: verdict.answer for name, verdict in engines.verdicts.items()}
+    return {name: engines.verdicts[name].answer for name in DIALECTS}
 
 
 def lines(engines: Engines, name: str) -> list[int | None]:
