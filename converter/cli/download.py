@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import time
+from collections.abc import Iterator
 
 from converter import published
-from converter.cli.output import StatusLine, print_json
+from converter.cli.output import StatusLine, print_json, print_table
 from converter.cli.parser import CommandParser
 from converter.errors import UsageError, printable
 from converter.operations.download import Download, fetch
@@ -19,13 +20,15 @@ def make_parser(program: str) -> CommandParser:
     """The parser of ``download``, called by the name ``program``."""
     parser = CommandParser(
         program,
+        "NAME",
         "Download published Darknet weights, and check that they are the published ones.",
-        ("--list", "yolov3", "yolov4-tiny -o weights"),
+        ("yolov3", "yolov4-tiny -o weights", "--list"),
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="which weights: see --list")
-    parser.add_argument("-o", "--output", metavar="DIR", default=".", help="where to put them")
     parser.add_argument("--list", action="store_true", help="list what there is")
-    parser.add_argument("--force", action="store_true", help="replace a file that is another one")
+    output = parser.add_argument_group("output")
+    output.add_argument("-o", "--output", metavar="DIR", default=".", help="where to put them")
+    output.add_argument("--force", action="store_true", help="replace a file that is another one")
     return parser
 
 
@@ -63,13 +66,17 @@ def _list(*, as_json: bool) -> None:
         files = [file.as_dict() for file in published.PUBLISHED]
         print_json({"schema": 1, "files": files, "cfg_only": list(published.CFG_ONLY)})
         return
+    print_table(_rows())
+
+
+def _rows() -> Iterator[str]:
     for file in published.PUBLISHED:
         hashes = ", ".join(
             f"{digest[:15]}... ({_sources(count)})" for digest, count in file.hashes.items()
         )
-        print(f"{file.name:18} {file.size:>11,} bytes  {file.trained_on:11}  {hashes}")
+        yield f"{file.name:18} {file.size:>11,} bytes  {file.trained_on:11}  {hashes}"
     for name in published.CFG_ONLY:
-        print(f"{name:18} cfg only: weights were never published")
+        yield f"{name:18} cfg only: weights were never published"
 
 
 def _sources(count: int) -> str:

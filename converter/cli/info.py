@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from converter.cli.output import print_json
+from converter.cli.output import print_json, print_table
 from converter.cli.parser import (
     CommandParser,
     add_cfg_out,
@@ -39,6 +39,7 @@ def make_parser(program: str) -> CommandParser:
     """The parser of ``info``, called by the name ``program``."""
     parser = CommandParser(
         program,
+        "FILE",
         "Show what a .cfg, .weights, .safetensors, .pt or .pth file is, layer by layer.",
         (
             "yolov3.cfg",
@@ -52,30 +53,31 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "file", metavar="FILE", help=".cfg, .weights, .safetensors, .pt or .pth file"
     )
-    parser.add_argument(
-        "--cfg",
-        metavar="FILE",
-        help="the network, if the file does not say (default: beside .weights)",
-    )
-    parser.add_argument(
+    known = parser.add_argument_group("what FILE does not say")
+    known.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
+    known.add_argument(
         "--dialect", choices=tuple(DIALECTS), help="whose darknet it is for (default: detected)"
     )
     add_family_option(parser, "whose tensor names a checkpoint has, if it does not say")
-    parser.add_argument(
-        "--engines", action="store_true",
-        help="of a .cfg: which engines run it, and whether as the same network",
-    )  # fmt: skip
     add_cfg_out(parser, "write the network's cfg there, as --for takes it")
-    parser.add_argument(
+    engines = parser.add_argument_group("a cfg in engines")
+    engines.add_argument(
+        "--engines",
+        action="store_true",
+        help="which of them run it, and whether as the same network",
+    )
+    engines.add_argument(
         "--silu", choices=get_args(Silu), help="what activation=silu means, for --cfg-out"
     )
-    parser.add_argument(
-        "--match", metavar="WEIGHTS", help="find the names of a checkpoint by this file's values"
+    search = parser.add_argument_group("names of tensors, found by values")
+    search.add_argument(
+        "--match", metavar="WEIGHTS", help="find a checkpoint's by this file's values"
     )
-    parser.add_argument(
+    search.add_argument(
         "--table-out", metavar="FILE", help="write them, for --family-table (.json)"
     )
-    parser.add_argument("--force", action="store_true", help="replace an existing output")
+    output = parser.add_argument_group("output")
+    output.add_argument("--force", action="store_true", help="replace an existing file")
     return parser
 
 
@@ -98,8 +100,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(info.as_dict())
         return 0
-    for line in _lines(info, verbose=arguments.verbose):
+    for line in _facts(info, verbose=arguments.verbose):
         print(printable(line))
+    print_table(_table(info))
     return 0
 
 
@@ -209,17 +212,6 @@ def _rewrite(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(info: Info, *, verbose: bool) -> Iterator[str]:
-    yield from _facts(info, verbose=verbose)
-    if info.rows:
-        yield ""
-        yield from _table(info)
-    elif info.tensors:
-        yield ""
-        for name, (dtype, shape) in info.tensors.items():
-            yield f"{name:50} {dtype:5} {' x '.join(map(str, shape))}"
-
-
 def _facts(info: Info, *, verbose: bool) -> Iterator[str]:
     kind = "PyTorch" if info.kind == "torch" else f".{info.kind}"
     yield f"{info.path}: {kind}, {info.size:,} bytes"
@@ -245,13 +237,19 @@ def _facts(info: Info, *, verbose: bool) -> Iterator[str]:
     yield from _skipped(info, verbose=verbose)
     yield from _classes(info)
     yield from _remarks(info)
+    yield from _health(info)
+    if info.rows:
+        yield _totals(info)
+    if info.problem:
+        yield f"problem: {info.problem}"
+
+
+def _health(info: Info) -> Iterator[str]:
     if info.anomalies is not None:
         yield from (
             f"warning: {anomaly.text}: no training gives that" for anomaly in info.anomalies
         )
         yield from () if info.anomalies else ("health: every value is plausible",)
-    if info.problem:
-        yield f"problem: {info.problem}"
 
 
 def _skipped(info: Info, *, verbose: bool) -> Iterator[str]:
@@ -279,14 +277,26 @@ def _classes(info: Info) -> Iterator[str]:
 
 
 def _table(info: Info) -> Iterator[str]:
+    if info.rows:
+        yield ""
+        yield from _layers(info)
+    elif info.tensors:
+        yield ""
+        for name, (dtype, shape) in info.tensors.items():
+            yield f"{name:50} {dtype:5} {' x '.join(map(str, shape))}"
+
+
+def _layers(info: Info) -> Iterator[str]:
     start = f"bytes (header: {info.header.size})" if info.header else "bytes"
     yield _COLUMNS.format(
         "layer", "type", "filters", "size", "input", "output", "parameters", "BFLOPs", start
     )
-    for row in info.rows:
-        yield _row(row).rstrip()
+    yield from map(_row, info.rows)
+
+
+def _totals(info: Info) -> str:
     total = info.as_dict()["totals"]
-    yield (
+    return (
         f"{total['layers']} layers, {total['parameters']:,} parameters and"
         f" {total['statistics']:,} running statistics,"
         f" {total['bytes'] or 0:,} bytes with the header, {total['bflops']:.3f} BFLOPs"

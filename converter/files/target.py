@@ -213,6 +213,11 @@ def remove_leftovers(path: Path) -> None:
             work.remove()
 
 
+def is_folder(path: str) -> bool:
+    """Whether a name is that of a folder: it is one, or ends as only a folder's name does."""
+    return os.path.isdir(path) or path.endswith(("/", os.sep))
+
+
 def require_other(target: PathLike, *others: PathLike | None) -> None:
     """Refuse to replace a file that the same call reads or writes under another name.
 
