@@ -6,6 +6,7 @@ import argparse
 import codecs
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -32,7 +33,8 @@ from converter.options import Silu
 if TYPE_CHECKING:
     from converter.operations.match import Match
 
-_COLUMNS = "{:>5}  {:18}{:>7}  {:22}{:>16} -> {:16}{:>12}{:>10}  {}"
+# The first eight with their widths; the last needs none.
+_COLUMNS = "{:>{}}  {:{}}  {:>{}}  {:{}}  {:>{}} -> {:{}}  {:>{}}  {:>{}}  {}"
 
 
 def make_parser(program: str) -> CommandParser:
@@ -288,10 +290,12 @@ def _table(info: Info) -> Iterator[str]:
 
 def _layers(info: Info) -> Iterator[str]:
     start = f"bytes (header: {info.header.size})" if info.header else "bytes"
-    yield _COLUMNS.format(
-        "layer", "type", "filters", "size", "input", "output", "parameters", "BFLOPs", start
-    )
-    yield from map(_row, info.rows)
+    heading = ("layer", "type", "filters", "size", "input", "output", "parameters", "BFLOPs", start)
+    rows = [heading, *map(_row, info.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        *pairs, (last, _) = zip(row, widths, strict=True)
+        yield _COLUMNS.format(*chain.from_iterable(pairs), last)
 
 
 def _totals(info: Info) -> str:
@@ -304,15 +308,15 @@ def _totals(info: Info) -> str:
     )
 
 
-def _row(row: LayerInfo) -> str:
+def _row(row: LayerInfo) -> tuple[str, ...]:
     node = row.node
     filters = getattr(node.layer, "filters", "")
     flops = f"{2e-9 * row.multiply_adds:.3f}" if row.multiply_adds else ""
     span = f"{row.start:,}-{row.end - 1:,}" if row.end > row.start else ""
-    return _COLUMNS.format(
-        node.index,
+    return (
+        str(node.index),
         node.layer.type,
-        filters if isinstance(filters, int) else "/".join(map(str, filters)),
+        str(filters) if isinstance(filters, int) else "/".join(map(str, filters)),
         _how(node),
         str(node.inputs[0]),
         str(node.output),
