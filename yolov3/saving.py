@@ -80,6 +80,7 @@ def save(
             it stops at max_batches * batch * subdivisions. Default: as many as its checkpoint says,
             and 0 after ``replace_heads``.
         cfg_out: also write the network's cfg there, so that darknet has what belongs to the file.
+            Default: beside a .weights file, if the network is no longer that of its checkpoint.
         names_out: also write the class names there, one a line.
         force: replace existing files.
 
@@ -108,6 +109,8 @@ def save(
     if seen is not None:
         plan = _seen(plan, seen)
     names = model.names if isinstance(model, FromDarknet) else None
+    if cfg is None and cfg_out is None and target.suffix == ".weights" and _is_changed(model):
+        cfg_out = target.with_suffix(".cfg")
     beside: dict[Path, bytes] = {}
     if cfg_out is not None:
         beside[Path(cfg_out)] = plan.network.text.encode()
@@ -120,6 +123,13 @@ def save(
     else:
         header: list[bytes | memoryview] = [plan.header.encode()]
         _write(target, plan.size, chain(header, _in_file_order(tensors, plan)), beside)
+
+
+def _is_changed(model: nn.Module | Tensors) -> bool:
+    """Whether a model's network is no longer the one of its checkpoint: it has other heads."""
+    if not isinstance(model, FromDarknet) or model.metadata is None:
+        return False
+    return model.network.text != model.metadata.cfg
 
 
 def _shapes(tensors: Tensors) -> dict[str, tuple[int, ...]]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -25,6 +26,7 @@ from converter.cli.parser import (
 from converter.errors import DarknetError, UsageError, printable
 from converter.files import remote
 from converter.files.source import CHECKPOINT_SUFFIXES
+from converter.files.target import is_folder, make_folder
 from converter.operations.convert import convert, default_output
 from converter.operations.sources import find_sources
 from converter.options import DialectChoice
@@ -38,7 +40,8 @@ def make_parser(program: str) -> CommandParser:
     """The parser of ``convert``, called by the name ``program``."""
     parser = CommandParser(
         program,
-        "Convert Darknet .weights to safetensors for PyTorch, or back, and check every float.",
+        "SOURCE [SOURCE ...]",
+        "Convert Darknet .weights to safetensors, or back, and check every float.",
         (
             "yolov3.weights",
             "yolov4.weights --cfg yolov4.cfg -o v4.safetensors",
@@ -56,52 +59,55 @@ def make_parser(program: str) -> CommandParser:
         help=".weights or .backup files, folders, patterns, URLs; one .safetensors, .pt or .pth to"
         " go back",
     )
-    parser.add_argument(
+    output = parser.add_argument_group("output")
+    output.add_argument(
         "-o", "--output", metavar="OUT", help="file to write, or folder (default: beside SOURCE)"
     )
-    parser.add_argument(
+    output.add_argument(
+        "--dtype", choices=DTYPES, default="float32", help="round to a smaller type (lossy)"
+    )
+    output.add_argument(
+        "--report", metavar="FILE", help="also show the mapping as a page (.html, .md, .json)"
+    )
+    output.add_argument("--dry-run", action="store_true", help="print the plan, write nothing")
+    output.add_argument("--force", action="store_true", help="replace an existing output")
+    output.add_argument(
         "-j", "--jobs", metavar="N", type=positive_int, default=os.cpu_count() or 1,
         help="processes for several files (default: one a core)",
     )  # fmt: skip
-    parser.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
-    parser.add_argument(
+    file = parser.add_argument_group("what the file is")
+    file.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
+    file.add_argument(
         "--names",
         metavar="FILE",
         help="class names: a file, or coco, openimages or voc (default: beside .weights, else of"
         " the published file that it is)",
     )
-    parser.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
-    add_family_option(
-        parser,
-        "tensor names: of the modular YOLOv3, of the article's own wiring, layers.N, or those of"
-        " another port",
-    )
-    parser.add_argument(
+    file.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
+    file.add_argument(
         "--dialect",
         choices=get_args(DialectChoice),
         default="auto",
         help="whose darknet wrote the file",
     )
-    parser.add_argument(
+    file.add_argument(
         "--partial", action="store_true", help="accept a file that ends after some layer"
     )
-    parser.add_argument(
-        "--dtype", choices=DTYPES, default="float32", help="round to a smaller type (lossy)"
-    )
-    add_cfg_out(parser, "also write the network's cfg there: going back, or with --for")
-    parser.add_argument(
+    file.add_argument(
         "--max-download", metavar="BYTES", type=positive_int, default=remote.MAX_DOWNLOAD,
         help="of a URL whose server does not say how large it is (default: 4 GiB)",
     )  # fmt: skip
-    parser.add_argument(
+    add_family_option(
+        parser,
+        "tensor names: of the modular YOLOv3, of the article's own wiring, layers.N, or those of"
+        " another port",
+    )
+    add_cfg_out(parser, "also write the network's cfg there: going back, or with --for")
+    checks = parser.add_argument_group("checks")
+    checks.add_argument(
         "--strict", action="store_true", help="refuse values that no training gives"
     )
-    parser.add_argument(
-        "--report", metavar="FILE", help="also show the mapping as a page (.html, .md, .json)"
-    )
-    parser.add_argument("--no-verify", action="store_true", help="do not read the output back")
-    parser.add_argument("--dry-run", action="store_true", help="print the plan, write nothing")
-    parser.add_argument("--force", action="store_true", help="replace an existing output")
+    checks.add_argument("--no-verify", action="store_true", help="do not read the output back")
     return parser
 
 
@@ -111,28 +117,41 @@ def run(arguments: argparse.Namespace) -> int:
     sources = find_sources(arguments.sources)
     if len(sources) > 1 or sources != arguments.sources:
         return _convert_many(sources, arguments)
-    if sources[0].endswith(CHECKPOINT_SUFFIXES):
+    if arguments.output is None or not is_folder(arguments.output):
+        return _convert_one(sources[0], arguments)
+    folder = arguments.output
+    back = sources[0].endswith(CHECKPOINT_SUFFIXES)
+    name = Path(sources[0]).with_suffix(".weights") if back else default_output(sources[0])
+    if remote.is_url(folder):
+        arguments.output = f"{folder.rstrip('/')}/{name.name}"
+        return _convert_one(sources[0], arguments)
+    arguments.output = str(Path(folder, name.name))
+    if arguments.dry_run:
+        return _convert_one(sources[0], arguments)
+    with _new_folder(Path(folder)):
+        return _convert_one(sources[0], arguments)
+
+
+def _convert_one(source: str, arguments: argparse.Namespace) -> int:
+    if source.endswith(CHECKPOINT_SUFFIXES):
         again = (arguments.output or "").endswith(CHECKPOINT_SUFFIXES)
-        return (_rename if again else _revert)(sources[0], arguments)
-    output = arguments.output
-    if output is not None and os.path.isdir(output):
-        output = Path(output) / default_output(sources[0]).name
+        return (_rename if again else _revert)(source, arguments)
     if arguments.report:
         from converter.report import check_target
 
-        written = output or default_output(sources[0])
-        if remote.is_url(sources[0]) and remote.is_url(written):
+        written = arguments.output or default_output(source)
+        if remote.is_url(source) and remote.is_url(written):
             raise UsageError("--report needs a local file to read", remedy="write to a local file")
-        check_target(arguments.report, sources[0], written, arguments.cfg, arguments.names)
+        check_target(arguments.report, source, written, arguments.cfg, arguments.names)
     result = convert(
-        sources[0],
-        output,
+        source,
+        arguments.output,
         **_options(arguments),
         cfg_out=arguments.cfg_out,
         engine=arguments.engine,
     )
     if arguments.report:
-        _report(result, sources[0], arguments)
+        _report(result, source, arguments)
     _print(result, arguments)
     return 0
 
@@ -212,6 +231,20 @@ def _print_result(result: Result, arguments: argparse.Namespace) -> None:
         print_error(error)
     elif not arguments.json:
         print(printable(_summary(result.facts)))
+
+
+@contextmanager
+def _new_folder(path: Path) -> Iterator[None]:
+    """A folder that is there while the block runs, and does not stay if that fails."""
+    there = path.is_dir()
+    make_folder(path)
+    try:
+        yield
+    except BaseException:
+        if not there:
+            with suppress(OSError):  # something else is in it
+                path.rmdir()
+        raise
 
 
 def _rename(source: str, arguments: argparse.Namespace) -> int:

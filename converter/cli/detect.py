@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import glob
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from converter.cli.detector import add_model_options, errors_name, make_detector, progress
 from converter.cli.output import StatusLine, print_error, print_json
 from converter.cli.parser import CommandParser
-from converter.errors import DarknetError, ImageError, OutputError, printable
-from yolov3.detection.dataset import pictures_in
+from converter.errors import DarknetError, ImageError, OutputError, UsageError, printable
+from yolov3.detection.dataset import SUFFIXES, pictures_in
 
 if TYPE_CHECKING:
     from yolov3.detection.detect import Detector
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
     from yolov3.detection.image import Pixels
 
 
+log = logging.getLogger("yolov3")
+
+
 def make_parser(program: str) -> CommandParser:
     """The parser of ``detect``, called by the name ``program``."""
     parser = CommandParser(
         program,
+        "CHECKPOINT IMAGE [IMAGE ...]",
         "Find what is in pictures, and draw it on copies of them.",
         (
             "yolov3.safetensors dog.jpg",
@@ -35,17 +40,18 @@ def make_parser(program: str) -> CommandParser:
     )
     add_model_options(parser, threshold=0.25)
     parser.add_argument("image", metavar="IMAGE", nargs="+", help="picture, folder, or pattern")
-    parser.add_argument(
+    output = parser.add_argument_group("output")
+    output.add_argument(
         "-o",
         "--output",
         metavar="DIR",
         default="detections",
         help="folder for the drawn copies (default: detections)",
     )
-    parser.add_argument(
+    output.add_argument(
         "--save-txt", action="store_true", help="also write labels as darknet reads them (.txt)"
     )
-    parser.add_argument(
+    output.add_argument(
         "--force", action="store_true", help="replace files that this command did not write, too"
     )
     return parser
@@ -60,11 +66,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _detect(arguments: argparse.Namespace) -> int:
     from yolov3.detection.results import row, targets, write
 
+    _require_folder(arguments.output)
     paths, errors = _expand(arguments.image)
     where = targets(paths, Path(arguments.output), arguments.checkpoint, arguments.names)
     detector = make_detector(arguments)
     failed = False
     rows: list[dict[str, Any]] = []
+    drawn: list[Path] = []
     for outcome in chain(errors, _detections(detector, paths, arguments)):
         if isinstance(outcome, DarknetError):
             failed = True
@@ -80,9 +88,29 @@ def _detect(arguments: argparse.Namespace) -> int:
         except OutputError as error:
             failed = True
             print_error(error)
+        else:
+            drawn.append(where[path])
     if arguments.json:
         print_json({"schema": 1, "images": rows})
+    elif len(drawn) == 1:
+        log.info("drawn on a copy: %s", drawn[0])
+    elif drawn:
+        log.info("drawn on %d copies, in %s", len(drawn), arguments.output)
     return 1 if failed else 0
+
+
+def _require_folder(output: str) -> None:
+    """Refuse a picture's name for the folder, unless there is one of that name.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if output.lower().endswith(SUFFIXES) and not os.path.isdir(output):
+        raise UsageError(
+            "is a picture's name, and copies go into a folder",
+            path=output,
+            remedy="give a folder's name with -o",
+        )
 
 
 def _expand(arguments: Sequence[str]) -> tuple[list[str], list[DarknetError]]:

@@ -26,40 +26,44 @@ log = logging.getLogger("yolov3")
 def add_model_options(parser: CommandParser, *, threshold: float) -> None:
     """Add the checkpoint and how to run it; ``threshold``: the default one."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors, .pt or .pth file")
-    parser.add_argument(
+    found = parser.add_argument_group("what is found")
+    found.add_argument(
         "--threshold", type=float, default=threshold, help=f"least score (default {threshold})"
     )
-    parser.add_argument(
+    found.add_argument(
         "--nms",
         type=float,
         default=0.45,
         help="overlap from which only the likelier of two boxes of a class stays (default 0.45)",
     )
-    add_network_options(parser)
-    parser.add_argument(
+    found.add_argument(
         "--names",
         metavar="FILE",
         help="class names: a file, or coco, openimages or voc (default: the checkpoint's)",
     )
-    parser.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
-    parser.add_argument("--device", default="cpu", help="where to compute, say cuda (default cpu)")
-    parser.add_argument(
+    found.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
+    computing = parser.add_argument_group("computing")
+    computing.add_argument(
+        "--device", default="cpu", help="where to compute, say cuda (default cpu)"
+    )
+    computing.add_argument(
         "--batch", type=positive_int, default=1, metavar="N", help="pictures at once"
     )
-    parser.add_argument(
+    computing.add_argument(
         "--bn",
         choices=BATCH_NORM_RULES,
         default="torch",
         help="rule of batch norm: PyTorch's, or that of pjreddie's darknet on the CPU",
     )
-    parser.add_argument(
+    computing.add_argument(
         "--resize",
         choices=DETECTOR_RESIZES,
         help="how a picture becomes the network's input (default: as its engine does)",
     )
-    parser.add_argument(
+    computing.add_argument(
         "--compile", action="store_true", help="torch.compile: pays from some hundred pictures on"
     )
+    add_network_options(parser)
 
 
 def make_detector(arguments: argparse.Namespace) -> Detector:

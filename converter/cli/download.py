@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import time
+from collections.abc import Iterator
 
 from converter import published
-from converter.cli.output import StatusLine, print_json
+from converter.cli.output import StatusLine, print_json, print_table
 from converter.cli.parser import CommandParser, positive_int
 from converter.errors import UsageError, printable
 from converter.official import RemoteFile, find_cfg, official_cfgs
@@ -21,18 +22,20 @@ def make_parser(program: str) -> CommandParser:
     """The parser of ``download``, called by the name ``program``."""
     parser = CommandParser(
         program,
-        "Download published Darknet weights with their cfg and class names, and check that they are"
-        " the published ones.",
-        ("--list", "yolov3", "yolov4-tiny -o weights", "--cfg yolov4-tiny --classes 3"),
+        "NAME",
+        "Download published Darknet weights with cfg and names, and check that they are those.",
+        ("yolov3", "yolov4-tiny -o weights", "--cfg yolov4-tiny --classes 3", "--list"),
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="which weights: see --list")
-    parser.add_argument("-o", "--output", metavar="DIR", default=".", help="where to put them")
     parser.add_argument("--list", action="store_true", help="list what there is")
-    parser.add_argument("--cfg", metavar="NAME", help="only a cfg, of the engines' repositories")
-    parser.add_argument(
+    cfg = parser.add_argument_group("a cfg alone")
+    cfg.add_argument("--cfg", metavar="NAME", help="only a cfg, of the engines' repositories")
+    cfg.add_argument(
         "--classes", metavar="N", type=positive_int, help="write that cfg for so many classes"
     )
-    parser.add_argument("--force", action="store_true", help="replace a file that is another one")
+    output = parser.add_argument_group("output")
+    output.add_argument("-o", "--output", metavar="DIR", default=".", help="where to put them")
+    output.add_argument("--force", action="store_true", help="replace a file that is another one")
     return parser
 
 
@@ -118,15 +121,19 @@ def _list(*, as_json: bool) -> None:
         cfg_only = list(published.CFG_ONLY)
         print_json({"schema": 1, "files": files, "cfg_only": cfg_only, "cfgs": cfgs})
         return
+    print_table(_rows())
+
+
+def _rows() -> Iterator[str]:
     for file in published.PUBLISHED:
         hashes = ", ".join(
             f"{digest[:15]}... ({_sources(count)})" for digest, count in file.hashes.items()
         )
         checked = hashes or "no hash is published: only its size is checked"
-        print(f"{file.name:27} {file.size:>11,} bytes  {file.trained_on:11}  {checked}")
+        yield f"{file.name:27} {file.size:>11,} bytes  {file.trained_on:11}  {checked}"
     for name in published.CFG_ONLY:
-        print(f"{name:27} cfg only: weights were never published")
-    print(f"cfgs, for --cfg: {', '.join(cfg.key for cfg in official_cfgs())}")
+        yield f"{name:27} cfg only: weights were never published"
+    yield f"cfgs, for --cfg: {', '.join(cfg.key for cfg in official_cfgs())}"
 
 
 def _sources(count: int) -> str:

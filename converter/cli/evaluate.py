@@ -21,6 +21,7 @@ def make_parser(program: str) -> CommandParser:
     """The parser of ``evaluate``, called by the name ``program``."""
     parser = CommandParser(
         program,
+        "CHECKPOINT DATASET",
         "Measure a detector's mean average precision on labelled pictures.",
         (
             "shapes.safetensors shapes/val/",
@@ -31,15 +32,16 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "dataset", metavar="DATASET", help="folder in YOLO's or COCO's format, or COCO's JSON file"
     )
-    parser.add_argument("--images", metavar="DIR", type=Path, help="pictures of COCO's JSON file")
-    parser.add_argument(
+    data = parser.add_argument_group("the labels, and how to measure")
+    data.add_argument("--images", metavar="DIR", type=Path, help="pictures of COCO's JSON file")
+    data.add_argument(
         "--points",
         type=int,
         metavar="N",
         help="measure by Darknet's rule, as its detector map -points N: 0 is the whole area under"
         " the curve, 11 and 101 are so many recalls (default: COCO's rule)",
     )
-    parser.add_argument(
+    data.add_argument(
         "--by-order",
         action="store_true",
         help="take COCO's categories for the classes in the order of their ids, not by name",

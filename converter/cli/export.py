@@ -15,8 +15,9 @@ from converter.cli.parser import (
     positive_int,
 )
 from converter.errors import UsageError, printable
-from converter.files.target import require_other
-from converter.options import EXPORT_SUFFIXES, FILE_NAME, LAYOUTS, OPSET, PathLike
+from converter.files.source import TORCH_SUFFIXES
+from converter.files.target import is_folder, require_other
+from converter.options import EXPORT_SUFFIXES, FILE_NAME, LAYOUTS, OPSET, ExportFormat, PathLike
 
 if TYPE_CHECKING:
     from yolov3.exporting.checking import Exported
@@ -26,8 +27,9 @@ def make_parser(program: str) -> CommandParser:
     """The parser of ``export``, called by the name ``program``."""
     parser = CommandParser(
         program,
-        "Write a model for other runtimes, and check that they compute what PyTorch does. ONNX"
-        " needs no PyTorch.",
+        "CHECKPOINT",
+        "Write a model for other runtimes, and check that they compute what PyTorch does.\n"
+        "ONNX needs no PyTorch.",
         (
             "yolov3.safetensors",
             "yolov3-tiny.safetensors --layout ultralytics -o tiny.onnx",
@@ -39,42 +41,45 @@ def make_parser(program: str) -> CommandParser:
         metavar="CHECKPOINT",
         help=".safetensors, .pt or .pth file, or folder of save_pretrained",
     )
-    add_network_options(parser)
-    parser.add_argument("-o", "--output", metavar="OUT", help="file to write")
-    parser.add_argument(
-        "--format", choices=tuple(EXPORT_SUFFIXES), default="onnx", help="default: onnx"
+    output = parser.add_argument_group("output")
+    output.add_argument("-o", "--output", metavar="OUT", help="file to write, or folder")
+    output.add_argument(
+        "--format", choices=tuple(EXPORT_SUFFIXES), help="default: what OUT ends in, or onnx"
     )
-    parser.add_argument(
+    output.add_argument(
+        "--no-verify", action="store_true", help="do not run an ONNX file after writing it"
+    )
+    output.add_argument("--force", action="store_true", help="replace an existing output")
+    graph = parser.add_argument_group("what is in it")
+    graph.add_argument(
         "--layout",
         choices=LAYOUTS,
         default="maps",
         help="raw maps (default), boxes and scores, or what ultralytics and Frigate, or DeepStream"
         " take",
     )
-    parser.add_argument(
+    graph.add_argument(
         "--opset", type=int, metavar="N", help=f"ONNX operator set (default: {OPSET})"
     )
-    parser.add_argument(
+    graph.add_argument(
         "--dynamic", action="store_true", help="any number of pictures, and sizes of a detector"
     )
-    parser.add_argument(
+    graph.add_argument(
         "--batch", type=positive_int, default=1, metavar="N", help="pictures at once (default: 1)"
     )
-    parser.add_argument(
+    graph.add_argument(
         "--half", action="store_true", help="compute in float16; input and output stay float32"
     )
-    parser.add_argument(
-        "--no-verify", action="store_true", help="do not run an ONNX file after writing it"
-    )
-    parser.add_argument("--force", action="store_true", help="replace an existing output")
+    add_network_options(parser)
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the file; the exit code."""
     checkpoint = Path(arguments.checkpoint)
-    output = arguments.output or _default(checkpoint, EXPORT_SUFFIXES[arguments.format])
+    output = _output(arguments, checkpoint)
     require_other(output, checkpoint, checkpoint / FILE_NAME, arguments.cfg)
+    arguments.format = _format(output, arguments.format)
     straight = arguments.format == "onnx"
     if arguments.no_verify and not straight:
         raise UsageError(f"--no-verify is about ONNX, not {arguments.format}")
@@ -125,6 +130,37 @@ def _through_pytorch(arguments: argparse.Namespace, output: PathLike) -> Exporte
         half=arguments.half,
         force=arguments.force,
     )
+
+
+def _output(arguments: argparse.Namespace, checkpoint: Path) -> Path:
+    """The file to write: as given, or the default one, in a folder that is given or beside."""
+    default = _default(checkpoint, EXPORT_SUFFIXES[arguments.format or "onnx"])
+    if arguments.output is None:
+        return default
+    return Path(arguments.output, default.name if is_folder(arguments.output) else "")
+
+
+def _format(output: Path, wanted: ExportFormat | None) -> ExportFormat:
+    """The format that ``output`` ends in.
+
+    Raises:
+        UsageError: it ends in none, or in another than is ``wanted``.
+    """
+    formats = {suffix: name for name, suffix in EXPORT_SUFFIXES.items()}
+    named = formats.get(output.suffix)
+    if output.suffix in TORCH_SUFFIXES and wanted == "torchscript":
+        named = wanted  # as PyTorch's own documentation calls such files
+    if named is None:
+        raise UsageError(
+            "is no format of an export", path=output, remedy=f"end it with {', '.join(formats)}"
+        )
+    if wanted not in (None, named):
+        raise UsageError(
+            f"is {named}'s ending, not that of --format {wanted}",
+            path=output,
+            remedy=f"end it with {EXPORT_SUFFIXES[wanted]}",
+        )
+    return named
 
 
 def _default(checkpoint: Path, suffix: str) -> Path:

@@ -14,6 +14,11 @@ usage: {program} [-h] [--version] COMMAND ...
 
 Convert Darknet .weights to safetensors, check every float, run it in PyTorch.
 
+to begin with:
+  {program} download yolov3-tiny
+  {program} convert yolov3-tiny.weights
+  {program} detect yolov3-tiny.safetensors dog.jpg
+
 commands:
 {commands}
 

@@ -6,10 +6,11 @@ import argparse
 import codecs
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from converter.cli.output import print_json
+from converter.cli.output import print_json, print_table
 from converter.cli.parser import (
     CommandParser,
     add_cfg_out,
@@ -32,13 +33,15 @@ from converter.options import Silu
 if TYPE_CHECKING:
     from converter.operations.match import Match
 
-_COLUMNS = "{:>5}  {:18}{:>7}  {:22}{:>16} -> {:16}{:>12}{:>10}  {}"
+# The first eight with their widths; the last needs none.
+_COLUMNS = "{:>{}}  {:{}}  {:>{}}  {:{}}  {:>{}} -> {:{}}  {:>{}}  {:>{}}  {}"
 
 
 def make_parser(program: str) -> CommandParser:
     """The parser of ``info``, called by the name ``program``."""
     parser = CommandParser(
         program,
+        "FILE",
         "Show what a .cfg, .weights, .safetensors, .pt or .pth file is, layer by layer.",
         (
             "yolov3.cfg",
@@ -52,30 +55,31 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "file", metavar="FILE", help=".cfg, .weights, .safetensors, .pt or .pth file"
     )
-    parser.add_argument(
-        "--cfg",
-        metavar="FILE",
-        help="the network, if the file does not say (default: beside .weights)",
-    )
-    parser.add_argument(
+    known = parser.add_argument_group("what FILE does not say")
+    known.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
+    known.add_argument(
         "--dialect", choices=tuple(DIALECTS), help="whose darknet it is for (default: detected)"
     )
     add_family_option(parser, "whose tensor names a checkpoint has, if it does not say")
-    parser.add_argument(
-        "--engines", action="store_true",
-        help="of a .cfg: which engines, and OpenCV, run it, and whether as the same network",
-    )  # fmt: skip
     add_cfg_out(parser, "write the network's cfg there, as --for takes it")
-    parser.add_argument(
+    engines = parser.add_argument_group("a cfg in engines")
+    engines.add_argument(
+        "--engines",
+        action="store_true",
+        help="which of them, and OpenCV, run it, and whether as the same network",
+    )
+    engines.add_argument(
         "--silu", choices=get_args(Silu), help="what activation=silu means, for --cfg-out"
     )
-    parser.add_argument(
-        "--match", metavar="WEIGHTS", help="find the names of a checkpoint by this file's values"
+    search = parser.add_argument_group("names of tensors, found by values")
+    search.add_argument(
+        "--match", metavar="WEIGHTS", help="find a checkpoint's by this file's values"
     )
-    parser.add_argument(
+    search.add_argument(
         "--table-out", metavar="FILE", help="write them, for --family-table (.json)"
     )
-    parser.add_argument("--force", action="store_true", help="replace an existing output")
+    output = parser.add_argument_group("output")
+    output.add_argument("--force", action="store_true", help="replace an existing file")
     return parser
 
 
@@ -98,8 +102,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(info.as_dict())
         return 0
-    for line in _lines(info, verbose=arguments.verbose):
+    for line in _facts(info, verbose=arguments.verbose):
         print(printable(line))
+    print_table(_table(info))
     return 0
 
 
@@ -209,17 +214,6 @@ def _rewrite(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(info: Info, *, verbose: bool) -> Iterator[str]:
-    yield from _facts(info, verbose=verbose)
-    if info.rows:
-        yield ""
-        yield from _table(info)
-    elif info.tensors:
-        yield ""
-        for name, (dtype, shape) in info.tensors.items():
-            yield f"{name:50} {dtype:5} {' x '.join(map(str, shape))}"
-
-
 def _facts(info: Info, *, verbose: bool) -> Iterator[str]:
     kind = "PyTorch" if info.kind == "torch" else f".{info.kind}"
     yield f"{info.path}: {kind}, {info.size:,} bytes"
@@ -246,13 +240,19 @@ def _facts(info: Info, *, verbose: bool) -> Iterator[str]:
     yield from _skipped(info, verbose=verbose)
     yield from _classes(info)
     yield from _remarks(info)
+    yield from _health(info)
+    if info.rows:
+        yield _totals(info)
+    if info.problem:
+        yield f"problem: {info.problem}"
+
+
+def _health(info: Info) -> Iterator[str]:
     if info.anomalies is not None:
         yield from (
             f"warning: {anomaly.text}: no training gives that" for anomaly in info.anomalies
         )
         yield from () if info.anomalies else ("health: every value is plausible",)
-    if info.problem:
-        yield f"problem: {info.problem}"
 
 
 def _skipped(info: Info, *, verbose: bool) -> Iterator[str]:
@@ -280,14 +280,28 @@ def _classes(info: Info) -> Iterator[str]:
 
 
 def _table(info: Info) -> Iterator[str]:
+    if info.rows:
+        yield ""
+        yield from _layers(info)
+    elif info.tensors:
+        yield ""
+        for name, (dtype, shape) in info.tensors.items():
+            yield f"{name:50} {dtype:5} {' x '.join(map(str, shape))}"
+
+
+def _layers(info: Info) -> Iterator[str]:
     start = f"bytes (header: {info.header.size})" if info.header else "bytes"
-    yield _COLUMNS.format(
-        "layer", "type", "filters", "size", "input", "output", "parameters", "BFLOPs", start
-    )
-    for row in info.rows:
-        yield _row(row).rstrip()
+    heading = ("layer", "type", "filters", "size", "input", "output", "parameters", "BFLOPs", start)
+    rows = [heading, *map(_row, info.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        *pairs, (last, _) = zip(row, widths, strict=True)
+        yield _COLUMNS.format(*chain.from_iterable(pairs), last)
+
+
+def _totals(info: Info) -> str:
     total = info.as_dict()["totals"]
-    yield (
+    return (
         f"{total['layers']} layers, {total['parameters']:,} parameters and"
         f" {total['statistics']:,} running statistics,"
         f" {total['bytes'] or 0:,} bytes with the header, {total['bflops']:.3f} BFLOPs"
@@ -295,15 +309,15 @@ def _table(info: Info) -> Iterator[str]:
     )
 
 
-def _row(row: LayerInfo) -> str:
+def _row(row: LayerInfo) -> tuple[str, ...]:
     node = row.node
     filters = getattr(node.layer, "filters", "")
     flops = f"{2e-9 * row.multiply_adds:.3f}" if row.multiply_adds else ""
     span = f"{row.start:,}-{row.end - 1:,}" if row.end > row.start else ""
-    return _COLUMNS.format(
-        node.index,
+    return (
+        str(node.index),
         node.layer.type,
-        filters if isinstance(filters, int) else "/".join(map(str, filters)),
+        str(filters) if isinstance(filters, int) else "/".join(map(str, filters)),
         _how(node),
         str(node.inputs[0]),
         str(node.output),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from converter.errors import DarknetError, printable
@@ -23,15 +24,27 @@ def print_error(error: DarknetError) -> None:
     print(f"error: {error}", file=sys.stderr)
 
 
+def print_table(lines: Iterable[str]) -> None:
+    """Lines of a table: cut to the width of a terminal, which would wrap them; whole elsewhere."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in lines:
+        shown = printable(line.rstrip())
+        print(shown if width is None or len(shown) <= width else f"{shown[: width - 3]}...")
+
+
 def print_plan(slots: Sequence[Slot], **columns: Sequence[str]) -> None:
-    """A heading, and a line for each slot; ``columns`` come last, under their own names."""
-    rows = [("layer", "bytes", "tensor", "shape", *columns)]
-    rows += [(*_cells(slot), *more) for slot, *more in zip(slots, *columns.values(), strict=True)]
+    """A heading, and a line for each slot; ``columns`` come first, under their own names."""
+    rows = [(*columns, "layer", "bytes", "tensor", "shape")]
+    rows += [(*more, *_cells(slot)) for slot, *more in zip(slots, *columns.values(), strict=True)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        cells[1] = row[1].rjust(widths[1])
-        print(printable("  ".join(cells).rstrip()))
+    numbers = rows[0].index("bytes")
+    print_table(
+        "  ".join(
+            cell.rjust(width) if i == numbers else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
 
 
 def _cells(slot: Slot) -> tuple[str, str, str, str]:

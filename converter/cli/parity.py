@@ -27,6 +27,7 @@ def make_parser(program: str) -> CommandParser:
     """The parser of ``parity``, called by the name ``program``."""
     parser = CommandParser(
         program,
+        "[CFG ...]",
         "Run cfgs in real engines and in PyTorch, with the same random weights and input, and"
         " compare every layer.\n\n"
         "Exit code 0: all exact, or refused by both. Relative paths in a cfg (tree=data/9k.tree)\n"

@@ -18,22 +18,28 @@ class CommandParser(argparse.ArgumentParser):
 
     Args:
         program: the name that the command was called by; usage and examples begin with it.
+        arguments: what the command takes beside options.
         description: what the command does.
-        examples: arguments, each as one would type them.
+        examples: arguments, each as one would type them; the most common first.
     """
 
-    def __init__(self, program: str, description: str, examples: Sequence[str]) -> None:
+    def __init__(
+        self, program: str, arguments: str, description: str, examples: Sequence[str]
+    ) -> None:
+        common = f"{program} {examples[0]}".rstrip()
+        usage = f"{common}\n       {program} [options] {arguments}"
         super().__init__(
             # An abbreviated --json would be found too late to refuse the rest in JSON.
             allow_abbrev=False,
             prog=program,
+            usage=usage.replace("%", "%%"),
             description=description,
             epilog="examples:\n" + "\n".join(f"  {program} {line}" for line in examples),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         self.add_argument("--json", action="store_true", help="print one JSON object, errors too")
         self.add_argument("-q", "--quiet", action="store_true", help="print only errors on stderr")
-        self.add_argument("-v", "--verbose", action="store_true", help="print details on stderr")
+        self.add_argument("-v", "--verbose", action="store_true", help="print details, too")
         self.add_argument("--version", action="version", version=TOOL)
 
     def error(self, message: str) -> NoReturn:
@@ -43,21 +49,28 @@ class CommandParser(argparse.ArgumentParser):
 
 def add_network_options(parser: CommandParser) -> None:
     """Add what a checkpoint needs that does not say which network it is."""
-    parser.add_argument(
-        "--cfg", metavar="FILE", help="the network, if the checkpoint does not say it"
-    )
-    parser.add_argument(
+    group = parser.add_argument_group("a checkpoint that does not say its network")
+    group.add_argument("--cfg", metavar="FILE", help="the network")
+    group.add_argument(
         "--dialect",
         choices=tuple(DIALECTS),
-        help="whose darknet such a checkpoint is for (default: the one that knows all of the cfg)",
+        help="whose darknet it is for (default: the one that knows all of the cfg)",
     )
     add_family_option(parser, "whose tensor names such a checkpoint has (default: what they show)")
 
 
 def add_family_option(parser: CommandParser, what: str) -> None:
     """Add the choice of a scheme of tensor names; ``what`` says what for."""
-    parser.add_argument("--family", choices=("auto", *FAMILIES), default="auto", help=what)
-    parser.add_argument(
+    group = parser.add_argument_group("names of tensors")
+    schemes = ("auto", *FAMILIES)
+    group.add_argument(
+        "--family",
+        metavar="NAME",
+        choices=schemes,
+        default="auto",
+        help=f"{what}; one of {', '.join(schemes)}",
+    )
+    group.add_argument(
         "--family-table", metavar="FILE", help="the same, for a port that is not listed (.json)"
     )
 
@@ -81,8 +94,9 @@ def family_choice(arguments: argparse.Namespace) -> FamilyChoice:
 
 def add_cfg_out(parser: CommandParser, cfg_out: str) -> None:
     """Add the options of a cfg for another engine; ``cfg_out`` is the help of the first."""
-    parser.add_argument("--cfg-out", metavar="FILE", help=cfg_out)
-    parser.add_argument(
+    group = parser.add_argument_group("a cfg for an engine")
+    group.add_argument("--cfg-out", metavar="FILE", help=cfg_out)
+    group.add_argument(
         "--for", dest="engine", choices=tuple(DIALECTS), help="whose darknet --cfg-out is for"
     )
 

@@ -20,6 +20,7 @@ def make_parser(program: str) -> CommandParser:
     """The parser of ``report``, called by the name ``program``."""
     parser = CommandParser(
         program,
+        "SOURCE",
         "Show which bytes of a .weights file became which tensors, and what they hold.",
         (
             "yolov3.safetensors",
@@ -27,12 +28,14 @@ def make_parser(program: str) -> CommandParser:
         ),
     )
     parser.add_argument("source", metavar="SOURCE", help="checkpoint, or .weights file")
-    parser.add_argument("--cfg", metavar="FILE", help="the network (default: SOURCE's own)")
-    parser.add_argument(
+    output = parser.add_argument_group("output")
+    output.add_argument(
         "-o", "--output", metavar="OUT", help=".html, .md or .json (default: SOURCE as .html)"
     )
+    output.add_argument("--force", action="store_true", help="replace an existing output")
+    network = parser.add_argument_group("network")
+    network.add_argument("--cfg", metavar="FILE", help="its cfg (default: SOURCE's own)")
     add_family_option(parser, "whose tensor names a checkpoint has, or would get")
-    parser.add_argument("--force", action="store_true", help="replace an existing output")
     return parser
 
 

@@ -3,46 +3,54 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
-from converter.cli.output import print_json, print_plan
+from converter.cli.output import print_json, print_plan, print_table
 from converter.cli.parser import CommandParser, add_family_option, family_choice
 from converter.darknet.dialects import DIALECTS
-from converter.errors import UsageError, printable
+from converter.errors import OutputError, UsageError, printable
 from converter.operations.verify import Verification, verify
 from converter.options import ENGINES
 
 if TYPE_CHECKING:
-    from yolov3.parity.compare import Parity
+    from yolov3.parity.compare import Difference, Parity
 
 
 def make_parser(program: str) -> CommandParser:
     """The parser of ``verify``, called by the name ``program``."""
     parser = CommandParser(
         program,
+        "WEIGHTS CHECKPOINT",
         "Compare a checkpoint with the .weights file it was made from, float by float.",
         (
             "yolov3.weights yolov3.safetensors",
+            "yolov3.weights yolov3.safetensors -v",
             "yolov3.weights yolov3.safetensors --against darknet --image dog.jpg",
         ),
     )
     parser.add_argument("weights", metavar="WEIGHTS", help=".weights file")
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors, .pt or .pth file")
-    parser.add_argument("--cfg", metavar="FILE", help="the network that it should be")
-    parser.add_argument("--names", metavar="FILE", help="the class names that it should have")
-    parser.add_argument("--dialect", choices=tuple(DIALECTS), help="whose darknet it should be of")
+    expected = parser.add_argument_group("what the checkpoint should be")
+    expected.add_argument("--cfg", metavar="FILE", help="the network that it should be")
+    expected.add_argument("--names", metavar="FILE", help="the class names that it should have")
+    expected.add_argument(
+        "--dialect", choices=tuple(DIALECTS), help="whose darknet it should be of"
+    )
     add_family_option(parser, "whose tensor names it has, if it does not say (default: shown)")
-    parser.add_argument(
+    outputs = parser.add_argument_group("outputs of the network")
+    outputs.add_argument(
         "--against",
         choices=ENGINES,
         help="also run both and compare: with an installed engine, or the layer-by-layer model",
     )
-    parser.add_argument("--image", metavar="FILE", help="what to run on (default: noise)")
-    parser.add_argument(
+    outputs.add_argument("--image", metavar="FILE", help="what to run on (default: noise)")
+    outputs.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise")
+    page = parser.add_argument_group("page")
+    page.add_argument(
         "--report", metavar="FILE", help="also show the mapping as a page (.html, .md, .json)"
     )
-    parser.add_argument("--force", action="store_true", help="replace an existing report")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise")
+    page.add_argument("--force", action="store_true", help="replace an existing report")
     return parser
 
 
@@ -53,6 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
 
         inputs = (arguments.weights, arguments.checkpoint, arguments.cfg, arguments.names)
         check_target(arguments.report, *inputs, arguments.image)
+        if os.path.lexists(arguments.report) and not arguments.force:
+            raise OutputError(
+                "exists already", path=arguments.report, remedy="replace it with --force"
+            )
     if arguments.image and not arguments.against:
         raise UsageError("--image is what --against runs on", remedy="add --against darknet")
     result = verify(
@@ -69,9 +81,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(result.as_dict() | ({"against": parity.as_dict()} if parity else {}))
     else:
-        _print_verification(result)
+        _print_verification(result, verbose=arguments.verbose)
         if parity:
-            _print_parity(parity)
+            _print_parity(parity, verbose=arguments.verbose)
     return 0 if result.ok and (parity is None or parity.ok) else 1
 
 
@@ -106,11 +118,15 @@ def _report(result: Verification, parity: Parity | None, arguments: argparse.Nam
     )
 
 
-def _print_parity(parity: Parity) -> None:
-    print(f"\n{f'against {parity.engine}':36}{'max abs':>10}{'relative':>10}{'RMS':>10}")
-    for row in parity.rows:
-        numbers = f"{row.max_abs:10.2e}{row.relative:10.2e}{row.rms:10.2e}"
-        print(printable(f"{row.place:36}{numbers}  {row.excuse or ''}".rstrip()))
+def _print_parity(parity: Parity, *, verbose: bool) -> None:
+    """The errors of all layers if ``verbose``, else of those that diverge; then the verdict."""
+    rows = [row for row in parity.rows if verbose or not row.relative <= parity.bound]
+    print()
+    if rows:
+        heading = f"{f'against {parity.engine}':36}{'max abs':>10}{'relative':>10}{'RMS':>10}"
+        print_table([heading, *map(_parity_line, rows)])
+    else:
+        print(f"against {parity.engine}: {len(parity.rows)} layers")
     if parity.ok:
         print(f"equal: no layer's relative distance is above {parity.bound:g}")
     elif parity.first:
@@ -119,9 +135,17 @@ def _print_parity(parity: Parity) -> None:
         print("DIFFERENT: every output is constant, so nothing was compared")
 
 
-def _print_verification(result: Verification) -> None:
-    rows = result.comparison.rows
-    print_plan([slot for slot, _ in rows], equal=["yes" if equal else "NO" for _, equal in rows])
+def _parity_line(row: Difference) -> str:
+    numbers = f"{row.max_abs:10.2e}{row.relative:10.2e}{row.rms:10.2e}"
+    return f"{row.place:36}{numbers}  {row.excuse or ''}"
+
+
+def _print_verification(result: Verification, *, verbose: bool) -> None:
+    """The arrays, all of them if ``verbose``, else those that differ; then the verdict."""
+    rows = [(slot, equal) for slot, equal in result.comparison.rows if verbose or not equal]
+    if rows:
+        equal = ["yes" if equal else "NO" for _, equal in rows]
+        print_plan([slot for slot, _ in rows], equal=equal)
     for what, names in (
         ("missing from the checkpoint", result.comparison.missing),
         ("unexpected in the checkpoint", result.comparison.unexpected),

@@ -136,6 +136,18 @@ def _old_lock(folder: Path, token: str) -> IO[bytes] | None:
     return None
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder ``path``, unless it is there.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be made a folder: {error.strerror}", path=path) from error
+
+
 @contextmanager
 def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
     """A file that becomes ``path`` if the block ends well, and vanishes if not.
@@ -211,6 +223,11 @@ def remove_leftovers(path: Path) -> None:
     with suppress(OSError, OutputError):
         for work in Unfinished.left_behind(Path(os.path.realpath(path))):
             work.remove()
+
+
+def is_folder(path: str) -> bool:
+    """Whether a name is that of a folder: it is one, or ends as only a folder's name does."""
+    return os.path.isdir(path) or path.endswith(("/", os.sep))
 
 
 def require_other(target: PathLike, *others: PathLike | None) -> None:

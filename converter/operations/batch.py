@@ -12,8 +12,9 @@ from pathlib import Path
 from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from converter.errors import DarknetError, OutputError, UsageError, WeightsError
+from converter.errors import DarknetError, UsageError, WeightsError
 from converter.files import remote
+from converter.files.target import make_folder
 from converter.logs import OneLine
 from converter.operations.convert import convert, default_output
 from converter.options import PathLike
@@ -86,17 +87,10 @@ def convert_many(
         if other != source:
             raise UsageError(f"would be written to the same file as {other}: {target}", path=source)
     if out is not None and not remote.is_url(out):
-        _make_folder(Path(out))
+        make_folder(Path(out))
     if executor is None:
         return _by_processes(jobs, workers or os.cpu_count() or 1)
     return _by_executor(jobs, executor)
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be made a folder: {error.strerror}", path=path) from error
 
 
 def _by_executor(jobs: Sequence[_Job], executor: Executor) -> Iterator[Result]:

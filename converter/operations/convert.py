@@ -83,6 +83,8 @@ def convert(
         )
     if _local_name(target).suffix in TORCH_SUFFIXES:
         _require_port(family, dtype, target)
+    elif _local_name(target).suffix != ".safetensors":
+        raise UsageError("is no checkpoint's name", path=target, remedy="end it with .safetensors")
     with (
         remote.local_source(source, max_download) as local,
         opened(local) as opened_source,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from converter.darknet.dialects import DialectName
 from converter.darknet.network import render_cfg
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.hashing import sha256_of
-from converter.files.source import CHECKPOINT_SUFFIXES, opened
+from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES, opened
 from converter.files.target import (
     is_written,
     remove_leftovers,
@@ -29,6 +30,8 @@ from converter.options import DialectChoice, FamilyChoice, PathLike
 from converter.plan import Plan
 
 log = logging.getLogger("converter")
+
+_PARTIAL = re.compile(r"\.conv\.\d+$")  # as darknet partial calls the first layers: x.conv.15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,10 @@ def revert(
             "would hold Darknet's format under a checkpoint's name",
             path=target,
             remedy="end it with .weights",
+        )
+    if target.suffix not in WEIGHTS_SUFFIXES and not _PARTIAL.search(target.name):
+        raise UsageError(
+            "is no name of Darknet's weights", path=target, remedy="end it with .weights"
         )
     stored = _open(source, cfg, dialect, family, force=force)
     plan = stored.plan

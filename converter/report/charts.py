@@ -48,6 +48,11 @@ class ByteMap:
     line: int
 
     @property
+    def top(self) -> float:
+        """Where the picture begins: half a gap above the first line, as below the last."""
+        return (MAP_HEIGHT - MAP_PITCH) / 2
+
+    @property
     def height(self) -> int:
         """Of the picture, which is ``MAP_WIDTH`` wide."""
         return len(self.labels) * MAP_PITCH

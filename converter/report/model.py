@@ -138,7 +138,7 @@ class Report:
             ArrayView(slot=slot, statistics=self.statistics.get(slot)) for slot in self.plan.slots
         )
 
-    @property
+    @cached_property
     def flawed(self) -> tuple[ArrayView, ...]:
         """Arrays with values that are not finite."""
         return tuple(

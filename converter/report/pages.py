@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Any
 
 from converter.errors import ExtraError, install, printable
 from converter.report import charts, diagram, summary, text
 from converter.report.drawing import number
-from converter.report.model import LayerView, Report
+from converter.report.model import ArrayView, LayerView, Report
 from converter.report.statistics import BINS
+
+# So many rows of the table, and histograms of layers, stand in the page. Chromium needs 20 s to lay
+# out the 50,000 rows of the largest network; the script makes those that are asked for.
+LONG = 1_000
 
 
 def to_json(report: Report) -> str:
@@ -26,10 +31,17 @@ def to_markdown(report: Report) -> str:
 
 def to_html(report: Report) -> str:
     """The whole page in one file: its style, script and pictures are in it."""
+    measured = [layer for layer in report.layers if layer.largest]
     return _render(
         "report.html.j2",
         report=report,
         **_words(report),
+        long=LONG,
+        columns=_columns(report),
+        arrays=[(row, _cells(report, row)) for row in report.rows[:LONG]],
+        more=[_for_table(report, row) for row in report.rows[LONG:]],
+        measured=measured,
+        drawn={layer.largest.slot for layer in measured[:LONG] if layer.largest},
         drawing=diagram.draw(report.plan),
         byte_map=charts.byte_map(report.plan),
         parts=diagram.parts(report.plan),
@@ -42,7 +54,7 @@ def to_html(report: Report) -> str:
         map_width=charts.MAP_WIDTH,
         kinds={layer.kind for layer in report.layers},
         states={layer.state for layer in report.layers},
-        cfg_lines=_cfg_lines(report.plan.network.text),
+        cfg=_cfg_sections(report),
     )
 
 
@@ -51,6 +63,7 @@ def _words(report: Report) -> dict[str, Any]:
         "verdict": summary.verdict(report),
         "notices": summary.notices(report),
         "facts": summary.facts(report),
+        "names": report.metadata.names or (),
     }
 
 
@@ -77,10 +90,61 @@ def _for_script(layer: LayerView) -> dict[str, Any]:
     }
 
 
-def _cfg_lines(text: str) -> list[str]:
-    """The lines of a cfg, numbered as ``cfg.parse`` numbers them, safe to show."""
-    lines = text.replace("\r\n", "\n").split("\n")
-    return [printable(line.expandtabs()) for line in lines]
+def _columns(report: Report) -> list[tuple[str, str, str]]:
+    """Name, label and class of each column of the table but the last, the histogram."""
+    columns = [
+        ("layer", "Layer", "number"),
+        ("type", "Type", ""),
+        ("kind", "Array", ""),
+        ("line", "Line", "number"),
+        ("bytes", "Bytes", "number"),
+        ("tensor", "Tensor", "code"),
+        ("shape", "Shape", ""),
+        ("floats", "Floats", "number"),
+        ("min", "Min", "number"),
+        ("mean", "Mean", "number"),
+        ("max", "Max", "number"),
+        ("std", "Std", "number"),
+    ]
+    return [*columns, ("flawed", "NaN, Inf", "number")] if report.flawed else columns
+
+
+def _cells(report: Report, row: ArrayView) -> list[str]:
+    """What the table says of an array, in the order of ``_columns``."""
+    slot, s = row.slot, row.statistics
+    transposed = " (transposed)" if slot.transposed else ""
+    by_rule = " (by rule)" if slot.rule else ""
+    cells = [
+        str(slot.node.index),
+        slot.node.layer.type,
+        slot.kind,
+        str(report.layers[slot.node.index].line),
+        text.span(slot.offset, slot.end - 1),
+        slot.tensor or "left out",
+        f"{text.shape(slot.shape)}{transposed}{by_rule}",
+        f"{slot.floats:,}",
+    ]
+    values = (s.minimum, s.mean, s.maximum, s.deviation) if s else (None,) * 4
+    cells += [text.short(value) for value in values]
+    if report.flawed:
+        cells.append(f"{s.nan + s.infinite:,}" if s else text.DASH)
+    return cells
+
+
+def _for_table(report: Report, row: ArrayView) -> list[str]:
+    """A row that the script makes: its cells, and the path of its histogram."""
+    path = charts.histogram(row.statistics.histogram) if row.statistics else ""
+    return [*_cells(report, row), path]
+
+
+def _cfg_sections(report: Report) -> list[tuple[int, str]]:
+    """The cfg, safe to show: [net] with all before it, then each layer; first line, and text."""
+    lines = report.plan.network.text.replace("\r\n", "\n").split("\n")
+    starts = [1, *(layer.line for layer in report.layers), len(lines) + 1]
+    return [
+        (start, "\n".join(printable(line.expandtabs()) for line in lines[start - 1 : end - 1]))
+        for start, end in pairwise(starts)
+    ]
 
 
 def require_jinja() -> None:

@@ -58,8 +58,6 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("Values", meta.dtype),
         ("Back to .weights", _way_back(report)),
     ]
-    if meta.names:
-        found.append(("Class names", ", ".join(map(str, meta.names))))
     if meta.source_sha256:
         found.append(("SHA-256 of the .weights file", meta.source_sha256))
     return found

@@ -16,7 +16,7 @@ def violations(page: Page) -> str:
     page.evaluate(
         "document.querySelectorAll('.table, .multiples').forEach("
         "e => { e.style.contentVisibility = 'visible' });"
-        "document.querySelector('details').open = true"
+        "document.querySelectorAll('details').forEach(e => { e.open = true })"
     )
     found = Axe().run(page, options=RULES)
     # Rules that ran on nothing would find nothing.

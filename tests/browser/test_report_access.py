@@ -4,6 +4,7 @@ import re
 
 import pytest
 from browser.access import violations
+from browser.conftest import WIDTHS
 
 pytestmark = pytest.mark.browser
 
@@ -19,8 +20,9 @@ def test_no_violation(opened, pages, name, scheme):
         assert violations(page) == ""
 
 
-def test_no_violation_on_a_small_screen(opened, pages):
-    with opened(pages["shapes"], viewport={"width": 390, "height": 844}) as page:
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_violation_at_any_width(opened, pages, width):
+    with opened(pages["named"], viewport={"width": width, "height": 844}) as page:
         page.locator('.chip[data-layer="12"]').click()
         page.locator("#search").fill("12")
         assert violations(page) == ""

@@ -7,6 +7,7 @@ import reference
 from browser.access import violations
 
 from converter import convert
+from converter.darknet.cfg import MAX_SECTIONS
 from converter.report import write_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -46,6 +47,47 @@ def test_interactive_within_a_second(opened, large):
             times.append(ready)
             assert page.locator("#arrays tbody tr:visible").count() == 1
     assert min(times) < 1000
+
+
+def test_all_is_wide_enough_at_1280(opened, large):
+    """Beside a scroll bar of 15 pixels."""
+    with opened(large[0], viewport={"width": 1265, "height": 900}) as page:
+        for part in (".scroll:has(.graph)", ".multiples", ".table"):
+            cut = page.locator(part).evaluate(
+                "e => (e.style.contentVisibility = 'visible', e.scrollWidth - e.clientWidth)"
+            )
+            assert cut == 0, part
+
+
+@pytest.fixture(scope="module")
+def largest(tmp_path_factory) -> Path:
+    """A report on as many layers as a cfg may have."""
+    layer = "[convolutional]\nbatch_normalize=1\nfilters=2\nsize=1\nactivation=leaky\n"
+    text = "[net]\nwidth=32\nheight=32\nchannels=3\n" + layer * (MAX_SECTIONS - 1)
+    weights = tmp_path_factory.mktemp("largest") / "largest.weights"
+    weights.write_bytes(reference.random_weights(text))
+    weights.with_suffix(".cfg").write_text(text)
+    done = convert(weights, verify=False)
+    page = weights.with_suffix(".html")
+    write_report(done.plan, done.metadata, weights, page, verified=None)
+    return page
+
+
+def test_ten_thousand_layers_open_in_two_seconds(browser, largest):
+    """Of the page's own time: what else the machine does is not counted. The best of three."""
+    times = []
+    for _ in range(3):
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        page.goto(largest.as_uri(), timeout=120_000)
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        times.append(next(m["value"] for m in metrics if m["name"] == "TaskDuration"))
+        assert page.locator(".chip").count() == MAX_SECTIONS - 1
+        page.locator("#search").fill("9998 scales")
+        assert page.locator("#arrays tbody tr").count() == 1
+        page.close()
+    assert min(times) < 2
 
 
 def test_every_layer_and_every_array(opened, large):

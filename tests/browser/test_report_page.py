@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
+from browser.conftest import NAMES, WIDTHS
 from PIL import Image
 
 pytestmark = pytest.mark.browser
@@ -37,7 +38,7 @@ def chip(page, layer: int):
     return page.locator(f'.chip[data-layer="{layer}"]')
 
 
-@pytest.mark.parametrize("name", ["shapes", "parity", "article", "cut"])
+@pytest.mark.parametrize("name", ["shapes", "parity", "article", "cut", "named", "long"])
 def test_opens_from_disk_without_a_word_to_anyone(opened, pages, name):
     """``opened`` refuses console messages, errors and requests."""
     with opened(pages[name]) as page:
@@ -309,3 +310,113 @@ def test_a_small_screen_shows_the_layer_in_a_drawer(opened, pages):
         assert box["y"] + box["height"] == pytest.approx(844, abs=1)
         detail.get_by_role("button").tap()
         assert detail.is_hidden()
+
+
+def overflow(page, selector: str) -> int:
+    """By how many pixels the contents are wider than the first such element."""
+    return page.locator(selector).first.evaluate("e => e.scrollWidth - e.clientWidth")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("size", ["100%", "200%"])
+def test_labels_of_the_byte_map_stand_beside_their_lines(opened, pages, width, size):
+    """The middle of each label is that of its line's bars, whatever the size of the text."""
+    with opened(pages["shapes"], viewport={"width": width, "height": 844}) as page:
+        page.evaluate("size => { document.documentElement.style.fontSize = size }", size)
+        labels = page.locator(".map-grid li").evaluate_all(
+            "all => all.map(e => e.getBoundingClientRect()).map(r => r.top + r.height / 2)"
+        )
+        # A bar is a rectangle "M0 18h1000v15h-1000z".
+        bars = page.locator(".map").evaluate(
+            """map => {
+              const height = map.querySelector("path").getAttribute("d").match(/v(\\d+)/)[1];
+              const paths = [...map.querySelectorAll("path")].map(p => p.getAttribute("d"));
+              const lines = new Set([...paths.join("").matchAll(/ (\\d+)h/g)].map(m => +m[1]));
+              const { d, f } = map.getScreenCTM();
+              return [...lines].sort((a, b) => a - b).map(y => (y + height / 2) * d + f);
+            }"""
+        )
+        assert len(labels) == len(bars) == 16
+        assert labels == pytest.approx(bars, abs=1)
+
+
+@pytest.mark.parametrize("width", [1260, 1280, 1440, 1920])
+def test_heads_and_histograms_are_whole_on_a_screen(opened, pages, width):
+    with opened(pages["parity"], viewport={"width": width, "height": 900}) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert overflow(page, ".scroll:has(.graph)") == 0
+        assert overflow(page, ".scroll:has(.plot)") == 0
+        assert overflow(page, ".multiples") == 0
+        head, detail = chip(page, 106).bounding_box(), page.locator("#detail").bounding_box()
+        assert head["x"] + head["width"] <= detail["x"]
+
+
+def test_the_table_with_its_histograms_is_whole_at_1280(opened, pages):
+    with opened(pages["shapes"], viewport={"width": 1280, "height": 900}) as page:
+        page.locator(".table").evaluate("e => { e.style.contentVisibility = 'visible' }")
+        assert overflow(page, ".table") == 0
+        last = page.locator("#arrays td svg").first.bounding_box()
+        assert last["x"] + last["width"] <= 1280
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_class_names_are_folded_before_the_graph(opened, pages, width):
+    with opened(pages["named"], viewport={"width": width, "height": 844}) as page:
+        summary = page.get_by_text("80 names", exact=True)
+        names = page.locator(".facts details p")
+        assert summary.is_visible()
+        assert not names.is_visible()
+        below = page.locator(".graph").bounding_box()["y"] - summary.bounding_box()["y"]
+        assert below < 400
+        summary.press("Enter")
+        assert names.is_visible()
+        assert page.locator("bdi").all_text_contents()[1:] == [
+            name.replace("\u200b", "\\u200b") for name in NAMES
+        ]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_on_paper_class_names_are_unfolded(opened, pages):
+    with opened(pages["named"]) as page:
+        page.emulate_media(media="print")
+        assert page.locator(".facts details p").bounding_box()["height"] > 40
+
+
+def test_rows_that_do_not_stand_in_the_page_are_found_and_shown(opened, pages):
+    with opened(pages["long"]) as page:
+        assert visible_rows(page).count() == 100
+        page.get_by_role("searchbox").fill("84 scales")
+        found = cells(visible_rows(page))
+        assert visible_rows(page).count() == 1
+        assert found["bytes"] == span(84, "scales")
+        assert found["tensor"] == "fpn.merge_convs.1.bn.weight"
+        assert visible_rows(page).locator("path.bars").count() == 1
+        page.get_by_role("searchbox").fill("")
+        assert (
+            page.locator("#count").inner_text() == "366 of 366 arrays, the first 100 of them here"
+        )
+        page.get_by_role("columnheader", name="Bytes").get_by_role("button").click(click_count=2)
+        assert cells(page.locator("#arrays tbody tr:first-child"))["bytes"] == span(105, "weights")
+
+
+def test_a_layer_whose_rows_do_not_stand_in_the_page_shows_its_facts(opened, pages):
+    with opened(pages["long"]) as page:
+        chip(page, 84).hover()
+        detail = page.locator("#detail").inner_text()
+        for kind in ("biases", "scales", "rolling_mean", "rolling_variance", "weights"):
+            assert span(84, kind) in detail
+        assert page.locator("#detail .array svg path").count() == 5
+
+
+def test_a_search_keeps_the_histograms_of_the_layers(opened, pages):
+    with opened(pages["shapes"]) as page:
+        page.get_by_role("searchbox").fill("84")
+        assert page.locator(".multiples path").count() == 75
+
+
+def test_the_cfg_has_the_line_of_each_section(opened, pages):
+    with opened(pages["shapes"]) as page:
+        sections = page.locator(".cfg span")
+        starts = [i for i, line in enumerate(TEXT.splitlines(), 1) if line.startswith("[")]
+        assert sections.evaluate_all("all => all.map(e => +e.dataset.line)") == [1, *starts[1:]]
+        assert "\n".join(sections.all_text_contents()).strip() == TEXT.strip()

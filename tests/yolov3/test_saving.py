@@ -135,6 +135,29 @@ class TestAllThatDarknetNeeds:
         again = load(convert(out / "net.weights").output)
         assert (again.names, again.anchors) == (model.names, model.anchors)
 
+    def test_the_cfg_stands_beside_if_the_heads_are_others(self, model, tmp_path):
+        """Else darknet would read the file with the cfg of three other classes."""
+        out = tmp_path / "out"
+        out.mkdir()
+        save(model, out / "net.weights")
+        assert (out / "net.cfg").read_text() == model.network.text
+        again = load(convert(out / "net.weights").output)
+        assert again.anchors == model.anchors
+        (out / "net.weights").unlink()
+        (out / "net.cfg").write_text("precious")
+        with pytest.raises(OutputError, match=r"net.cfg: exists already"):
+            save(model, out / "net.weights")
+        assert not (out / "net.weights").exists()
+        save(model, out / "net.weights", cfg_out=out / "other.cfg")
+        assert (out / "net.cfg").read_text() == "precious"
+
+    def test_no_cfg_beside_a_checkpoint_nor_for_the_same_network(self, model, sample, tmp_path):
+        out = tmp_path / "out"
+        out.mkdir()
+        save(model, out / "net.safetensors")
+        save(load(sample.checkpoint), out / "same.weights")
+        assert sorted(path.name for path in out.iterdir()) == ["net.safetensors", "same.weights"]
+
     @pytest.mark.engine
     def test_darknet_finds_the_very_boxes_with_them(self, model, tmp_path):
         save(

@@ -1,16 +1,50 @@
 "use strict";
 (() => {
   const layers = JSON.parse(document.getElementById("layers").textContent);
-  const cfg = [...document.querySelectorAll(".cfg span")].map((line) => line.textContent);
+  const cfg = [...document.querySelectorAll(".cfg span")];
   const body = document.querySelector("#arrays tbody");
-  const rows = [...body.rows];
+  const heads = [...document.querySelectorAll("#arrays th[data-sort]")];
   const detail = document.getElementById("detail");
+
+  // The first rows stand in the page; the others are made when they are shown. A row is its number.
+  const rows = [...body.rows];
+  const first = rows.length;
+  const more = JSON.parse(document.getElementById("more").textContent);
+  const columns = heads.map((head) => head.dataset.sort);
+  const all = [...Array(first + more.length).keys()];
+  const content = (i, name) =>
+    i < first ? cell(rows[i], name) : more[i - first][columns.indexOf(name)];
+  const layerOfRow = (i) => Number(i < first ? rows[i].dataset.layer : more[i - first][0]);
   const ofLayer = new Map();
-  for (const row of rows) {
-    const layer = Number(row.dataset.layer);
+  for (const i of all) {
+    const layer = layerOfRow(i);
     if (!ofLayer.has(layer)) ofLayer.set(layer, []);
-    ofLayer.get(layer).push(row);
+    ofLayer.get(layer).push(i);
   }
+  const rowOf = (i) => {
+    if (!rows[i]) {
+      const row = rows[0].cloneNode(true);
+      row.removeAttribute("id");
+      row.removeAttribute("aria-current");
+      row.dataset.layer = layerOfRow(i);
+      const path = more[i - first].at(-1);
+      columns.forEach((name, c) => (row.cells[c].textContent = more[i - first][c]));
+      row.cells[columns.length].replaceChildren(...(path ? [histogram(path)] : []));
+      rows[i] = row;
+    }
+    return rows[i];
+  };
+  const SVG = "http://www.w3.org/2000/svg";
+  const histogram = (path) => {
+    const [picture, bars] = ["svg", "path"].map((name) => document.createElementNS(SVG, name));
+    picture.setAttribute("viewBox", body.dataset.box);
+    picture.setAttribute("preserveAspectRatio", "none");
+    picture.setAttribute("aria-hidden", "true");
+    bars.setAttribute("class", "bars");
+    bars.setAttribute("d", path);
+    picture.append(bars);
+    return picture;
+  };
 
   // One layer is shown: the one last pointed at or focused, until a click or tap holds one.
   let shown = null;
@@ -25,8 +59,7 @@
   const cell = (row, name) => row.querySelector(`[data-c=${name}]`).textContent;
 
   const section = (index) => {
-    const next = layers[index + 1];
-    const lines = cfg.slice(layers[index].line - 1, next ? next.line - 1 : cfg.length);
+    const lines = cfg[index + 1].textContent.split("\n"); // [net] is the first
     while (lines.length && !/^[^#;]/.test(lines[lines.length - 1].trim())) lines.pop();
     return lines.join("\n");
   };
@@ -69,7 +102,6 @@
           element("span", {}, cell(row, "max")),
         ),
       );
-      block.querySelector("[id]")?.removeAttribute("id");
     }
     return block;
   };
@@ -90,7 +122,7 @@
     place.replaceChildren(
       facts(index),
       element("pre", {}, section(index)),
-      ...(ofLayer.get(index) ?? []).map(array),
+      ...(ofLayer.get(index) ?? []).map((i) => array(rowOf(i))),
     );
     for (const item of document.querySelectorAll(`[data-layer="${index}"]`)) item.setAttribute("aria-current", "true");
     for (const wire of document.querySelectorAll(`[data-to="${index}"], [data-from="${index}"]`)) wire.classList.add("lit");
@@ -185,26 +217,29 @@
   // Search: a number is a layer's index, any other word a part of type, array, tensor or shape.
   const search = document.getElementById("search");
   const count = document.getElementById("count");
-  const texts = rows.map((row) =>
-    ["type", "kind", "tensor", "shape"].map((name) => cell(row, name)).join(" ").toLowerCase().replaceAll("×", "x"),
-  );
-  const filter = () => {
-    const words = search.value.toLowerCase().replaceAll("×", "x").split(/\s+/).filter(Boolean);
-    let found = 0;
-    rows.forEach((row, i) => {
-      const fits = words.every((word) => (/^\d+$/.test(word) ? row.dataset.layer === String(Number(word)) : texts[i].includes(word)));
-      row.hidden = !fits;
-      found += fits;
-    });
-    count.textContent = `${found.toLocaleString("en")} of ${rows.length.toLocaleString("en")} arrays`;
+  const plain = (text) => text.toLowerCase().replaceAll("×", "x");
+  let texts = null; // made by the first search
+  let order = all;
+  const list = () => {
+    const words = plain(search.value).split(/\s+/).filter(Boolean);
+    if (words.length) texts ??= all.map((i) => plain(["type", "kind", "tensor", "shape"].map((name) => content(i, name)).join(" ")));
+    const fits = (i) => words.every((word) => (/^\d+$/.test(word) ? layerOfRow(i) === Number(word) : texts[i].includes(word)));
+    const found = order.filter(fits);
+    const listed = found.slice(0, Number(body.dataset.long)).map(rowOf);
+    for (const row of listed) {
+      if (Number(row.dataset.layer) === shown) row.setAttribute("aria-current", "true");
+      else row.removeAttribute("aria-current");
+    }
+    body.replaceChildren(...listed);
+    const [some, total] = [found, all].map((rows) => rows.length.toLocaleString("en"));
+    const part = listed.length < found.length ? `, the first ${listed.length.toLocaleString("en")} of them here` : "";
+    count.textContent = `${some} of ${total} arrays${part}`;
   };
-  search.addEventListener("input", filter);
+  search.addEventListener("input", list);
   document.querySelector(".tools").hidden = false;
 
   // Sorting: by the number a cell starts with, or by its text; what has no value stays last.
   const value = (text) => Number.parseFloat(text.replaceAll(",", "").replaceAll("−", "-"));
-  const order = new Map(rows.map((row, i) => [row, i]));
-  const heads = [...document.querySelectorAll("#arrays th[data-sort]")];
   for (const head of heads) {
     head.querySelector("button").addEventListener("click", () => {
       const name = head.dataset.sort;
@@ -212,16 +247,17 @@
       for (const other of heads) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
       const numeric = head.classList.contains("number");
-      const keys = new Map(rows.map((row) => [row, numeric ? value(cell(row, name)) : cell(row, name)]));
+      const keys = all.map((i) => (numeric ? value(content(i, name)) : content(i, name)));
       const compare = (a, b) => {
-        const [x, y] = [keys.get(a), keys.get(b)];
+        const [x, y] = [keys[a], keys[b]];
         if (numeric) {
           if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);
           return sign * (x - y);
         }
         return sign * (x < y ? -1 : x > y ? 1 : 0);
       };
-      body.append(...[...rows].sort((a, b) => compare(a, b) || order.get(a) - order.get(b)));
+      order = [...all].sort((a, b) => compare(a, b) || a - b);
+      list();
     });
   }
 })();

@@ -9,6 +9,7 @@ import nets
 import pytest
 import reference
 
+from converter import convert
 from tests.converter.cli.processes import script
 
 
@@ -160,6 +161,39 @@ def test_one_source_into_a_folder(sample, tmp_path):
     (tmp_path / "out").mkdir()
     assert script("convert", sample.weights, "-o", tmp_path / "out").returncode == 0
     assert (tmp_path / "out/shapes.safetensors").exists()
+
+
+def test_a_slash_at_the_end_means_a_folder(sample, tmp_path):
+    """Also one that is not there yet, and on the way back."""
+    done = script("convert", sample.weights, "-o", "new/", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("new/shapes.safetensors: 366 tensors")
+    done = script("convert", "new/shapes.safetensors", "-o", "back/", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "back/shapes.weights").read_bytes() == sample.weights.read_bytes()
+
+
+def test_a_folder_is_made_only_for_what_is_written(sample, tmp_path):
+    done = script("convert", sample.weights, "-o", "new/", "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0
+    assert not (tmp_path / "new").exists()
+    done = script("convert", sample.weights, "-o", "new/", "--cfg", "no.cfg", cwd=tmp_path)
+    assert done.returncode == 1
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["x.onnx", "x.engine", "x", "x.SAFETENSORS"])
+def test_an_output_of_another_ending(sample, tmp_path, name):
+    done = script("convert", sample.weights, "-o", name, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2, f"error: {name}: is no checkpoint's name (end it with .safetensors)\n",
+    )  # fmt: skip
+    convert(sample.weights)
+    done = script("convert", sample.checkpoint, "-o", name, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2, f"error: {name}: is no name of Darknet's weights (end it with .weights)\n",
+    )  # fmt: skip
+    assert not (tmp_path / name).exists()
 
 
 class TestOtherPorts:

@@ -42,7 +42,7 @@ def test_a_line_for_every_object(checkpoint, here, capsys):
     # 0003.expected.json: six objects above 0.5; the likeliest is a circle, 0.99994
     assert len(lines) == 6
     assert lines[0].startswith("photos/0003.png: circle 100.0% [")
-    assert err == ""
+    assert err == "drawn on a copy: detections/0003.png\n"
     assert files(here / "detections") == {"0003.png"}
 
 
@@ -67,9 +67,9 @@ class TestWithoutNames:
         assert main(["detect", unnamed, "photos/0003.png", "--threshold", "0.5"]) == 0
         out, err = capsys.readouterr()
         assert out.startswith("photos/0003.png: 0 100.0% [")
-        assert err == (
+        assert err.splitlines()[0] == (
             f"class names: none in {unnamed}, classes are numbers; if they are those in obj.names,"
-            f" give --names {here}/obj.names\n"
+            f" give --names {here}/obj.names"
         )
 
     def test_once_they_are_given_nothing_is_said(self, unnamed, here, capsys):
@@ -78,11 +78,30 @@ class TestWithoutNames:
         assert main(["detect", *arguments]) == 0
         out, err = capsys.readouterr()
         assert out.startswith("photos/0003.png: circle 100.0% [")
-        assert err == ""
+        assert "names" not in err
 
     def test_a_known_list_has_to_fit(self, unnamed, here, capsys):
         assert main(["detect", unnamed, "photos/0003.png", "--names", "coco"]) == 1
         assert "coco: has 80 names, the network has 3 classes" in capsys.readouterr().err
+
+
+def test_it_says_where_the_copies_are(checkpoint, here, capsys):
+    assert main(["detect", checkpoint, "photos", "-o", "out"]) == 0
+    assert capsys.readouterr().err == "drawn on 2 copies, in out\n"
+    for option in ("-q", "--json"):
+        assert main(["detect", checkpoint, "photos", "-o", "out", option]) == 0
+        assert capsys.readouterr().err == ""
+
+
+def test_a_picture_s_name_is_no_folder_s(checkpoint, here, capsys):
+    assert main(["detect", checkpoint, "photos/0003.png", "-o", "found.JPG"]) == 2
+    assert capsys.readouterr().err == (
+        "error: found.JPG: is a picture's name, and copies go into a folder"
+        " (give a folder's name with -o)\n"
+    )
+    assert not (here / "found.JPG").exists()
+    (here / "found.JPG").mkdir()
+    assert main(["detect", checkpoint, "photos/0003.png", "-o", "found.JPG"]) == 0
 
 
 def test_the_copy_is_drawn_on(checkpoint, here):
@@ -173,7 +192,10 @@ def test_nothing_where_pictures_should_be(checkpoint, here, capsys):
     for argument in ("empty", "photos/*.jpg"):
         assert main(["detect", checkpoint, argument, "photos/0003.png"]) == 1
         out, err = capsys.readouterr()
-        assert err == f"error: {argument}: has no pictures in it (check the path)\n"
+        assert err == (
+            f"error: {argument}: has no pictures in it (check the path)\n"
+            "drawn on a copy: detections/0003.png\n"
+        )
         assert out.startswith("photos/0003.png: circle")
 
 
@@ -191,6 +213,7 @@ def test_what_others_wrote_is_replaced_only_by_force(checkpoint, here, capsys, n
     command = [checkpoint, "photos", "-o", "out", "--save-txt"]
     if drawn_before:
         assert main(["detect", *command][:-1]) == 0
+        capsys.readouterr()
     Path("out").mkdir(exist_ok=True)
     Path("out", name).write_text("precious")
     assert main(["detect", *command]) == 1
@@ -288,6 +311,6 @@ def test_progress_on_a_terminal(checkpoint, here, capsys, monkeypatch):
     assert main(["detect", checkpoint, "photos"]) == 0
     err = capsys.readouterr().err
     assert "1 of 2 pictures" in err
-    assert err.endswith("\r")
+    assert err.endswith("\rdrawn on 2 copies, in detections\n")
     assert main(["detect", checkpoint, "photos", "--quiet"]) == 0
     assert capsys.readouterr().err == ""

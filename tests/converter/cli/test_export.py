@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,39 @@ def test_a_state_dict_with_its_cfg(checkpoint, tmp_path, capsys):
     assert (tmp_path / "bare.torchscript").is_file()
     assert main(["export", str(bare), *cfg, "-o", str(tmp_path / "yolo.cfg"), "--force"]) == 2
     assert "is an input" in capsys.readouterr().err
+
+
+def test_an_ending_decides_the_format(checkpoint, tmp_path, capsys):
+    assert main(["export", str(checkpoint), "-o", str(tmp_path / "x.torchscript")]) == 0
+    assert ": torchscript, " in capsys.readouterr().out
+    assert zipfile.is_zipfile(tmp_path / "x.torchscript")
+    target = str(tmp_path / "x.pt")  # PyTorch's documentation calls such files so
+    assert main(["export", str(checkpoint), "-o", target, "--format", "torchscript"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("x.engine", [], "is no format of an export (end it with .onnx, .torchscript, .pt2)"),
+        ("x", [], "is no format of an export (end it with .onnx, .torchscript, .pt2)"),
+        ("x.pt", [], "is no format of an export (end it with .onnx, .torchscript, .pt2)"),
+        ("x.engine", ["--format", "onnx"],
+         "is no format of an export (end it with .onnx, .torchscript, .pt2)"),
+        ("x.pt2", ["--format", "onnx"],
+         "is pt2's ending, not that of --format onnx (end it with .onnx)"),
+    ],
+)  # fmt: skip
+def test_an_ending_of_no_format_or_of_another(checkpoint, tmp_path, capsys, name, options, said):
+    target = tmp_path / name
+    assert main(["export", str(checkpoint), "-o", str(target), *options]) == 2
+    assert capsys.readouterr().err == f"error: {target}: {said}\n"
+    assert not target.exists()
+
+
+def test_into_a_folder(checkpoint, tmp_path):
+    (tmp_path / "out").mkdir()
+    assert main(["export", str(checkpoint), "-o", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "yolo.onnx").is_file()
 
 
 def test_refusals(checkpoint, capsys):

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from converter.cli.main import main
+from converter.operations.convert import default_output
+from converter.published import find_published
 
 PROGRAM = "darknet-safetensors"
 
@@ -35,6 +37,20 @@ def test_without_arguments_it_is_an_error(capsys):
     guide = capsys.readouterr().out
     assert call() == 2
     assert capsys.readouterr() == ("", guide)
+
+
+def test_the_guide_begins_with_lines_to_paste(capsys):
+    """They go from nothing to boxes; what each needs, the one before it has written."""
+    call("--help")
+    lines = capsys.readouterr().out.splitlines()
+    first = lines.index("to begin with:") + 1
+    typed = [line.split() for line in lines[first : lines.index("commands:") - 1]]
+    assert [line[:2] for line in typed] == [
+        [PROGRAM, "download"], [PROGRAM, "convert"], [PROGRAM, "detect"],
+    ]  # fmt: skip
+    (name,), (weights,), (checkpoint, _) = (line[2:] for line in typed)
+    assert find_published(name).file == weights
+    assert default_output(weights).name == checkpoint
 
 
 @pytest.mark.parametrize(

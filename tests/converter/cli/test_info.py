@@ -24,8 +24,10 @@ def test_table(toy):
         "0", "convolutional", "4", "3", "x", "3", "/", "1", "3", "x", "8", "x", "8", "->",
         "4", "x", "8", "x", "8", "116", "0.000", "20-515",
     ]  # fmt: skip
-    assert lines[-1].startswith("2 layers, 126 parameters and 8 running statistics, 556 bytes")
-    assert "2 for each multiply-add" in lines[-1]
+    total = lines[lines.index("") - 1]  # before the table
+    assert total.startswith("2 layers, 126 parameters and 8 running statistics, 556 bytes")
+    assert "2 for each multiply-add" in total
+    assert lines[-1].split()[:2] == ["1", "convolutional"]
 
 
 def test_json(toy):

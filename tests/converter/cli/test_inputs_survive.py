@@ -104,9 +104,11 @@ def refused(command, *arguments, monkeypatch, capsys):
 def test_an_output_that_is_an_input(
     folder, monkeypatch, capsys, command, arguments, option, wanted, way
 ):
-    # What a report or a .weights file is called decides its format, and is looked at first.
+    # What an output is called decides its format, and is looked at first.
     page = command == "report" or option == "--report"
     suffix = ".html" if page else Path(wanted).suffix
+    if (command, option) == ("convert", "-o"):
+        suffix = ".safetensors" if WEIGHTS in arguments else ".weights"
     output = way(folder / wanted, folder / f"renamed{suffix}")
     before = contents(folder)
     assert refused(command, *arguments, option, output, monkeypatch=monkeypatch, capsys=capsys) == 2

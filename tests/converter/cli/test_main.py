@@ -76,11 +76,13 @@ class TestNames:
         called = name.format(command)
         assert call(CALLS[name], command, "--help") == 0
         out, err = capsys.readouterr()
-        assert out.startswith(f"usage: {called} [-h] [--json] [-q] [-v] [--version] ")
         assert err == ""
         examples = out.partition("examples:\n")[2].splitlines()
         assert len(examples) >= 2
         assert all(line.startswith(f"  {called} ") for line in examples)
+        common, usage = out.splitlines()[:2]
+        assert common == f"usage: {examples[0].strip()}"
+        assert usage.startswith(f"       {called} [options] ")
 
     def test_a_wrong_option_points_to_the_help_of_that_name(self, call, capsys, name, command):
         assert call(CALLS[name], command, "--nonsense") == 2
@@ -92,6 +94,24 @@ class TestNames:
     def test_version(self, call, capsys, name, command):
         assert call(CALLS[name], command, "--version") == 0
         assert capsys.readouterr() == (f"darknet-safetensors {VERSION}\n", "")
+
+
+@pytest.mark.parametrize("command", EIGHT)
+def test_help_fits_a_terminal_and_has_its_options_in_groups(call, capsys, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert call(installed, command, "--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+    options = lines[: lines.index("examples:")]
+    assert [line for line in options if len(line) > 80] == []
+    # Each group but the shared options (-h, --json, -q, -v, --version) is a page's part.
+    heads = [i for i, line in enumerate(options) if line.endswith(":") and line[0] != " "]
+    named = {options[i]: options[i + 1 :] for i in heads}
+    assert "output:" in named or command in ("verify", "evaluate")
+    shared = options.index("options:")
+    after = options[shared : next(i for i in [*heads, len(options)] if i > shared)]
+    own = [line.split()[0].rstrip(",") for line in after if line.startswith("  -")]
+    assert own[:5] == ["-h", "--json", "-q", "-v", "--version"]
+    assert own[5:] == (["--list"] if command == "download" else [])
 
 
 @pytest.mark.parametrize("name", ["darknet-safetensors", "python -m converter"])

@@ -4,7 +4,7 @@ import json
 import sys
 
 from converter import DarknetError, convert
-from converter.cli.output import StatusLine, print_error, print_json, print_plan
+from converter.cli.output import StatusLine, print_error, print_json, print_plan, print_table
 
 
 def test_json_is_one_line_of_ascii(capsys):
@@ -27,12 +27,21 @@ def test_the_plan_of_the_toy(toy, capsys):
     print_plan(slots, equal=["yes"] * 5 + ["NO", "yes"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in (lines[0], lines[1], lines[6])] == [
-        ["layer", "bytes", "tensor", "shape", "equal"],
-        ["0", "convolutional", "biases", "20-35", "layers.0.bn.bias", "4", "yes"],
-        ["1", "convolutional", "biases", "516-523", "layers.1.conv.bias", "2", "NO"],
+        ["equal", "layer", "bytes", "tensor", "shape"],
+        ["yes", "0", "convolutional", "biases", "20-35", "layers.0.bn.bias", "4"],
+        ["NO", "1", "convolutional", "biases", "516-523", "layers.1.conv.bias", "2"],
     ]
     assert len(lines) == 1 + 7
     assert all(line == line.rstrip() for line in lines)
+
+
+def test_a_table_is_cut_to_a_terminal_and_whole_elsewhere(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "10")
+    print_table(["0123456789", "0123456789a", "x   "])
+    assert capsys.readouterr().out == "0123456789\n0123456789a\nx\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_table(["0123456789", "0123456789a", "x   "])
+    assert capsys.readouterr().out == "0123456789\n0123456...\nx\n"
 
 
 class TestStatusLine:

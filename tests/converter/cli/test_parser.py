@@ -9,7 +9,7 @@ from converter.cli.parser import CommandParser, positive_int
 
 
 def parser() -> CommandParser:
-    made = CommandParser("tool do", "Do it.", ("x", "'*.y' --json"))
+    made = CommandParser("tool do", "X [X ...]", "Do it.", ("x", "'*.y' --json"))
     made.add_argument("-n", type=positive_int)
     return made
 

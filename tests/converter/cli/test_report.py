@@ -64,7 +64,7 @@ def test_the_same_input_gives_the_same_bytes(sample, tmp_path, suffix):
 
 def test_a_report_never_replaces_what_it_is_about(sample, tmp_path):
     checkpoint = tmp_path / "c.json"  # any name may be a checkpoint's
-    assert script("convert", sample.weights, "-o", checkpoint).returncode == 0
+    convert(sample.weights).output.rename(checkpoint)
     before = checkpoint.read_bytes()
     for command in (("verify", sample.weights, checkpoint, "--report"),
                     ("report", checkpoint, "-o")):  # fmt: skip
@@ -94,3 +94,14 @@ def test_the_option_of_verify(sample, tmp_path, capsys):
     assert main(["verify", *pair, "--report", str(page)]) == 0
     assert json.loads(page.read_text())["verified"] is True
     assert main(["verify", *pair, "--report", str(tmp_path / "r.txt")]) == 2
+
+
+def test_a_page_that_exists_is_refused_before_the_work(sample, tmp_path, capsys):
+    """The checkpoint is not even opened: it is none."""
+    sample.checkpoint.write_bytes(b"")
+    page = tmp_path / "r.json"
+    page.write_text("precious")
+    pair = [str(sample.weights), str(sample.checkpoint)]
+    assert main(["verify", *pair, "--report", str(page)]) == 1
+    assert capsys.readouterr().err == f"error: {page}: exists already (replace it with --force)\n"
+    assert page.read_text() == "precious"

@@ -11,13 +11,35 @@ from converter.checkpoint.header import read_contents
 from tests.converter.cli.processes import script
 
 
-def test_the_table(sample):
-    script("convert", sample.weights)
+def test_the_verdict_and_nothing_that_needs_no_reading(sample):
+    convert(sample.weights)
     done = script("verify", sample.weights, sample.checkpoint)
     assert done.returncode == 0
+    *claims, verdict = done.stdout.splitlines()
+    assert [line.split(": ")[1] for line in claims] == ["not compared"] * 3
+    assert verdict == "equal: 366 of 366 tensors are bit for bit the same"
+
+
+def test_the_arrays_that_differ(sample):
+    convert(sample.weights)
+    tensors, metadata = load_file(sample.checkpoint), read_contents(sample.checkpoint).metadata
+    tensors["heads.0.conv.weight"] += np.float32(1)
+    save_file(tensors, sample.checkpoint, metadata)
+    done = script("verify", sample.weights, sample.checkpoint)
+    assert done.returncode == 1
+    heading, row, *_, verdict = done.stdout.splitlines()
+    assert heading.split() == ["equal", "layer", "bytes", "tensor", "shape"]
+    assert row.split()[:4] == ["NO", "105", "convolutional", "weights"]
+    assert verdict == "DIFFERENT: 365 of 366 tensors are bit for bit the same"
+
+
+def test_the_table(sample):
+    script("convert", sample.weights)
+    done = script("verify", sample.weights, sample.checkpoint, "-v")
+    assert done.returncode == 0
     heading, *rows, network, names, dialect, verdict = done.stdout.splitlines()
-    assert heading.split() == ["layer", "bytes", "tensor", "shape", "equal"]
-    assert [row.split()[-1] for row in rows] == ["yes"] * 366
+    assert heading.split() == ["equal", "layer", "bytes", "tensor", "shape"]
+    assert [row.split()[0] for row in rows] == ["yes"] * 366
     assert network == "network: not compared: its own cfg was believed: --cfg compares it"
     assert names == "names: not compared: they were believed: --names compares them"
     assert dialect == "dialect: not compared: pjreddie was believed: --dialect compares it"
