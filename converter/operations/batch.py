@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import DarknetError, UsageError
-from converter.files import remote
+from converter.files import portable, remote
 from converter.logs import OneLine
 from converter.operations.convert import convert, default_output
 from converter.options import PathLike
+
+# ProcessPoolExecutor refuses more there: a process cannot wait for more than 64 things.
+_MOST_ON_WINDOWS = 61
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ def convert_many(
     jobs = [(source, _target(source, folder), dict(options)) for source in sources]
     taken: dict[str, str] = {}
     for source, target, _ in jobs:
-        other = taken.setdefault(target, source)
+        other = taken.setdefault(os.path.normcase(target), source)
         if other != source:
             raise UsageError(f"would be written to the same file as {other}: {target}", path=source)
     # Late: their import costs more than planning, and one file needs no other process.
@@ -60,6 +63,8 @@ def convert_many(
 
     # Fresh processes: a fork would copy whatever threads the caller has.
     context = multiprocessing.get_context("spawn")
+    if portable.WINDOWS:
+        workers = min(workers, _MOST_ON_WINDOWS)
     with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
         try:
             # What starts now inherits it, and so is never interrupted half-way up.
