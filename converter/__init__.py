@@ -17,6 +17,7 @@ The rooms, from the top down; an import goes only down:
 - ``darknet``: the formats: cfg, section types (``layers``), network, header, ``dialects``.
 - ``files``: bytes in and out: opening, hashing, replacing whole files, URLs.
 - ``published``, ``logs``: the registry of public files; one-line log messages.
+- ``official``, ``class_names``: the engines' cfgs in numbers; the classes of known data sets.
 - ``errors``, ``version``, ``options``: the tree of errors; the version; what a caller may choose.
 
 Importing this package imports none of them but ``errors``; the first use of a name below does.
@@ -39,6 +40,7 @@ from converter.errors import (
 )
 
 if TYPE_CHECKING:
+    from converter.operations.batch import convert_many
     from converter.operations.conversion import Conversion
     from converter.operations.convert import convert
     from converter.operations.rename import rename
@@ -51,6 +53,7 @@ _LATE = {
     "Reversion": "operations.revert",
     "Verification": "operations.verify",
     "convert": "operations.convert",
+    "convert_many": "operations.batch",
     "rename": "operations.rename",
     "revert": "operations.revert",
     "verify": "operations.verify",
@@ -71,6 +74,7 @@ __all__ = [
     "Verification",
     "WeightsError",
     "convert",
+    "convert_many",
     "rename",
     "revert",
     "verify",
@@ -78,6 +82,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from converter.version import VERSION
+
+        return VERSION
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -85,6 +85,9 @@ class Plan:
     unfilled: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     cutoff: int | None = None
 
+    def __repr__(self) -> str:
+        return f"Plan({self.naming.family}, {len(self.slots)} slots, {self.size:,} bytes)"
+
     @property
     def tensors(self) -> tuple[Slot, ...]:
         """The slots that go into the checkpoint, in its order."""

@@ -61,11 +61,11 @@ class Metadata:
     tool: str
     source_sha256: str
     header: Header
-    cfg: str
+    cfg: str = field(repr=False)
     family: str
     dialect: DialectName
     classes: int | None = None
-    names: list[str] | None = None
+    names: list[str] | None = field(default=None, repr=False)
     assumed: dict[str, Any] = field(default_factory=dict)
     complete: bool = True
     cutoff: int | None = None

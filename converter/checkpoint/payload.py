@@ -43,6 +43,11 @@ class Comparison:
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        equal = sum(equal for _, equal in self.rows)
+        others = f"{len(self.missing)} missing, {len(self.unexpected)} unexpected"
+        return f"Comparison({equal} of {len(self.rows)} tensors equal, {others})"
+
     @property
     def mismatched(self) -> tuple[str, ...]:
         """Tensors with another shape, type or value."""
@@ -213,7 +218,7 @@ def _targets(plan: Plan, start: int) -> tuple[list[tuple[int, int, int]], list[t
 
 
 def _reserve(descriptor: int, size: int) -> None:
-    """Have the disk's blocks laid out in one go, where the system can: writing is a third faster."""
+    """Lay the disk's blocks out in one go, if the system can: writing is a third faster."""
     if hasattr(os, "posix_fallocate"):
         with suppress(OSError):  # whatever it is, writing will meet it, and is better understood
             os.posix_fallocate(descriptor, 0, size)

@@ -22,7 +22,7 @@ from converter.cli.parser import (
     positive_int,
     require_cfg_out,
 )
-from converter.errors import DarknetError, OutputError, UsageError, printable
+from converter.errors import DarknetError, UsageError, printable
 from converter.files import remote
 from converter.files.source import CHECKPOINT_SUFFIXES
 from converter.operations.convert import convert, default_output
@@ -64,7 +64,12 @@ def make_parser(program: str) -> CommandParser:
         help="processes for several files (default: one a core)",
     )  # fmt: skip
     parser.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
-    parser.add_argument("--names", metavar="FILE", help="class names (default: beside .weights)")
+    parser.add_argument(
+        "--names",
+        metavar="FILE",
+        help="class names: a file, or coco, openimages or voc (default: beside .weights, else of"
+        " the published file that it is)",
+    )
     parser.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
     add_family_option(
         parser,
@@ -180,12 +185,11 @@ def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
         raise UsageError("--cfg-out is for one file at a time")
     if any(source.endswith(CHECKPOINT_SUFFIXES) for source in sources):
         raise UsageError("checkpoints are converted one at a time", remedy="give one of them")
-    if arguments.output is not None and not remote.is_url(arguments.output):
-        _make_folder(Path(arguments.output))
     line = StatusLine(quiet=arguments.quiet)
     results: dict[str, Result] = {}
     try:
-        for result in convert_many(sources, arguments.output, _options(arguments), arguments.jobs):
+        options = {**_options(arguments), "workers": arguments.jobs}
+        for result in convert_many(sources, arguments.output, **options):
             results[result.source] = result
             line.clear()
             _print_result(result, arguments)
@@ -208,13 +212,6 @@ def _print_result(result: Result, arguments: argparse.Namespace) -> None:
         print_error(error)
     elif not arguments.json:
         print(printable(_summary(result.facts)))
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be made a folder: {error.strerror}", path=path) from error
 
 
 def _rename(source: str, arguments: argparse.Namespace) -> int:

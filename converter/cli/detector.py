@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.cli.parser import CommandParser, add_network_options, family_choice, positive_int
-from converter.darknet.names import read_names
+from converter.darknet.names import read_names, suggest_names
 from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError
 from converter.options import BATCH_NORM_RULES, DETECTOR_RESIZES
 
@@ -36,7 +36,11 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> None:
         help="overlap from which only the likelier of two boxes of a class stays (default 0.45)",
     )
     add_network_options(parser)
-    parser.add_argument("--names", metavar="FILE", help="class names (default: the checkpoint's)")
+    parser.add_argument(
+        "--names",
+        metavar="FILE",
+        help="class names: a file, or coco, openimages or voc (default: the checkpoint's)",
+    )
     parser.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
     parser.add_argument("--device", default="cpu", help="where to compute, say cuda (default cpu)")
     parser.add_argument(
@@ -82,9 +86,16 @@ def make_detector(arguments: argparse.Namespace) -> Detector:
         model = model.fuse()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
     detector = Detector(model, arguments.threshold, arguments.nms, arguments.resize)
+    if model.names is None:
+        _suggest_names(arguments.checkpoint, model.network.classes)
     if arguments.compile:
         _compile(model, detector, arguments.batch)
     return detector
+
+
+def _suggest_names(checkpoint: str, classes: int | None) -> None:
+    suggestion = suggest_names(Path(checkpoint), classes) or "give them with --names FILE"
+    log.info("class names: none in %s, classes are numbers; %s", checkpoint, suggestion)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""``download``: published weights, checked."""
+"""``download``: published weights, checked, with their cfg and class names; and official cfgs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import time
 
 from converter import published
 from converter.cli.output import StatusLine, print_json
-from converter.cli.parser import CommandParser
+from converter.cli.parser import CommandParser, positive_int
 from converter.errors import UsageError, printable
+from converter.official import RemoteFile, find_cfg, official_cfgs
 from converter.operations.download import Download, fetch
+from converter.published import PublicFile
 
 log = logging.getLogger("converter")
 
@@ -19,57 +21,112 @@ def make_parser(program: str) -> CommandParser:
     """The parser of ``download``, called by the name ``program``."""
     parser = CommandParser(
         program,
-        "Download published Darknet weights, and check that they are the published ones.",
-        ("--list", "yolov3", "yolov4-tiny -o weights"),
+        "Download published Darknet weights with their cfg and class names, and check that they are"
+        " the published ones.",
+        ("--list", "yolov3", "yolov4-tiny -o weights", "--cfg yolov4-tiny --classes 3"),
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="which weights: see --list")
     parser.add_argument("-o", "--output", metavar="DIR", default=".", help="where to put them")
     parser.add_argument("--list", action="store_true", help="list what there is")
+    parser.add_argument("--cfg", metavar="NAME", help="only a cfg, of the engines' repositories")
+    parser.add_argument(
+        "--classes", metavar="N", type=positive_int, help="write that cfg for so many classes"
+    )
     parser.add_argument("--force", action="store_true", help="replace a file that is another one")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Download one file, or list what there is; the exit code."""
+    """Download what is asked for, or list what there is; the exit code."""
+    if arguments.classes is not None and arguments.cfg is None:
+        raise UsageError("--classes is for a cfg", remedy="say which with --cfg")
     if arguments.list:
         _list(as_json=arguments.json)
-        return 0
-    if arguments.name is None:
+    elif arguments.cfg is not None:
+        _bring_cfg(arguments)
+    elif arguments.name is None:
         raise UsageError("which weights?", remedy="give a NAME, or --list")
-    file = published.find_published(arguments.name)
-    bar = _ProgressBar(file.file, StatusLine(quiet=arguments.quiet))
-    try:
-        result = fetch(file, arguments.output, force=arguments.force, progress=bar)
-    finally:
-        bar.line.clear()
-    if arguments.json:
-        print_json(result.as_dict())
     else:
-        log.info("licence: %s", file.licence)
-        print(printable(_summary(result)))
+        _bring(published.find_published(arguments.name), arguments)
     return 0
 
 
+def _bring(file: PublicFile, arguments: argparse.Namespace) -> None:
+    beside = [_fetch(companion, arguments, keep=True) for companion in file.companions]
+    result = _fetch(file, arguments)
+    if arguments.json:
+        print_json(
+            {
+                "schema": 1,
+                "name": file.name,
+                **result.as_dict(),
+                "licence": file.licence,
+                "beside": [companion.as_dict() for companion in beside],
+            }
+        )
+        return
+    log.info("licence: %s", file.licence)
+    for each in (*beside, result):
+        print(printable(_summary(each)))
+    if file.partial:
+        log.info("it holds the first layers only: convert it with --partial")
+
+
+def _bring_cfg(arguments: argparse.Namespace) -> None:
+    from converter.operations.official_cfg import fetch_cfg  # late: seldom needed
+
+    if arguments.name is not None:
+        raise UsageError(
+            "--cfg brings a cfg alone", remedy=f"leave {arguments.name} out, which has its cfg"
+        )
+    cfg = find_cfg(arguments.cfg)
+    path = fetch_cfg(cfg, arguments.output, classes=arguments.classes, force=arguments.force)
+    classes = arguments.classes or cfg.classes
+    if arguments.json:
+        facts = {"cfg": cfg.name, "repository": cfg.repository, "path": str(path)}
+        print_json({"schema": 1, **facts, "classes": classes})
+        return
+    changed = f", with {classes} classes" if arguments.classes else ""
+    print(printable(f"{path}: {cfg.path} of {cfg.repository}{changed}"))
+
+
+def _fetch(file: RemoteFile, arguments: argparse.Namespace, *, keep: bool = False) -> Download:
+    bar = _ProgressBar(file.file, StatusLine(quiet=arguments.quiet))
+    try:
+        return fetch(file, arguments.output, force=arguments.force, keep=keep, progress=bar)
+    finally:
+        bar.line.clear()
+
+
 def _summary(result: Download) -> str:
-    facts = result.as_dict()
-    return (
-        f"{result.path}: {result.status}, {facts['size']:,} bytes, verified: {result.digest}"
-        f" ({_sources(result.file.hashes[result.digest])})"
-    )
+    if result.status == "kept":
+        return f"{result.path}: kept: not the published one (--force replaces it)"
+    sources = result.file.hashes.get(result.digest, 0)
+    found = f"verified: {result.digest} ({_sources(sources)})"
+    if not sources:
+        found = f"only its size is verified, since no hash of it is published; {result.digest}"
+    return f"{result.path}: {result.status}, {result.size:,} bytes, {found}"
 
 
 def _list(*, as_json: bool) -> None:
     if as_json:
         files = [file.as_dict() for file in published.PUBLISHED]
-        print_json({"schema": 1, "files": files, "cfg_only": list(published.CFG_ONLY)})
+        cfgs = [
+            {"cfg": cfg.key, "repository": cfg.repository, "classes": cfg.classes}
+            for cfg in official_cfgs()
+        ]
+        cfg_only = list(published.CFG_ONLY)
+        print_json({"schema": 1, "files": files, "cfg_only": cfg_only, "cfgs": cfgs})
         return
     for file in published.PUBLISHED:
         hashes = ", ".join(
             f"{digest[:15]}... ({_sources(count)})" for digest, count in file.hashes.items()
         )
-        print(f"{file.name:18} {file.size:>11,} bytes  {file.trained_on:11}  {hashes}")
+        checked = hashes or "no hash is published: only its size is checked"
+        print(f"{file.name:27} {file.size:>11,} bytes  {file.trained_on:11}  {checked}")
     for name in published.CFG_ONLY:
-        print(f"{name:18} cfg only: weights were never published")
+        print(f"{name:27} cfg only: weights were never published")
+    print(f"cfgs, for --cfg: {', '.join(cfg.key for cfg in official_cfgs())}")
 
 
 def _sources(count: int) -> str:

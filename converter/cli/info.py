@@ -225,6 +225,7 @@ def _facts(info: Info, *, verbose: bool) -> Iterator[str]:
     yield f"{info.path}: {kind}, {info.size:,} bytes"
     if info.how:
         yield f"network: {info.how}"
+    yield from (f"fits: {fit} ({fit.command})" for fit in info.fits)
     if info.where:
         yield f"tensors: {info.where}"
     if info.family:

@@ -1,18 +1,49 @@
-"""Class names: a text file beside the cfg, one name a line."""
+"""Class names: a text file beside the cfg, one name a line, or a list that everybody knows."""
 
+import os
 from pathlib import Path
 
+from converter.class_names import CLASS_NAMES
 from converter.errors import CfgError, UsageError
 from converter.files import sniff
 from converter.files.opening import read_small
 from converter.files.source import COMPANION_BYTES
+from converter.options import PathLike
+
+
+def is_built_in(choice: PathLike) -> bool:
+    """Whether ``choice`` is the name of a list in ``class_names``, and of no file."""
+    return os.fspath(choice) in CLASS_NAMES and not os.path.lexists(choice)
+
+
+def suggest_names(path: Path, classes: int | None) -> str | None:
+    """What is to be said of the class names that the file at ``path`` may have and does not say.
+
+    None if nothing is there: no .names file beside it and no known list has as many as ``classes``.
+    """
+    if not classes:
+        return None
+    import shlex  # late: seldom needed
+
+    for beside in sorted(path.parent.glob("*.names")):
+        if _has_as_many(beside, classes):
+            return f"if they are those in {beside.name}, give --names {shlex.quote(str(beside))}"
+    known = next((name for name, names in CLASS_NAMES.items() if len(names) == classes), None)
+    return f"if its {classes} classes are those of {known}, give --names {known}" if known else None
+
+
+def _has_as_many(path: Path, classes: int) -> bool:
+    try:
+        return len(read_names(path, classes)) == classes
+    except CfgError:
+        return False
 
 
 def read_names(path: Path, classes: int | None, encoding: str | None = None) -> list[str]:
-    """The class names in a .names file, one a line.
+    """The class names in a .names file, one a line, or of a built-in list.
 
     Args:
-        path: the file.
+        path: the file; ``coco``, ``openimages`` or ``voc`` if there is none of that name.
         classes: how many there should be; None for any number.
         encoding: its encoding, by Python's name ("cp949", "gbk"); default: UTF-8.
 
@@ -20,6 +51,17 @@ def read_names(path: Path, classes: int | None, encoding: str | None = None) -> 
         CfgError: it cannot be read, or has another number of names than ``classes``.
         UsageError: there is no such encoding.
     """
+    names = list(CLASS_NAMES[str(path)]) if is_built_in(path) else _in_file(path, encoding)
+    if classes is not None and len(names) != classes:
+        raise CfgError(
+            f"has {len(names)} names, the network has {classes} classes",
+            path=path,
+            remedy="give the right file with --names",
+        )
+    return names
+
+
+def _in_file(path: Path, encoding: str | None) -> list[str]:
     data = read_small(path, COMPANION_BYTES[".names"], CfgError)
     found = sniff.foreign(data[: sniff.HEAD])
     if found or b"\0" in data:
@@ -42,11 +84,4 @@ def read_names(path: Path, classes: int | None, encoding: str | None = None) -> 
             remedy="name its encoding with --names-encoding, or save it as UTF-8",
         ) from error
     # Not splitlines(): a name may hold characters that it takes for line ends, Darknet does not.
-    names = [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []
-    if classes is not None and len(names) != classes:
-        raise CfgError(
-            f"has {len(names)} names, the network has {classes} classes",
-            path=path,
-            remedy="give the right file with --names",
-        )
-    return names
+    return [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []

@@ -3,22 +3,24 @@
 Every head of a detector adds 3 * (5 + K) * (C + 1) floats for K classes, so the count is
 ``base + slope * K`` and K follows from it. What a count leaves open (anchors, input size) is
 assumed to be as published, and reported as assumed.
+
+``fits`` asks the same of all official cfgs. It is a proposal only: a file is read as no network
+whose cfg nobody gave.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from converter.darknet.layers import Layer
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network, build_network, render_cfg
 from converter.darknet.nodes import Net
+from converter.errors import some
 from converter.families.structures import tiny
 from converter.families.template import Spec, template
-
-# More classes than any published detector has (YOLO9000: 9,418). The bound keeps one architecture's
-# counts from reaching into the next one's.
-MAX_CLASSES = 10_000
+from converter.official import MAX_CLASSES, OfficialCfg, official_cfgs
+from converter.published import PUBLISHED
 
 # Published anchors, (width, height) in pixels: YOLOv3 paper section 2.3 and the official cfgs.
 _ANCHORS = (10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326)
@@ -101,6 +103,68 @@ def _reading(known: Architecture, floats: int) -> Match | None:
     if rest or not 1 <= classes <= MAX_CLASSES:
         return None
     return Match(architecture=known, classes=classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """Official cfgs whose .weights files would have some number of floats.
+
+    Attributes:
+        cfgs: those that have it with as many classes, the likeliest first.
+        classes: their number; 0 where it is fixed.
+    """
+
+    cfgs: tuple[OfficialCfg, ...]
+    classes: int
+
+    @property
+    def command(self) -> str:
+        """What brings the first of them, with these classes."""
+        cfg = self.cfgs[0]
+        other = self.classes not in (0, cfg.classes)
+        classes = f" --classes {self.classes}" if other else ""
+        return f"download --cfg {cfg.key}{classes}"
+
+    def __str__(self) -> str:
+        owners = dict.fromkeys(cfg.owner for cfg in self.cfgs)
+        files = [
+            some([cfg.file for cfg in self.cfgs if cfg.owner == owner]) + f" of {owner}'s"
+            for owner in owners
+        ]
+        classes = f" with {self.classes} classes" if self.classes else ""
+        return " or ".join(files) + classes
+
+    def as_dict(self) -> dict[str, object]:
+        """One of the ``fits`` of ``info --json``."""
+        return {
+            "classes": self.classes or None,
+            "cfgs": [{"repository": c.repository, "path": c.path} for c in self.cfgs],
+            "command": self.command,
+        }
+
+
+def fits(floats: int) -> list[Fit]:
+    """The official cfgs that a file with ``floats`` values after its header can be of.
+
+    Those that need no change come first, then those that people begin with; of the others those
+    with the fewest classes: the more there are, the likelier it is by chance.
+    """
+    found: dict[tuple[int, int, int], list[OfficialCfg]] = {}
+    for cfg in official_cfgs():
+        classes = cfg.classes_in(floats)
+        if classes is not None:
+            found.setdefault((classes, cfg.floats, cfg.slope), []).append(cfg)
+    every = [
+        Fit(cfgs=tuple(sorted(found[key], key=partial(_rarity, key[0]))), classes=key[0])
+        for key in found
+    ]
+    return sorted(every, key=lambda fit: (_rarity(fit.classes, fit.cfgs[0])[:2], fit.classes))
+
+
+def _rarity(classes: int, cfg: OfficialCfg) -> tuple[bool, bool, int]:
+    """What to sort by: first those that need no change, then those that people begin with."""
+    known = any(file.cfg == cfg.key for file in PUBLISHED)
+    return bool(classes) and cfg.classes != classes, not known, len(cfg.name)
 
 
 def _yolov3(anchors: tuple[int, ...] = _ANCHORS, **spec: object) -> Callable[[int], list[Layer]]:

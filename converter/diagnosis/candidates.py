@@ -15,8 +15,9 @@ from converter.darknet.dialects import RECOGNISED, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network, reread
 from converter.diagnosis.alternatives import with_channels, with_classes, without_repetition
-from converter.diagnosis.architectures import MAX_CLASSES, recognise
+from converter.diagnosis.architectures import recognise
 from converter.errors import CfgError, NetworkError
+from converter.official import MAX_CLASSES
 from converter.plan import cutoff_at
 from converter.published import PUBLISHED
 
@@ -67,7 +68,7 @@ def candidates(mismatch: SizeMismatch) -> Iterator[Candidate]:
             )
     yield from _other_widths(network, dialect, header, size)
     for published in PUBLISHED:
-        if published.size == size and not recognise((size - 20) // 4):
+        if size in published.sizes and not recognise((size - 20) // 4):
             yield Candidate(
                 claim=f"the file has the size of {published.file} as published",
                 remedy="give the cfg of that",

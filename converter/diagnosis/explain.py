@@ -16,7 +16,7 @@ from converter.darknet.layers import Layer
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.heads import AnchorHead
 from converter.diagnosis.alternatives import with_heads
-from converter.diagnosis.architectures import ARCHITECTURES, recognise
+from converter.diagnosis.architectures import ARCHITECTURES, fits, recognise
 from converter.diagnosis.candidates import WIDTHS, are_variances, candidates, is_plausible
 from converter.errors import NetworkError, WeightsError
 from converter.files import sniff
@@ -40,6 +40,10 @@ def explain(mismatch: SizeMismatch, source: Source) -> WeightsError:
     likely = [reading for held, reading in tested if held is not False]
     if not likely:
         error = _unexplained(mismatch, source)
+        floats, rest = divmod(size - mismatch.plan.header.size, 4)
+        for fit in [] if rest else fits(floats)[:1]:
+            error.message += f"; it fits {fit}"
+            error.remedy = f"{error.remedy}; or begin with: python -m converter {fit.command}"
         if tested:
             error.message += (
                 f"; by its size alone, {tested[0][1].claim}, but then variances would be negative"
@@ -74,8 +78,13 @@ def explain_unknown(header: Header, dialect: DialectName, source: Source) -> Wei
     remedy = "give its cfg with --cfg"
     if any(text.startswith("the first") for text in found):
         remedy += ", and --partial for the first layers"
+    floats, rest = divmod(size - header.size, 4)
+    fitting = [] if rest else fits(floats)
+    if fitting:
+        found = [f"it fits {fit}" for fit in fitting[:SHOWN]]
+        remedy += f"; if it is lost, begin with: python -m converter {fitting[0].command}"
     published = _published(source)
-    if published and published.size != size:
+    if published and size not in published.sizes:
         found.insert(0, f"{published.file} as published has {published.size:,} bytes")
         remedy = f"download it again, or {remedy}"
     if not sniff.plausible_version(header.major, header.minor, header.revision):
@@ -152,7 +161,7 @@ def _unexplained(mismatch: SizeMismatch, source: Source) -> WeightsError:
         f"ends inside {torn.kind} of {torn.node.place}: {size:,} bytes of {expected:,}{stray}",
         place=f"byte {size}",
         remedy=f"an interrupted download of {published.file}: download it again"
-        if published and published.size == expected
+        if published and expected in published.sizes
         else "download or copy it again, or use the cfg it was trained with",
     )
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from converter.darknet.layers import Layer
-from converter.darknet.layers.combining import Shortcut
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.routing import Route, Upsample
+from converter.darknet.layers.shortcut import Shortcut
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
 from converter.families.template import BLOCKS, Spec, template

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from converter.darknet.layers import Layer
-from converter.darknet.layers.combining import Shortcut
 from converter.darknet.layers.convolutional import Convolutional
-from converter.darknet.layers.pooling import Avgpool, Maxpool
 from converter.darknet.layers.routing import Route, Upsample
-from converter.darknet.layers.softmax import Softmax
+from converter.darknet.layers.shortcut import Shortcut
 from converter.darknet.layers.yolo import Yolo
 
 # Residual blocks in each stage of Darknet-53 (YOLOv3 paper, table 1).
@@ -86,6 +84,9 @@ def _backbone(spec: Spec) -> Iterator[tuple[Layer, str]]:
 
 
 def _classifier(spec: Spec) -> Iterator[tuple[Layer, str]]:
+    from converter.darknet.layers.pooling import Avgpool  # late, as below: few networks have them
+    from converter.darknet.layers.softmax import Softmax
+
     if spec.backbone == "features":
         return
     yield Avgpool(), ""
@@ -111,6 +112,8 @@ def _level(spec: Spec, level: int) -> Iterator[tuple[Layer, str]]:
 
 def _spp(filters: int) -> Iterator[tuple[Layer, str]]:
     """Pools of 5, 9 and 13 beside the map itself: yolov3-spp.cfg, layers 78 to 84."""
+    from converter.darknet.layers.pooling import Maxpool
+
     yield Maxpool(size=5, stride=1), ""
     yield Route(layers=(-2,)), ""
     yield Maxpool(size=9, stride=1), ""

@@ -5,7 +5,6 @@ levels, repeats, merge widths and SPP.
 """
 
 from converter.darknet.layers.convolutional import Convolutional
-from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.routing import Upsample
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
@@ -55,7 +54,7 @@ def _guess(network: Network) -> Spec:
             f"has {len(heads)} [yolo] layers, a YOLOv3 has 3 to {len(BLOCKS)}",
             remedy=REMEDY,
         )
-    spp = any(isinstance(node.layer, Maxpool) for node in nodes)
+    spp = any(node.layer.type == "maxpool" for node in nodes)
     merges = [nodes[n.sources[0]].layer for n in nodes if isinstance(n.layer, Upsample)]
     backbone = BACKBONE_LAYERS
     # The top level: lateral conv, pairs, tail, head, yolo; SPP adds seven layers.

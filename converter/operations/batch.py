@@ -1,21 +1,25 @@
-"""Many files, converted in parallel processes."""
+"""Many files, converted in parallel: by processes of this machine, or by anybody's executor."""
 
 from __future__ import annotations
 
 import logging
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from threading import Thread, current_thread, main_thread
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from converter.errors import DarknetError, UsageError
+from converter.errors import DarknetError, OutputError, UsageError, WeightsError
 from converter.files import portable, remote
 from converter.logs import OneLine
 from converter.operations.convert import convert, default_output
 from converter.options import PathLike
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 # ProcessPoolExecutor refuses more there: a process cannot wait for more than 64 things.
 _MOST_ON_WINDOWS = 61
@@ -41,40 +45,127 @@ class Result:
         return "error" not in self.facts
 
 
-def convert_many(
-    sources: Sequence[str], folder: PathLike | None, options: Mapping[str, Any], workers: int
-) -> Iterator[Result]:
-    """Convert all ``sources`` into ``folder``, or each beside itself; results as they come.
+class _Job(NamedTuple):
+    source: str
+    target: str
+    options: dict[str, Any]
 
-    One that fails does not stop the rest. To be called from the main thread, which gets signals.
+
+def convert_many(
+    sources: Iterable[PathLike],
+    out: PathLike | None = None,
+    executor: Executor | None = None,
+    *,
+    workers: int | None = None,
+    **options: Any,
+) -> Iterator[Result]:
+    """Convert many files in parallel, here or on other machines.
+
+    One that fails does not stop the rest. Done again, those that are whole are only checked: their
+    results say "up to date".
+
+    Args:
+        sources: .weights files, or URLs.
+        out: the folder to write to, which is made if need be, or a URL; default: each beside its
+            source, or in the current folder for a URL.
+        executor: where it is done: any executor that gives ``concurrent.futures.Future``, such as
+            Dask's, whose workers see the same paths; default: processes of this machine, of which
+            one that is killed loses nothing but its time.
+        workers: how many processes; default: one for each processor.
+        **options: of ``convert``, the same for all.
+
+    Returns:
+        The results as they come, one for each source.
 
     Raises:
         UsageError: two of them would be written to the same file.
+        OutputError: ``out`` cannot be made a folder.
     """
-    jobs = [(source, _target(source, folder), dict(options)) for source in sources]
+    paths = dict.fromkeys(os.fspath(source) for source in sources)
+    jobs = [_Job(source, _target(source, out), options) for source in paths]
     taken: dict[str, str] = {}
     for source, target, _ in jobs:
         other = taken.setdefault(os.path.normcase(target), source)
         if other != source:
             raise UsageError(f"would be written to the same file as {other}: {target}", path=source)
+    if out is not None and not remote.is_url(out):
+        _make_folder(Path(out))
+    if executor is None:
+        return _by_processes(jobs, workers or os.cpu_count() or 1)
+    return _by_executor(jobs, executor)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be made a folder: {error.strerror}", path=path) from error
+
+
+def _by_executor(jobs: Sequence[_Job], executor: Executor) -> Iterator[Result]:
+    for job, future in _completed(jobs, executor, _convert):
+        error = future.exception()
+        if error is None:
+            yield future.result()
+        elif isinstance(error, Exception):
+            yield _failed(job, f"was given up: {type(error).__name__}: {error}")
+        else:
+            raise error
+
+
+def _by_processes(jobs: Sequence[_Job], workers: int) -> Iterator[Result]:
+    """Results as they come.
+
+    When a process is killed its pool is lost. What is left is then done one after the other, so
+    that it is known which file the next process is lost with: that one is given up.
+    """
     # Late: their import costs more than planning, and one file needs no other process.
     import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
 
     # Fresh processes: a fork would copy whatever threads the caller has.
     context = multiprocessing.get_context("spawn")
     if portable.WINDOWS:
         workers = min(workers, _MOST_ON_WINDOWS)
-    with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
-        try:
-            # What starts now inherits it, and so is never interrupted half-way up.
-            with _ignoring_interrupts():
-                submitted = [pool.submit(_convert, *job) for job in jobs]
-            for done in as_completed(submitted):
-                yield done.result()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    left = {job.source: job for job in jobs}
+    while left:
+        broken = False
+        with ProcessPoolExecutor(workers, context, initializer=_begin) as pool:
+            for job, future in _completed(tuple(left.values()), pool, _convert_alone):
+                if isinstance(future.exception(), BrokenProcessPool):
+                    broken = True
+                    continue
+                del left[job.source]
+                yield future.result()
+        if broken and workers == 1:
+            lost = left.pop(next(iter(left)))
+            yield _failed(lost, "was given up: its process was killed, perhaps for want of memory")
+        workers = 1
+
+
+def _completed(
+    jobs: Sequence[_Job], executor: Executor, function: Callable[..., Result]
+) -> Iterator[tuple[_Job, Future[Result]]]:
+    """Each job when it is done; those that nobody waits for any more are not begun."""
+    from concurrent.futures import as_completed
+
+    # What starts now inherits it, and so is never interrupted half-way up.
+    with _ignoring_interrupts():
+        submitted = {executor.submit(function, *job): job for job in jobs}
+    try:
+        for future in as_completed(submitted):
+            yield submitted[future], future
+    except BaseException:
+        for future in submitted:
+            future.cancel()
+        raise
+
+
+def _failed(job: _Job, problem: str) -> Result:
+    error = WeightsError(problem, path=job.source, remedy="convert it alone")
+    facts = {"source": job.source, "schema": 1, "error": error.as_dict()}
+    return Result(source=job.source, facts=facts, messages=())
 
 
 def _target(source: str, folder: PathLike | None) -> str:
@@ -87,11 +178,16 @@ def _target(source: str, folder: PathLike | None) -> str:
     return str(Path(folder) / target.name)
 
 
-def _end_with_parent() -> None:
-    """Let this process end when its parent does: a pool's worker waits for work for ever."""
-    from multiprocessing import parent_process
-    from threading import Thread
+def _begin() -> None:
+    """Begin a process of the pool: keep messages for the parent, and end when it does.
 
+    A worker would else wait for work for ever.
+    """
+    from multiprocessing import parent_process
+
+    logger = logging.getLogger("converter")
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
     parent = parent_process()
     assert parent is not None  # this is no main process
 
@@ -104,7 +200,13 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _ignoring_interrupts() -> Iterator[None]:
-    """Ignore Ctrl-C while the block runs: between jobs it is for the parent alone to handle."""
+    """Ignore Ctrl-C while the block runs: between jobs it is for the parent alone to handle.
+
+    Only the main thread gets it, and only there it can be ignored.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
@@ -112,37 +214,63 @@ def _ignoring_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
-    from converter.files.target import remove_leftovers  # late: finding one file needs none of it
-
-    messages = _Messages()
-    logger = logging.getLogger("converter")
-    logger.handlers, logger.propagate = [messages], False
-    logger.setLevel(logging.INFO)
+def _convert_alone(source: str, target: str, options: dict[str, Any]) -> Result:
+    """The same in a process of our own, where Ctrl-C ends the one file that is at work."""
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        facts = convert(source, target, **options).as_dict()
-    except DarknetError as error:
-        facts = {"schema": 1, "error": error.as_dict()}
+        return _convert(source, target, options)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        facts = {"schema": 1, "error": {"type": "KeyboardInterrupt", "message": "interrupted"}}
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if "error" in facts and not remote.is_url(target):
-        # One that came just before there was a cleanup. Only now: until here the exception kept
-        # its lock open.
+    _tidy(target)
+    return _failed(_Job(source, target, options), "was interrupted")
+
+
+def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
+    """One file, in whatever thread of whatever process."""
+    with _messages() as lines:
+        try:
+            facts = convert(source, target, **options).as_dict()
+        except DarknetError as error:
+            facts = {"schema": 1, "error": error.as_dict()}
+    if "error" in facts:
+        _tidy(target)
+    return Result(source=source, facts={"source": source, **facts}, messages=tuple(lines))
+
+
+def _tidy(target: str) -> None:
+    """Remove what a failure left.
+
+    One that came just before there was a cleanup. Only when it is over: until then the exception
+    keeps the lock open.
+    """
+    from converter.files.target import remove_leftovers  # late: finding one file needs none of it
+
+    if not remote.is_url(target):
         remove_leftovers(Path(target))
-    return Result(source=source, facts={"source": source, **facts}, messages=tuple(messages.lines))
+
+
+@contextmanager
+def _messages() -> Iterator[list[str]]:
+    """What this thread logs meanwhile, for the caller to log."""
+    logger, kept = logging.getLogger("converter"), _Messages()
+    logger.addHandler(kept)
+    try:
+        yield kept.lines
+    finally:
+        logger.removeHandler(kept)
 
 
 class _Messages(logging.Handler):
-    """Keeps what is logged, for the parent to log."""
+    """Keeps what its thread logs."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[str] = []
+        self._thread = current_thread().ident
         self.setFormatter(OneLine())
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self.format(record))
+        if record.thread == self._thread:
+            self.lines.append(self.format(record))

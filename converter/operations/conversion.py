@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import IO, Any, Literal
 
 from converter.checkpoint import formats, payload
@@ -17,7 +14,7 @@ from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.names import read_names
+from converter.darknet.names import is_built_in, read_names
 from converter.darknet.network import Network
 from converter.darknet.remark import Remark
 from converter.diagnosis import health, remarks
@@ -230,8 +227,11 @@ class Job:
     def _names(self, names: PathLike | None, network: Network) -> list[str] | None:
         path = Path(names) if names is not None else companion(self.source.path, ".names")
         if path is None:
-            return None
-        self.inputs.append(path)
+            from converter.operations.unnamed import find_names  # late: only without names
+
+            return find_names(self.source, self.hashing, network.classes)
+        if not is_built_in(path):
+            self.inputs.append(path)
         if names is None:
             log.info("class names: %s, found beside the weights", path)
         return read_names(path, network.classes, self.names_encoding)
@@ -252,10 +252,6 @@ class Job:
     def _write(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
         if self.torch:
             return self._write_torch(plan, meta, survey)
-        if self.verify or self.strict:
-            # Looking at the values needs numpy, whose import takes as long as half of the hashing:
-            # do both at once.
-            Thread(target=_import_numpy, daemon=True).start()
         blank = _head(plan, _with_hash(meta, "0" * 64))
         size = len(blank) + WIDTHS[self.dtype] * sum(slot.floats for slot in plan.tensors)
         error = 0.0
@@ -343,11 +339,6 @@ class Job:
             changes=self.changes,
             warnings=(*self.remarks, *anomalies),
         )
-
-
-def _import_numpy() -> None:
-    with suppress(ImportError):  # whoever uses it will say so
-        import_module("numpy")
 
 
 def _unlike(target: Path, what: str) -> OutputError:

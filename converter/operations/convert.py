@@ -49,7 +49,8 @@ def convert(
             the current folder for a URL. With another port's ``family`` it may end with .pt or
             .pth: that is then a plain state dict, as torch.save writes it.
         cfg: the network; default: the .cfg beside ``source``, else recognised by its size.
-        names: class names, one a line; default: the .names beside ``source``.
+        names: class names, one a line, or ``coco``, ``openimages`` or ``voc``; default: the .names
+            beside ``source``, else those of the published file that it is.
         family: which model's tensor names to use, ours or another port's, or a table of names (a
             .json file); "auto": yolov3 if it is one, else generic.
         dialect: whose engine wrote the file; "auto": decided by the file.

@@ -1,7 +1,8 @@
-"""Downloads of published weights: resumed, checked, never taken for whole when they are not.
+"""Downloads of published files: resumed, checked, never taken for whole when they are not.
 
 A file grows in a folder of its own beside its target (see ``target``) and gets its name only after
-it was read back and had a published hash. Whatever goes wrong on the way, the part stays for the
+it was read back and had a published hash; of weights whose hash nobody states, the size that their
+header and their network ask for. Whatever goes wrong on the way, the part stays for the
 next run to go on from; it is emptied only when it has proven wrong, or when a server sends the
 whole from its beginning.
 """
@@ -22,9 +23,11 @@ from urllib.parse import urlsplit
 
 import requests
 
-from converter.errors import DownloadError, OutputError
+from converter.darknet.header import Header
+from converter.errors import DownloadError, OutputError, WeightsError
 from converter.files import sniff
 from converter.files.target import Unfinished, require_space
+from converter.official import RemoteFile, TextFile
 from converter.options import PathLike
 from converter.published import PublicFile, find_published
 from converter.version import TOOL
@@ -52,63 +55,71 @@ class Download:
     """What ``fetch`` did.
 
     Attributes:
-        status: "downloaded" or "already there".
+        status: "downloaded", "already there", or "kept": another file of that name is there.
         path: the file.
-        file: what it is.
-        digest: the published hash that it was found to have.
+        file: what it is, or would have been.
+        size: its bytes.
+        digest: the hash that it was found to have; "" if it was kept. It is a published one, or one
+            that nobody states, of a file that was checked for its size alone.
     """
 
-    status: Literal["downloaded", "already there"]
+    status: Literal["downloaded", "already there", "kept"]
     path: Path
-    file: PublicFile
+    file: RemoteFile
+    size: int
     digest: str
 
     def as_dict(self) -> dict[str, object]:
-        """The object that ``download --json`` prints."""
+        """What ``download --json`` prints of one file."""
         return {
-            "schema": 1,
             "status": self.status,
-            "name": self.file.name,
             "path": str(self.path),
-            "size": self.file.size,
-            "digest": self.digest,
-            "sources": self.file.hashes[self.digest],
-            "licence": self.file.licence,
+            "size": self.size,
+            "digest": self.digest or None,
+            "checked": None if self.status == "kept" else "hash" if self.file.hashes else "size",
+            "sources": self.file.hashes.get(self.digest, 0),
         }
 
 
 def download(name: str, directory: PathLike = ".", *, force: bool = False) -> Path:
-    """Bring the published file ``name`` into ``directory``, unless it is there.
+    """Bring the published weights ``name`` into ``directory``, their cfg and class names as well.
+
+    A cfg or names of another content that are there already are kept: a cfg is often edited.
 
     Args:
-        name: a name in ``registry.FILES``.
-        directory: where to put it; made if it does not exist.
-        force: replace a file of that name that is not the published one.
+        name: a name in ``published.PUBLISHED``.
+        directory: where to put them; made if it does not exist.
+        force: replace files of those names that are not the published ones.
 
     Returns:
-        The file, whose bytes have a published hash.
+        The weights, whose bytes have a published hash; where nobody states one, the right size.
 
     Raises:
         DarknetError: the reason why there is no such file now.
     """
-    return fetch(find_published(name), directory, force=force).path
+    file = find_published(name)
+    for companion in file.companions:
+        fetch(companion, directory, force=force, keep=True)
+    return fetch(file, directory, force=force).path
 
 
 def fetch(
-    file: PublicFile,
+    file: RemoteFile,
     directory: PathLike,
     *,
     force: bool = False,
+    keep: bool = False,
     progress: Progress | None = None,
     waits: Sequence[float] = WAITS,
     timeout: tuple[float, float] = TIMEOUT,
 ) -> Download:
-    """Like ``download``, of any file, and telling more.
+    """Bring one file, whichever it is.
 
     Args:
         file: what to bring.
         directory: where to put it; made if it does not exist.
         force: replace a file of that name that is not the published one.
+        keep: leave such a file as it is, without a refusal.
         progress: called after every chunk.
         waits: seconds to wait before each further round over the servers.
         timeout: seconds to connect, and between two packets.
@@ -120,9 +131,9 @@ def fetch(
     target = Path(os.path.realpath(Path(directory) / file.file))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        digest = _existing(target, file, force=force)
-        if digest:
-            return Download(status="already there", path=target, file=file, digest=digest)
+        found = _existing(target, file, force=force, keep=keep)
+        if found:
+            return found
         with _growing(target) as part:
             require_space(target, file.size - _size(part))
             with _session() as session:
@@ -138,24 +149,30 @@ def fetch(
             path=target,
             remedy="choose another directory with -o",
         ) from error
-    return Download(status="downloaded", path=target, file=file, digest=digest)
+    return Download(
+        status="downloaded", path=target, file=file, size=_length(target), digest=digest
+    )
 
 
-def _existing(target: Path, file: PublicFile, *, force: bool) -> str | None:
-    """The hash of a good file that is there already."""
+def _existing(target: Path, file: RemoteFile, *, force: bool, keep: bool) -> Download | None:
+    """What is to be said of a file that is there already, and stays."""
     if not os.path.lexists(target):
         return None
     if not target.is_file():
         raise OutputError("is not a regular file", path=target, remedy="move it away")
     with target.open("rb") as existing:
-        digest = _published(existing, file)
-    if digest is None and not force:
+        digest, size = _published(existing, file), _size(existing)
+    if digest:
+        return Download(status="already there", path=target, file=file, size=size, digest=digest)
+    if keep and not force:
+        return Download(status="kept", path=target, file=file, size=size, digest="")
+    if not force:
         raise OutputError(
             f"exists already, and is not the published {file.file}",
             path=target,
             remedy="replace it with --force, or choose another directory with -o",
         )
-    return digest
+    return None
 
 
 @contextmanager
@@ -185,16 +202,29 @@ def _size(content: Content) -> int:
     return content.seek(0, os.SEEK_END)
 
 
-def _published(content: Content, file: PublicFile) -> str | None:
-    """The published hash that ``content`` has, if it has one."""
-    if _size(content) != file.size:
+def _published(content: Content, file: RemoteFile) -> str | None:
+    """The published hash that ``content`` has, if it has one; any, if none is known."""
+    if _size(content) != _whole(_head(content), file):
         return None
-    for algorithm in sorted({digest.partition(":")[0] for digest in file.hashes}):
+    for algorithm in sorted({digest.partition(":")[0] for digest in file.hashes} or {"sha256"}):
         content.seek(0)
         digest = f"{algorithm}:{hashlib.file_digest(content, algorithm).hexdigest()}"
-        if digest in file.hashes:
+        if digest in file.hashes or not file.hashes:
             return digest
     return None
+
+
+def _head(content: Content) -> bytes:
+    content.seek(0)
+    return content.read(sniff.HEAD)
+
+
+def _whole(head: bytes, file: RemoteFile) -> int:
+    """Bytes of ``file`` if it begins with ``head``; most of them if that is too short to say."""
+    if isinstance(file, PublicFile) and file.old_header:
+        with suppress(WeightsError):
+            return file.size - 20 + Header.decode(head).size
+    return file.size
 
 
 def _session() -> requests.Session:
@@ -220,21 +250,24 @@ class _Transfer:
     """Filling one part from the servers of one file.
 
     Attributes:
+        size: bytes of the whole file, as far as its beginning is known.
         etags: url -> strong ETag of the version that it sent last.
         whole: urls to ask for the whole file, since their answer to a range made no sense.
     """
 
-    file: PublicFile
+    file: RemoteFile
     part: BufferedRandom
     session: requests.Session
     timeout: tuple[float, float]
     progress: Progress | None
+    size: int = field(init=False)
     etags: dict[str, str] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)
 
     def run(self, waits: Sequence[float]) -> str:
         """Fill the part; the hash that it has then."""
-        if _size(self.part) >= self.file.size:
+        self.size = _whole(_head(self.part), self.file)
+        if _size(self.part) >= self.size:
             digest = self._check()
             if digest:
                 return digest
@@ -306,14 +339,14 @@ class _Transfer:
                 if at == 0:
                     self._begin(response, chunk)
                 at += len(chunk)
-                if at > self.file.size:
+                if at > self.size:
                     self.part.truncate(0)
-                    raise _ServerError(f"sent more than {self.file.size:,} bytes", final=True)
+                    raise _ServerError(f"sent more than {self.size:,} bytes", final=True)
                 self.part.write(chunk)
                 if self.progress:
-                    self.progress(at, self.file.size)
-        if at < self.file.size:
-            raise _ServerError(f"broke off at byte {at:,} of {self.file.size:,}", final=False)
+                    self.progress(at, self.size)
+        if at < self.size:
+            raise _ServerError(f"broke off at byte {at:,} of {self.size:,}", final=False)
 
     def _position(self, response: requests.Response, url: str, start: int) -> int:
         """The byte with which the answer begins: 0, or ``start``."""
@@ -323,10 +356,10 @@ class _Transfer:
             return 0
         if status == requests.codes.partial_content:
             # RFC 9110 section 14.4. A total of "*" is unknown.
-            range_ = f"bytes {start}-{self.file.size - 1}"
+            range_ = f"bytes {start}-{self.size - 1}"
             sent = response.headers.get("Content-Range")
             if (
-                sent in (f"{range_}/{self.file.size}", f"{range_}/*")
+                sent in (f"{range_}/{self.size}", f"{range_}/*")
                 and self.etags.get(url, etag) == etag
             ):
                 self._remember(url, etag)
@@ -347,13 +380,15 @@ class _Transfer:
 
     def _begin(self, response: requests.Response, chunk: bytes) -> None:
         """Look at the first bytes of a whole file before the part is given up for it."""
-        found = sniff.not_weights(chunk[: sniff.HEAD])
+        foreign = sniff.not_cfg if isinstance(self.file, TextFile) else sniff.not_weights
+        found = foreign(chunk[: sniff.HEAD])
         if found:
             raise _ServerError(f"sent {found.name}", final=True)
-        length = response.headers.get("Content-Length", str(self.file.size))
-        if length != str(self.file.size):
+        self.size = _whole(chunk, self.file)
+        length = response.headers.get("Content-Length", str(self.size))
+        if length != str(self.size):
             raise _ServerError(
-                f"has a file of {length[:20]} bytes instead of {self.file.size}", final=True
+                f"has a file of {length[:20]} bytes instead of {self.size}", final=True
             )
         self.part.truncate(0)
 

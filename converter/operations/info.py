@@ -19,6 +19,7 @@ from converter.darknet.names import read_names
 from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 from converter.darknet.remark import Remark
+from converter.diagnosis.architectures import Fit, fits
 from converter.diagnosis.health import Anomaly, Survey
 from converter.diagnosis.remarks import header_remarks
 from converter.errors import DarknetError, WeightsError
@@ -27,9 +28,10 @@ from converter.files.hashing import sha256_of
 from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, opened
 from converter.identify import explaining, identify
 from converter.identify_checkpoint import identify_checkpoint
+from converter.operations.unnamed import names_of
 from converter.options import FamilyChoice, PathLike
 from converter.plan import make_plan
-from converter.published import PUBLISHED
+from converter.published import PublicFile, find_by_hash
 
 # What batch norm gathers rather than learns.
 STATISTICS = ("rolling_mean", "rolling_variance")
@@ -92,6 +94,7 @@ class Info:
         names: the classes.
         sha256: of a .weights file.
         published: the published file that it is, by its hash.
+        fits: official cfgs that it can be of by its size, if it has no cfg.
         anomalies: values that no training gives; None if they were not looked at.
         problem: why it could not be read in full.
     """
@@ -111,6 +114,7 @@ class Info:
     names: list[str] | None = None
     sha256: str | None = None
     published: str | None = None
+    fits: list[Fit] = field(default_factory=list)
     anomalies: tuple[Anomaly, ...] | None = None
     problem: DarknetError | None = None
 
@@ -184,6 +188,7 @@ class Info:
             "metadata": {key: text for key, text in self.metadata.items() if key != "cfg"},
             "sha256": self.sha256,
             "published": self.published,
+            "fits": [fit.as_dict() for fit in self.fits],
             "warnings": None
             if self.anomalies is None and not self.remarks
             else [remark.as_dict() for remark in self.remarks]
@@ -241,18 +246,24 @@ def _of_weights(source: Source, cfg: PathLike | None, wanted: DialectName | None
     header = Header.decode(source.head, wanted or DEFAULT)
     info = Info(kind="weights", path=source.path, size=source.size, header=header)
     info.sha256 = sha256_of(source)
-    info.published = next(
-        (file.file for file in PUBLISHED if f"sha256:{info.sha256}" in file.hashes), None
-    )
+    published = find_by_hash(info.sha256)
+    info.published = published.file if published else None
+    floats, rest = divmod(source.size - header.size, 4)
+    if cfg is None and companion(source.path, ".cfg") is None and not rest:
+        info.fits = fits(floats)
     try:
-        _find_network(info, source, cfg, wanted)
+        _find_network(info, source, cfg, wanted, published)
     except DarknetError as error:
         info.problem = error
     return info
 
 
 def _find_network(
-    info: Info, source: Source, cfg: PathLike | None, wanted: DialectName | None
+    info: Info,
+    source: Source,
+    cfg: PathLike | None,
+    wanted: DialectName | None,
+    published: PublicFile | None,
 ) -> None:
     known = identify(source, cfg, wanted)
     network, info.how = known.network, known.how
@@ -262,6 +273,8 @@ def _find_network(
     names = companion(source.path, ".names")
     if names:
         info.names = read_names(names, network.classes)
+    elif published:
+        info.names = names_of(published, network.classes)
     with explaining(source):
         plan = make_plan(
             header=known.header,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from converter.darknet.layers.combining import Shortcut
+from converter.darknet.layers.shortcut import Shortcut
 from converter.darknet.nodes import Node
 from converter.report.drawing import Box, Caption, Chip, Drawing, Panel, Point, Wire, line
 from converter.report.places import Place

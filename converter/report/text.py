@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from converter.darknet.layers import Shape
-from converter.darknet.layers.combining import Shortcut
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.routing import Route, Upsample
+from converter.darknet.layers.shortcut import Shortcut
 from converter.darknet.nodes import Node
 
 TIMES = "\N{MULTIPLICATION SIGN}"

@@ -3,7 +3,7 @@
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -102,6 +102,16 @@ def ranged(content: bytes, **headers: str) -> Behaviour:
             Content_Range=f"bytes {request.first}-{len(content) - 1}/{len(content)}",
             **headers,
         )
+
+    return answer
+
+
+def shelf(files: Mapping[str, bytes]) -> Behaviour:
+    """Whichever of them is asked for, by the last part of its path."""
+
+    def answer(request: Request) -> None:
+        content = files.get(request.path.rpartition("/")[2])
+        (status(404) if content is None else ranged(content))(request)
 
     return answer
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from converter.darknet.dialects import DialectName, alexeyab, hank_ai, pjreddie
-from converter.darknet.layers.combining import Shortcut
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.recurrent import Crnn, Lstm
 from converter.darknet.layers.region import Region
+from converter.darknet.layers.shortcut import Shortcut
 from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 

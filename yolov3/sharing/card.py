@@ -7,7 +7,7 @@ import textwrap
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DIALECTS
 from converter.errors import printable
-from converter.published import PUBLISHED, PublicFile
+from converter.published import PublicFile, find_by_hash
 from yolov3.base import FromDarknet
 
 _CARD = """\
@@ -69,7 +69,7 @@ from. The SHA-256 above is that of the .weights file that they go back to."""
 
 def card(model: FromDarknet, meta: Metadata, floats: int, licence: str | None) -> str:
     """The model card in Markdown of ``model``, whose checkpoint says ``meta`` of itself."""
-    public = _published(meta.source_sha256)
+    public = find_by_hash(meta.source_sha256)
     shape, header = model.network.input, meta.header
     return _CARD.format(
         title=public.name if public else type(model).__name__,
@@ -87,10 +87,6 @@ def card(model: FromDarknet, meta: Metadata, floats: int, licence: str | None) -
         anchors=_anchors(model),
         licence=_licence(public, licence),
     )
-
-
-def _published(sha256: str) -> PublicFile | None:
-    return next((file for file in PUBLISHED if f"sha256:{sha256}" in file.hashes), None)
 
 
 def _verified(model: FromDarknet, meta: Metadata) -> str:

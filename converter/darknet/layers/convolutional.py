@@ -1,8 +1,4 @@
-"""[convolutional] and [deconvolutional].
-
-pj convolutional_layer.c, deconvolutional_layer.c, parser.c:153-207; AB convolutional_layer.c,
-parser.c:169-249.
-"""
+"""[convolutional]: pj convolutional_layer.c, parser.c:153-207; AB parser.c:169-249."""
 
 import typing
 from collections.abc import Iterator
@@ -21,7 +17,7 @@ from converter.darknet.layers.base import (
     at_least,
     require_image,
 )
-from converter.darknet.layers.pooling import blur, blur_onnx, blurred
+from converter.darknet.layers.blur import blur, blur_onnx, blurred
 
 if typing.TYPE_CHECKING:
     import torch
@@ -135,7 +131,7 @@ class Convolutional(Layer):
             return
         channels = shapes[0].c // self.groups_of(dialect)
         kernel = (self.filters, channels, self.size, self.size)
-        yield from bias_and_norm(self, self.filters)
+        yield from bias_and_norm(self, self.filters, has_norm=self.has_norm)
         yield Array(
             kind="weights",
             suffix="conv.weight",
@@ -237,96 +233,6 @@ class Convolutional(Layer):
         return blur_onnx(g, x, self.strides, self.antialiasing) if self.antialiasing else x
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deconvolutional(Layer):
-    """Transposed convolution, then batch norm if asked for, then bias, then activation."""
-
-    type: ClassVar[str] = "deconvolutional"
-
-    filters: int = 1
-    size: int = 1
-    stride: int = 1
-    pad: int = 0
-    padding: int = 0
-    batch_normalize: int = 0
-    activation: str = "logistic"
-
-    @property
-    def pixels(self) -> int:
-        """Pixels that are cut off on each side: any non-zero ``pad`` means size/2."""
-        return self.size // 2 if self.pad else self.padding
-
-    @property
-    def has_norm(self) -> bool:
-        """Whether batch norm follows."""
-        return bool(self.batch_normalize)
-
-    def infer(self, *shapes: Shape) -> Shape:
-        """(c, h, w) -> (filters, h', w'): pj deconvolutional_layer.c:67."""
-        shape = require_image(shapes[0])
-        at_least(1, filters=self.filters, size=self.size, stride=self.stride)
-        at_least(0, padding=self.pixels)
-        require_activation(self.activation)
-        if self.numload not in (0, self.filters):
-            raise Misfit(f"numload={self.numload} leaves some of its {self.filters} filters unset")
-        around = self.size - 2 * self.pixels
-        return Shape.image(
-            self.filters,
-            (shape.h - 1) * self.stride + around,
-            (shape.w - 1) * self.stride + around,
-        )
-
-    def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
-        """As a convolution's; a kernel is (c, filters, size, size): pj :222, parser.c:1164."""
-        yield from bias_and_norm(self, self.filters)
-        yield Array(
-            kind="weights",
-            suffix="conv.weight",
-            shape=(shapes[0].c, self.filters, self.size, self.size),
-            on_disk=not self.dontload,
-        )
-
-    def multiply_adds(self, shapes: tuple[Shape, ...], dialect: DialectName) -> int:
-        """Every value of the input meets every filter."""
-        return shapes[0].outputs * self.filters * self.size**2
-
-    def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
-        """``conv``, and ``bn`` with batch norm."""
-        from torch import nn
-
-        conv = nn.ConvTranspose2d(
-            shapes[0].c,
-            self.filters,
-            self.size,
-            stride=self.stride,
-            padding=self.pixels,
-            bias=not self.has_norm,
-        )
-        return (
-            {"conv": conv, "bn": nn.BatchNorm2d(self.filters)} if self.has_norm else {"conv": conv}
-        )
-
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """(N, c, h, w) -> (N, filters, h', w')."""
-        x = m.conv(inputs[0])
-        return activate(self.activation, m.bn(x) if self.has_norm else x)
-
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
-        """(N, c, h, w) -> (N, filters, h', w')."""
-        x = g.add(
-            "ConvTranspose",
-            inputs[0],
-            g.weight("conv.weight"),
-            *(() if self.has_norm else (g.weight("conv.bias"),)),
-            name="conv",
-            kernel_shape=[self.size] * 2,
-            strides=[self.stride] * 2,
-            pads=[self.pixels] * 4,
-        )
-        x = g.batch_norm(x, self.filters) if self.has_norm else x
-        return activate_onnx(g, self.activation, x)
-
-
 def _binarised(
     x: "torch.Tensor", kernels: "torch.Tensor", *, training: bool
 ) -> "tuple[torch.Tensor, torch.Tensor]":
@@ -356,10 +262,10 @@ def _binarised_onnx(g: "Graph", x: str, kernels: str) -> tuple[str, str]:
     return signs, g.add("Where", g.add("Greater", kernels, 0.0), mean, g.add("Neg", mean))
 
 
-def bias_and_norm(layer: Convolutional | Deconvolutional, count: int) -> Iterator[Array]:
+def bias_and_norm(layer: Layer, count: int, *, has_norm: bool) -> Iterator[Array]:
     """The arrays of one value a filter, in file order; with batch norm ``biases`` is its beta."""
     load = not layer.dontload
-    if not layer.has_norm:
+    if not has_norm:
         yield Array(kind="biases", suffix="conv.bias", shape=(count,), on_disk=load)
         return
     yield Array(kind="biases", suffix="bn.bias", shape=(count,), on_disk=load)

@@ -1,4 +1,4 @@
-"""[maxpool], [local_avgpool], [avgpool], and the blur that AlexeyAB's antialiasing adds.
+"""[maxpool], [local_avgpool] and [avgpool].
 
 pj maxpool_layer.c, avgpool_layer.c, parser.c:483-511; AB maxpool_layer.c, parser.c:814-859.
 """
@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
+from converter.darknet.layers.blur import blur, blur_onnx, blurred
 
 LOWEST = -3.4028234663852886e38  # -FLT_MAX
 
@@ -215,31 +216,3 @@ def _pads(margins: tuple[int, int, int, int]) -> list[int]:
     """
     left, right, above, below = (max(0, margin) for margin in margins)
     return [above, left, below, right]
-
-
-def blurred(shape: Shape, strides: tuple[int, int], antialiasing: int) -> Shape:
-    """What ``blur`` leaves of ``shape``: AB convolutional_layer.c:801-831, maxpool_layer.c:162."""
-    side = 2 if antialiasing == 2 else 1
-    return Shape.image(
-        shape.c, (shape.h - side) // strides[0] + 1, (shape.w - side) // strides[1] + 1
-    )
-
-
-def blur(x: "torch.Tensor", strides: tuple[int, int], antialiasing: int) -> "torch.Tensor":
-    """AlexeyAB's antialiasing: each channel blurred, then every ``strides``-th pixel of it.
-
-    With ``antialiasing=2`` the kernel is a 2x2 mean, else 1 2 1 in both directions, over 16 and
-    with one pixel of zeros around: a 2x2 mean of 2x2 means.
-    """
-    from torch.nn import functional as F
-
-    if antialiasing != 2:
-        x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1)), 2, 1)
-    return F.avg_pool2d(x, 2, strides)
-
-
-def blur_onnx(g: "Graph", x: str, strides: tuple[int, int], antialiasing: int) -> str:
-    """``blur`` as nodes."""
-    if antialiasing != 2:
-        x = g.add("AveragePool", x, kernel_shape=[2, 2], pads=[1] * 4, count_include_pad=1)
-    return g.add("AveragePool", x, kernel_shape=[2, 2], strides=list(strides))

@@ -46,6 +46,45 @@ def test_a_line_for_every_object(checkpoint, here, capsys):
     assert files(here / "detections") == {"0003.png"}
 
 
+class TestWithoutNames:
+    @pytest.fixture
+    def unnamed(self, here):
+        for name in ("shapes.weights", "shapes.cfg"):
+            (here / name).write_bytes((SHAPES / name).read_bytes())
+        return str(convert(here / "shapes.weights", here / "x.safetensors").output)
+
+    def test_how_to_give_them_is_said_once(self, unnamed, here, capsys):
+        assert main(["detect", unnamed, "photos", "--threshold", "0.5"]) == 0
+        out, err = capsys.readouterr()
+        assert out.startswith("photos/0003.png: 0 100.0% [")
+        assert err.splitlines()[0] == (
+            f"class names: none in {unnamed}, classes are numbers; give them with --names FILE"
+        )
+        assert err.count("--names") == 1
+
+    def test_those_beside_it_are_proposed_and_not_taken(self, unnamed, here, capsys):
+        (here / "obj.names").write_bytes((SHAPES / "shapes.names").read_bytes())
+        assert main(["detect", unnamed, "photos/0003.png", "--threshold", "0.5"]) == 0
+        out, err = capsys.readouterr()
+        assert out.startswith("photos/0003.png: 0 100.0% [")
+        assert err == (
+            f"class names: none in {unnamed}, classes are numbers; if they are those in obj.names,"
+            f" give --names {here}/obj.names\n"
+        )
+
+    def test_once_they_are_given_nothing_is_said(self, unnamed, here, capsys):
+        names = str(SHAPES / "shapes.names")
+        arguments = [unnamed, "photos/0003.png", "--threshold", "0.5", "--names", names]
+        assert main(["detect", *arguments]) == 0
+        out, err = capsys.readouterr()
+        assert out.startswith("photos/0003.png: circle 100.0% [")
+        assert err == ""
+
+    def test_a_known_list_has_to_fit(self, unnamed, here, capsys):
+        assert main(["detect", unnamed, "photos/0003.png", "--names", "coco"]) == 1
+        assert "coco: has 80 names, the network has 3 classes" in capsys.readouterr().err
+
+
 def test_the_copy_is_drawn_on(checkpoint, here):
     before = (here / "photos" / "0003.png").read_bytes()
     assert main(["detect", checkpoint, "photos/0003.png", "-o", "out/put"]) == 0

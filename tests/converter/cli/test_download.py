@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from converter.cli.main import main
 from converter.published import CFG_ONLY, PUBLISHED
 from tests.converter.http_server import serving, status, whole
 from tests.converter.toy import HASH, OTHER, PAYLOAD, published
+from tests.converter.toy_detector import detector_served
 
 
 @pytest.fixture
@@ -49,7 +51,9 @@ def test_json(server, tmp_path, capsys):
         "path": str(tmp_path / "toy.weights"),
         "size": len(PAYLOAD),
         "digest": HASH,
+        "checked": "hash",
         "sources": 1,
+        "beside": [],
     }
 
 
@@ -97,7 +101,18 @@ def test_force(server, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [([], 2), (["../toy"], 2), (["nothing"], 2), (["yolov3-voc"], 1), (["--list"], 0)],
+    [
+        ([], 2),
+        (["../toy"], 2),
+        (["nothing"], 2),
+        (["yolov3-voc"], 1),
+        (["--list"], 0),
+        (["yolov3", "--classes", "3"], 2),
+        (["yolov3", "--cfg", "yolov3"], 2),
+        (["--cfg", "nothing"], 2),
+        (["--cfg", "vgg-conv", "--classes", "3"], 2),
+        (["--cfg", "yolov3", "--classes", "0"], 2),
+    ],
 )
 def test_exit_codes(arguments, code):
     assert main(["download", *arguments]) == code
@@ -106,7 +121,7 @@ def test_exit_codes(arguments, code):
 def test_the_list(capsys):
     assert main(["download", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(PUBLISHED) + len(CFG_ONLY)
+    assert len(lines) == len(PUBLISHED) + len(CFG_ONLY) + 1
     assert lines[0].split(maxsplit=4) == [
         "yolov3",
         "248,007,048",
@@ -114,14 +129,19 @@ def test_the_list(capsys):
         "COCO",
         "sha256:523e4e69... (hash from 10 sources)",
     ]
-    assert lines[-1] == "yolov3_5l          cfg only: weights were never published"
+    (sized,) = (line for line in lines if line.startswith("yolov4-csp "))
+    assert sized.endswith("  no hash is published: only its size is checked")
+    assert lines[-2] == "yolov4-tiny-3l              cfg only: weights were never published"
+    assert lines[-1].startswith("cfgs, for --cfg: alexnet, cifar, ")
+    assert ", yolov4-tiny, " in lines[-1]
 
 
 def test_the_list_as_json(capsys):
     assert main(["download", "--list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert [file["name"] for file in listed["files"]] == [file.name for file in PUBLISHED]
-    assert listed["cfg_only"] == ["yolov3-voc", "yolov3_5l"]
+    assert listed["cfg_only"] == ["yolov3-voc", "yolov3_5l", "yolov4-tiny-3l"]
+    assert {"cfg": "yolov4", "repository": "AlexeyAB/darknet", "classes": 80} in listed["cfgs"]
 
 
 def test_the_script():
@@ -133,5 +153,78 @@ def test_the_script():
     assert run.stdout == ""
     assert run.stderr == (
         "error: yolov3_5l was published as a cfg only, its weights never were"
-        " (train it, or take yolov3)\n"
+        " (train it; download --cfg yolov3_5l brings the cfg)\n"
     )
+
+
+class TestWithWhatBelongsToIt:
+    @pytest.fixture(autouse=True)
+    def shelf(self, monkeypatch):
+        with detector_served(monkeypatch) as running:
+            yield running
+
+    def test_each_file_has_a_line(self, tmp_path, capsys):
+        assert main(["download", "toy", "-o", str(tmp_path)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.partition(":")[0] for line in lines] == [
+            f"{tmp_path}/toy.{suffix}" for suffix in ("cfg", "names", "weights")
+        ]
+        assert all("verified: sha256:" in line for line in lines)
+
+    def test_json_names_them(self, tmp_path, capsys):
+        assert main(["download", "toy", "-o", str(tmp_path), "--json"]) == 0
+        beside = json.loads(capsys.readouterr().out)["beside"]
+        assert [(each["status"], each["path"], each["checked"]) for each in beside] == [
+            ("downloaded", f"{tmp_path}/toy.cfg", "hash"),
+            ("downloaded", f"{tmp_path}/toy.names", "hash"),
+        ]
+
+    def test_a_cfg_of_the_users_own_is_kept(self, tmp_path, capsys):
+        (tmp_path / "toy.cfg").write_text("[net]\n")
+        assert main(["download", "toy", "-o", str(tmp_path)]) == 0
+        assert capsys.readouterr().out.startswith(
+            f"{tmp_path}/toy.cfg: kept: not the published one (--force replaces it)\n"
+        )
+        assert (tmp_path / "toy.cfg").read_text() == "[net]\n"
+
+    def test_that_only_the_size_is_known_is_said(self, tmp_path, capsys, monkeypatch):
+        (file,) = converter.published.PUBLISHED
+        monkeypatch.setattr(converter.published, "PUBLISHED", (replace(file, hashes={}),))
+        assert main(["download", "toy", "-o", str(tmp_path)]) == 0
+        line = capsys.readouterr().out.splitlines()[-1]
+        assert ": downloaded, " in line
+        assert "only its size is verified, since no hash of it is published; sha256:" in line
+        assert main(["download", "toy", "-o", str(tmp_path), "--json"]) == 0
+        facts = json.loads(capsys.readouterr().out)
+        assert (facts["status"], facts["checked"], facts["sources"]) == ("already there", "size", 0)
+
+    def test_the_first_layers_are_said_to_be_those(self, tmp_path, capsys, monkeypatch):
+        (file,) = converter.published.PUBLISHED
+        first = replace(file, file="toy.conv.1", names=None)
+        monkeypatch.setattr(converter.published, "PUBLISHED", (first,))
+        assert main(["download", "toy", "-o", str(tmp_path)]) == 0
+        assert capsys.readouterr().err.endswith("convert it with --partial\n")
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "toy.conv.1",
+            "toy.conv.1.cfg",
+        ]
+
+    def test_a_cfg_alone(self, tmp_path, capsys):
+        assert main(["download", "--cfg", "toy", "-o", str(tmp_path)]) == 0
+        assert capsys.readouterr().out == f"{tmp_path}/toy.cfg: cfg/toy.cfg of pjreddie/darknet\n"
+
+    def test_a_cfg_for_other_classes(self, tmp_path, capsys):
+        arguments = ["download", "--cfg", "toy", "--classes", "3", "-o", str(tmp_path)]
+        assert main(arguments) == 0
+        written = tmp_path / "toy-3-classes.cfg"
+        assert capsys.readouterr().out == (
+            f"{written}: cfg/toy.cfg of pjreddie/darknet, with 3 classes\n"
+        )
+        assert main([*arguments, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {
+            "schema": 1,
+            "cfg": "toy",
+            "repository": "pjreddie/darknet",
+            "path": str(written),
+            "classes": 3,
+        }

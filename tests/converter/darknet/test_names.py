@@ -1,8 +1,11 @@
 """Class names as Darknet reads them: a line each, and nothing else means anything."""
 
+from pathlib import Path
+
 import pytest
 
-from converter.darknet.names import read_names
+from converter.class_names import CLASS_NAMES
+from converter.darknet.names import is_built_in, read_names, suggest_names
 from converter.errors import CfgError, UsageError
 from converter.files.source import COMPANION_BYTES
 
@@ -57,3 +60,63 @@ def test_an_encoding_that_does_not_exist(tmp_path):
     (tmp_path / "x.names").write_text("cat")
     with pytest.raises(UsageError, match="'nonsense' is no encoding"):
         read_names(tmp_path / "x.names", 1, "nonsense")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# How many there are: COCO's annotations of 2014 to 2017; the boxable classes of Open Images; VOC's.
+@pytest.mark.parametrize(("name", "classes"), [("coco", 80), ("openimages", 601), ("voc", 20)])
+def test_a_known_list_has_a_name(here, name, classes):
+    assert is_built_in(name)
+    names = read_names(Path(name), classes)
+    assert names == list(CLASS_NAMES[name])
+    assert len(set(names)) == classes
+    assert "bicycle" in map(str.lower, names)
+
+
+def test_a_known_list_has_to_fit_as_well(here):
+    with pytest.raises(CfgError, match="coco: has 80 names, the network has 3 classes"):
+        read_names(Path("coco"), 3)
+
+
+def test_a_file_of_its_name_comes_first(here):
+    (here / "coco").write_text("circle\n")
+    assert not is_built_in("coco")
+    assert read_names(Path("coco"), 1) == ["circle"]
+
+
+def test_no_other_name_is_a_list(here):
+    with pytest.raises(CfgError):
+        read_names(Path("COCO"), 80)
+    with pytest.raises(CfgError):
+        read_names(Path("./lists/coco"), 80)
+
+
+class TestSuggestions:
+    @pytest.mark.parametrize(("classes", "name"), [(80, "coco"), (20, "voc"), (601, "openimages")])
+    def test_a_list_of_so_many(self, tmp_path, classes, name):
+        assert suggest_names(tmp_path / "x.weights", classes) == (
+            f"if its {classes} classes are those of {name}, give --names {name}"
+        )
+
+    def test_a_file_beside_it_comes_first(self, tmp_path):
+        (tmp_path / "a.names").write_text("too\nfew\n")
+        (tmp_path / "b.names").write_bytes(b"\xff\0")
+        (tmp_path / "obj.names").write_text("name\n" * 80)
+        assert suggest_names(tmp_path / "x.weights", 80) == (
+            f"if they are those in obj.names, give --names {tmp_path}/obj.names"
+        )
+
+    def test_a_path_is_quoted(self, tmp_path):
+        folder = tmp_path / "my nets"
+        folder.mkdir()
+        (folder / "obj.names").write_text("a\nb\n")
+        assert suggest_names(folder / "x.weights", 2).endswith(f" --names '{folder}/obj.names'")
+
+    @pytest.mark.parametrize("classes", [None, 0, 3])
+    def test_where_nothing_fits_there_is_none(self, tmp_path, classes):
+        assert suggest_names(tmp_path / "x.weights", classes) is None

@@ -118,6 +118,16 @@ class TestOneHypothesis:
         error = refusal(THREE, data)
         assert "the file has the size of yolov4-tiny.weights as published" in error.message
 
+    def test_an_official_cfg(self, refusal):
+        """yolov4-tiny with 3 classes: 5,884,944 floats."""
+        data = struct.pack("<iiiQ", 0, 2, 5, 0) + bytes(4 * 5_884_944)
+        error = refusal(THREE, data)
+        assert "; it fits yolov4-tiny.cfg, yolov4-tiny-custom.cfg of AlexeyAB's" in error.message
+        assert error.remedy == (
+            "this is not the cfg it was trained with; or begin with: python -m converter download"
+            " --cfg yolov4-tiny --classes 3"
+        )
+
 
 class TestCfgTwice:
     def test_with_its_net(self, refusal):
@@ -260,10 +270,30 @@ class TestWithoutCfg:
         )
         assert error.remedy == "give its cfg with --cfg"
 
+    def test_an_official_cfg(self, alone):
+        """yolov4-tiny with 3 classes: 5,884,944 floats."""
+        error = alone("mine.weights", struct.pack("<iiiQ", 0, 2, 5, 0) + bytes(4 * 5_884_944))
+        assert error.message == (
+            "is of no architecture known by its size (23,539,796 bytes), and there is no cfg beside"
+            " it; it fits yolov4-tiny.cfg, yolov4-tiny-custom.cfg of AlexeyAB's with 3 classes"
+        )
+        assert error.remedy == (
+            "give its cfg with --cfg; if it is lost, begin with: python -m converter download"
+            " --cfg yolov4-tiny --classes 3"
+        )
+
     def test_a_published_name(self, alone):
         error = alone("yolov3.weights", _zeros(1020))
         assert error.message.endswith("; yolov3.weights as published has 248,007,048 bytes")
         assert error.remedy.startswith("download it again")
+
+    @pytest.mark.parametrize("header", [16, 20])
+    def test_a_published_name_whose_header_may_be_old(self, alone, header):
+        """tiny.weights, of 1,046,488 floats, has either size, and was not broken off."""
+        version = struct.pack("<iii", 0, {16: 1, 20: 2}[header], 0)
+        error = alone("tiny.weights", version.ljust(header + 4 * 1_046_488, b"\0"))
+        assert "as published has" not in error.message
+        assert "; it fits tiny.cfg of pjreddie's or tiny.cfg of AlexeyAB's" in error.message
 
     def test_half_precision(self, alone):
         error = alone("x.weights", _zeros(20 + 35_434_936 // 2))

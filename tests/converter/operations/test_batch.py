@@ -5,13 +5,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import distributed
 import pytest
 
-from converter import UsageError
-from converter.operations.batch import convert_many
+from converter import UsageError, convert_many
 
 SCRIPT = Path(__file__).parents[3] / "scripts/convert.py"
 
@@ -37,7 +40,7 @@ def test_two_that_would_become_one_file(folder, tmp_path):
     other = tmp_path / "s_1.weights"
     shutil.copyfile(folder / "s_1.weights", other)
     with pytest.raises(UsageError, match="would be written to the same file"):
-        list(convert_many([str(folder / "s_1.weights"), str(other)], tmp_path, {}, 1))
+        convert_many([folder / "s_1.weights", other], tmp_path)
 
 
 def test_the_same_bytes_as_one_by_one(folder, tmp_path):
@@ -73,3 +76,115 @@ def test_workers_end_with_their_parent(folder, tmp_path):
     process.stdout.readline()
     process.kill()
     process.communicate(timeout=30)  # until the last process has closed the pipes
+
+
+@pytest.fixture
+def many(folder) -> list[Path]:
+    """So many that a worker is at work whenever one looks."""
+    for i in range(40):
+        shutil.copyfile(folder / "s_0.weights", folder / f"s_{100 + i}.weights")
+    return sorted(folder.glob("s_1??.weights"))
+
+
+def stopped_at_work(out: Path) -> int:
+    """A process that has an unfinished output in ``out`` open, stopped."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for link in Path("/proc").glob("[0-9]*/fd/*"):
+            pid = int(link.parts[2])
+            try:
+                if pid == os.getpid() or ".part/" not in os.readlink(link):
+                    continue
+                os.kill(pid, signal.SIGSTOP)
+                if str(out) in os.readlink(link):
+                    return pid
+                os.kill(pid, signal.SIGCONT)
+            except OSError:  # it has just ended, or closed the file
+                continue
+    raise AssertionError("no worker was seen at work")
+
+
+def beside(work: Callable[[], list]) -> tuple[threading.Thread, list]:
+    """``work`` in a thread, and what it will give."""
+    found: list = []
+    thread = threading.Thread(target=lambda: found.extend(work()), daemon=True)
+    thread.start()
+    return thread, found
+
+
+def test_a_killed_process_loses_nothing(many, tmp_path):
+    thread, results = beside(lambda: list(convert_many(many, tmp_path / "out", workers=2)))
+    os.kill(stopped_at_work(tmp_path / "out"), signal.SIGKILL)
+    thread.join(120)
+    assert sorted(r.source for r in results) == [str(path) for path in many]
+    assert all(r.ok for r in results)
+    assert sorted(os.listdir(tmp_path / "out")) == [f"{p.stem}.safetensors" for p in many]
+    assert len({p.read_bytes() for p in (tmp_path / "out").iterdir()}) == 1
+
+
+def test_the_file_that_kills_its_process_again_is_given_up(many, tmp_path):
+    thread, results = beside(lambda: list(convert_many(many, tmp_path / "out", workers=2)))
+    first = stopped_at_work(tmp_path / "out")
+    os.kill(first, signal.SIGKILL)
+    second = stopped_at_work(tmp_path / "out")
+    while second == first:  # not reaped yet
+        second = stopped_at_work(tmp_path / "out")
+    os.kill(second, signal.SIGKILL)
+    thread.join(120)
+    (lost,) = (r for r in results if not r.ok)
+    assert "its process was killed" in lost.facts["error"]["message"]
+    assert len(results) == len(many)
+    assert len(list((tmp_path / "out").glob("s_*.safetensors"))) == len(many) - 1
+
+
+def test_threads_as_executor_keep_their_messages_apart(folder, tmp_path, caplog):
+    caplog.set_level("INFO", "converter")
+    sources = sorted(folder.glob("*.weights"))
+    with ThreadPoolExecutor(4) as executor:
+        results = list(convert_many(sources, tmp_path / "out", executor))
+    refused = [Path(r.source).name for r in results if not r.ok]
+    assert refused == ["s_9.weights"]
+    assert len(list((tmp_path / "out").iterdir())) == 4
+    for result in results:  # which found the cfg that all share beside its own file
+        assert sum("s.cfg" in text for text in result.messages) == 1
+
+
+def test_what_is_done_is_only_checked(folder, tmp_path):
+    sources = sorted(folder.glob("s_[0-3].weights"))
+    for status in ("converted", "up to date"):
+        results = list(convert_many(sources, tmp_path / "out", workers=1))
+        assert [r.facts["status"] for r in results] == [status] * 4
+
+
+def test_an_executor_that_gives_a_job_up(folder, tmp_path):
+    class Lost(ThreadPoolExecutor):
+        def submit(self, function, *arguments):
+            return super().submit(self.lose)
+
+        def lose(self):
+            raise ConnectionError("the machine is gone")
+
+    with Lost(1) as executor:
+        (result,) = convert_many([folder / "s_0.weights"], tmp_path / "out", executor)
+    assert result.facts["error"]["message"] == (
+        "was given up: ConnectionError: the machine is gone"
+    )
+
+
+@pytest.mark.slow
+def test_on_a_cluster_of_dask(many, tmp_path):
+    """Two worker processes, one of which is killed at work: its file is done by another."""
+    out = tmp_path / "out"
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as nodes,
+        distributed.Client(nodes) as client,
+    ):
+        thread, results = beside(lambda: list(convert_many(many, out, client.get_executor())))
+        os.kill(stopped_at_work(out), signal.SIGKILL)
+        thread.join(120)
+    assert sorted(r.source for r in results) == [str(path) for path in many]
+    assert all(r.ok for r in results)
+    assert sorted(os.listdir(out)) == [f"{path.stem}.safetensors" for path in many]
+    assert len({path.read_bytes() for path in out.iterdir()}) == 1

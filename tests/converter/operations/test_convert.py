@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import nets
@@ -11,6 +12,7 @@ import pytest
 import reference
 from safetensors.numpy import load_file, save_file
 
+import converter
 import converter.plan
 from converter import (
     CfgError,
@@ -365,3 +367,16 @@ class TestPlantedFaults:
         assert convert(sample.weights).verified
         with pytest.raises(AssertionError):
             assert_holds(sample.checkpoint, tensors_of(sample))
+
+
+def test_what_it_returns_is_read_at_a_glance(sample, tmp_path):
+    """Not the 366 slots of the plan, nor the cfg's text."""
+    done = convert(sample.weights, tmp_path / "o.safetensors")
+    shown = repr(done)
+    assert shown.startswith("Conversion(status='converted', output=")
+    assert "plan=Plan(yolov3, 366 slots, 997,548 bytes)" in shown
+    assert len(shown) < 800
+
+
+def test_the_version_is_that_of_the_package():
+    assert converter.__version__ == metadata.version("darknet-safetensors")

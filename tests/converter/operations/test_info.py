@@ -1,6 +1,7 @@
 """What info.py shows of a file."""
 
 import hashlib
+import struct
 from itertools import pairwise
 
 import nets
@@ -10,6 +11,7 @@ import reference
 from safetensors.numpy import save_file
 
 from converter import CfgError, CheckpointError, WeightsError, convert
+from converter.cli.main import main
 from converter.operations.info import describe
 
 
@@ -95,6 +97,23 @@ class TestWeights:
         )
         assert len(facts["layers"]) == 24
         assert facts["warnings"]  # it is all zeros
+
+    def test_official_cfgs_that_fit(self, tmp_path, capsys):
+        """yolov4-tiny with 3 classes: 5,884,944 floats. They are proposed, and not read as such."""
+        path = tmp_path / "x.weights"
+        path.write_bytes(struct.pack("<iiiQ", 0, 2, 5, 0) + bytes(4 * 5_884_944))
+        facts = describe(path).as_dict()
+        (fit,) = facts["fits"]
+        assert (fit["classes"], fit["command"]) == (3, "download --cfg yolov4-tiny --classes 3")
+        assert (facts["layers"], facts["classes"]) == ([], None)
+        assert main(["info", str(path)]) == 0
+        assert (
+            "fits: yolov4-tiny.cfg, yolov4-tiny-custom.cfg of AlexeyAB's with 3 classes"
+            " (download --cfg yolov4-tiny --classes 3)\n"
+        ) in capsys.readouterr().out
+
+    def test_with_a_cfg_none_is_proposed(self, sample):
+        assert describe(sample.weights).as_dict()["fits"] == []
 
     def test_unknown(self, toy):
         toy.cfg.unlink()
