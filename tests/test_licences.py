@@ -52,7 +52,7 @@ def words_of(name: str) -> str:
     facts = distribution(name).metadata
     classifiers = [c for c in facts.get_all("Classifier", []) if c.startswith("License")]
     # A whole text is no name: its first line.
-    first = [(facts[key] or "").partition("\n")[0] for key in ("License-Expression", "License")]
+    first = [(facts.get(key) or "").partition("\n")[0] for key in ("License-Expression", "License")]
     return "; ".join([*first, *classifiers])
 
 
