@@ -291,6 +291,7 @@ class Finder:
             file = os.path.join({str(ROOT)!r}, name, "__init__.py")
             return importlib.util.spec_from_file_location(name, file)
 sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in str(f)]
+sys.path[:] = [p for p in sys.path if not os.path.exists(os.path.join(p, "yolov3/__init__.py"))]
 sys.meta_path.append(Finder)
 """
 

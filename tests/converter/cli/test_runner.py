@@ -171,7 +171,6 @@ class TestStandardOutput:
             ("convert", toy.weights, "--report", tmp_path / "a.md"),
             ("verify", toy.weights, checkpoint, "--report", tmp_path / "b.html"),
             ("info", checkpoint), ("info", toy.cfg),
-            ("export", checkpoint, "-o", tmp_path / "x.onnx"),
             ("convert", checkpoint, "-o", tmp_path / "2.weights", "--cfg-out", tmp_path / "2.cfg"),
         ):  # fmt: skip
             done = subprocess.run(
