@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-LARGE = ("cv2", "huggingface_hub", "onnx", "onnxruntime", "pycocotools", "torch")
+LARGE = ("cv2", "distributed", "huggingface_hub", "onnx", "onnxruntime", "pycocotools", "torch")
 
 
 class Missing:
