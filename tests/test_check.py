@@ -88,19 +88,37 @@ def test_all_parts_run_in_order_and_the_failing_one_is_named(prepared):
     done = prepared(failing="ruff")
     assert done.returncode == 1
     assert [line.split()[0] for line in prepared.called()] == [
-        "ruff", "ruff", "mypy", "lint-imports", "pytest", "python",
+        "ruff", "ruff", "mypy", "lint-imports", "pytest", "python", "python", "python", "python",
     ]  # fmt: skip
-    *summary, last = done.stdout.splitlines()[-6:]
+    *summary, last = done.stdout.splitlines()[-9:]
     assert [(line.split()[0], line.split()[-1]) for line in summary] == [
         ("lint", "FAILED"), ("types", "passed"), ("contract", "passed"), ("tests", "passed"),
+        ("package", "passed"), ("python3.12", "passed"), ("python3.13", "passed"),
         ("fuzz", "passed"),
     ]  # fmt: skip
-    assert last == "check: 4 passed, 1 failed"
+    assert last == "check: 7 passed, 1 failed"
 
 
 def test_what_follows_a_part_goes_to_its_program(prepared):
     assert prepared("tests", "-k", "plan", "lint").returncode == 0
     assert prepared.called() == ["pytest --numprocesses 2 --durations 20 -k plan lint"]
+
+
+def test_the_other_pythons_are_named(prepared):
+    assert prepared("python3.12", "python3.13").returncode == 0
+    assert prepared.called() == [
+        "python tests/pythons/run.py 3.12", "python tests/pythons/run.py 3.13",
+    ]  # fmt: skip
+
+
+def test_a_python_that_is_not_there(tmp_path):
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests/pythons/run.py", "3.99"],
+        env={**os.environ, "PYENV_ROOT": str(tmp_path)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("python 3.99: not found. Install it, with one of:\n    pyenv ")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from converter.checkpoint.torch_tensors import TorchTensors
 from converter.darknet.dialects import DialectName
 from converter.darknet.network import Network
 from converter.errors import CheckpointError, UsageError, some
+from converter.files import portable
 from converter.options import BATCH_NORM_RULES, BatchNormRule
 from converter.plan import Plan, Slot
 from yolov3.blocks import set_batch_norm
@@ -137,9 +138,12 @@ def _map(stored: Checkpoint) -> dict[str, torch.Tensor]:
 
     try:
         with safe_open(stored.contents.path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in stored.names}
+            found = {name: file.get_tensor(name) for name in stored.names}
     except SafetensorError as error:
         raise CheckpointError(f"is not a safetensors file: {error}") from error
+    if portable.WINDOWS:  # else nobody could replace the file for as long as the model lives
+        found = {name: tensor.clone() for name, tensor in found.items()}
+    return found
 
 
 def _read_torch(stored: Checkpoint) -> dict[str, torch.Tensor]:

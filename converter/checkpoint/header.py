@@ -72,7 +72,8 @@ def read_head(path: PathLike) -> bytes:
             size = os.fstat(file.fileno()).st_size
             if len(start) < 8 or length > min(MAX_HEADER, size - 8):
                 raise _not_safetensors(start, path)
-            return os.pread(file.fileno(), 8 + length, 0)
+            file.seek(0)
+            return file.read(8 + length)
     except OSError as error:
         raise CheckpointError(
             f"cannot be read: {error.strerror}", path=path, remedy="check the path"

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 from converter.checkpoint.dtypes import narrow, widen
 from converter.checkpoint.reader import CHUNK, Tensors
 from converter.errors import OutputError
+from converter.files.portable import POSITION, write_at
 from converter.files.source import Source
 from converter.options import Dtype
 from converter.plan import Plan, Slot
@@ -226,7 +227,7 @@ def _reserve(descriptor: int, size: int) -> None:
 def _write_at(descriptor: int, data: memoryview, position: int) -> int:
     done = 0
     while done < len(data):
-        done += os.pwrite(descriptor, data[done:], position + done)
+        done += write_at(descriptor, data[done:], position + done)
     return done
 
 
@@ -260,9 +261,9 @@ def _transposed_rows(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]
     import numpy as np
 
     rows = slot.shape[0]
-    stored = np.memmap(
-        source.file, "<f4", "r", offset=slot.offset, shape=(slot.floats // rows, rows)
-    )
+    shape = (slot.floats // rows, rows)
+    with POSITION:  # numpy moves it
+        stored = np.memmap(source.file, "<f4", "r", offset=slot.offset, shape=shape)
     step = max(1, CHUNK // (4 * stored.shape[0]))
     for first in range(0, rows, step):
         yield np.ascontiguousarray(stored[:, first : first + step].T)

@@ -59,6 +59,7 @@ class Tensors:
 
     def __exit__(self, *exception: object) -> None:
         self._file.__exit__(*exception)
+        self.__dict__.pop("_values", None)  # a file that is mapped cannot be replaced on Windows
 
     def fits(self, slot: Slot) -> bool:
         """Whether the tensor has the slot's shape and the file's type."""

@@ -23,7 +23,7 @@ def make_parser(program: str) -> CommandParser:
     parser = CommandParser(
         program,
         "NAME",
-        "Download published Darknet weights with cfg and names, and check that they are those.",
+        "Download published Darknet weights, their cfg and names, and check them.",
         ("yolov3", "yolov4-tiny -o weights", "--cfg yolov4-tiny --classes 3", "--list"),
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="which weights: see --list")

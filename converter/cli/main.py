@@ -1,6 +1,7 @@
 """Where every call begins.
 
 It imports next to nothing, so that Ctrl-C is answered in one line even while a command is imported.
+So is a Python that is too old for the rest; this file and what it imports are for 3.7 and later.
 """
 
 from __future__ import annotations
@@ -34,11 +35,29 @@ def run_script(command: str) -> int:
     return _run(command, _called_by(), sys.argv[1:])
 
 
+def _wrong_machine() -> str | None:
+    """Why nothing else can be imported here, in one line, as far as that can be said beforehand."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - of a checkout nobody has asked pip
+        version = ".".join(map(str, sys.version_info[:3]))
+        return f"Python 3.11 or newer is needed, and {sys.executable} is {version}"
+    package = sys.modules["converter"]
+    if not hasattr(package, "DarknetError"):
+        return (
+            f"{package.__file__}: is of another package called converter, which was installed over"
+            " this one (install this one again, in an environment of its own)"
+        )
+    return None
+
+
 def _called_by() -> str:
     return os.path.basename(sys.argv[0])
 
 
 def _run(command: str | None, program: str, argv: Sequence[str]) -> int:
+    wrong = _wrong_machine()
+    if wrong:
+        print(f"error: {wrong}", file=sys.stderr)
+        return 1
     try:
         from converter.cli.runner import run  # late: this, too, may be interrupted
 

@@ -20,6 +20,11 @@ from converter.cli.output import print_error, print_json
 from converter.errors import DarknetError, ExtraError, OutputError, UsageError, install
 from converter.logs import ToStderr
 
+# The commands whose modules import it before anything else.
+_WITH_YOLOV3 = ("detect", "evaluate", "export", "parity")
+# What every installation brings, and a checkout does not.
+_NEEDED = ("numpy", "safetensors", "requests")
+
 
 def run(command: str | None, program: str, argv: Sequence[str]) -> int:
     """Run ``command`` (None: ``argv`` names none), called by the name ``program``.
@@ -50,6 +55,8 @@ def _run(command: str | None, program: str, argv: Sequence[str]) -> int:
             from converter.cli.guide import answer
 
             return answer(program, argv)
+        if command in _WITH_YOLOV3:
+            require_own_yolov3()
         module = import_module(f"converter.cli.{command}")
         try:
             arguments = module.make_parser(program).parse_args(argv)
@@ -61,13 +68,51 @@ def _run(command: str | None, program: str, argv: Sequence[str]) -> int:
     except DarknetError as error:
         return _refuse(error, as_json=as_json)
     except ModuleNotFoundError as error:
-        text = f"yolov3 needs PyTorch: {install('torch')}" if error.name == "torch" else str(error)
-        return _refuse(ExtraError(text), as_json=as_json)
+        return _refuse(_missing(error), as_json=as_json)
     except OSError as error:
         if error.filename is None:
             raise
         unusable = DarknetError(f"cannot be used: {error.strerror}", path=error.filename)
         return _refuse(unusable, as_json=as_json)
+
+
+def require_own_yolov3() -> None:
+    """Refuse to import another package or file called ``yolov3`` that Python would find first.
+
+    Raises:
+        ExtraError: naming it.
+    """
+    from importlib.machinery import PathFinder
+    from pathlib import Path
+
+    spec = PathFinder.find_spec("yolov3")  # nothing of it is executed
+    if spec is None:  # found in another way, or not there
+        return
+    found = spec.origin or next(iter(spec.submodule_search_locations or ()), "")
+    own = Path(__file__).parents[2] / "yolov3"
+    if not os.path.realpath(found).startswith(os.path.realpath(own) + os.sep):
+        raise ExtraError(
+            "is in the way of this program's own package yolov3",
+            path=found,
+            remedy="rename it, or start from another folder",
+        )
+    import yolov3
+
+    if "DarknetModel" not in getattr(yolov3, "__all__", ()):
+        raise ExtraError(
+            "is of another package called yolov3, which was installed over this one",
+            path=found,
+            remedy="install this one again, in an environment of its own",
+        )
+
+
+def _missing(error: ModuleNotFoundError) -> ExtraError:
+    if error.name == "torch":
+        return ExtraError(f"yolov3 needs PyTorch: {install('torch')}")
+    if error.name in _NEEDED:
+        line = f"{sys.executable} -m pip install {' '.join(_NEEDED)}"
+        return ExtraError(f"the package {error.name} is not installed", remedy=line)
+    return ExtraError(str(error))
 
 
 def _refuse(error: DarknetError, *, as_json: bool) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json, print_plan, print_table
 from converter.cli.parser import CommandParser, add_family_option, family_choice
+from converter.cli.runner import require_own_yolov3
 from converter.darknet.dialects import DIALECTS
 from converter.errors import OutputError, UsageError, printable
 from converter.operations.verify import Verification, verify
@@ -88,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _against(arguments: argparse.Namespace) -> Parity:
+    require_own_yolov3()
     # Late: comparing files needs no PyTorch, running networks does.
     from yolov3.parity.compare import against
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from importlib import import_module
+from typing import Any
+
+# Of the two, msvcrt locks bytes, and keeps others from reading them: one that no file of ours has.
+_BYTE = 1 << 30
+
 
 def try_lock(descriptor: int) -> bool:
     """Lock the open file for this process alone; False if somebody else has locked it.
@@ -9,10 +16,26 @@ def try_lock(descriptor: int) -> bool:
     It is let go when the last descriptor of this opening is closed, at the latest by the end of the
     process, however that ends.
     """
-    import fcntl
-
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows
+        return _try_lock_byte(descriptor)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    return True
+
+
+def _try_lock_byte(descriptor: int) -> bool:
+    """The same with ``msvcrt``, which locks from the file's position on."""
+    msvcrt: Any = import_module("msvcrt")  # type checkers know it on Windows only
+    position = os.lseek(descriptor, 0, os.SEEK_CUR)
+    os.lseek(descriptor, _BYTE, os.SEEK_SET)
+    try:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    except PermissionError:  # EACCES: a locking violation
+        return False
+    finally:
+        os.lseek(descriptor, position, os.SEEK_SET)
     return True

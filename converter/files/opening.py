@@ -12,6 +12,9 @@ from typing import IO
 from converter.errors import DarknetError
 from converter.options import PathLike
 
+# O_NONBLOCK makes no difference to a regular file. Windows has none, and text files.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
 
 def open_regular(path: PathLike, error: type[DarknetError], remedy: str | None = None) -> IO[bytes]:
     """Open a regular file for reading, unbuffered.
@@ -21,11 +24,12 @@ def open_regular(path: PathLike, error: type[DarknetError], remedy: str | None =
         DarknetError: as ``error``: it is something else, or cannot be read.
     """
     try:
-        # O_NONBLOCK makes no difference to a regular file.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, _FLAGS)
     except FileNotFoundError:
         raise
     except OSError as problem:
+        if os.path.isdir(path):  # which Windows does not open
+            raise error("is a directory", path=path, remedy=remedy) from problem
         raise error(f"cannot be read: {problem.strerror}", path=path) from problem
     except ValueError as problem:
         raise error("cannot be read: a zero byte in its name", path=path) from problem

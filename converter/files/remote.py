@@ -22,6 +22,7 @@ from converter.errors import (
     WeightsError,
     install,
 )
+from converter.files.portable import is_reserved
 from converter.files.source import COMPANION_BYTES, companion_names
 from converter.files.target import Unfinished, require_space
 from converter.options import PathLike
@@ -43,9 +44,9 @@ def plain(path: PathLike) -> PathLike:
     text = os.fspath(path)
     if not text.startswith("file:///"):
         return path
-    from urllib.parse import unquote
+    from urllib.request import url2pathname
 
-    return unquote(text.removeprefix("file://"))
+    return url2pathname(text.removeprefix("file://"))
 
 
 def name_of(url: PathLike) -> str:
@@ -56,7 +57,7 @@ def name_of(url: PathLike) -> str:
     """
     path = os.fspath(url).partition("://")[2].partition("?")[0].partition("#")[0]
     name = PurePosixPath(path).name
-    if not name or name == "..":
+    if not name or name == ".." or is_reserved(name):
         raise UsageError("names no file", path=url)
     return name
 

@@ -13,6 +13,7 @@ from typing import IO
 from converter.errors import DarknetError, WeightsError
 from converter.files import sniff
 from converter.files.opening import open_regular
+from converter.files.portable import read_at
 
 # What trainers append to a net's name: yolov3_final.weights, yolov3_10000.weights, ...
 _TRAINED = re.compile(r"_(?:final|best|last|\d+)$")
@@ -62,7 +63,7 @@ class Source:
         done = 0
         while done < len(buffer):
             try:
-                count = os.preadv(self.file.fileno(), [buffer[done:]], offset + done)
+                count = read_at(self.file.fileno(), buffer[done:], offset + done)
             except OSError as error:
                 raise self.error(f"cannot be read: {error.strerror}", path=self.path) from error
             if not count:

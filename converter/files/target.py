@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from converter.errors import OutputError, UsageError
+from converter.files import portable
 from converter.files.lock import try_lock
 from converter.files.opening import open_regular
 from converter.options import PathLike
@@ -80,6 +81,8 @@ class Unfinished:
             if self.path.is_dir():
                 shutil.rmtree(self.path)
             self.path.unlink(missing_ok=True)
+            if portable.WINDOWS:
+                self.leave()
             (self.folder / "lock").unlink(missing_ok=True)
             self.folder.rmdir()
         self.leave()
@@ -170,10 +173,9 @@ def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
         work = Unfinished.make(target)
         try:
             with open(work.path, "x+b") as file:
-                _be_like(target, file.fileno())
+                _be_like(target, work.path)
                 yield file
-                file.flush()
-                os.replace(work.path, target)
+            os.replace(work.path, target)
         finally:
             work.remove()
     except OSError as error:
@@ -184,14 +186,15 @@ def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
         ) from error
 
 
-def _be_like(old: Path, descriptor: int) -> None:
-    """Give an open file the mode and owner of the file that it will replace, if there is one."""
+def _be_like(old: Path, new: Path) -> None:
+    """Give a file the mode and owner of the file that it will replace, if there is one."""
     with suppress(FileNotFoundError):
         status = old.stat()
         # Before the mode: who gives a file away loses its set-user-ID bits. Only root can.
         with suppress(PermissionError):
-            os.chown(descriptor, status.st_uid, status.st_gid)
-        os.chmod(descriptor, stat.S_IMODE(status.st_mode))
+            if hasattr(os, "chown"):
+                os.chown(new, status.st_uid, status.st_gid)
+        os.chmod(new, stat.S_IMODE(status.st_mode))
 
 
 def write_whole(path: Path, data: bytes, *, force: bool) -> None:
@@ -248,7 +251,7 @@ def identities(*paths: PathLike | None) -> set[object]:
     for path in paths:
         with suppress(OSError, ValueError):  # ValueError: a zero byte, the name of no file
             if path is not None:
-                found.add(os.path.realpath(path))
+                found.add(os.path.normcase(os.path.realpath(path)))
                 status = os.stat(path)
                 found.add((status.st_dev, status.st_ino))
     return found
@@ -260,6 +263,8 @@ def resolved(path: Path) -> Path:
     Raises:
         OutputError: it is something else.
     """
+    if portable.is_reserved(os.path.basename(path)):
+        raise OutputError("is no file's name on Windows", path=path, remedy="choose another output")
     try:
         target = Path(os.path.realpath(path))
         if target.is_symlink():  # realpath() gives up on a loop

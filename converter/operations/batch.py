@@ -13,7 +13,7 @@ from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from converter.errors import DarknetError, UsageError, WeightsError
-from converter.files import remote
+from converter.files import portable, remote
 from converter.files.target import make_folder
 from converter.logs import OneLine
 from converter.operations.convert import convert, default_output
@@ -21,6 +21,9 @@ from converter.options import PathLike
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
+
+# ProcessPoolExecutor refuses more there: a process cannot wait for more than 64 things.
+_MOST_ON_WINDOWS = 61
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +86,7 @@ def convert_many(
     jobs = [_Job(source, _target(source, out), options) for source in paths]
     taken: dict[str, str] = {}
     for source, target, _ in jobs:
-        other = taken.setdefault(target, source)
+        other = taken.setdefault(os.path.normcase(target), source)
         if other != source:
             raise UsageError(f"would be written to the same file as {other}: {target}", path=source)
     if out is not None and not remote.is_url(out):
@@ -117,6 +120,8 @@ def _by_processes(jobs: Sequence[_Job], workers: int) -> Iterator[Result]:
 
     # Fresh processes: a fork would copy whatever threads the caller has.
     context = multiprocessing.get_context("spawn")
+    if portable.WINDOWS:
+        workers = min(workers, _MOST_ON_WINDOWS)
     left = {job.source: job for job in jobs}
     while left:
         broken = False

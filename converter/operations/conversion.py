@@ -23,6 +23,7 @@ from converter.errors import CheckpointError, OutputError, WeightsError
 from converter.families import name_layers, native_naming
 from converter.families.base import Naming
 from converter.files.hashing import Hashing, sha256_of
+from converter.files.portable import read_at
 from converter.files.source import TORCH_SUFFIXES, Source, companion
 from converter.files.target import (
     is_written,
@@ -332,7 +333,7 @@ class Job:
             return self.hashing.begin()
 
         def read_into(view: memoryview, offset: int) -> None:
-            os.preadv(file.fileno(), [view], offset)
+            read_at(file.fileno(), view, offset)
 
         end = start + plan.size - plan.header.size
         prefix = plan.header.encode()

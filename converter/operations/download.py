@@ -141,6 +141,7 @@ def fetch(
                     file=file, part=part, session=session, timeout=timeout, progress=progress
                 )
                 digest = job.run(waits)
+            part.close()  # an open file is not renamed on Windows
             Path(part.name).replace(target)
     except OSError as error:
         raise OutputError(
@@ -185,7 +186,7 @@ def _growing(target: Path) -> Iterator[BufferedRandom]:
         try:
             yield file
         finally:
-            file.flush()
+            file.close()
             if _length(work.path):
                 work.leave()
             else:

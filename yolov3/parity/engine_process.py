@@ -79,7 +79,9 @@ class _Library:
 
     def __init__(self, path: str) -> None:
         # Its own error(), not the C library's of the same name, which Python has loaded already.
-        self._lib = ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_DEEPBIND)
+        # Linux alone has the second, and Windows neither.
+        mode = getattr(os, "RTLD_NOW", 0) | getattr(os, "RTLD_DEEPBIND", 0)
+        self._lib = ctypes.CDLL(path, mode=mode)
         apis = (_PJREDDIE, _ALEXEYAB, _HANK_AI)
         self._names = next((api for api in apis if self.has(api["outputs"])), _PJREDDIE)
 

@@ -170,7 +170,7 @@ def _run(arguments: list[str], limits: Limits) -> subprocess.CompletedProcess[st
     command = [sys.executable, "-P", engine_process.__file__, *arguments]
     end = time.monotonic() + limits.seconds
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", errors="replace",
         start_new_session=True,
     ) as process:  # fmt: skip
         try:

@@ -1,12 +1,15 @@
 """One command by three names: installed, as a module, and as eight scripts."""
 
+import json
 import os
 import runpy
 import subprocess
 import sys
 import tomllib
+import venv
 from importlib import import_module
-from shutil import copyfile
+from pathlib import Path
+from shutil import copyfile, copytree, ignore_patterns
 
 import pytest
 
@@ -210,7 +213,131 @@ class TestImports:
         done = script("download", "--list", "--json", env=environment)
         assert done.returncode == 1
         assert done.stdout.startswith('{"schema": 1, "error": {"type": "ExtraError", ')
-        assert done.stderr == "error: No module named 'requests'\n"
+        assert done.stderr == (
+            f"error: the package requests is not installed ({sys.executable} -m pip install numpy"
+            " safetensors requests)\n"
+        )
+        assert json.loads(done.stdout)["error"]["remedy"].startswith(sys.executable)
+
+
+OLDER = sorted(Path.home().glob(".pyenv/versions/3.[789].*/bin/python")) + sorted(
+    Path.home().glob(".pyenv/versions/3.10.*/bin/python")
+)
+
+
+class TestOtherPythons:
+    """One line, whatever is missing."""
+
+    def one_line(self, *command, cwd) -> str:
+        """What it says on standard error, and nothing else."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        done = subprocess.run(
+            command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        return done.stderr.removesuffix("\n")
+
+    @pytest.mark.skipif(not OLDER, reason="no older Python is here")
+    @pytest.mark.parametrize("program", OLDER, ids=lambda path: path.parts[-3])
+    def test_an_older_python(self, sample, program):
+        line = f"error: Python 3.11 or newer is needed, and {program} is {program.parts[-3]}"
+        convert = (SCRIPTS / "convert.py", sample.weights)
+        assert self.one_line(program, *convert, cwd=ROOT) == line
+        assert self.one_line(program, "-m", "converter", "convert", "x", cwd=ROOT) == line
+        installed = "from converter.cli.main import main; raise SystemExit(main(['info', 'x']))"
+        assert self.one_line(program, "-c", installed, cwd=ROOT) == line
+
+    def test_an_older_python_by_its_version_alone(self, monkeypatch, capsys):
+        monkeypatch.setattr(sys, "version_info", (3, 10, 13))
+        assert main(["convert", "x.weights"]) == 1
+        assert capsys.readouterr() == (
+            "", f"error: Python 3.11 or newer is needed, and {sys.executable} is 3.10.13\n"
+        )  # fmt: skip
+
+    def test_a_python_with_no_packages(self, sample, tmp_path):
+        venv.create(tmp_path / "bare", with_pip=False)
+        program = next((tmp_path / "bare").glob("*/python"))
+        for command in (
+            (SCRIPTS / "convert.py", sample.weights),
+            ("-m", "converter", "convert", sample.weights),
+            ("-m", "converter", "download", "yolov3-tiny", "-o", tmp_path),
+        ):
+            line = self.one_line(program, *command, "-q", cwd=ROOT)
+            assert line.startswith("error: the package ")
+            assert line.endswith(f"({program} -m pip install numpy safetensors requests)")
+            assert line.count("\n") == 0
+        assert not sample.checkpoint.exists()
+
+
+class TestOtherPackages:
+    """Packages of others that have one of our two names."""
+
+    def call(self, arguments, before="", **options):
+        code = (
+            f"import sys\n{before}\nfrom converter.cli.main import main\n"
+            "sys.exit(main(sys.argv[1:]))"
+        )
+        return python("-c", code, *arguments, **options)
+
+    @pytest.mark.parametrize("file", ["yolov3.py", "yolov3/__init__.py"])
+    @pytest.mark.parametrize("command", ["detect", "evaluate", "export"])
+    def test_one_in_the_working_directory(self, tmp_path, command, file):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text("raise SystemExit('executed')")
+        done = self.call([command, "x"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        assert (done.returncode, done.stdout, done.stderr) == (
+            1, "", f"error: {tmp_path / file}: is in the way of this program's own package yolov3"
+            " (rename it, or start from another folder)\n",
+        )  # fmt: skip
+
+    def test_verify_with_an_engine(self, sample, tmp_path):
+        main(["convert", str(sample.weights), "-q"])
+        (tmp_path / "yolov3.py").write_text("raise SystemExit('executed')")
+        arguments = ["verify", sample.weights, sample.checkpoint]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = self.call([*arguments, "--against", "opencv"], cwd=tmp_path, env=environment)
+        assert done.returncode == 1
+        assert f"error: {tmp_path}/yolov3.py: is in the way" in done.stderr
+        # What needs none of it does its work.
+        assert self.call(arguments, cwd=tmp_path, env=environment).returncode == 0
+
+    # An editable installation is found by a finder of its own, after all folders of the path.
+    EDITABLE = f"""
+import importlib.util, os
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name in ("converter", "yolov3"):
+            file = os.path.join({str(ROOT)!r}, name, "__init__.py")
+            return importlib.util.spec_from_file_location(name, file)
+sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in str(f)]
+sys.path[:] = [p for p in sys.path if not os.path.exists(os.path.join(p, "yolov3/__init__.py"))]
+sys.meta_path.append(Finder)
+"""
+
+    def test_a_folder_where_ours_is_an_editable_installation(self, tmp_path):
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        options = {"before": self.EDITABLE, "cwd": tmp_path, "env": environment}
+        done = self.call(["export", "x.safetensors", "-o", "x.onnx"], **options)
+        assert done.stderr.startswith("error: x.safetensors: ")
+        (tmp_path / "yolov3").mkdir()  # a saved model, say
+        done = self.call(["export", "x.safetensors", "-o", "x.onnx"], **options)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"error: {tmp_path / 'yolov3'}: is in the way")
+        assert done.stderr.count("\n") == 1
+
+    @pytest.mark.parametrize("name", ["converter", "yolov3"])
+    def test_one_that_was_installed_over_ours(self, tmp_path, name):
+        for package in ("converter", "yolov3"):
+            copytree(ROOT / package, tmp_path / package, ignore=ignore_patterns("__pycache__"))
+        (tmp_path / name / "__init__.py").write_text("NAME = 'another package'\n")
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        done = self.call(["detect", "x"], cwd=tmp_path, env=environment)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            f"error: {tmp_path / name / '__init__.py'}: is of another package called {name}, which"
+            " was installed over this one (install this one again, in an environment of its own)\n"
+        )
 
 
 def test_a_script_is_run_from_anywhere(sample, tmp_path):

@@ -137,6 +137,48 @@ class TestStandardOutput:
         assert shell(f"{MODULE} --help {options}").returncode == 0
         assert shell(f"{MODULE} {options}").returncode == 2
 
+    @pytest.mark.parametrize("encoding", ["cp1252", "cp949"])
+    def test_a_console_of_windows(self, tmp_path, toy, encoding):
+        """Of \u00e9, \uac00 and the snowman each lacks some; what it has is written as it is."""
+        stem = "caf\N{LATIN SMALL LETTER E WITH ACUTE} \N{HANGUL SYLLABLE GA} \N{SNOWMAN}"
+        weights = toy.weights.rename(tmp_path / f"{stem}.weights")
+        toy.cfg.rename(tmp_path / f"{stem}.cfg")
+        checkpoint = weights.with_suffix(".safetensors")
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        for arguments in (
+            ("convert", weights), ("convert", weights, "--dry-run"),
+            ("verify", weights, checkpoint),
+            ("info", checkpoint), ("report", weights, "-o", tmp_path / "page.html"),
+            ("convert", checkpoint, "-o", tmp_path / f"{stem}2.weights"), ("convert", "--help"),
+            ("convert", f"{weights}\N{SNOWMAN}"),
+        ):  # fmt: skip
+            command = [sys.executable, "-m", "converter", *arguments]
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, capture_output=True, check=False
+            )
+            assert (done.returncode, b"Traceback" in done.stderr) == (
+                int(str(arguments[-1]).endswith("\N{SNOWMAN}")), False
+            ), done.stderr  # fmt: skip
+            if arguments == ("convert", weights):
+                shown = stem.encode(encoding, "backslashreplace")
+                assert os.fsencode(tmp_path) + b"/" + shown in done.stdout
+
+    def test_text_is_utf_8_whatever_the_system_says(self, tmp_path, toy):
+        """Windows' own encoding is another one; ``-X`` has Python say who asks for it."""
+        checkpoint = toy.checkpoint
+        warn = [sys.executable, "-X", "warn_default_encoding", "-W", "error::EncodingWarning"]
+        for arguments in (
+            ("convert", toy.weights, "--report", tmp_path / "a.md"),
+            ("verify", toy.weights, checkpoint, "--report", tmp_path / "b.html"),
+            ("info", checkpoint), ("info", toy.cfg),
+            ("convert", checkpoint, "-o", tmp_path / "2.weights", "--cfg-out", tmp_path / "2.cfg"),
+        ):  # fmt: skip
+            done = subprocess.run(
+                [*warn, "-m", "converter", *arguments], cwd=ROOT, capture_output=True, text=True,
+                check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+
     def test_a_locale_without_the_characters(self, tmp_path, toy):
         target = tmp_path / "\N{HANGUL SYLLABLE GA}.safetensors"
         command = f"{CONVERT} {shlex.quote(str(toy.weights))} -o {shlex.quote(str(target))}"

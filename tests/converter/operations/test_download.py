@@ -6,7 +6,6 @@ Nothing leaves 127.0.0.1. What servers do wrong is in test_download_servers.py.
 import hashlib
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -254,6 +253,8 @@ class TestTheDisk:
 
     def test_a_disk_that_fills_up(self, tmp_path):
         """The kernel refuses to let the file grow: the failed write is a real one."""
+        import resource  # late: Windows has none
+
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         with serving(ranged(PAYLOAD)) as server:
             resource.setrlimit(resource.RLIMIT_FSIZE, (SOME, hard))

@@ -1,0 +1,68 @@
+"""What systems lack or do otherwise; nothing else asks which one this is.
+
+Windows reads and writes only where a file's position is, takes some names for devices, and lets
+nobody replace or remove a file that is open or mapped.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from threading import Lock
+
+WINDOWS = sys.platform == "win32"
+
+# Held by whoever moves the position of a file that another thread may read.
+POSITION = Lock()
+
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+_DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
+    f"{port}{number}" for port in ("COM", "LPT") for number in "123456789\N{SUPERSCRIPT ONE}"
+    "\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}"
+}  # fmt: skip
+_RESERVED = frozenset('"*:<>?|/\\').union(map(chr, range(32)))
+
+
+def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
+    """Fill ``buffer`` from byte ``offset`` of an open file on, as far as one call reads.
+
+    Returns:
+        The bytes that it has read; 0 at the end of the file.
+    """
+    if hasattr(os, "preadv"):
+        return os.preadv(descriptor, [buffer], offset)
+    with POSITION:
+        before = os.lseek(descriptor, 0, os.SEEK_CUR)
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        data = os.read(descriptor, len(buffer))
+        os.lseek(descriptor, before, os.SEEK_SET)
+    buffer[: len(data)] = data
+    return len(data)
+
+
+def write_at(descriptor: int, data: memoryview, offset: int) -> int:
+    """Write ``data`` from byte ``offset`` of an open file on, as far as one call writes.
+
+    Returns:
+        The bytes that it has written.
+    """
+    if hasattr(os, "pwrite"):
+        return os.pwrite(descriptor, data, offset)
+    with POSITION:
+        before = os.lseek(descriptor, 0, os.SEEK_CUR)
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        done = os.write(descriptor, data)
+        os.lseek(descriptor, before, os.SEEK_SET)
+    return done
+
+
+def is_reserved(name: str) -> bool:
+    """Whether this system takes the last part of a path for something else than a file of it.
+
+    On Windows: a device (``NUL.weights`` is one as well), another file (it drops dots and spaces at
+    the end), a stream of one (``a:b``), or a path.
+    """
+    if not WINDOWS:
+        return False
+    device = name.partition(".")[0].rstrip(" ").upper()
+    return device in _DEVICES or name[-1:] in (".", " ") or not _RESERVED.isdisjoint(name)
