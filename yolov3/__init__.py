@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from yolov3.backbone import Darknet53
     from yolov3.blocks import BasicConv2d, ResidualBlock
     from yolov3.darknet import DarknetModel
-    from yolov3.detection.detect import classify, detect
+    from yolov3.detection.classify import classify
+    from yolov3.detection.detect import detect
     from yolov3.detection.detections import Classes, Detections
     from yolov3.head import YOLOHead
     from yolov3.loading import load
@@ -36,7 +37,7 @@ _LATE = {
     "ResidualBlock": "blocks",
     "YOLOHead": "head",
     "YOLOv3": "model",
-    "classify": "detection.detect",
+    "classify": "detection.classify",
     "detect": "detection.detect",
     "load": "loading",
     "save": "saving",

@@ -61,6 +61,7 @@ def make_detector(arguments: argparse.Namespace) -> Detector:
     import torch
 
     from yolov3.detection.detect import Detector
+    from yolov3.detection.in_torch import TorchModel
     from yolov3.loading import load
 
     model = load(
@@ -73,7 +74,7 @@ def make_detector(arguments: argparse.Namespace) -> Detector:
         # It changes scores by less than 1e-5; who asks for the other rule wants them as they are.
         model = model.fuse()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
-    detector = Detector(model, arguments.threshold, arguments.nms, arguments.resize)
+    detector = Detector(TorchModel(model), arguments.threshold, arguments.nms, arguments.resize)
     if arguments.compile:
         _compile(model, detector, arguments.batch)
     return detector

@@ -165,15 +165,15 @@ def _compared(sample: Sample, size: tuple[int, int], found: Detections) -> Compa
 
     Its labels have no crowds: they are taken for difficult objects.
     """
-    boxes = found.boxes.numpy().astype(np.float64) / (size * 2)
+    boxes = found.boxes.astype(np.float64) / (size * 2)
     truths = sample.truths
     true_boxes = np.array([truth.box for truth in truths], np.float64).reshape(-1, 4)
     if not sample.relative:
         true_boxes /= size * 2
     return Compared(
         boxes=_centred(boxes[:, :2], boxes[:, 2:] - boxes[:, :2]),
-        scores=found.scores.numpy(),
-        labels=found.labels.numpy(),
+        scores=found.scores,
+        labels=found.labels,
         true_boxes=_centred(true_boxes[:, :2], true_boxes[:, 2:]),
         true_labels=np.array([truth.label for truth in truths], np.intp),
         difficult=np.array([truth.difficult or truth.crowd for truth in truths], np.bool_),

@@ -17,6 +17,7 @@ from yolov3.detection.dataset import Dataset, read_dataset
 from yolov3.detection.detect import Detector
 from yolov3.detection.evaluate import evaluate
 from yolov3.detection.image import read
+from yolov3.detection.in_torch import TorchModel
 
 SHAPES = Path(__file__).parents[2] / "data" / "shapes"
 NAMES = ["circle", "square", "triangle"]
@@ -26,7 +27,7 @@ NAMES = ["circle", "square", "triangle"]
 def find(tmp_path_factory) -> Detector:
     target = tmp_path_factory.mktemp("shapes") / "shapes.safetensors"
     made = convert(SHAPES / "shapes.weights", target)
-    return Detector(load(made.output, bn="pjreddie-cpu"), 0.005, 0.45)
+    return Detector(TorchModel(load(made.output, bn="pjreddie-cpu")), 0.005, 0.45)
 
 
 # The sample
