@@ -43,8 +43,8 @@ class OnnxModel(Runner):
             self._session = _session(path)
             says = self._session.get_modelmeta().custom_metadata_map
             self.network, self.dialect = _network(says)
-            self.names = _names(says, self.network)
             self._outputs = _maps(self._session, self.network)
+            self.names = _names(says, self.network)
             self._input, self._batch = _input(self._session, self.network)
         except FileNotFoundError as error:
             raise CheckpointError("no such file", path=path, remedy="check the path") from error

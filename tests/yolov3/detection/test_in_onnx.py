@@ -65,7 +65,9 @@ def test_every_kind_of_head(tmp_path, dialect, name):
         shutil.copyfile(DATA / "heads" / (name + suffix), tmp_path / (name + suffix))
     made = convert(tmp_path / f"{name}.weights", dialect=dialect).output
     ours, model = OnnxModel(exported(made, tmp_path / "x.onnx")), load(made)
-    threshold = json.loads((DATA / "heads" / f"{name}.json").read_text())["threshold"]
+    golden = json.loads((DATA / "heads" / f"{name}.json").read_text())["threshold"]
+    # pjreddie's engine makes the classes of region-no-softmax logistic, and so less likely.
+    threshold = golden / 4 if dialect == "pjreddie" else golden
     for picture in PICTURES[:2]:
         wanted = detect(model, picture, threshold)
         assert len(wanted) > 0
