@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
-from converter.darknet.layers.heads import Head, RawMap
+from converter.darknet.layers.cells import RawMap
+from converter.darknet.layers.heads import Head
 from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 from converter.errors import NetworkError

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.layers.heads import RawMap
+from converter.darknet.layers.cells import RawMap
 from converter.darknet.network import Network, parse_network
 from converter.errors import CfgError, CheckpointError, ExtraError, NetworkError, install, some
 from converter.files.opening import open_regular

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from converter.darknet.layers.heads import RawMap
+from converter.darknet.layers.cells import RawMap
 from converter.errors import CheckpointError, UsageError
 from yolov3.base import FromDarknet
 from yolov3.blocks import without_tf32

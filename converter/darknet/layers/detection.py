@@ -6,15 +6,8 @@ from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.base import Misfit, Shape, at_least, require_image
-from converter.darknet.layers.heads import (
-    Boxes,
-    Functions,
-    Head,
-    RawMap,
-    Values,
-    in_numpy,
-    in_torch,
-)
+from converter.darknet.layers.cells import Functions, RawMap, Values, in_numpy, in_torch
+from converter.darknet.layers.heads import Boxes, Head
 
 if typing.TYPE_CHECKING:
     import torch

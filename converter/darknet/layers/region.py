@@ -10,16 +10,8 @@ from converter.darknet.cfg import Section
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers import tree
 from converter.darknet.layers.base import Misfit, Shape, at_least, require_image
-from converter.darknet.layers.heads import (
-    MAX_ANCHORS,
-    AnchorHead,
-    Functions,
-    Values,
-    anchor_remarks,
-    by_anchor,
-    by_cell_onnx,
-    in_torch,
-)
+from converter.darknet.layers.cells import Functions, Values, by_anchor, in_torch
+from converter.darknet.layers.heads import MAX_ANCHORS, AnchorHead, anchor_remarks, by_cell_onnx
 from converter.darknet.remark import Remark
 
 if typing.TYPE_CHECKING:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.heads import MARGIN, Functions, MaskedHead, Values
+from converter.darknet.layers.cells import MARGIN, Functions, Values
+from converter.darknet.layers.heads import MaskedHead
 
 if typing.TYPE_CHECKING:
     from converter.darknet.layers.graph import Graph

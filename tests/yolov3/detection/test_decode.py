@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from converter import convert
-from converter.darknet.layers.heads import RawMap
+from converter.darknet.layers.cells import RawMap
 from converter.darknet.network import parse_network
 from converter.errors import NetworkError
 from yolov3 import load

@@ -5,7 +5,7 @@ import pytest
 import torch
 from one_feature import conv, network, section
 
-from converter.darknet.layers.heads import Cells, RawMap, in_numpy
+from converter.darknet.layers.cells import Cells, RawMap, in_numpy
 from converter.darknet.network import Network, parse_network
 from converter.errors import NetworkError
 
