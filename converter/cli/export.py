@@ -105,11 +105,14 @@ def _straight(arguments: argparse.Namespace, output: PathLike) -> Exported:
 
 
 def _through_pytorch(arguments: argparse.Namespace, output: PathLike) -> Exported:
+    from converter.operations.opening import open_stored
     from yolov3.exporting.export import export
-    from yolov3.loading import load
+    from yolov3.loading import model_of
 
+    stored = open_stored(arguments.checkpoint, **network_options(arguments))
+    require_other(output, *stored.inputs)
     return export(
-        load(arguments.checkpoint, **network_options(arguments)),
+        model_of(stored),
         output,
         format=arguments.format,
         layout=arguments.layout,

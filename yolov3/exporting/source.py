@@ -144,7 +144,7 @@ def source_of(stored: Checkpoint) -> Source:
                 model=naming.model,
                 family=naming.family if claims else None,
                 dialect=plan.dialect if claims else None,
-                names=claims.names if claims else None,
+                names=stored.class_names,
             ),
             plan.network,
             plan.dialect,

@@ -69,10 +69,9 @@ def export_checkpoint(
         force: replace an output that exists.
 
     Raises:
-        UsageError: the options do not go together.
+        UsageError: the options do not go together, or the output is one of the files that are read.
         ExtraError: a package is missing.
         CheckpointError: it is no checkpoint of a whole network.
-        UsageError: the output is one of the files that are read.
         NetworkError: a layer cannot be computed exactly, or there are no boxes.
         OutputError: the file exists, cannot be written, or does not compute the same.
     """

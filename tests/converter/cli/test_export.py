@@ -80,12 +80,15 @@ def test_a_darknet_file_gives_what_its_checkpoint_does(checkpoint, tmp_path, cap
     assert (tmp_path / "yolo.onnx").is_file()
 
 
+@pytest.mark.parametrize("kind", ["onnx", "pt2"])
 @pytest.mark.parametrize("beside", ["yolo.weights", "yolo.cfg", "yolo.names"])
-def test_what_lies_beside_a_darknet_file_is_never_replaced(checkpoint, tmp_path, capsys, beside):
+def test_what_lies_beside_a_darknet_file_is_never_replaced(
+    checkpoint, tmp_path, capsys, beside, kind
+):
     (tmp_path / "yolo.names").write_text("a\nb\nc\n")
     before = (tmp_path / beside).read_bytes()
     weights, output = checkpoint.with_suffix(".weights"), tmp_path / beside
-    assert main(["export", str(weights), "-o", str(output), "--force"]) == 2
+    assert main(["export", str(weights), "-o", str(output), "--force", "--format", kind]) == 2
     assert "is an input" in capsys.readouterr().err
     assert (tmp_path / beside).read_bytes() == before
 

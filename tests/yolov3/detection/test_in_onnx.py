@@ -105,10 +105,13 @@ def test_through_pytorchs_exporter(checkpoint, model, tmp_path):
 def test_another_ports_checkpoint(sample, model, tmp_path):
     """It says neither its network nor whose engine it is for: the exported file does."""
     made = convert(sample.weights, tmp_path / "port.pth", family="mmdet").output
-    ours = OnnxModel(exported(made, tmp_path / "x.onnx", cfg=sample.cfg, dialect="alexeyab"))
+    said = {"cfg": sample.cfg, "dialect": "alexeyab"}
+    ours = OnnxModel(exported(made, tmp_path / "x.onnx", **said))
     assert (ours.dialect, ours.names) == ("alexeyab", None)
-    wanted = detect(load(made, cfg=sample.cfg, dialect="alexeyab"), PICTURES[0])
-    same(detect(ours, PICTURES[0]), wanted)
+    same(detect(ours, PICTURES[0]), detect(load(made, **said), PICTURES[0]))
+    said["names"] = sample.cfg.with_suffix(".names")
+    named = OnnxModel(exported(made, tmp_path / "x.onnx", force=True, **said))
+    assert named.names == load(made, **said).names == ["circle", "square", "triangle"]
 
 
 # Refusals
