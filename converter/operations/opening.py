@@ -6,20 +6,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from converter.checkpoint.checkpoint import Checkpoint
-from converter.checkpoint.unconverted import Unconverted
-from converter.darknet.dialects import DialectName
-from converter.darknet.names import read_names
-from converter.diagnosis.health import Survey
 from converter.errors import WeightsError
 from converter.files import sniff
-from converter.files.hashing import Hashing
 from converter.files.opening import read_start
 from converter.files.source import CHECKPOINT_SUFFIXES, opened
-from converter.identify_checkpoint import open_checkpoint
-from converter.operations.weights import read_weights
 from converter.options import FILE_NAME, FamilyChoice, PathLike
+
+if TYPE_CHECKING:
+    from converter.checkpoint.checkpoint import Checkpoint
+    from converter.checkpoint.unconverted import Unconverted
+    from converter.darknet.dialects import DialectName
 
 
 def open_stored(
@@ -59,9 +57,13 @@ def open_stored(
             partial=partial,
             names_encoding=names_encoding,
         )
+    from converter.identify_checkpoint import open_checkpoint  # late: .weights need none of it
+
     stored = open_checkpoint(file, cfg, dialect, family)
     if names is None:
         return stored
+    from converter.darknet.names import read_names  # late: seldom needed
+
     return stored.named(read_names(Path(names), stored.network.classes, names_encoding))
 
 
@@ -86,6 +88,11 @@ def _open_weights(
     names_encoding: str | None,
 ) -> Unconverted:
     """A .weights file, checked as ``convert`` checks it."""
+    from converter.checkpoint.unconverted import Unconverted  # late: a checkpoint needs none of it
+    from converter.diagnosis.health import Survey
+    from converter.files.hashing import Hashing
+    from converter.operations.weights import read_weights
+
     with (
         _naming(path),
         opened(path) as source,

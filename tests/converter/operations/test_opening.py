@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from converter import CfgError, CheckpointError, WeightsError, convert
-from converter.operations import opening
+from converter.diagnosis import health
 from converter.operations.opening import is_weights, open_stored
 
 HEADS = Path(__file__).parents[2] / "data" / "heads"
@@ -134,12 +134,12 @@ class TestRefusals:
             stored.tensors()
 
     def test_it_changes_while_it_is_examined(self, toy, monkeypatch):
-        class Touching(opening.Survey):
+        class Touching(health.Survey):
             def complete(self, source):
                 os.utime(toy.weights, ns=(0, source.changed_at + 10**9))
                 return super().complete(source)
 
-        monkeypatch.setattr(opening, "Survey", Touching)
+        monkeypatch.setattr(health, "Survey", Touching)
         with pytest.raises(WeightsError, match="changed while it was read"):
             open_stored(toy.weights)
 
