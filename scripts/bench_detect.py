@@ -35,6 +35,7 @@ from converter import convert  # noqa: E402
 from converter.darknet.network import read_network  # noqa: E402
 from yolov3 import load  # noqa: E402
 from yolov3.detection.detect import Detector  # noqa: E402
+from yolov3.detection.in_torch import TorchModel  # noqa: E402
 from yolov3.exporting.export import export  # noqa: E402
 
 CFGS = Path("/usr/share/darknet/cfg")
@@ -98,7 +99,7 @@ def jobs(name: str, folder: Path, batch: int) -> dict[str, Callable[[], float]]:
     fused = model.fuse().to(memory_format=torch.channels_last)
     compiled = model.fuse().to(memory_format=torch.channels_last)
     compiled.compile()
-    detector = Detector(fused, 0.25, 0.45)
+    detector = Detector(TorchModel(fused), 0.25, 0.45)
     photo = np.random.default_rng(0).integers(0, 256, (576, 768, 3), dtype=np.uint8)
     theirs = cv2.dnn.readNetFromDarknet(str(cfg), str(weights))
     theirs.setInput(x.numpy())

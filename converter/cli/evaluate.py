@@ -24,7 +24,8 @@ def make_parser(program: str) -> CommandParser:
         "CHECKPOINT DATASET",
         "Measure a detector's mean average precision on labelled pictures.",
         (
-            "shapes.safetensors shapes/val/",
+            "shapes.weights shapes/val/",
+            "shapes.onnx shapes/val/",
             "yolov3.safetensors instances_val2017.json --images val2017/",
         ),
     )
@@ -39,7 +40,7 @@ def make_parser(program: str) -> CommandParser:
         type=int,
         metavar="N",
         help="measure by Darknet's rule, as its detector map -points N: 0 is the whole area under"
-        " the curve, 11 and 101 are so many recalls (default: COCO's rule)",
+        " the curve, 11 and 101 are so many recalls (default: COCO's rule if pycocotools is there)",
     )
     data.add_argument(
         "--by-order",

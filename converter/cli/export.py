@@ -1,4 +1,4 @@
-"""``export``: .safetensors to ONNX, TorchScript or pt2."""
+"""``export``: .weights or .safetensors to ONNX, TorchScript or pt2."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from converter.cli.output import print_json
 from converter.cli.parser import (
     CommandParser,
     add_network_options,
-    family_choice,
+    network_options,
     positive_int,
 )
 from converter.errors import UsageError, printable
-from converter.files.source import TORCH_SUFFIXES
+from converter.files.source import CHECKPOINT_SUFFIXES, TORCH_SUFFIXES, WEIGHTS_SUFFIXES
 from converter.files.target import is_folder, require_other
 from converter.options import EXPORT_SUFFIXES, FILE_NAME, LAYOUTS, OPSET, ExportFormat, PathLike
 
@@ -31,7 +31,7 @@ def make_parser(program: str) -> CommandParser:
         "Write a model for other runtimes, and check that they compute what PyTorch does.\n"
         "ONNX needs no PyTorch.",
         (
-            "yolov3.safetensors",
+            "yolov3.weights",
             "yolov3-tiny.safetensors --layout ultralytics -o tiny.onnx",
             "yolov3.safetensors --format pt2 --dynamic",
         ),
@@ -39,7 +39,7 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "checkpoint",
         metavar="CHECKPOINT",
-        help=".safetensors, .pt or .pth file, or folder of save_pretrained",
+        help=".weights, .safetensors, .pt or .pth file, or folder of save_pretrained",
     )
     output = parser.add_argument_group("output")
     output.add_argument("-o", "--output", metavar="OUT", help="file to write, or folder")
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the file; the exit code."""
     checkpoint = Path(arguments.checkpoint)
     output = _output(arguments, checkpoint)
-    require_other(output, checkpoint, checkpoint / FILE_NAME, arguments.cfg)
+    require_other(output, checkpoint, checkpoint / FILE_NAME, arguments.cfg, arguments.names)
     arguments.format = _format(output, arguments.format)
     straight = arguments.format == "onnx"
     if arguments.no_verify and not straight:
@@ -97,9 +97,7 @@ def _straight(arguments: argparse.Namespace, output: PathLike) -> Exported:
     return export_checkpoint(
         arguments.checkpoint,
         output,
-        cfg=arguments.cfg,
-        dialect=arguments.dialect,
-        family=family_choice(arguments),
+        **network_options(arguments),
         layout=arguments.layout,
         opset=arguments.opset,
         dynamic=arguments.dynamic,
@@ -111,16 +109,14 @@ def _straight(arguments: argparse.Namespace, output: PathLike) -> Exported:
 
 
 def _through_pytorch(arguments: argparse.Namespace, output: PathLike) -> Exported:
+    from converter.operations.opening import open_stored
     from yolov3.exporting.export import export
-    from yolov3.loading import load
+    from yolov3.loading import model_of
 
+    stored = open_stored(arguments.checkpoint, **network_options(arguments))
+    require_other(output, *stored.inputs)
     return export(
-        load(
-            arguments.checkpoint,
-            cfg=arguments.cfg,
-            dialect=arguments.dialect,
-            family=family_choice(arguments),
-        ),
+        model_of(stored),
         output,
         format=arguments.format,
         layout=arguments.layout,
@@ -164,7 +160,11 @@ def _format(output: Path, wanted: ExportFormat | None) -> ExportFormat:
 
 
 def _default(checkpoint: Path, suffix: str) -> Path:
-    return checkpoint / f"model{suffix}" if checkpoint.is_dir() else checkpoint.with_suffix(suffix)
+    if checkpoint.is_dir():
+        return checkpoint / f"model{suffix}"
+    if checkpoint.suffix in (*CHECKPOINT_SUFFIXES, *WEIGHTS_SUFFIXES):
+        return checkpoint.with_suffix(suffix)
+    return checkpoint.with_name(checkpoint.name + suffix)
 
 
 def _summary(result: Exported) -> str:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, TypedDict
 
-from converter.darknet.dialects import DIALECTS
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.errors import UsageError
 from converter.families import FAMILIES
 from converter.options import FamilyChoice
 from converter.version import TOOL
+
+
+class NetworkOptions(TypedDict):
+    """The options of ``add_network_options``."""
+
+    cfg: str | None
+    names: str | None
+    names_encoding: str | None
+    dialect: DialectName | None
+    family: FamilyChoice
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -48,13 +58,21 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def add_network_options(parser: CommandParser) -> None:
-    """Add what a checkpoint needs that does not say which network it is."""
-    group = parser.add_argument_group("a checkpoint that does not say its network")
-    group.add_argument("--cfg", metavar="FILE", help="the network")
+    """Add what .weights need, and a checkpoint that does not say which network it is."""
+    group = parser.add_argument_group("the network, where the file does not say it")
+    group.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
+    group.add_argument(
+        "--names",
+        metavar="FILE",
+        help="class names: a file, or coco, openimages or voc (default: the checkpoint's, or beside"
+        " .weights)",
+    )
+    group.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
     group.add_argument(
         "--dialect",
         choices=tuple(DIALECTS),
-        help="whose darknet it is for (default: the one that knows all of the cfg)",
+        help="whose darknet wrote .weights, or such a checkpoint is for (default: what the file"
+        " shows; the one that knows all of the cfg)",
     )
     add_family_option(parser, "whose tensor names such a checkpoint has (default: what they show)")
 
@@ -73,6 +91,17 @@ def add_family_option(parser: CommandParser, what: str) -> None:
     group.add_argument(
         "--family-table", metavar="FILE", help="the same, for a port that is not listed (.json)"
     )
+
+
+def network_options(arguments: argparse.Namespace) -> NetworkOptions:
+    """What those options say, as the arguments of ``load`` and ``export_checkpoint``."""
+    return {
+        "cfg": arguments.cfg,
+        "names": arguments.names,
+        "names_encoding": arguments.names_encoding,
+        "dialect": arguments.dialect,
+        "family": family_choice(arguments),
+    }
 
 
 def family_choice(arguments: argparse.Namespace) -> FamilyChoice:

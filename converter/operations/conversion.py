@@ -9,22 +9,17 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from converter.checkpoint import formats, payload
-from converter.checkpoint.changes import Change, changes
+from converter.checkpoint.changes import Change
 from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
-from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.names import is_built_in, read_names
-from converter.darknet.network import Network
+from converter.darknet.dialects import DialectName
 from converter.darknet.remark import Remark
-from converter.diagnosis import health, remarks
 from converter.diagnosis.health import Anomaly, Survey
-from converter.errors import CheckpointError, OutputError, WeightsError
-from converter.families import name_layers, native_naming
-from converter.families.base import Naming
+from converter.errors import CheckpointError, OutputError
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.portable import read_at
-from converter.files.source import TORCH_SUFFIXES, Source, companion
+from converter.files.source import TORCH_SUFFIXES, Source
 from converter.files.target import (
     is_written,
     remove_leftovers,
@@ -32,10 +27,9 @@ from converter.files.target import (
     require_other,
     write_whole,
 )
-from converter.identify import Identity, explaining, identify
+from converter.operations.weights import Weights, read_weights
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
-from converter.plan import Plan, make_plan
-from converter.version import TOOL
+from converter.plan import Plan
 
 log = logging.getLogger("converter")
 
@@ -111,15 +105,8 @@ class Job:
     names_encoding: str | None = None
     cfg_out: PathLike | None = None
     engine: DialectName | None = None
-    assumed: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.inputs = [self.source.path]
-        self.remarks: tuple[Remark, ...] = ()
-        self.possible_names: list[list[str]] = []  # one of them, if its hash says so
-        self.names_by_hash: dict[str, list[str] | None] = {}
-        self.least_head = 0  # in bytes
-        self.changes: tuple[Change, ...] = ()
+    weights: Weights = field(init=False)  # what ``source`` is, when ``run`` knows it
+    least_head: int = 0  # in bytes: room for class names that only the hash may bring
 
     def run(self, cfg: PathLike | None, names: PathLike | None, *, dry_run: bool) -> Conversion:
         """Plan, write, check.
@@ -127,31 +114,18 @@ class Job:
         Raises:
             DarknetError: the reason why it was refused; nothing was changed.
         """
-        known = identify(self.source, cfg, None if self.dialect == "auto" else self.dialect)
-        if known.cfg is not None:
-            self.inputs.append(known.cfg)
-        if cfg is None:
-            log.info("network: %s", known.how)
-        if known.warning:
-            log.warning("%s", known.warning)
-        if known.doubt:
-            log.info("%s", known.doubt)
-        of_header = remarks.header_remarks(known.header, known.network, known.dialect)
-        remarks.report(known.network.remarks, strict=self.strict, path=known.cfg)
-        remarks.report_skipped(known.network, known.dialect)
-        remarks.report(of_header, strict=self.strict, path=self.source.path)
-        self.remarks = (*known.network.remarks, *of_header)
-        self.assumed = dict(known.assumed)
-        plan = self._plan(known)
-        meta = Metadata.of(
-            plan,
-            tool=TOOL,
-            sha256="",
-            dtype=self.dtype,
-            names=self._names(names, known.network),
-            assumed=self.assumed,
+        self.weights = read_weights(
+            self.source,
+            cfg,
+            names,
+            family=self.family,
+            dialect=None if self.dialect == "auto" else self.dialect,
+            partial=self.partial,
+            strict=self.strict,
+            names_encoding=self.names_encoding,
         )
-        for possible in self.possible_names:
+        plan, meta = self.weights.plan, self.weights.metadata(dtype=self.dtype)
+        for possible in self.weights.possible_names:
             head = self._head(plan, replace(meta, names=possible, source_sha256="0" * 64))
             self.least_head = max(self.least_head, len(head))
         survey = Survey(plan)
@@ -159,8 +133,8 @@ class Job:
         if dry_run:
             return self._dry_run(plan, meta, survey)
         if os.path.lexists(self.target):
-            require_other(self.target, *self.inputs)
-            current = self._hashed(meta, self.hashing.result())
+            require_other(self.target, *self.weights.inputs)
+            current = self.weights.metadata(self.hashing.result(), self.dtype)
             if self._is_current(plan, current, survey):
                 anomalies = self._examine(survey)
                 remove_leftovers(self.target)
@@ -177,8 +151,9 @@ class Job:
         return done
 
     def _dry_run(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
-        if self.possible_names:
-            meta = replace(self._hashed(meta, self.hashing.result()), source_sha256="")
+        if self.weights.possible_names:
+            known = self.weights.metadata(self.hashing.result(), self.dtype)
+            meta = replace(meta, names=known.names)
         return self._done("dry run", plan, meta, self._examine(survey), verified=False)
 
     def _cfg(self, plan: Plan) -> bytes:
@@ -188,7 +163,7 @@ class Job:
         from converter.operations.engine_cfg import cfg_for  # late: for those who ask for it
 
         text = cfg_for(self.engine, plan.network.text, plan.dialect, self.source.path)
-        require_other(self.cfg_out, *self.inputs, self.target)
+        require_other(self.cfg_out, *self.weights.inputs, self.target)
         is_written(Path(self.cfg_out), text, force=self.force)
         return text
 
@@ -196,59 +171,12 @@ class Job:
         if self.cfg_out is not None:
             write_whole(Path(self.cfg_out), text, force=self.force)
 
-    def _plan(self, known: Identity) -> Plan:
-        """Where everything goes, and what is to be said of that."""
-        with explaining(self.source):
-            plan = make_plan(
-                header=known.header,
-                size=self.source.size,
-                network=known.network,
-                naming=_choose_names(known.network, self.family),
-                dialect=known.dialect,
-                partial=self.partial,
-            )
-        _report_gaps(plan)
-        self.changes = changes(self.source, plan)
-        for change in filter(lambda change: change.changed, self.changes):
-            log.info("%s", change)
-        if plan.naming.note:
-            log.warning("%s", plan.naming.note)
-            self.remarks = (*self.remarks, Remark(text=plan.naming.note, serious=False))
-        return plan
-
     def _examine(self, survey: Survey) -> tuple[Anomaly, ...]:
-        """What the values have that no training gives: returned, or refused.
+        """What the values have that no training gives.
 
         Without verification only what a recognised file must have is looked at.
         """
-        wrong = health.negative_variance(self.source, survey.plan) if self.assumed else None
-        if wrong:
-            raise WeightsError(
-                f"has the size of {self.assumed['architecture']}, but not its contents: where that"
-                " has variances, this has negative values",
-                place=f"byte {wrong.offset}",
-                remedy="give its cfg with --cfg, or download it again",
-            )
-        if not (self.verify or self.strict):
-            return ()
-        anomalies = survey.complete(self.source)
-        health.report(anomalies, strict=self.strict)
-        return anomalies
-
-    def _names(self, names: PathLike | None, network: Network) -> list[str] | None:
-        path = Path(names) if names is not None else companion(self.source.path, ".names")
-        if path is None:
-            from converter.operations import unnamed  # late: only without names
-
-            self.possible_names = unnamed.possible_names(self.source.size, network.classes)
-            if not self.possible_names:
-                unnamed.suggest(self.source.path, network.classes)
-            return None
-        if not is_built_in(path):
-            self.inputs.append(path)
-        if names is None:
-            log.info("class names: %s, found beside the weights", path)
-        return read_names(path, network.classes, self.names_encoding)
+        return self.weights.examine(survey, whole=self.verify or self.strict, strict=self.strict)
 
     def _is_current(self, plan: Plan, meta: Metadata, survey: Survey) -> bool:
         try:
@@ -278,7 +206,7 @@ class Job:
                 error = payload.write_rounded(self.source, plan, file, len(blank), self.dtype)
             if self.verify:
                 self._require_equal(plan, Path(file.name), survey)
-            meta = self._hashed(meta, hashing.result())
+            meta = self.weights.metadata(hashing.result(), self.dtype)
             if (
                 self.verify
                 and hashing is self.hashing
@@ -302,24 +230,13 @@ class Job:
             file.flush()
             if self.verify:
                 self._require_equal(plan, Path(file.name), survey)
-            meta = self._hashed(meta, self.hashing.begin().result())
+            meta = self.weights.metadata(self.hashing.begin().result(), self.dtype)
             self.source.require_unchanged()
             anomalies = self._examine(survey)
         return self._done("converted", plan, meta, anomalies, verified=self.verify)
 
-    def _hashed(self, meta: Metadata, digest: str) -> Metadata:
-        """``meta`` with the hash, and with the class names if it is that of a published file."""
-        meta = replace(meta, source_sha256=digest)
-        if not self.possible_names:
-            return meta
-        if digest not in self.names_by_hash:
-            from converter.operations.unnamed import find_names
-
-            self.names_by_hash[digest] = find_names(digest, self.source.path, meta.classes)
-        return replace(meta, names=self.names_by_hash[digest])
-
     def _head(self, plan: Plan, meta: Metadata) -> bytes:
-        """What precedes the values: with room for the class names, if the hash may bring them."""
+        """What precedes the values."""
         tensors = ((slot.tensor, slot.shape) for slot in plan.tensors)
         return make_head(tensors, meta.encode(), meta.dtype, least=self.least_head)
 
@@ -359,6 +276,7 @@ class Job:
         verified: bool,
         max_error: float = 0.0,
     ) -> Conversion:
+        self.weights.report_names(meta)
         return Conversion(
             status=status,
             output=self.target,
@@ -366,8 +284,8 @@ class Job:
             metadata=meta,
             verified=verified,
             max_error=max_error,
-            changes=self.changes,
-            warnings=(*self.remarks, *anomalies),
+            changes=self.weights.changes,
+            warnings=(*self.weights.remarks, *anomalies),
         )
 
 
@@ -375,27 +293,3 @@ def _unlike(target: Path, what: str) -> OutputError:
     return OutputError(
         f"does not hold what was written to it: {what}", path=target, remedy="check the disk"
     )
-
-
-def _choose_names(network: Network, choice: FamilyChoice) -> Naming:
-    if choice != "auto":
-        return name_layers(network, choice)
-    naming = native_naming(network)
-    if naming.reason:
-        log.info("family: %s, since the network %s", naming.family, naming.reason)
-    return naming
-
-
-def _report_gaps(plan: Plan) -> None:
-    if plan.left_out:
-        log.warning(
-            "this is no working detector: %d arrays of the file have no place in the article's"
-            " wiring, and %d tensors of the model have no source",
-            len(plan.left_out),
-            len(plan.unfilled),
-        )
-    elif plan.unfilled:
-        log.warning("%d tensors of the model have no source in the file", len(plan.unfilled))
-    record = DIALECTS[plan.dialect]
-    if plan.cutoff is not None and record.whole_files:
-        log.warning("%s does not load a file that ends before its network", record.engine)

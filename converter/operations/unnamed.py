@@ -12,27 +12,28 @@ from converter.published import PublicFile, find_by_hash, find_by_size
 log = logging.getLogger("converter")
 
 
-def possible_names(size: int, classes: int | None) -> list[list[str]]:
+def possible_names(size: int, classes: int | None) -> tuple[list[str], ...]:
     """The class names that a file of ``size`` bytes has if its hash is a published one's."""
-    return [names for file in find_by_size(size) if (names := names_of(file, classes))]
+    return tuple(names for file in find_by_size(size) if (names := names_of(file, classes)))
 
 
-def find_names(sha256: str, path: Path, classes: int | None) -> list[str] | None:
-    """The names of the ``classes`` of the file at ``path``, if its hash is that of a published one.
-
-    What the names of another file could be is proposed in the log: it is not recorded.
-    """
+def names_by_hash(sha256: str, classes: int | None) -> list[str] | None:
+    """The names of the ``classes`` of the published file with that hash."""
     known = find_by_hash(sha256)
-    names = names_of(known, classes) if known else None
-    if known and names:
-        log.info("class names: %s's, since it is %s as published", known.names, known.file)
-        return names
+    return names_of(known, classes) if known else None
+
+
+def report(names: list[str] | None, path: Path, classes: int | None, size: int) -> None:
+    """Log whose ``names`` those of the file at ``path`` are; without names, whose they could be."""
+    for file in find_by_size(size):
+        if names is not None and names == names_of(file, classes):
+            log.info("class names: %s's, since it is %s as published", file.names, file.file)
+            return
     suggest(path, classes)
-    return None
 
 
 def suggest(path: Path, classes: int | None) -> None:
-    """Log what the names of the file at ``path`` could be."""
+    """Log what the names of the file at ``path`` could be: they are not recorded."""
     suggestion = suggest_names(path, classes)
     if suggestion:
         log.info("class names: not known; %s", suggestion)

@@ -174,7 +174,7 @@ class TestAllThatDarknetNeeds:
         assert len(theirs) >= 1
         assert [row[0] for row in theirs] == ours.labels.tolist()
         # Pixels of a picture of some hundreds: darknet's float32 against ours.
-        np.testing.assert_allclose([row[2:] for row in theirs], ours.boxes.numpy(), atol=0.01)
+        np.testing.assert_allclose([row[2:] for row in theirs], ours.boxes, atol=0.01)
 
     @pytest.mark.parametrize("there", ["net.weights", "net.cfg", "net.names"])
     def test_one_that_exists_stops_all(self, model, tmp_path, there):

@@ -1,11 +1,10 @@
-"""detect() and classify(): what darknet itself answers."""
+"""detect(): what darknet itself answers."""
 
 import copy
 import json
 from pathlib import Path
 
 import darknet_detector
-import nets
 import numpy as np
 import pytest
 import torch
@@ -13,7 +12,7 @@ from PIL import Image
 
 from converter import CheckpointError, UsageError, convert
 from converter.errors import ImageError, NetworkError
-from yolov3 import YOLOv3, classify, load
+from yolov3 import YOLOv3, load
 from yolov3.detection.detect import detect
 from yolov3.detection.image import read
 
@@ -55,12 +54,12 @@ def rows(expected):
 def agree(detections, expected, *, pixels, score):
     """The same classes and boxes, whichever comes first of two that are about as likely."""
     assert sorted(detections.labels.tolist()) == sorted(row[0] for row in expected)
-    scores, boxes = detections.scores.double(), detections.boxes.double()
+    scores, boxes = detections.scores.astype(float), detections.boxes.astype(float)
     assert scores.tolist() == sorted(scores.tolist(), reverse=True)
-    assert boxes.isfinite().all()
+    assert np.isfinite(boxes).all()
     for label, probability, *sides in expected:
-        distance = (boxes - torch.tensor(sides, dtype=torch.float64)).abs().amax(1)
-        distance[detections.labels != label] = torch.inf
+        distance = np.abs(boxes - sides).max(1)
+        distance[detections.labels != label] = np.inf
         nearest = distance.argmin()
         assert distance[nearest] <= pixels
         assert abs(scores[nearest] - probability) <= score
@@ -132,8 +131,8 @@ def test_what_the_dog_is_called(coco_tiny):
 def same(found, wanted, *, pixels=0.0, score=0.0):
     assert found.labels.tolist() == wanted.labels.tolist()
     assert found.names == wanted.names
-    torch.testing.assert_close(found.scores, wanted.scores, atol=score, rtol=0)
-    torch.testing.assert_close(found.boxes, wanted.boxes, atol=pixels, rtol=0)
+    np.testing.assert_allclose(found.scores, wanted.scores, atol=score, rtol=0)
+    np.testing.assert_allclose(found.boxes, wanted.boxes, atol=pixels, rtol=0)
 
 
 def test_paths_images_and_arrays(model):
@@ -172,8 +171,8 @@ def test_boxes_are_not_clipped(model):
     picture = read(PICTURES[0])[:, :]
     found = [detect(model, picture[30:, offset:]).boxes for offset in range(0, 120, 10)]
     height, width = picture[30:].shape[:2]
-    boxes = torch.cat(found)
-    assert (boxes[:, :2] < 0).any() or (boxes[:, 2:] > torch.tensor([width, height])).any()
+    boxes = np.concatenate(found)
+    assert (boxes[:, :2] < 0).any() or (boxes[:, 2:] > [width, height]).any()
 
 
 def test_nothing_to_be_found(model):
@@ -202,8 +201,10 @@ def test_a_compiled_model(checkpoint, model):
     same(detect(compiled, PICTURES[0]), detect(model, PICTURES[0]), pixels=1e-3, score=1e-5)
 
 
-def test_gradients_are_not_kept(model):
-    assert not detect(model, PICTURES[0]).boxes.requires_grad
+def test_the_answer_is_numpys(model):
+    found = detect(model, PICTURES[0])
+    kinds = [values.dtype for values in (found.boxes, found.scores, found.labels)]
+    assert kinds == [np.float32, np.float32, np.int64]
 
 
 def test_resize_can_be_chosen(model):
@@ -277,83 +278,3 @@ def test_weights_that_are_no_numbers(checkpoint):
         model.heads[0].conv.bias[3] = float("nan")
     with pytest.raises(NetworkError, match=r"\[yolo\].*infinite or no numbers"):
         detect(model, PICTURES[0])
-
-
-# Classifiers
-
-CLASSIFIER = """\
-[net]
-width=16
-height=16
-channels=3
-
-[convolutional]
-batch_normalize=1
-filters=8
-size=3
-stride=2
-pad=1
-activation=leaky
-
-[convolutional]
-filters=6
-size=1
-activation=linear
-
-[avgpool]
-
-[softmax]
-groups=1
-"""
-
-
-@pytest.mark.engine
-def test_classify_as_darknet_does(make):
-    files = make(CLASSIFIER)
-    files.cfg.with_suffix(".names").write_text("a\nb\nc\nd\ne\nf\n")
-    model = load(convert(files.weights, dialect="pjreddie").output, bn="pjreddie-cpu")
-    for picture in PICTURES[:2]:
-        expected = darknet_detector.scores(files.cfg, files.weights, picture)
-        best = np.argsort(-expected)[:3]
-        found = classify(model, picture, top=3)
-        assert found.labels.tolist() == best.tolist()
-        assert list(found.names) == ["abcdef"[i] for i in best]
-        np.testing.assert_allclose(found.scores, expected[best], atol=1e-6)
-
-
-def test_alexeyabs_classifier_crops(make):
-    """AB classifier.c:871: the shorter side becomes the width, the middle is kept."""
-    model = load(convert(make(CLASSIFIER).weights, dialect="alexeyab").output)
-    picture = np.random.default_rng(0).integers(0, 256, (16, 32, 3), dtype=np.uint8)
-    found = classify(model, [picture, picture[:, 8:24]], top=9)
-    assert found[0].scores.tolist() == pytest.approx(found[1].scores.tolist())
-    assert len(found[0].labels) == 6
-    assert found[0].scores.sum().item() == pytest.approx(1)
-    with pytest.raises(UsageError, match="top=0"):
-        classify(model, picture, top=0)
-    letterboxed = classify(model, picture, top=9, resize="letterbox")
-    assert letterboxed.scores.tolist() != pytest.approx(found[0].scores.tolist())
-
-
-def test_classifiers_and_detectors_are_not_mixed_up(model, make):
-    with pytest.raises(NetworkError, match="is a detector"):
-        classify(model, PICTURES[0])
-    classifier = load(convert(make(CLASSIFIER).weights).output)
-    with pytest.raises(NetworkError, match=r"\[softmax\].*gives no boxes"):
-        detect(classifier, PICTURES[0])
-
-
-def test_names_of_another_number_are_not_used(make):
-    """Without [softmax] nothing tells how many classes there are, so any number is converted."""
-    files = make(nets.classifier(1, 7, 64).split("[softmax]")[0])
-    files.cfg.with_suffix(".names").write_text("a\nb\n")
-    model = load(convert(files.weights).output)
-    assert model.names == ["a", "b"]
-    found = classify(model, PICTURES[0], top=7)
-    assert sorted(found.names) == ["0", "1", "2", "3", "4", "5", "6"]
-
-
-def test_a_backbone_without_classes(make):
-    bare = CLASSIFIER[: CLASSIFIER.index("[avgpool]")]
-    with pytest.raises(NetworkError, match="does not end with the scores of classes"):
-        classify(load(convert(make(bare).weights).output), PICTURES[0])
