@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,14 @@ from converter.cli.parser import (
 )
 from converter.errors import UsageError, printable
 from converter.files.target import require_other
-from converter.options import EXPORT_SUFFIXES, FILE_NAME, LAYOUTS, OPSET, PathLike
+from converter.options import (
+    DATA_SUFFIX,
+    EXPORT_SUFFIXES,
+    FILE_NAME,
+    LAYOUTS,
+    OPSET,
+    PathLike,
+)
 
 if TYPE_CHECKING:
     from yolov3.exporting.checking import Exported
@@ -74,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the file; the exit code."""
     checkpoint = Path(arguments.checkpoint)
     output = arguments.output or _default(checkpoint, EXPORT_SUFFIXES[arguments.format])
-    require_other(output, checkpoint, checkpoint / FILE_NAME, arguments.cfg)
+    for each in (output, f"{os.fspath(output)}{DATA_SUFFIX}"):
+        require_other(each, checkpoint, checkpoint / FILE_NAME, arguments.cfg)
     straight = arguments.format == "onnx"
     if arguments.no_verify and not straight:
         raise UsageError(f"--no-verify is about ONNX, not {arguments.format}")
@@ -139,7 +148,8 @@ def _summary(result: Exported) -> str:
     check = f"not compared with PyTorch ({result.unverified})"
     if result.errors:
         check = f"differs from PyTorch by at most {_difference(result.errors)}"
-    return f"{result.output}: {kind}, {shapes}; {check}"
+    files = f"{result.output}" if result.data is None else f"{result.output} and {result.data}"
+    return f"{files}: {kind}, {shapes}; {check}"
 
 
 def _difference(errors: Mapping[str, float]) -> str:

@@ -41,7 +41,8 @@ def export(
     The file's input is ``images``: float32 (N, channels, height, width), RGB in 0..1; N is 1
     without ``dynamic``. Its outputs are those of ``yolov3.exporting.modules``.
 
-    ONNX is written straight from the model's tensors. A model whose tensors are not those of its
+    ONNX is written straight from the model's tensors; more than 2 GiB of them go to a second file,
+    OUTPUT.data, which must stay beside the first. A model whose tensors are not those of its
     network, since its batch norm is folded or its neck is the article's, goes through PyTorch's
     exporter, and needs the package onnxscript.
 
@@ -90,6 +91,7 @@ def export(
             batch=batch,
             half=half,
             computed=lambda inputs: outputs_of(model, inputs, layout),
+            force=force,
         )
     if half or layout not in ("maps", "boxes"):
         what = "half=True" if half else f"layout={layout!r}"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from converter.darknet.dialects import DialectName
 from converter.errors import OutputError, UsageError
-from converter.files.target import replacing
+from converter.files.target import replacing, replacing_both
 from converter.identify_checkpoint import open_checkpoint
-from converter.options import FILE_NAME, OPSET, FamilyChoice, Layout, PathLike
+from converter.options import DATA_SUFFIX, FILE_NAME, OPSET, FamilyChoice, Layout, PathLike
 from yolov3.exporting.checking import (
     Exported,
     foreign_errors,
@@ -23,7 +24,7 @@ from yolov3.exporting.checking import (
 )
 from yolov3.exporting.drawing import Options
 from yolov3.exporting.layouts import Array, tolerance_of
-from yolov3.exporting.onnx import different_values, encode, require_opset
+from yolov3.exporting.onnx import Arrays, Encoded, different_values, encode, require_opset
 from yolov3.exporting.source import Source, source_of
 
 log = logging.getLogger("yolov3")
@@ -47,6 +48,8 @@ def export_checkpoint(
     force: bool = False,
 ) -> Exported:
     """Write the checkpoint at ``path`` as ONNX; ``export`` says what is in the file.
+
+    Weights of more than 2 GiB go to a second file, which must stay beside the first.
 
     Args:
         path: a .safetensors file, or a folder that ``save_pretrained`` wrote.
@@ -97,6 +100,7 @@ def export_checkpoint(
         computed=computed,
         run=verify,
         reason=reason,
+        force=force,
     )
 
 
@@ -138,6 +142,7 @@ def write_straight(
     computed: Computed | None,
     run: bool = True,
     reason: str = "",
+    force: bool,
 ) -> Exported:
     """Write ``source`` to ``target``, whose weights are compared bit by bit before it has its name.
 
@@ -148,14 +153,11 @@ def write_straight(
     opset = OPSET if opset is None else opset
     require_opset(opset)
     drawn = source.draw(layout, Options(opset=opset, dynamic=dynamic, batch=batch, half=half))
+    beside = target.with_name(target.name + DATA_SUFFIX)
     with foreign_errors(target, "cannot be made"):
-        encoded = encode(drawn, source.says(layout, batch))
+        encoded, data = encode(drawn, source.says(layout, batch), beside.name)
     errors: dict[str, float] = {}
-    with replacing(target, encoded.size) as file:
-        for chunk in encoded.chunks(source.arrays):
-            file.write(chunk)
-        file.flush()
-        written = Path(file.name)
+    with _growing(target, beside, encoded, data, source.arrays, force=force) as written:
         with foreign_errors(target, "was made, but cannot be read"):
             different = different_values(written, drawn, source.arrays)
         if different:
@@ -172,6 +174,7 @@ def write_straight(
                 require_finite(drawn.outputs, found, target)
     return Exported(
         output=target,
+        data=None if data is None else beside,
         format="onnx",
         opset=opset,
         outputs={name: (batch, *shape) for name, shape in drawn.shapes.items()},
@@ -179,3 +182,28 @@ def write_straight(
         errors=errors,
         unverified=reason,
     )
+
+
+@contextmanager
+def _growing(
+    target: Path,
+    beside: Path,
+    encoded: Encoded,
+    data: Encoded | None,
+    arrays: Arrays,
+    *,
+    force: bool,
+) -> Iterator[Path]:
+    """What becomes ``target``, with ``data`` beside it, if the block ends well."""
+    with ExitStack() as unfinished:
+        if data is None:
+            file = unfinished.enter_context(replacing(target, encoded.size))
+        else:
+            require_free(beside, force=force)
+            size = encoded.size + data.size
+            file, other = unfinished.enter_context(replacing_both(target, beside, size))
+            other.writelines(data.chunks(arrays))
+            other.flush()
+        file.writelines(encoded.chunks(arrays))
+        file.flush()
+        yield Path(file.name)

@@ -33,7 +33,8 @@ def run(model: DarknetModel, x: np.ndarray, opset: int, **options) -> dict[int, 
         tensor = in_full(drawn, drawn.layers[index])
         add_output(drawn, f"out{index}", tensor, shape_of(net, index))
     state = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-    chunks = encode(drawn, {}).chunks(lambda layer, suffix: state[f"layers.{layer}.{suffix}"])
+    file, _ = encode(drawn, {}, "")
+    chunks = file.chunks(lambda layer, suffix: state[f"layers.{layer}.{suffix}"])
     session = onnxruntime.InferenceSession(b"".join(chunks), providers=["CPUExecutionProvider"])
     return dict(zip(indices, session.run(None, {"images": x}), strict=True))
 
