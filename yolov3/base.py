@@ -12,11 +12,9 @@ from typing import Self, TypeVar
 import torch
 from torch import nn
 
-from converter.checkpoint import formats
 from converter.checkpoint.checkpoint import Checkpoint, native_plan
 from converter.checkpoint.header import is_counter
 from converter.checkpoint.metadata import Metadata
-from converter.checkpoint.torch_tensors import TorchTensors
 from converter.darknet.dialects import DialectName
 from converter.darknet.network import Network
 from converter.errors import CheckpointError, UsageError, some
@@ -121,7 +119,7 @@ def in_float32(model: Loaded) -> Loaded:
 
 def _read(stored: Checkpoint, plan: Plan) -> dict[str, torch.Tensor]:
     """The tensors of ``stored`` by the names of ``plan``; what is not in it keeps its name."""
-    found = _read_torch(stored) if formats.is_torch(stored.contents.path) else _map(stored)
+    found = _map(stored) if stored.is_mappable else _copy(stored)
     if plan is not stored.plan:
         for theirs, ours in zip(stored.plan.slots, plan.slots, strict=True):
             tensor = found.pop(theirs.tensor, None)
@@ -142,9 +140,9 @@ def _map(stored: Checkpoint) -> dict[str, torch.Tensor]:
         raise CheckpointError(f"is not a safetensors file: {error}") from error
 
 
-def _read_torch(stored: Checkpoint) -> dict[str, torch.Tensor]:
-    """Those of a PyTorch file, in memory."""
-    with TorchTensors(stored.contents.path, stored.dtype) as tensors:
+def _copy(stored: Checkpoint) -> dict[str, torch.Tensor]:
+    """Those of any other file, in memory."""
+    with stored.tensors() as tensors:
         found = {name: torch.from_numpy(tensors.array(name)) for name in stored.names}
     if stored.dtype == "bfloat16":
         found = {name: tensor.view(torch.bfloat16) for name, tensor in found.items()}

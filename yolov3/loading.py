@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import torch
 
-from converter.checkpoint.checkpoint import native_plan
+from converter.checkpoint.checkpoint import Checkpoint, native_plan
 from converter.darknet.dialects import DialectName
-from converter.identify_checkpoint import open_checkpoint
-from converter.options import FILE_NAME, BatchNormRule, FamilyChoice, PathLike
+from converter.operations.opening import open_stored
+from converter.options import BatchNormRule, FamilyChoice, PathLike
 from yolov3.backbone import Darknet53
 from yolov3.darknet import DarknetModel
 from yolov3.model import YOLOv3
@@ -32,14 +29,18 @@ def load(
     cfg: PathLike | None = None,
     dialect: DialectName | None = None,
     family: FamilyChoice = "auto",
+    names: PathLike | None = None,
+    names_encoding: str | None = None,
 ) -> Model:
     """The model of a checkpoint, in eval mode, with every tensor accounted for.
 
-    The file is mapped into memory, not copied; changing the model does not change the file.
+    A safetensors file is mapped into memory, not copied; changing the model does not change the
+    file. A .weights file is checked as ``convert`` checks it, and nothing is written.
 
     Args:
         path: a .safetensors file that ``convert`` wrote, or a folder that ``save_pretrained`` did;
-            or a checkpoint of another port, .pt and .pth as well. Nothing in it is executed.
+            or Darknet's own .weights file; or a checkpoint of another port, .pt and .pth as well.
+            Nothing in it is executed.
         bn: batch norm as PyTorch and AlexeyAB's darknet compute it ("torch"), or as pjreddie's
             does on the CPU.
         device: where to put the model.
@@ -47,9 +48,13 @@ def load(
         strict: False also takes a checkpoint that does not fill its model (a partial one, or the
             article's wiring); the rest is freshly initialised, and ``model.missing`` names it.
         cfg: the network, for a file that does not say which it is, as safetensors' own
-            ``save_file`` leaves it behind. The names of its tensors tell its family.
-        dialect: whose darknet such a file is for; default: the one that knows all of the cfg.
+            ``save_file`` leaves it behind. The names of its tensors tell its family. Of .weights it
+            is the .cfg beside it, else it is recognised by its size.
+        dialect: whose darknet such a file is for; default: the one that knows all of the cfg. Of
+            .weights it is whose wrote it, as the file shows.
         family: whose tensor names such a file has; "auto": what they and the shapes show.
+        names: class names, one a line; default: the checkpoint's, or the .names beside .weights.
+        names_encoding: of ``names``, by Python's name; default: UTF-8.
 
     Returns:
         A ``YOLOv3``, a ``Darknet53`` for a backbone file, or for family generic a
@@ -57,9 +62,28 @@ def load(
 
     Raises:
         CheckpointError: not a checkpoint of ours, or tensors are missing, surplus or misshapen.
-        CfgError, NetworkError: ``cfg`` is not one of Darknet.
+        WeightsError: a .weights file that is not its network's.
+        CfgError, NetworkError: ``cfg`` is not one of Darknet, or there are other ``names``.
     """
-    file = Path(path, FILE_NAME) if os.path.isdir(path) else path
-    stored = open_checkpoint(file, cfg, dialect, family)
+    stored = open_stored(
+        path,
+        cfg,
+        names,
+        dialect=dialect,
+        family=family,
+        partial=not strict,
+        names_encoding=names_encoding,
+    )
+    return model_of(stored, bn, device, dtype, strict)
+
+
+def model_of(
+    stored: Checkpoint,
+    bn: BatchNormRule = "torch",
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    strict: bool = True,
+) -> Model:
+    """The same of a checkpoint that is open; arguments, result and errors are those of ``load``."""
     model_class = _CLASSES[native_plan(stored.plan).naming.model]
     return model_class.from_checkpoint(stored, bn, device, dtype, strict)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Self
 
 from converter.checkpoint import formats
@@ -132,6 +133,23 @@ class Checkpoint:
     def names(self) -> set[str]:
         """Its tensors, but for those that Darknet knows nothing like."""
         return {name for name in self.contents.names if not self.plan.naming.is_extra(name)}
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The files that it was read from, which nothing may replace."""
+        return (self.contents.path,)
+
+    @property
+    def is_mappable(self) -> bool:
+        """Whether its values lie in its file as tensors do: it is a safetensors file."""
+        return not formats.is_torch(self.contents.path)
+
+    def named(self, names: list[str] | None) -> Self:
+        """The same with other names of its classes; None keeps its own."""
+        if names is None:
+            return self
+        claims = replace(self.claims, names=names) if self.claims else None
+        return replace(self, claims=claims, contents=replace(self.contents, class_names=names))
 
     def tensors(self) -> Tensors:
         """Its values."""

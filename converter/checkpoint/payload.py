@@ -214,6 +214,17 @@ def _write_at(descriptor: int, data: memoryview, position: int) -> int:
     return done
 
 
+def tensor_of(source: Source, slot: Slot) -> NDArray[np.float32]:
+    """A slot's tensor, in memory."""
+    import numpy as np
+
+    values, row = np.empty((slot.shape[0], slot.floats // slot.shape[0]), "<f4"), 0
+    for _, rows in rows_of(source, slot):
+        values[row : row + len(rows)] = rows
+        row += len(rows)
+    return values.reshape(slot.shape)
+
+
 def rows_of(
     source: Source, slot: Slot
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:

@@ -145,3 +145,31 @@ class Tensors:
     def _facts(self, slot: Slot) -> tuple[str, tuple[int, ...]]:
         tensor = self._file.get_slice(slot.tensor)
         return tensor.get_dtype(), tuple(tensor.get_shape())
+
+
+class WholeTensors(Tensors):
+    """Tensors of which each is read as a whole; ``array`` says how."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        raise NotImplementedError
+
+    def rows(self, slot: Slot) -> Callable[[int, int], Bits]:
+        """A function of (first, count) that gives those rows, (count, values a row)."""
+        whole = self._whole(slot)
+        return lambda first, count: whole[first : first + count]
+
+    def array(self, name: str) -> NDArray[Any]:
+        """A tensor's values, of its shape, writable; of bfloat16 the bits."""
+        raise NotImplementedError
+
+    def _columns(self, slot: Slot) -> Callable[[int, int], Bits]:
+        whole = self._whole(slot)
+        return lambda first, count: whole[:, first : first + count]
+
+    def _whole(self, slot: Slot) -> Bits:
+        values: Any = self.array(slot.tensor)
+        bits: Bits = values.view(f"<u{WIDTHS[self.dtype]}").reshape(slot.shape[0], -1)
+        return bits

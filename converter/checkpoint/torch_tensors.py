@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from converter.checkpoint.dtypes import CODES, WIDTHS
+from converter.checkpoint.dtypes import CODES
 from converter.checkpoint.header import Contents, Entry
-from converter.checkpoint.reader import Tensors
+from converter.checkpoint.reader import WholeTensors
 from converter.checkpoint.state_dict import StateDict, find_state_dict
 from converter.files import torch_file
 from converter.options import Dtype, PathLike
@@ -18,7 +17,6 @@ from converter.plan import Slot
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from converter.checkpoint.reader import Bits
 
 # What safetensors calls the types that PyTorch's files have under another name.
 _CODES: dict[str, str] = {
@@ -78,7 +76,7 @@ def _where(state: StateDict) -> str:
     return ", ".join(parts)
 
 
-class TorchTensors(Tensors):
+class TorchTensors(WholeTensors):
     """The tensors of a .pt or .pth file.
 
     Args:
@@ -96,31 +94,14 @@ class TorchTensors(Tensors):
             self._stack = stack.pop_all()
         self.path, self.dtype, self.names = path, dtype, set(self._tensors)
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def rows(self, slot: Slot) -> Callable[[int, int], Bits]:
-        """A function of (first, count) that gives those rows, (count, values a row)."""
-        whole = self._whole(slot)
-        return lambda first, count: whole[first : first + count]
-
     def array(self, name: str) -> NDArray[Any]:
-        """A tensor's values, of its shape; of bfloat16 the bits."""
+        """A tensor's values, of its shape, writable; of bfloat16 the bits."""
         import numpy as np
 
         return np.require(self._torch.values(self._tensors[name]), requirements="W")
-
-    def _columns(self, slot: Slot) -> Callable[[int, int], Bits]:
-        whole = self._whole(slot)
-        return lambda first, count: whole[:, first : first + count]
-
-    def _whole(self, slot: Slot) -> Bits:
-        values: Any = self.array(slot.tensor)
-        bits: Bits = values.view(f"<u{WIDTHS[self.dtype]}").reshape(slot.shape[0], -1)
-        return bits
 
     def _facts(self, slot: Slot) -> tuple[str, tuple[int, ...]]:
         tensor = self._tensors[slot.tensor]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO
 
-from converter.checkpoint.payload import rows_of
+from converter.checkpoint.payload import tensor_of
 from converter.errors import ExtraError, install
 from converter.files.source import Source
 from converter.plan import Plan
@@ -18,15 +18,10 @@ def write_state_dict(source: Source, plan: Plan, target: IO[bytes]) -> None:
     Raises:
         ExtraError: PyTorch is not installed.
     """
-    import numpy as np
-
     try:
         import torch
     except ModuleNotFoundError as error:
         raise ExtraError(f"a PyTorch file needs PyTorch: {install('torch')}") from error
 
-    tensors = {}
-    for slot in plan.tensors:
-        values = np.concatenate([rows.copy() for _, rows in rows_of(source, slot)])
-        tensors[slot.tensor] = torch.from_numpy(values.reshape(slot.shape))
+    tensors = {slot.tensor: torch.from_numpy(tensor_of(source, slot)) for slot in plan.tensors}
     torch.save(tensors, target)

@@ -6,11 +6,9 @@ import argparse
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.cli.parser import CommandParser, add_network_options, family_choice, positive_int
-from converter.darknet.names import read_names
+from converter.cli.parser import CommandParser, add_network_options, network_options, positive_int
 from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError
 from converter.options import BATCH_NORM_RULES, DETECTOR_RESIZES
 
@@ -25,7 +23,9 @@ log = logging.getLogger("yolov3")
 
 def add_model_options(parser: CommandParser, *, threshold: float) -> None:
     """Add the checkpoint and how to run it; ``threshold``: the default one."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors, .pt or .pth file")
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help=".weights, .safetensors, .pt or .pth file"
+    )
     parser.add_argument(
         "--threshold", type=float, default=threshold, help=f"least score (default {threshold})"
     )
@@ -36,8 +36,6 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> None:
         help="overlap from which only the likelier of two boxes of a class stays (default 0.45)",
     )
     add_network_options(parser)
-    parser.add_argument("--names", metavar="FILE", help="class names (default: the checkpoint's)")
-    parser.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
     parser.add_argument("--device", default="cpu", help="where to compute, say cuda (default cpu)")
     parser.add_argument(
         "--batch", type=positive_int, default=1, metavar="N", help="pictures at once"
@@ -69,14 +67,8 @@ def make_detector(arguments: argparse.Namespace) -> Detector:
         arguments.checkpoint,
         arguments.bn,
         usable_device(arguments.device),
-        cfg=arguments.cfg,
-        dialect=arguments.dialect,
-        family=family_choice(arguments),
+        **network_options(arguments),
     )
-    if arguments.names is not None:
-        model.names = read_names(
-            Path(arguments.names), model.network.classes, arguments.names_encoding
-        )
     if arguments.bn == "torch":
         # It changes scores by less than 1e-5; who asks for the other rule wants them as they are.
         model = model.fuse()

@@ -1,9 +1,8 @@
-"""``export``: .safetensors to ONNX, TorchScript or pt2."""
+"""``export``: .weights or .safetensors to ONNX, TorchScript or pt2."""
 
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,19 +11,13 @@ from converter.cli.output import print_json
 from converter.cli.parser import (
     CommandParser,
     add_network_options,
-    family_choice,
+    network_options,
     positive_int,
 )
 from converter.errors import UsageError, printable
+from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
 from converter.files.target import require_other
-from converter.options import (
-    DATA_SUFFIX,
-    EXPORT_SUFFIXES,
-    FILE_NAME,
-    LAYOUTS,
-    OPSET,
-    PathLike,
-)
+from converter.options import EXPORT_SUFFIXES, FILE_NAME, LAYOUTS, OPSET, PathLike
 
 if TYPE_CHECKING:
     from yolov3.exporting.checking import Exported
@@ -37,7 +30,7 @@ def make_parser(program: str) -> CommandParser:
         "Write a model for other runtimes, and check that they compute what PyTorch does. ONNX"
         " needs no PyTorch.",
         (
-            "yolov3.safetensors",
+            "yolov3.weights",
             "yolov3-tiny.safetensors --layout ultralytics -o tiny.onnx",
             "yolov3.safetensors --format pt2 --dynamic",
         ),
@@ -45,7 +38,7 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "checkpoint",
         metavar="CHECKPOINT",
-        help=".safetensors, .pt or .pth file, or folder of save_pretrained",
+        help=".weights, .safetensors, .pt or .pth file, or folder of save_pretrained",
     )
     add_network_options(parser)
     parser.add_argument("-o", "--output", metavar="OUT", help="file to write")
@@ -82,8 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the file; the exit code."""
     checkpoint = Path(arguments.checkpoint)
     output = arguments.output or _default(checkpoint, EXPORT_SUFFIXES[arguments.format])
-    for each in (output, f"{os.fspath(output)}{DATA_SUFFIX}"):
-        require_other(each, checkpoint, checkpoint / FILE_NAME, arguments.cfg)
+    require_other(output, checkpoint, checkpoint / FILE_NAME, arguments.cfg, arguments.names)
     straight = arguments.format == "onnx"
     if arguments.no_verify and not straight:
         raise UsageError(f"--no-verify is about ONNX, not {arguments.format}")
@@ -101,9 +93,7 @@ def _straight(arguments: argparse.Namespace, output: PathLike) -> Exported:
     return export_checkpoint(
         arguments.checkpoint,
         output,
-        cfg=arguments.cfg,
-        dialect=arguments.dialect,
-        family=family_choice(arguments),
+        **network_options(arguments),
         layout=arguments.layout,
         opset=arguments.opset,
         dynamic=arguments.dynamic,
@@ -119,12 +109,7 @@ def _through_pytorch(arguments: argparse.Namespace, output: PathLike) -> Exporte
     from yolov3.loading import load
 
     return export(
-        load(
-            arguments.checkpoint,
-            cfg=arguments.cfg,
-            dialect=arguments.dialect,
-            family=family_choice(arguments),
-        ),
+        load(arguments.checkpoint, **network_options(arguments)),
         output,
         format=arguments.format,
         layout=arguments.layout,
@@ -137,7 +122,11 @@ def _through_pytorch(arguments: argparse.Namespace, output: PathLike) -> Exporte
 
 
 def _default(checkpoint: Path, suffix: str) -> Path:
-    return checkpoint / f"model{suffix}" if checkpoint.is_dir() else checkpoint.with_suffix(suffix)
+    if checkpoint.is_dir():
+        return checkpoint / f"model{suffix}"
+    if checkpoint.suffix in (*CHECKPOINT_SUFFIXES, *WEIGHTS_SUFFIXES):
+        return checkpoint.with_suffix(suffix)
+    return checkpoint.with_name(checkpoint.name + suffix)
 
 
 def _summary(result: Exported) -> str:

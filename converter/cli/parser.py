@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, TypedDict
 
-from converter.darknet.dialects import DIALECTS
+from converter.darknet.dialects import DIALECTS, DialectName
 from converter.errors import UsageError
 from converter.families import FAMILIES
 from converter.options import FamilyChoice
 from converter.version import TOOL
+
+
+class NetworkOptions(TypedDict):
+    """The options of ``add_network_options``."""
+
+    cfg: str | None
+    names: str | None
+    names_encoding: str | None
+    dialect: DialectName | None
+    family: FamilyChoice
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -42,14 +52,23 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def add_network_options(parser: CommandParser) -> None:
-    """Add what a checkpoint needs that does not say which network it is."""
+    """Add what .weights need, and a checkpoint that does not say which network it is."""
     parser.add_argument(
-        "--cfg", metavar="FILE", help="the network, if the checkpoint does not say it"
+        "--cfg",
+        metavar="FILE",
+        help="the network, if the checkpoint does not say it (default: beside .weights)",
     )
+    parser.add_argument(
+        "--names",
+        metavar="FILE",
+        help="class names (default: the checkpoint's, or beside .weights)",
+    )
+    parser.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
     parser.add_argument(
         "--dialect",
         choices=tuple(DIALECTS),
-        help="whose darknet such a checkpoint is for (default: the one that knows all of the cfg)",
+        help="whose darknet wrote .weights, or such a checkpoint is for (default: what the file"
+        " shows; the one that knows all of the cfg)",
     )
     add_family_option(parser, "whose tensor names such a checkpoint has (default: what they show)")
 
@@ -60,6 +79,17 @@ def add_family_option(parser: CommandParser, what: str) -> None:
     parser.add_argument(
         "--family-table", metavar="FILE", help="the same, for a port that is not listed (.json)"
     )
+
+
+def network_options(arguments: argparse.Namespace) -> NetworkOptions:
+    """What those options say, as the arguments of ``load`` and ``export_checkpoint``."""
+    return {
+        "cfg": arguments.cfg,
+        "names": arguments.names,
+        "names_encoding": arguments.names_encoding,
+        "dialect": arguments.dialect,
+        "family": family_choice(arguments),
+    }
 
 
 def family_choice(arguments: argparse.Namespace) -> FamilyChoice:

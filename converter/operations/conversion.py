@@ -11,21 +11,16 @@ from threading import Thread
 from typing import IO, Any, Literal
 
 from converter.checkpoint import formats, payload
-from converter.checkpoint.changes import Change, changes
+from converter.checkpoint.changes import Change
 from converter.checkpoint.dtypes import WIDTHS
 from converter.checkpoint.header import make_head, read_head
 from converter.checkpoint.metadata import Metadata
-from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.names import read_names
-from converter.darknet.network import Network
+from converter.darknet.dialects import DialectName
 from converter.darknet.remark import Remark
-from converter.diagnosis import health, remarks
 from converter.diagnosis.health import Anomaly, Survey
-from converter.errors import CheckpointError, OutputError, WeightsError
-from converter.families import name_layers, native_naming
-from converter.families.base import Naming
+from converter.errors import CheckpointError, OutputError
 from converter.files.hashing import Hashing, sha256_of
-from converter.files.source import TORCH_SUFFIXES, Source, companion
+from converter.files.source import TORCH_SUFFIXES, Source
 from converter.files.target import (
     is_written,
     remove_leftovers,
@@ -33,10 +28,9 @@ from converter.files.target import (
     require_other,
     write_whole,
 )
-from converter.identify import Identity, explaining, identify
+from converter.operations.weights import Weights, read_weights
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
-from converter.plan import Plan, make_plan
-from converter.version import TOOL
+from converter.plan import Plan
 
 log = logging.getLogger("converter")
 
@@ -112,12 +106,7 @@ class Job:
     names_encoding: str | None = None
     cfg_out: PathLike | None = None
     engine: DialectName | None = None
-    assumed: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.inputs = [self.source.path]
-        self.remarks: tuple[Remark, ...] = ()
-        self.changes: tuple[Change, ...] = ()
+    weights: Weights = field(init=False)  # what ``source`` is, when ``run`` knows it
 
     def run(self, cfg: PathLike | None, names: PathLike | None, *, dry_run: bool) -> Conversion:
         """Plan, write, check.
@@ -125,36 +114,23 @@ class Job:
         Raises:
             DarknetError: the reason why it was refused; nothing was changed.
         """
-        known = identify(self.source, cfg, None if self.dialect == "auto" else self.dialect)
-        if known.cfg is not None:
-            self.inputs.append(known.cfg)
-        if cfg is None:
-            log.info("network: %s", known.how)
-        if known.warning:
-            log.warning("%s", known.warning)
-        if known.doubt:
-            log.info("%s", known.doubt)
-        of_header = remarks.header_remarks(known.header, known.network, known.dialect)
-        remarks.report(known.network.remarks, strict=self.strict, path=known.cfg)
-        remarks.report_skipped(known.network, known.dialect)
-        remarks.report(of_header, strict=self.strict, path=self.source.path)
-        self.remarks = (*known.network.remarks, *of_header)
-        self.assumed = dict(known.assumed)
-        plan = self._plan(known)
-        meta = Metadata.of(
-            plan,
-            tool=TOOL,
-            sha256="",
-            dtype=self.dtype,
-            names=self._names(names, known.network),
-            assumed=self.assumed,
+        self.weights = read_weights(
+            self.source,
+            cfg,
+            names,
+            family=self.family,
+            dialect=None if self.dialect == "auto" else self.dialect,
+            partial=self.partial,
+            strict=self.strict,
+            names_encoding=self.names_encoding,
         )
+        plan, meta = self.weights.plan, self.weights.metadata(dtype=self.dtype)
         survey = Survey(plan)
         cfg_text = self._cfg(plan)
         if dry_run:
             return self._done("dry run", plan, meta, self._examine(survey), verified=False)
         if os.path.lexists(self.target):
-            require_other(self.target, *self.inputs)
+            require_other(self.target, *self.weights.inputs)
             current = _with_hash(meta, self.hashing.result())
             if self._is_current(plan, current, survey):
                 anomalies = self._examine(survey)
@@ -178,7 +154,7 @@ class Job:
         from converter.operations.engine_cfg import cfg_for  # late: for those who ask for it
 
         text = cfg_for(self.engine, plan.network.text, plan.dialect, self.source.path)
-        require_other(self.cfg_out, *self.inputs, self.target)
+        require_other(self.cfg_out, *self.weights.inputs, self.target)
         is_written(Path(self.cfg_out), text, force=self.force)
         return text
 
@@ -186,53 +162,12 @@ class Job:
         if self.cfg_out is not None:
             write_whole(Path(self.cfg_out), text, force=self.force)
 
-    def _plan(self, known: Identity) -> Plan:
-        """Where everything goes, and what is to be said of that."""
-        with explaining(self.source):
-            plan = make_plan(
-                header=known.header,
-                size=self.source.size,
-                network=known.network,
-                naming=_choose_names(known.network, self.family),
-                dialect=known.dialect,
-                partial=self.partial,
-            )
-        _report_gaps(plan)
-        self.changes = changes(self.source, plan)
-        for change in filter(lambda change: change.changed, self.changes):
-            log.info("%s", change)
-        if plan.naming.note:
-            log.warning("%s", plan.naming.note)
-            self.remarks = (*self.remarks, Remark(text=plan.naming.note, serious=False))
-        return plan
-
     def _examine(self, survey: Survey) -> tuple[Anomaly, ...]:
-        """What the values have that no training gives: returned, or refused.
+        """What the values have that no training gives.
 
         Without verification only what a recognised file must have is looked at.
         """
-        wrong = health.negative_variance(self.source, survey.plan) if self.assumed else None
-        if wrong:
-            raise WeightsError(
-                f"has the size of {self.assumed['architecture']}, but not its contents: where that"
-                " has variances, this has negative values",
-                place=f"byte {wrong.offset}",
-                remedy="give its cfg with --cfg, or download it again",
-            )
-        if not (self.verify or self.strict):
-            return ()
-        anomalies = survey.complete(self.source)
-        health.report(anomalies, strict=self.strict)
-        return anomalies
-
-    def _names(self, names: PathLike | None, network: Network) -> list[str] | None:
-        path = Path(names) if names is not None else companion(self.source.path, ".names")
-        if path is None:
-            return None
-        self.inputs.append(path)
-        if names is None:
-            log.info("class names: %s, found beside the weights", path)
-        return read_names(path, network.classes, self.names_encoding)
+        return self.weights.examine(survey, whole=self.verify or self.strict, strict=self.strict)
 
     def _is_current(self, plan: Plan, meta: Metadata, survey: Survey) -> bool:
         try:
@@ -338,8 +273,8 @@ class Job:
             metadata=meta,
             verified=verified,
             max_error=max_error,
-            changes=self.changes,
-            warnings=(*self.remarks, *anomalies),
+            changes=self.weights.changes,
+            warnings=(*self.weights.remarks, *anomalies),
         )
 
 
@@ -347,30 +282,6 @@ def _unlike(target: Path, what: str) -> OutputError:
     return OutputError(
         f"does not hold what was written to it: {what}", path=target, remedy="check the disk"
     )
-
-
-def _choose_names(network: Network, choice: FamilyChoice) -> Naming:
-    if choice != "auto":
-        return name_layers(network, choice)
-    naming = native_naming(network)
-    if naming.reason:
-        log.info("family: %s, since the network %s", naming.family, naming.reason)
-    return naming
-
-
-def _report_gaps(plan: Plan) -> None:
-    if plan.left_out:
-        log.warning(
-            "this is no working detector: %d arrays of the file have no place in the article's"
-            " wiring, and %d tensors of the model have no source",
-            len(plan.left_out),
-            len(plan.unfilled),
-        )
-    elif plan.unfilled:
-        log.warning("%d tensors of the model have no source in the file", len(plan.unfilled))
-    record = DIALECTS[plan.dialect]
-    if plan.cutoff is not None and record.whole_files:
-        log.warning("%s does not load a file that ends before its network", record.engine)
 
 
 def _with_hash(meta: Metadata, digest: str) -> Metadata:

@@ -154,6 +154,68 @@ class TestIncomplete:
         )
 
 
+class TestDarknetsOwnFile:
+    """The model of a .weights file is that of its checkpoint, bit for bit."""
+
+    @pytest.mark.parametrize(
+        ("text", "family"),
+        [
+            (nets.yolov3(2, 5, size=64, spp=True), "auto"),
+            (nets.yolov3(2, 5, size=64), "generic"),
+            (nets.yolov3(2, 5, size=64), "bubbliiiing"),
+            (nets.tiny(1, 2, size=64), "auto"),
+            (nets.yolov4(2, 2, size=64), "auto"),
+            (nets.classifier(2, 7, 64), "auto"),
+            ("\n".join([nets.net(64), *nets.darknet53(2)]), "auto"),
+        ],
+    )
+    def test_every_kind_of_model(self, make, text, family):
+        files = make(text)
+        direct = load(files.weights, family=family)
+        self.require_same(direct, load(converted(files, family=family)))
+
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+    def test_rounded(self, sample, dtype):
+        direct = load(sample.weights, dtype=getattr(torch, dtype))
+        wanted = load(converted(sample, dtype=dtype))
+        self.require_same(direct, wanted, claims=False)  # one of the files holds other values
+
+    def test_in_part(self, sample):
+        end = next(20 + 4 * e.first for e in reference.layout(sample.text) if e.layer == 75)
+        sample.weights.write_bytes(sample.weights.read_bytes()[:end])
+        torch.manual_seed(0)
+        direct = load(sample.weights, strict=False)
+        torch.manual_seed(0)
+        wanted = load(converted(sample, partial=True), strict=False)
+        assert direct.missing == wanted.missing
+        self.require_same(direct, wanted)
+
+    def test_a_changed_model_does_not_change_it(self, sample):
+        before = sample.weights.read_bytes()
+        model = load(sample.weights)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.zero_()
+        assert sample.weights.read_bytes() == before
+
+    def test_it_goes_back(self, sample, tmp_path):
+        save(load(sample.weights), tmp_path / "back.weights")
+        assert (tmp_path / "back.weights").read_bytes() == sample.weights.read_bytes()
+
+    def require_same(self, model, wanted, *, claims=True):
+        assert type(model) is type(wanted)
+        assert model.names == wanted.names
+        assert model.metadata == wanted.metadata or not claims
+        assert model.network == wanted.network
+        ours, theirs = model.state_dict(), wanted.state_dict()
+        assert ours.keys() == theirs.keys()
+        for name, tensor in theirs.items():
+            assert ours[name].dtype == tensor.dtype
+            if tensor.is_floating_point():
+                kind = {2: torch.int16, 4: torch.int32}[tensor.element_size()]
+                assert torch.equal(ours[name].view(kind), tensor.view(kind)), name
+
+
 class TestWithoutMetadata:
     """What safetensors' own save_file leaves of a model, or a tool that saves it again."""
 

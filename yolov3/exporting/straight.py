@@ -11,9 +11,9 @@ from pathlib import Path
 
 from converter.darknet.dialects import DialectName
 from converter.errors import OutputError, UsageError
-from converter.files.target import replacing, replacing_both
-from converter.identify_checkpoint import open_checkpoint
-from converter.options import DATA_SUFFIX, FILE_NAME, OPSET, FamilyChoice, Layout, PathLike
+from converter.files.target import replacing, replacing_both, require_other
+from converter.operations.opening import open_stored
+from converter.options import DATA_SUFFIX, OPSET, FamilyChoice, Layout, PathLike
 from yolov3.exporting.checking import (
     Exported,
     foreign_errors,
@@ -39,6 +39,8 @@ def export_checkpoint(
     cfg: PathLike | None = None,
     dialect: DialectName | None = None,
     family: FamilyChoice = "auto",
+    names: PathLike | None = None,
+    names_encoding: str | None = None,
     layout: Layout = "maps",
     opset: int | None = None,
     dynamic: bool = False,
@@ -52,11 +54,13 @@ def export_checkpoint(
     Weights of more than 2 GiB go to a second file, which must stay beside the first.
 
     Args:
-        path: a .safetensors file, or a folder that ``save_pretrained`` wrote.
+        path: as for ``load``.
         output: the file to write.
         cfg: the network, for a file that does not say which it is.
         dialect: whose darknet such a file is for.
         family: whose tensor names it has; "auto": what they show.
+        names: class names, one a line; default: the checkpoint's, or the .names beside .weights.
+        names_encoding: of ``names``, by Python's name; default: UTF-8.
         layout: raw maps, or decoded boxes as one of ``drawing.draw_decoded``'s outputs.
         opset: the ONNX operator set, from 11 on; default 13.
         dynamic: accept any number of pictures and, for a detector, any picture size that is a
@@ -71,22 +75,27 @@ def export_checkpoint(
         UsageError: the options do not go together.
         ExtraError: a package is missing.
         CheckpointError: it is no checkpoint of a whole network.
+        UsageError: the output is one of the files that are read.
         NetworkError: a layer cannot be computed exactly, or there are no boxes.
         OutputError: the file exists, cannot be written, or does not compute the same.
     """
     require_free(output, force=force)
-    file = Path(path, FILE_NAME) if os.path.isdir(path) else path
-    source = source_of(open_checkpoint(file, cfg, dialect, family))
+    stored = open_stored(
+        path, cfg, names, dialect=dialect, family=family, names_encoding=names_encoding
+    )
+    for each in (output, f"{os.fspath(output)}{DATA_SUFFIX}"):
+        require_other(each, *stored.inputs)
+    source = source_of(stored)
     computed, reason = None, "" if verify else "--no-verify"
     if verify and importlib.util.find_spec("torch") is None:
         reason = "PyTorch is not installed"
     elif verify:
         from yolov3.base import in_float32  # late: it needs PyTorch
         from yolov3.exporting.modules import outputs_of
-        from yolov3.loading import load
+        from yolov3.loading import model_of
 
         def computed(inputs: list[Array]) -> list[list[Array]]:
-            model = in_float32(load(path, cfg=cfg, dialect=dialect, family=family))
+            model = in_float32(model_of(stored))
             return outputs_of(model, inputs, layout)
 
     return write_straight(

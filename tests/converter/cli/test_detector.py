@@ -80,6 +80,24 @@ def test_a_state_dict_with_its_cfg(checkpoint, capsys, command, source):
 
 
 @pytest.mark.parametrize(("command", "source"), INPUTS)
+def test_darknets_own_file(checkpoint, capsys, command, source):
+    """With cfg and names beside it, and nothing written."""
+    assert main([command, checkpoint, source]) == 0
+    wanted = capsys.readouterr().out
+    before = sorted(path.name for path in SHAPES.iterdir())
+    assert main([command, str(SHAPES / "shapes.weights"), source]) == 0
+    assert capsys.readouterr().out == wanted
+    assert sorted(path.name for path in SHAPES.iterdir()) == before
+    Path("bare.weights").write_bytes((SHAPES / "shapes.weights").read_bytes())
+    given = ["--cfg", str(SHAPES / "shapes.cfg"), "--names", str(SHAPES / "shapes.names")]
+    assert main([command, "bare.weights", source, *given]) == 0
+    assert capsys.readouterr().out == wanted
+    Path("bare.weights").write_bytes((SHAPES / "shapes.weights").read_bytes()[:-4])
+    assert main([command, "bare.weights", source, *given]) == 1
+    assert capsys.readouterr().err.startswith("error: bare.weights: byte ")
+
+
+@pytest.mark.parametrize(("command", "source"), INPUTS)
 def test_a_model_in_part_is_refused(capsys, command, source):
     sample = (SHAPES / "shapes.weights").read_bytes()
     Path("part.weights").write_bytes(sample[: 20 + 4 * (2 * 4 + 3 * 2 * 9)])  # its first layer

@@ -68,8 +68,37 @@ def test_a_state_dict_with_its_cfg(checkpoint, tmp_path, capsys):
     assert "is an input" in capsys.readouterr().err
 
 
+def test_a_darknet_file_gives_what_its_checkpoint_does(checkpoint, tmp_path, capsys):
+    weights = checkpoint.with_suffix(".weights")
+    (tmp_path / "yolo.names").write_text("a\nb\nc\n")
+    convert(weights, dialect="alexeyab", force=True)
+    dialect = ["--dialect", "alexeyab"]
+    assert main(["export", str(checkpoint), "-o", str(tmp_path / "a.onnx")]) == 0
+    assert main(["export", str(weights), "-o", str(tmp_path / "b.onnx"), *dialect]) == 0
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+    assert main(["export", str(weights), "--no-verify", *dialect]) == 0
+    assert (tmp_path / "yolo.onnx").is_file()
+
+
+@pytest.mark.parametrize("beside", ["yolo.weights", "yolo.cfg", "yolo.names"])
+def test_what_lies_beside_a_darknet_file_is_never_replaced(checkpoint, tmp_path, capsys, beside):
+    (tmp_path / "yolo.names").write_text("a\nb\nc\n")
+    before = (tmp_path / beside).read_bytes()
+    weights, output = checkpoint.with_suffix(".weights"), tmp_path / beside
+    assert main(["export", str(weights), "-o", str(output), "--force"]) == 2
+    assert "is an input" in capsys.readouterr().err
+    assert (tmp_path / beside).read_bytes() == before
+
+
+def test_a_name_that_ends_in_a_number_keeps_it(checkpoint, tmp_path, capsys):
+    checkpoint.with_suffix(".weights").rename(tmp_path / "net.conv.15")
+    options = ["--cfg", str(tmp_path / "yolo.cfg"), "--dialect", "alexeyab", "--no-verify"]
+    assert main(["export", str(tmp_path / "net.conv.15"), *options]) == 0
+    assert (tmp_path / "net.conv.15.onnx").is_file()
+
+
 def test_refusals(checkpoint, capsys):
-    assert main(["export", str(checkpoint.with_suffix(".weights"))]) == 1
+    assert main(["export", str(checkpoint.with_suffix(".cfg"))]) == 1
     assert main(["export", str(checkpoint), "--format", "pt2", "--opset", "18"]) == 2
     errors = capsys.readouterr().err.splitlines()
     assert [line.startswith("error: ") for line in errors] == [True, True]

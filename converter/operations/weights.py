@@ -1,0 +1,202 @@
+"""A .weights file before its values go anywhere: what it is, where everything lies, what is odd."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converter.checkpoint.changes import Change, changes
+from converter.checkpoint.metadata import Metadata
+from converter.darknet.dialects import DIALECTS, DialectName
+from converter.darknet.names import read_names
+from converter.darknet.network import Network
+from converter.darknet.remark import Remark
+from converter.diagnosis import health, remarks
+from converter.diagnosis.health import Anomaly, Survey
+from converter.errors import WeightsError
+from converter.families import name_layers, native_naming
+from converter.families.base import Naming
+from converter.files.source import Source, companion
+from converter.identify import Identity, explaining, identify
+from converter.options import Dtype, FamilyChoice, PathLike
+from converter.plan import Plan, make_plan
+from converter.version import TOOL
+
+log = logging.getLogger("converter")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """A .weights file whose network is known.
+
+    Attributes:
+        source: the open file.
+        plan: which of its bytes are which tensors.
+        names: of its classes, if known.
+        assumed: what is taken for granted of a network that was recognised.
+        inputs: the files that say all that: it, its cfg, its names.
+        remarks: what is unusual in cfg and header.
+        changes: what the rules of another port's scheme do to its values.
+    """
+
+    source: Source
+    plan: Plan
+    names: list[str] | None
+    assumed: Mapping[str, Any]
+    inputs: tuple[Path, ...]
+    remarks: tuple[Remark, ...]
+    changes: tuple[Change, ...]
+
+    def metadata(self, sha256: str = "", dtype: Dtype = "float32") -> Metadata:
+        """What a checkpoint of it says of itself; ``sha256`` is the file's.
+
+        Raises:
+            CheckpointError: the network has another number of classes than there are names.
+        """
+        return Metadata.of(
+            self.plan,
+            tool=TOOL,
+            sha256=sha256,
+            dtype=dtype,
+            names=self.names,
+            assumed=dict(self.assumed),
+        )
+
+    def examine(
+        self, survey: Survey, *, whole: bool = True, strict: bool = False
+    ) -> tuple[Anomaly, ...]:
+        """What the values have that no training gives: returned, or refused.
+
+        Args:
+            survey: of the plan, which may have seen some of the values.
+            whole: look at all values, not at those only that a recognised file must have.
+            strict: refuse what is found.
+
+        Raises:
+            WeightsError: they are not those of the network that was recognised, or ``strict``.
+        """
+        wrong = health.negative_variance(self.source, survey.plan) if self.assumed else None
+        if wrong:
+            raise WeightsError(
+                f"has the size of {self.assumed['architecture']}, but not its contents: where that"
+                " has variances, this has negative values",
+                place=f"byte {wrong.offset}",
+                remedy="give its cfg with --cfg, or download it again",
+            )
+        if not whole:
+            return ()
+        anomalies = survey.complete(self.source)
+        health.report(anomalies, strict=strict)
+        return anomalies
+
+
+def read_weights(
+    source: Source,
+    cfg: PathLike | None = None,
+    names: PathLike | None = None,
+    *,
+    family: FamilyChoice = "auto",
+    dialect: DialectName | None = None,
+    partial: bool = False,
+    strict: bool = False,
+    names_encoding: str | None = None,
+) -> Weights:
+    """What ``source`` is; what was found out, and what is unusual, is logged.
+
+    Args:
+        source: the open file.
+        cfg: its network; default: the .cfg beside it, else recognised by its size.
+        names: its class names, one a line; default: the .names beside it.
+        family: the scheme of its tensors' names; "auto": ours.
+        dialect: whose engine wrote it; default: decided by its size, cfg and header.
+        partial: accept a file that ends after one of the network's layers.
+        strict: refuse what is serious.
+        names_encoding: of ``names``, by Python's name; default: UTF-8.
+
+    Raises:
+        DarknetError: the reason why it cannot be used.
+    """
+    known = identify(source, cfg, dialect)
+    inputs = [source.path, *([known.cfg] if known.cfg is not None else [])]
+    if cfg is None:
+        log.info("network: %s", known.how)
+    if known.warning:
+        log.warning("%s", known.warning)
+    if known.doubt:
+        log.info("%s", known.doubt)
+    of_header = remarks.header_remarks(known.header, known.network, known.dialect)
+    remarks.report(known.network.remarks, strict=strict, path=known.cfg)
+    remarks.report_skipped(known.network, known.dialect)
+    remarks.report(of_header, strict=strict, path=source.path)
+    plan = _plan(source, known, family, partial=partial)
+    changed = changes(source, plan)
+    for change in filter(lambda change: change.changed, changed):
+        log.info("%s", change)
+    of_plan: tuple[Remark, ...] = ()
+    if plan.naming.note:
+        log.warning("%s", plan.naming.note)
+        of_plan = (Remark(text=plan.naming.note, serious=False),)
+    names_path = _names_of(source, names)
+    class_names = None
+    if names_path is not None:
+        inputs.append(names_path)
+        class_names = read_names(names_path, known.network.classes, names_encoding)
+    return Weights(
+        source=source,
+        plan=plan,
+        names=class_names,
+        assumed=known.assumed,
+        inputs=tuple(inputs),
+        remarks=(*known.network.remarks, *of_header, *of_plan),
+        changes=changed,
+    )
+
+
+def _plan(source: Source, known: Identity, family: FamilyChoice, *, partial: bool) -> Plan:
+    with explaining(source):
+        plan = make_plan(
+            header=known.header,
+            size=source.size,
+            network=known.network,
+            naming=_choose_names(known.network, family),
+            dialect=known.dialect,
+            partial=partial,
+        )
+    _report_gaps(plan)
+    return plan
+
+
+def _choose_names(network: Network, choice: FamilyChoice) -> Naming:
+    if choice != "auto":
+        return name_layers(network, choice)
+    naming = native_naming(network)
+    if naming.reason:
+        log.info("family: %s, since the network %s", naming.family, naming.reason)
+    return naming
+
+
+def _report_gaps(plan: Plan) -> None:
+    if plan.left_out:
+        log.warning(
+            "this is no working detector: %d arrays of the file have no place in the article's"
+            " wiring, and %d tensors of the model have no source",
+            len(plan.left_out),
+            len(plan.unfilled),
+        )
+    elif plan.unfilled:
+        log.warning("%d tensors of the model have no source in the file", len(plan.unfilled))
+    record = DIALECTS[plan.dialect]
+    if plan.cutoff is not None and record.whole_files:
+        log.warning("%s does not load a file that ends before its network", record.engine)
+
+
+def _names_of(source: Source, names: PathLike | None) -> Path | None:
+    if names is not None:
+        return Path(names)
+    path = companion(source.path, ".names")
+    if path is not None:
+        log.info("class names: %s, found beside the weights", path)
+    return path
