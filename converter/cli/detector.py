@@ -36,7 +36,9 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> None:
         help="overlap from which only the likelier of two boxes of a class stays (default 0.45)",
     )
     add_network_options(parser)
-    parser.add_argument("--device", default="cpu", help="where to compute, say cuda (default cpu)")
+    parser.add_argument(
+        "--device", default="cpu", help="where to compute: cpu (default), cuda, cuda:1 or 1"
+    )
     parser.add_argument(
         "--batch", type=positive_int, default=1, metavar="N", help="pictures at once"
     )
@@ -96,7 +98,7 @@ def progress(done: int, total: int) -> str:
 
 
 def usable_device(name: str) -> torch.device:
-    """PyTorch's device of that name.
+    """PyTorch's device of that name; a number is that of a GPU, as in ``cuda:0``.
 
     Raises:
         UsageError: there is none, or this build of PyTorch cannot compute on it.
@@ -104,7 +106,7 @@ def usable_device(name: str) -> torch.device:
     import torch
 
     try:
-        device = torch.device(name)
+        device = torch.device(f"cuda:{name}" if name.isdecimal() else name)
         torch.empty(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         # What a build without CUDA raises is an AssertionError.
