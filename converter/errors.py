@@ -6,7 +6,7 @@ DarknetError
 ├── NetworkError      layers that do not fit together: place is the layer and its cfg line
 ├── WeightsError      a .weights file: place is a byte offset or a layer
 ├── FamilyError       a network that does not have the shape that was asked for
-├── CheckpointError   a .safetensors, .pt or .pth file: place is a tensor, entry or byte offset
+├── CheckpointError   a checkpoint or exported file: place is a tensor, entry or byte offset
 ├── ImageError        a picture that cannot be used
 ├── DatasetError      labelled pictures that cannot be made sense of
 ├── DownloadError     published weights that no server delivers
@@ -82,7 +82,7 @@ class FamilyError(DarknetError):
 
 
 class CheckpointError(DarknetError):
-    """A .safetensors, .pt or .pth file that cannot be used as asked."""
+    """A .safetensors, .pt, .pth or .onnx file that cannot be used as asked."""
 
 
 class ImageError(DarknetError):

@@ -40,6 +40,7 @@ from converter.darknet.network import read_network  # noqa: E402
 from yolov3 import load  # noqa: E402
 from yolov3.blocks import without_tf32  # noqa: E402
 from yolov3.detection.detect import Detector  # noqa: E402
+from yolov3.detection.in_torch import TorchModel  # noqa: E402
 from yolov3.exporting.export import export  # noqa: E402
 from yolov3.exporting.layouts import Array  # noqa: E402
 
@@ -109,7 +110,7 @@ def jobs(
     fused = model.fuse().to(memory_format=torch.channels_last)
     compiled = model.fuse().to(memory_format=torch.channels_last)
     compiled.compile()
-    detector = Detector(fused, 0.25, 0.45)
+    detector = Detector(TorchModel(fused), 0.25, 0.45)
     photo = np.random.default_rng(0).integers(0, 256, (576, 768, 3), dtype=np.uint8)
     ways: dict[str, Job] = {
         "ours": lambda: fused(packed),

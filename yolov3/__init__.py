@@ -7,7 +7,8 @@ are what all models share, ``loading`` and ``saving`` the ways in and out. The r
 Hugging Face Hub), ``parity`` (the same input through real engines).
 
 A module may enter at this level that is a part of the models themselves; what is done with a model
-is a room. Importing this package imports no PyTorch; the first of the names below does.
+is a room. Importing this package imports no PyTorch; the first of the names below does, but for
+those that detect without it: ``detect``, ``Detections`` and ``OnnxModel``.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from yolov3.backbone import Darknet53
     from yolov3.blocks import BasicConv2d, ResidualBlock
     from yolov3.darknet import DarknetModel
-    from yolov3.detection.detect import classify, detect
+    from yolov3.detection.classify import classify
+    from yolov3.detection.detect import detect
     from yolov3.detection.detections import Classes, Detections
+    from yolov3.detection.in_onnx import OnnxModel
     from yolov3.head import YOLOHead
     from yolov3.loading import load
     from yolov3.model import YOLOv3
@@ -33,10 +36,11 @@ _LATE = {
     "Darknet53": "backbone",
     "DarknetModel": "darknet",
     "Detections": "detection.detections",
+    "OnnxModel": "detection.in_onnx",
     "ResidualBlock": "blocks",
     "YOLOHead": "head",
     "YOLOv3": "model",
-    "classify": "detection.detect",
+    "classify": "detection.classify",
     "detect": "detection.detect",
     "load": "loading",
     "save": "saving",
@@ -51,6 +55,7 @@ __all__ = [
     "Darknet53",
     "DarknetModel",
     "Detections",
+    "OnnxModel",
     "ResidualBlock",
     "YOLOHead",
     "YOLOv3",

@@ -28,8 +28,9 @@ def make_parser(program: str) -> CommandParser:
         program,
         "Find what is in pictures, and draw it on copies of them.",
         (
-            "yolov3.safetensors dog.jpg",
+            "yolov3.weights dog.jpg",
             "yolov3-tiny.safetensors photos/ -o found --threshold 0.5",
+            "yolov3.onnx dog.jpg",
             "yolov3.safetensors dog.jpg --bn pjreddie-cpu --json",
         ),
     )

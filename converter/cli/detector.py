@@ -6,11 +6,21 @@ import argparse
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.cli.parser import CommandParser, add_network_options, network_options, positive_int
+from converter.cli.parser import (
+    CommandParser,
+    add_network_options,
+    family_choice,
+    network_options,
+    positive_int,
+)
+from converter.darknet.names import read_names
 from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError
-from converter.options import BATCH_NORM_RULES, DETECTOR_RESIZES
+from converter.files import sniff
+from converter.files.opening import read_start
+from converter.options import BATCH_NORM_RULES, DETECTOR_RESIZES, EXPORT_SUFFIXES
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +34,9 @@ log = logging.getLogger("yolov3")
 def add_model_options(parser: CommandParser, *, threshold: float) -> None:
     """Add the checkpoint and how to run it; ``threshold``: the default one."""
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help=".weights, .safetensors, .pt or .pth file"
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help=".weights, .safetensors, .pt, .pth or exported .onnx file",
     )
     parser.add_argument(
         "--threshold", type=float, default=threshold, help=f"least score (default {threshold})"
@@ -59,10 +71,13 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> None:
 
 
 def make_detector(arguments: argparse.Namespace) -> Detector:
-    """The checkpoint, made ready to compute fast."""
+    """The checkpoint or ONNX file, made ready to compute fast."""
+    if _is_onnx(arguments.checkpoint):
+        return _in_onnxruntime(arguments)
     import torch
 
     from yolov3.detection.detect import Detector
+    from yolov3.detection.in_torch import TorchModel
     from yolov3.loading import load
 
     model = load(
@@ -75,10 +90,37 @@ def make_detector(arguments: argparse.Namespace) -> Detector:
         # It changes scores by less than 1e-5; who asks for the other rule wants them as they are.
         model = model.fuse()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
-    detector = Detector(model, arguments.threshold, arguments.nms, arguments.resize)
+    detector = Detector(TorchModel(model), arguments.threshold, arguments.nms, arguments.resize)
     if arguments.compile:
         _compile(model, detector, arguments.batch)
     return detector
+
+
+def _is_onnx(path: str) -> bool:
+    return path.endswith(EXPORT_SUFFIXES["onnx"]) or sniff.is_onnx(read_start(path, sniff.HEAD))
+
+
+def _in_onnxruntime(arguments: argparse.Namespace) -> Detector:
+    """An exported file, which says itself what it is."""
+    for option, given in {
+        "--cfg": arguments.cfg,
+        "--dialect": arguments.dialect,
+        "--family": family_choice(arguments) != "auto",
+        "--bn": arguments.bn != "torch",
+        "--device": arguments.device != "cpu",
+        "--compile": arguments.compile,
+    }.items():
+        if given:
+            raise UsageError(f"{option} is not for an ONNX file", remedy=f"leave {option} out")
+    from yolov3.detection.detect import Detector
+    from yolov3.detection.in_onnx import OnnxModel
+
+    model = OnnxModel(arguments.checkpoint)
+    if arguments.names is not None:
+        model.names = read_names(
+            Path(arguments.names), model.network.classes, arguments.names_encoding
+        )
+    return Detector(model, arguments.threshold, arguments.nms, arguments.resize)
 
 
 @contextmanager

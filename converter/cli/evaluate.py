@@ -23,7 +23,8 @@ def make_parser(program: str) -> CommandParser:
         program,
         "Measure a detector's mean average precision on labelled pictures.",
         (
-            "shapes.safetensors shapes/val/",
+            "shapes.weights shapes/val/",
+            "shapes.onnx shapes/val/",
             "yolov3.safetensors instances_val2017.json --images val2017/",
         ),
     )
@@ -37,7 +38,7 @@ def make_parser(program: str) -> CommandParser:
         type=int,
         metavar="N",
         help="measure by Darknet's rule, as its detector map -points N: 0 is the whole area under"
-        " the curve, 11 and 101 are so many recalls (default: COCO's rule)",
+        " the curve, 11 and 101 are so many recalls (default: COCO's rule if pycocotools is there)",
     )
     parser.add_argument(
         "--by-order",

@@ -78,7 +78,7 @@ def foreign(head: bytes) -> Finding | None:
             return Finding(name, remedy)
     if _is_safetensors(head):
         return Finding("a safetensors file", "give the .weights file; --help shows the way back")
-    if _is_onnx(head):
+    if is_onnx(head):
         return Finding("an ONNX model", _OTHER)
     return None
 
@@ -163,6 +163,9 @@ def _is_safetensors(head: bytes) -> bool:
     return 2 <= length <= 100_000_000 and head[8:10] in (b'{"', b"{}", b"{ ", b"{\n")
 
 
-def _is_onnx(head: bytes) -> bool:
-    """A protobuf message: field 1 (ir_version, up to 31), then one of the next few fields."""
+def is_onnx(head: bytes) -> bool:
+    """Whether a file that starts with ``head`` is an ONNX model.
+
+    A protobuf message: field 1 (ir_version, up to 31), then one of the next few fields.
+    """
     return len(head) > 3 and head[0] == 0x08 and 0 < head[1] < 32 and head[2] in b"\x12\x1a\x22\x3a"

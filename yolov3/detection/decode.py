@@ -1,15 +1,41 @@
-"""From raw maps to boxes, as Darknet's heads read them."""
+"""From raw maps to boxes, as Darknet's heads read them; NumPy alone."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from math import prod
+from typing import TypeAlias
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
 from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
-from converter.darknet.layers.heads import Boxes, Head
+from converter.darknet.layers.heads import Head, RawMap
+from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 from converter.errors import NetworkError
+from yolov3.detection.image import Floats
+
+Doubles: TypeAlias = npt.NDArray[np.float64]
+
+
+class Runner(ABC):
+    """A network with its weights, in PyTorch or in another runtime.
+
+    Attributes:
+        network: what it computes.
+        dialect: whose engine to follow.
+        names: of its classes; None if they are not known.
+    """
+
+    network: Network
+    dialect: DialectName
+    names: Sequence[str] | None
+
+    @abstractmethod
+    def maps(self, x: Floats) -> list[RawMap]:
+        """What the heads get, in file order, of pictures (N, height, width, channels) in 0..1."""
 
 
 def require_boxes(heads: Sequence[Node], dialect: DialectName) -> None:
@@ -36,11 +62,11 @@ def require_boxes(heads: Sequence[Node], dialect: DialectName) -> None:
 
 def decode(
     heads: Sequence[Node],
-    maps: Sequence[torch.Tensor],
+    maps: Sequence[RawMap],
     size: tuple[int, int],
     threshold: float,
     dialect: DialectName = DEFAULT,
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+) -> Iterator[tuple[Doubles, Doubles]]:
     """The boxes of each picture, before any is dropped for its overlap with another.
 
     A box counts if its objectness is above ``threshold``, a class of it if objectness times class
@@ -48,38 +74,37 @@ def decode(
 
     Args:
         heads: the network's heads in file order.
-        maps: what each of them gets: (N, channels, h, w) or (N, outputs).
+        maps: what each of them gets.
         size: (height, width) of the network's input in pixels.
         threshold: 0..1.
         dialect: whose engine the maps are read as.
 
     Yields:
-        For each of the N pictures: boxes (M, 4), float64 on the CPU, as centre x, centre y, width,
-        height in parts of the network's input, and probabilities (M, classes), 0 where they are
-        not above ``threshold``. Boxes stand in file order of their heads, cell by cell, anchor by
-        anchor.
+        For each of the N pictures: boxes (M, 4), as centre x, centre y, width, height in parts of
+        the network's input, and probabilities (M, classes), 0 where they are not above
+        ``threshold``. Boxes stand in file order of their heads, cell by cell, anchor by anchor.
 
     Raises:
-        NetworkError: a map is not finite.
+        NetworkError: a map is not finite, or of another size than its cfg says.
     """
-    found = [
-        _read(head, raw.float(), size, threshold, dialect)
-        for head, raw in zip(heads, maps, strict=True)
-    ]
-    for picture in range(len(maps[0])):
+    found = []
+    for head, raw in zip(heads, maps, strict=True):
+        _require_usable(head, raw)
+        assert isinstance(head.layer, Head)  # require_boxes
+        found.append(head.layer.boxes(raw, size, threshold, dialect))
+    for picture in range(len(maps[0].values)):
         mine = [(boxes[at == picture], scores[at == picture]) for at, boxes, scores in found]
-        scores = torch.cat([scores for _, scores in mine])
-        yield torch.cat([boxes for boxes, _ in mine]), scores.where(scores > threshold, 0.0)
+        scores = np.concatenate([scores for _, scores in mine])
+        scores[~(scores > threshold)] = 0
+        yield np.concatenate([boxes for boxes, _ in mine]), scores
 
 
-def _read(
-    head: Node, raw: torch.Tensor, size: tuple[int, int], threshold: float, dialect: DialectName
-) -> Boxes:
-    if not raw.isfinite().all():
+def _require_usable(head: Node, raw: RawMap) -> None:
+    if prod(raw.values.shape[1:]) != head.output.outputs:
+        raise NetworkError("gets a map of another size than its cfg says", place=head.place)
+    if not raw.is_finite:
         raise NetworkError(
             "gets values that are infinite or no numbers",
             place=head.place,
             remedy="the weights are damaged, or not for this network",
         )
-    assert isinstance(head.layer, Head)  # require_boxes
-    return head.layer.boxes(head.layer.values(raw, dialect), size, threshold)

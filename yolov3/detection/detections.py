@@ -1,4 +1,4 @@
-"""What detect() and classify() answer."""
+"""What detect() and classify() answer, in arrays of NumPy's."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
+import numpy.typing as npt
 
 from converter.errors import ExtraError
+from yolov3.detection.image import Floats
 
 if typing.TYPE_CHECKING:
     import supervision
@@ -28,9 +29,9 @@ class Detections:
         names: (N) class names; the numbers if the checkpoint has no names.
     """
 
-    boxes: torch.Tensor
-    scores: torch.Tensor
-    labels: torch.Tensor
+    boxes: Floats
+    scores: Floats
+    labels: npt.NDArray[np.int64]
     names: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -70,9 +71,9 @@ class Detections:
                 f"{error.name} is not installed", remedy="pip install supervision"
             ) from error
         return supervision.Detections(
-            xyxy=self.boxes.numpy(),
-            confidence=self.scores.numpy(),
-            class_id=self.labels.numpy(),
+            xyxy=self.boxes,
+            confidence=self.scores,
+            class_id=self.labels,
             data={"class_name": np.array(self.names, dtype=str)},
         )
 
@@ -87,6 +88,6 @@ class Classes:
         names: (top) class names; the numbers if the checkpoint has no names.
     """
 
-    scores: torch.Tensor
-    labels: torch.Tensor
+    scores: Floats
+    labels: npt.NDArray[np.int64]
     names: tuple[str, ...]

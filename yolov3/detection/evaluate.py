@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import io
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import ExtraError, UsageError, install
+from converter.errors import UsageError, install
 from yolov3.detection.darknet_map import Compared, Counts, average_precisions, counts, match
 from yolov3.detection.dataset import Categories, Dataset, Sample
 from yolov3.detection.detect import Detector
@@ -23,6 +24,9 @@ from yolov3.detection.nms import Floats
 MOST = 100  # detections of a picture and class that count: COCO's number
 IOUS = tuple(i / 100 for i in range(50, 100, 5))
 COUNTS_RULE = "Darknet's: of all detections above the score, IoU above 0.5"
+
+
+log = logging.getLogger("yolov3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,24 +111,21 @@ def evaluate(
         find: the detector; its threshold should be low (darknet's ``detector map`` has 0.005, AB
             detector.c:1002).
         dataset: the labelled pictures.
-        points: None is COCO's rule, by pycocotools. A number is Darknet's rule, and what its
-            ``detector map -points`` takes: 0 is the whole area under the curve, 11 and 101 are as
-            many recalls at which the precision is read off.
+        points: None is COCO's rule, by pycocotools, or Darknet's if that is not installed. A number
+            is Darknet's rule, and what its ``detector map -points`` takes: 0 is the whole area
+            under the curve, 11 and 101 are as many recalls at which the precision is read off.
         batch: how many pictures to compute at once.
         progress: called with the number of pictures that are done.
 
     Raises:
         ImageError: a picture cannot be used. None is skipped: that would be another result.
         UsageError: ``points`` makes no sense.
-        ExtraError: pycocotools, which only COCO's rule needs, is not installed.
     """
     if points is not None and (points < 0 or points == 1):
         raise UsageError(f"points={points} must be 0, or at least 2")
     if points is None and find_spec("pycocotools") is None:
-        raise ExtraError(
-            "COCO's rule needs pycocotools",
-            remedy=f"{install('evaluate')}, or take Darknet's rule with --points 0",
-        )
+        log.warning("by Darknet's rule, since COCO's needs pycocotools: %s", install("evaluate"))
+        points = 0
     samples = dataset.samples
     sizes: list[tuple[int, int]] = []
     found: list[Detections] = []
@@ -165,15 +166,15 @@ def _compared(sample: Sample, size: tuple[int, int], found: Detections) -> Compa
 
     Its labels have no crowds: they are taken for difficult objects.
     """
-    boxes = found.boxes.numpy().astype(np.float64) / (size * 2)
+    boxes = found.boxes.astype(np.float64) / (size * 2)
     truths = sample.truths
     true_boxes = np.array([truth.box for truth in truths], np.float64).reshape(-1, 4)
     if not sample.relative:
         true_boxes /= size * 2
     return Compared(
         boxes=_centred(boxes[:, :2], boxes[:, 2:] - boxes[:, :2]),
-        scores=found.scores.numpy(),
-        labels=found.labels.numpy(),
+        scores=found.scores,
+        labels=found.labels,
         true_boxes=_centred(true_boxes[:, :2], true_boxes[:, 2:]),
         true_labels=np.array([truth.label for truth in truths], np.intp),
         difficult=np.array([truth.difficult or truth.crowd for truth in truths], np.bool_),

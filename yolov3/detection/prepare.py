@@ -1,13 +1,43 @@
 """A picture as the input of a network: in its size, values 0..1."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from converter.errors import ImageError
+from converter.darknet.dialects import DIALECTS, DialectName
+from converter.darknet.layers.heads import Head
+from converter.darknet.network import Network
+from converter.errors import ImageError, UsageError
 from converter.options import Resize
 from yolov3.detection.image import Floats, Pixels, resize
 from yolov3.detection.linear import resize_as_opencv
 
 GREY = 0.5  # around a letterboxed picture: pj image.c:825
+
+
+def usual_resize(network: Network, dialect: DialectName) -> Resize:
+    """How ``dialect``'s engine makes a detector's input of a picture."""
+    last = network.outputs[-1].layer
+    if isinstance(last, Head) and last.stretches:
+        return "stretch"
+    record = DIALECTS[dialect]
+    return "letterbox" if record.letter_box and network.net.letter_box else record.resize
+
+
+def choose(choice: Resize | None, usual: Resize, possible: tuple[Resize, ...]) -> Resize:
+    """``choice``, or the usual way.
+
+    Raises:
+        UsageError: it is not among the ``possible``.
+    """
+    if choice is not None and choice not in possible:
+        raise UsageError(f"resize={choice!r} cannot be used here", remedy=f"use one of {possible}")
+    return choice or usual
+
+
+def prepare_all(pictures: Sequence[Pixels], height: int, width: int, how: Resize) -> Floats:
+    """Each as ``prepare`` has it: (N, height, width, channels)."""
+    return np.stack([prepare(picture, height, width, how) for picture in pictures])
 
 
 def prepare(pixels: Pixels, height: int, width: int, how: Resize) -> Floats:

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from converter.errors import ImageError, OutputError, UsageError
 from converter.files.opening import open_regular
@@ -116,9 +116,9 @@ def _is_ours(target: Path) -> bool:
 def _label_lines(pixels: Pixels, detections: Detections) -> Iterator[str]:
     """Lines "class x y width height" of the part of each box that is on the picture."""
     height, width = pixels.shape[:2]
-    unit = torch.tensor([width, height] * 2)
+    unit = np.array([width, height] * 2, np.float32)
     for label, box in zip(detections.labels.tolist(), detections.boxes / unit, strict=True):
-        left, top, right, bottom = box.clamp(0, 1).tolist()
+        left, top, right, bottom = box.clip(0, 1).tolist()
         x, y, w, h = (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
         if w > 0 and h > 0:
             yield f"{label} {x:.6f} {y:.6f} {w:.6f} {h:.6f}"

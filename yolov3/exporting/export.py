@@ -17,6 +17,7 @@ from yolov3.exporting.checking import Exported, foreign_errors, inputs_for, wors
 from yolov3.exporting.drawing import stride_of
 from yolov3.exporting.layouts import tolerance_of
 from yolov3.exporting.modules import graph_of, outputs_of, source_in_memory
+from yolov3.exporting.source import texts
 from yolov3.exporting.straight import require_batch, require_free, write_straight
 from yolov3.exporting.writers import FORMATS, ExportJob
 from yolov3.sharing.facts import facts_of
@@ -124,12 +125,15 @@ def _through_pytorch(
     graph = graph_of(model, layout)
     inputs = inputs_for(model.network, dynamic=dynamic, batch=batch)
     wanted = outputs_of(model, inputs, layout)
+    facts = facts_of(model)
+    if format == "onnx":  # what detection reads
+        facts = texts(facts, model.network, model.dialect, None)
     job = ExportJob(
         graph=graph,
         example=torch.from_numpy(inputs[0]),
         dimensions=_dimensions(model) if dynamic else {},
         opset=opset,
-        facts=facts_of(model),
+        facts=facts,
     )
     log.info("writing %s and running it: up to a minute for a large network", target)
     with foreign_errors(target, "cannot be made"):

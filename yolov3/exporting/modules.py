@@ -117,7 +117,7 @@ def source_in_memory(model: FromDarknet) -> Source | None:
         naming=plan.naming,
         rule=batch_norm_rule(model),
         arrays=arrays,
-        facts=texts(facts_of(model), model.network, metadata_of(model).source_sha256),
+        facts=texts(facts_of(model), model.network, plan.dialect, metadata_of(model).source_sha256),
     )
 
 

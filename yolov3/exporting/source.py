@@ -147,14 +147,29 @@ def source_of(stored: Checkpoint) -> Source:
                 names=claims.names if claims else None,
             ),
             plan.network,
+            plan.dialect,
             claims.source_sha256 if claims else None,
         ),
     )
 
 
-def texts(known: Mapping[str, Any], network: Network, sha256: str | None) -> dict[str, str]:
-    """What a file says of its model: ``known``, the .weights file's SHA-256, its cfg, this tool."""
-    values = {**known, "source_sha256": sha256, "cfg": network.text, "tool": TOOL}
+def texts(
+    known: Mapping[str, Any], network: Network, dialect: DialectName, sha256: str | None
+) -> dict[str, str]:
+    """What a file says of its model: all that detection needs to know beside its outputs.
+
+    That is ``known``, the .weights file's SHA-256, its cfg, this tool, the dialect that was
+    followed, whether the weights say it or not, and whose engine reads the cfg: null if all its
+    options count.
+    """
+    values = {
+        **known,
+        "dialect": dialect,
+        "reading": network.dialect,
+        "source_sha256": sha256,
+        "cfg": network.text,
+        "tool": TOOL,
+    }
     return {
         key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for key, value in values.items()

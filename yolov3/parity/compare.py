@@ -23,9 +23,8 @@ from converter.plan import make_plan
 from yolov3.base import in_float32
 from yolov3.blocks import set_batch_norm
 from yolov3.darknet import DarknetModel
-from yolov3.detection.detect import usual_resize
 from yolov3.detection.image import Picture, read
-from yolov3.detection.prepare import prepare
+from yolov3.detection.prepare import prepare, usual_resize
 from yolov3.loading import Model, load
 from yolov3.parity.engine_bugs import excuse
 from yolov3.parity.engines import Darknet, OpenCV
@@ -292,5 +291,6 @@ def _input(model: Model, picture: Picture | None, seed: int) -> Floats:
         return np.random.default_rng(seed).random(shape.sides, dtype=np.float32)
     if not shape.is_image:
         raise UsageError("this network's input is no picture", remedy="leave --image out")
-    pixels = prepare(read(picture, shape.c), shape.h, shape.w, usual_resize(model))
+    how = usual_resize(model.network, model.dialect)
+    pixels = prepare(read(picture, shape.c), shape.h, shape.w, how)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -6,7 +6,15 @@ from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.base import Misfit, Shape, at_least, require_image
-from converter.darknet.layers.heads import Boxes, Head
+from converter.darknet.layers.heads import (
+    Boxes,
+    Functions,
+    Head,
+    RawMap,
+    Values,
+    in_numpy,
+    in_torch,
+)
 
 if typing.TYPE_CHECKING:
     import torch
@@ -41,15 +49,18 @@ class Detection(Head):
             raise Misfit(f"needs {wanted} values, the layer before it has {shapes[0].outputs}")
         return Shape(wanted)
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """(N, ...) -> (N, outputs): pj detection_layer.c:50."""
-        import torch
-
-        x = inputs[0].flatten(1)
+    def activated(self, x: Values, f: Functions) -> Values:
+        """(N, outputs) -> the same, classes by softmax if asked for: pj detection_layer.c:50."""
         if not (self.softmax and self.classes):
             return x
-        scores = x[:, : self.side**2 * self.classes].reshape(x.shape[0], -1, self.classes)
-        return torch.cat([scores.softmax(2).flatten(1), x[:, self.side**2 * self.classes :]], 1)
+        count = self.side**2 * self.classes
+        scores = f.softmax(x[:, :count].reshape(x.shape[0], -1, self.classes))
+        return f.joined([scores.reshape(x.shape[0], -1), x[:, count:]])
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, ...) -> (N, outputs)."""
+        values: torch.Tensor = self.activated(inputs[0].flatten(1), in_torch())
+        return values
 
     def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, outputs)."""
@@ -67,21 +78,26 @@ class Detection(Head):
             return f"has coords={self.coords}, but Darknet reads four values a box"
         return super().boxes_problem(dialect)
 
-    def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
+    def boxes(
+        self, raw: RawMap, size: tuple[int, int], threshold: float, dialect: DialectName
+    ) -> Boxes:
         """Objectness alone bars no box: pj detection_layer.c:225."""
-        import torch
+        import numpy as np
 
-        v, cells = values.double().cpu(), self.side**2
+        x = raw.fetch(raw.values)
+        v, cells = (
+            self.activated(x.reshape(len(x), -1), in_numpy()).astype(np.float64),
+            self.side**2,
+        )
         first, last = cells * self.classes, cells * (self.classes + self.num)
         scores = v[:, :first].reshape(-1, cells, 1, self.classes)
         scores = scores * v[:, first:last].reshape(-1, cells, self.num, 1)
         boxes = v[:, last:].reshape(-1, cells, self.num, 4)
-        cell = torch.arange(cells)
-        place = torch.stack([cell % self.side, cell // self.side], 1)[:, None]
-        xy = (boxes[..., :2] + place) / self.side
-        wh = boxes[..., 2:].square() if self.sqrt else boxes[..., 2:]
-        picture, cell, box = (scores > threshold).any(3).nonzero().unbind(1)
-        return picture, torch.cat([xy, wh], 3)[picture, cell, box], scores[picture, cell, box]
+        row, column = np.divmod(np.arange(cells), self.side)
+        xy = (boxes[..., :2] + np.stack([column, row], 1)[:, None]) / self.side
+        wh = boxes[..., 2:] ** 2 if self.sqrt else boxes[..., 2:]
+        picture, cell, box = np.nonzero((scores > threshold).any(3))
+        return picture, np.concatenate([xy, wh], 3)[picture, cell, box], scores[picture, cell, box]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,27 +4,60 @@ A head is a layer that reads a raw map. Its classes, anchors and channels, how i
 boxes, and its part of an exported graph are its own business, in its class.
 """
 
+import math
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from converter.darknet.cfg import Section
-from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
-from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, container, require_image
+from converter.darknet.dialects import DIALECTS, DialectName
+from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
 from converter.darknet.remark import Remark
 
 if typing.TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from converter.darknet.layers.graph import Graph
 
 MAX_ANCHORS = 1000  # the official cfgs have up to 21
+MARGIN = 1e-3  # of a logit, in which runtimes that round otherwise, or compare in float32, may err
 
 # For M boxes: their picture (M,), the boxes (M, 4) as centre x, centre y, width, height in parts of
-# the network's input, and objectness times class score (M, classes). In float64 on the CPU, since C
-# computes with exp and pow in double, and the rest is a few boxes.
-Boxes: TypeAlias = "tuple[torch.Tensor, torch.Tensor, torch.Tensor]"
+# the network's input, and objectness times class score (M, classes). In float64, since C computes
+# with exp and pow in double, and the rest is a few boxes.
+Boxes: TypeAlias = "tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]"
+Values: TypeAlias = Any  # a tensor of PyTorch's or an array of NumPy's
+
+
+class Functions(NamedTuple):
+    """What PyTorch and NumPy call by different names; along the last axis."""
+
+    logistic: Callable[[Values], Values]
+    softmax: Callable[[Values], Values]
+    joined: Callable[[Sequence[Values]], Values]
+    exp: Callable[[Values], Values]
+
+
+class RawMap(NamedTuple):
+    """What a network gives to one of its heads.
+
+    Attributes:
+        values: (N, channels, h, w) or (N, outputs), float32: NumPy's, or a tensor of PyTorch's on
+            any device, which is compared and indexed likewise.
+        fetch: makes an array of NumPy's of either.
+    """
+
+    values: Values
+    fetch: "Callable[[Values], NDArray[Any]]"
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether its values are numbers: the largest and the least of them are."""
+        ends = (self.values.max(), self.values.min())
+        return all(math.isfinite(self.fetch(end)) for end in ends)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +91,13 @@ class Head(Layer):
         """Why ``AnchorHead.decode_all`` does not give its boxes; None if it does."""
         return "has no anchors"
 
-    def values(self, raw: "torch.Tensor", dialect: DialectName) -> "torch.Tensor":
-        """What ``boxes`` reads of the map ``raw``, in one order and form for all engines."""
-        return self.forward(container({}, DEFAULT), raw)
+    def boxes(
+        self, raw: RawMap, size: tuple[int, int], threshold: float, dialect: DialectName
+    ) -> Boxes:
+        """The boxes above ``threshold``, for an input of ``size`` pixels: (height, width).
 
-    def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
-        """The boxes above ``threshold`` of ``values``, for an input of ``size`` pixels.
-
-        ``size`` is (height, width). Boxes stand picture by picture, cell by cell, anchor by anchor.
+        They stand picture by picture, cell by cell, anchor by anchor. Everything is computed by
+        NumPy, whatever computed the map.
         """
         raise NotImplementedError
 
@@ -76,6 +108,8 @@ class AnchorHead(Head):
 
     An anchor has ``objectness`` values that describe the box, the objectness, and the classes.
     """
+
+    in_cells: ClassVar[bool] = False  # whether its anchors are, and not in pixels of the input
 
     @property
     def objectness(self) -> int:
@@ -94,7 +128,8 @@ class AnchorHead(Head):
 
     def sizes_in_pixels(self, stride: tuple[float, float]) -> tuple[tuple[float, float], ...]:
         """The same in pixels of the input, of which a cell has ``stride``: (across, down)."""
-        return self.sizes
+        unit = stride if self.in_cells else (1, 1)
+        return tuple((w * unit[0], h * unit[1]) for w, h in self.sizes)
 
     @property
     def channels_per_class(self) -> int | None:
@@ -105,9 +140,23 @@ class AnchorHead(Head):
         """Channels that its map has for so many classes: pj yolo_layer.c:15, parser.c:357."""
         return self.anchor_count * (self.objectness + 1 + classes)
 
-    def sides(self, wh: "torch.Tensor") -> "torch.Tensor":
+    def activated(self, values: Values, dialect: DialectName, f: Functions) -> Values:
+        """What the layer makes of the raw values of an anchor, which are the last axis."""
+        raise NotImplementedError
+
+    def values(self, raw: "torch.Tensor", dialect: DialectName) -> "torch.Tensor":
+        """``activated`` of a raw map (N, anchors * values, h, w), in its shape."""
+        values = by_anchor(raw, self.anchor_count).movedim(2, -1)
+        activated: torch.Tensor = self.activated(values, dialect, in_torch())
+        return activated.movedim(-1, 2).flatten(1, 2)
+
+    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+        """(N, anchors * values, h, w) -> the same."""
+        return self.values(inputs[0], m.dialect)
+
+    def sides(self, wh: Values, f: Functions) -> Values:
         """Width and height as multiples of the anchor's: pj yolo_layer.c:83."""
-        return wh.exp()
+        return f.exp(wh)
 
     @property
     def corner(self) -> float:
@@ -118,14 +167,41 @@ class AnchorHead(Head):
         """None."""
         return None
 
-    def described(
-        self, values: "torch.Tensor"
-    ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
-        """Place in the cell, width and height, and scores of (N, cells, anchors, values)."""
-        scores = values[..., 4:5]
+    def described(self, values: Values) -> tuple[Values, Values, Values]:
+        """Place in the cell, width and height, and scores of ``activated`` (..., values)."""
+        scores = values[..., self.objectness : self.objectness + 1]
         if self.classes:
-            scores = scores * values[..., 5:]
+            scores = scores * values[..., self.objectness + 1 :]
         return values[..., :2], values[..., 2:4], scores
+
+    def least(self, threshold: float) -> float:
+        """What an objectness must be above, so that its box counts: pj yolo_layer.c:326."""
+        return threshold
+
+    def least_raw(self, least: float) -> float:
+        """What its raw value is above then, and that of others may be, too."""
+        return logit(least) - MARGIN
+
+    def boxes(
+        self, raw: RawMap, size: tuple[int, int], threshold: float, dialect: DialectName
+    ) -> Boxes:
+        """Pj yolo_layer.c:83, :326; AB yolo_layer.c:138, :1103."""
+        import numpy as np
+
+        f, least = in_numpy(), self.least(threshold)
+        cells = Cells.above(self.least_raw(least), raw, self.anchor_count, self.objectness)
+        values = self.activated(cells.values, dialect, f)
+        counts = values[:, self.objectness] > np.float32(least)
+        cells, values = cells.only(counts), values[counts].astype(np.float64)
+        xy, wh, scores = self.described(values)
+        grid = np.array(raw.values.shape[:1:-1], np.float64)  # columns and rows
+        unit = grid if self.in_cells else np.array(size[::-1], np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):  # for who uses the boxes to refuse
+            # Darknet keeps anchors as floats.
+            anchors = np.array(self.sizes, np.float32)[cells.anchor]
+            sides = self.sides(wh, f) * anchors / unit
+            centre = (cells.place + xy) / grid + self.corner * sides
+        return cells.picture, np.hstack([centre, sides]), scores
 
     def decode_all(
         self, values: "torch.Tensor", sizes: "torch.Tensor", stride: "torch.Tensor"
@@ -152,7 +228,7 @@ class AnchorHead(Head):
         x = torch.arange(columns, **like).expand(rows, columns)
         y = torch.arange(rows, **like)[:, None].expand(rows, columns)
         place = torch.stack([x, y], 2).flatten(0, 1)[:, None]  # (cells, 1, 2)
-        sides = self.sides(wh) * sizes
+        sides = self.sides(wh, in_torch()) * sizes
         centre = (xy + place) * stride
         if self.corner:
             centre = centre + self.corner * sides
@@ -333,40 +409,74 @@ def _listed(indices: Sequence[int]) -> str:
 
 
 class Cells(NamedTuple):
-    """The boxes of a map whose objectness is above a threshold."""
+    """Some anchors of some cells of a map."""
 
-    picture: "torch.Tensor"  # (M,)
-    place: "torch.Tensor"  # (M, 2): column and row
-    anchor: "torch.Tensor"  # (M,)
-    values: "torch.Tensor"  # (M, values), float64
-    grid: "torch.Tensor"  # (2,): columns and rows
+    picture: "NDArray[np.intp]"  # (M,)
+    place: "NDArray[np.intp]"  # (M, 2): column and row
+    anchor: "NDArray[np.intp]"  # (M,)
+    values: "NDArray[np.float32]"  # (M, values), raw
 
     @classmethod
-    def above(
-        cls, threshold: float, values: "torch.Tensor", anchors: int, objectness: int
-    ) -> "Cells":
-        """Those of (N, anchors * values, h, w) whose value number ``objectness`` is above it."""
-        import torch
+    def above(cls, least: float, raw: RawMap, anchors: int, objectness: int) -> "Cells":
+        """Those of (N, anchors * values, h, w) whose value number ``objectness`` is above it.
 
-        v = by_anchor(values, anchors)
-        chosen = (v[:, :, objectness] > threshold).permute(0, 2, 3, 1)
-        picture, row, column, anchor = chosen.nonzero().unbind(1)
-        return cls(
-            picture.cpu(),
-            torch.stack([column, row], 1).cpu(),
-            anchor.cpu(),
-            v[picture, anchor, :, row, column].double().cpu(),
-            torch.tensor([v.shape[4], v.shape[3]], dtype=torch.float64),
-        )
+        They are picked where the map is; no others leave the device.
+        """
+        import numpy as np
 
-    def boxes(self, xy: "torch.Tensor", wh: "torch.Tensor") -> "torch.Tensor":
-        """(M, 4), of offsets in the cell and of sizes in parts of the input: pj yolo_layer.c:83."""
-        import torch
+        v = by_anchor(raw.values, anchors)
+        chosen = raw.fetch(v[:, :, objectness] > least).transpose(0, 2, 3, 1)
+        picture, row, column, anchor = np.nonzero(chosen)
+        values = raw.fetch(v[picture, anchor, :, row, column])
+        return cls(picture, np.stack([column, row], 1), anchor, values)
 
-        return torch.cat([(self.place + xy) / self.grid, wh], 1)
+    def only(self, which: "NDArray[np.bool_]") -> "Cells":
+        """Those of them that ``which`` (M,) names."""
+        return Cells(self.picture[which], self.place[which], self.anchor[which], self.values[which])
 
 
-def by_anchor(x: "torch.Tensor", anchors: int) -> "torch.Tensor":
+def in_torch() -> Functions:
+    """PyTorch's."""
+    import torch
+
+    return Functions(
+        logistic=torch.sigmoid,
+        softmax=lambda x: torch.softmax(x, -1),
+        joined=lambda parts: torch.cat(list(parts), -1),
+        exp=torch.exp,
+    )
+
+
+def in_numpy() -> Functions:
+    """NumPy's, of float32, computed in double and rounded as in C: pj activations.h:32."""
+    import numpy as np
+
+    def logistic(x: Values) -> Values:
+        with np.errstate(over="ignore"):
+            return (1 / (1 + np.exp(-x.astype(np.float64)))).astype(np.float32)
+
+    def softmax(x: Values) -> Values:
+        x = x.astype(np.float64)
+        powers = np.exp(x - x.max(-1, keepdims=True, initial=-np.inf))
+        return (powers / powers.sum(-1, keepdims=True)).astype(np.float32)
+
+    return Functions(
+        logistic=logistic,
+        softmax=softmax,
+        joined=lambda parts: np.concatenate(parts, -1),
+        exp=np.exp,
+    )
+
+
+def logit(probability: float) -> float:
+    """The value whose logistic is ``probability``, or what float32 rounds to that."""
+    low = probability - 2.0**-23
+    if low >= 1:
+        return math.inf
+    return math.log(low / (1 - low)) if low > 0 else -math.inf
+
+
+def by_anchor(x: Values, anchors: int) -> Values:
     """(N, anchors * values, h, w) -> (N, anchors, values, h, w)."""
     return x.reshape(x.shape[0], anchors, -1, *x.shape[2:])
 
@@ -386,17 +496,3 @@ def places_onnx(g: "Graph", shape: Shape, x: str) -> str:
     ones = g.add("Expand", 1.0, sides)
     steps = [g.add("CumSum", ones, g.axis(axis), exclusive=1) for axis in (3, 2)]
     return by_cell_onnx(g, g.add("Concat", *steps, axis=1), 1, 2)
-
-
-def as_stored(sizes: tuple[tuple[float, float], ...]) -> "torch.Tensor":
-    """(anchors, 2) float64, rounded to float32 as Darknet keeps them."""
-    import torch
-
-    return torch.tensor(sizes, dtype=torch.float32).reshape(-1, 2).double()
-
-
-def pixels(size: tuple[int, int]) -> "torch.Tensor":
-    """(2,) float64: width and height of an input of (height, width)."""
-    import torch
-
-    return torch.tensor([size[1], size[0]], dtype=torch.float64)

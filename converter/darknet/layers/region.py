@@ -1,5 +1,6 @@
 """YOLOv2's head: [region]."""
 
+import math
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,12 +13,12 @@ from converter.darknet.layers.base import Misfit, Shape, at_least, require_image
 from converter.darknet.layers.heads import (
     MAX_ANCHORS,
     AnchorHead,
-    Boxes,
-    Cells,
+    Functions,
+    Values,
     anchor_remarks,
-    as_stored,
     by_anchor,
     by_cell_onnx,
+    in_torch,
 )
 from converter.darknet.remark import Remark
 
@@ -35,6 +36,7 @@ class Region(AnchorHead):
     """
 
     type: ClassVar[str] = "region"
+    in_cells: ClassVar[bool] = True
 
     coords: int = 4
     num: int = 1
@@ -80,43 +82,38 @@ class Region(AnchorHead):
     def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
         """(N, num * (coords + 1 + classes), h, w) -> the same: pj region_layer.c:158, AB :187.
 
-        Logistic objectness, and softmax, softmax by ``tree``, or neither of the classes, which pj
-        makes logistic then. pj also makes x and y logistic; AB leaves that to the boxes, and moves
-        the values: cell by cell, in it anchor by anchor, in it box, objectness, classes.
+        AB leaves x and y to the boxes, and moves the values: cell by cell, in it anchor by anchor,
+        in it box, objectness, classes.
         """
-        import torch
-
         if not DIALECTS[m.dialect].region_by_cell:
-            return self.values(inputs[0], m.dialect)
-        x = by_anchor(inputs[0], self.num)
-        box, scores = x.split_with_sizes((self.coords, 1 + self.classes), 2)
-        values = torch.cat([box, self._scores(scores, m.dialect)], 2)
-        values = values.flatten(3).permute(0, 3, 1, 2)  # (N, cell, anchor, value)
-        return values.reshape(inputs[0].shape)
+            return super().forward(m, *inputs)
+        f, x = in_torch(), by_anchor(inputs[0], self.num)
+        values = x.flatten(3).permute(0, 3, 1, 2)  # (N, cell, anchor, value)
+        scores = self._scores(values[..., self.coords :], m.dialect, f)
+        moved: torch.Tensor = f.joined([values[..., : self.coords], scores])
+        return moved.reshape(inputs[0].shape)
 
-    def values(self, raw: "torch.Tensor", dialect: DialectName) -> "torch.Tensor":
-        """With logistic x and y, anchor by anchor."""
-        import torch
+    def activated(self, values: Values, dialect: DialectName, f: Functions) -> Values:
+        """Logistic x, y and objectness; softmax of the classes, softmax by ``tree``, or neither.
 
-        x = by_anchor(raw, self.num)
-        xy, others, scores = x.split_with_sizes((2, self.coords - 2, 1 + self.classes), 2)
-        values = torch.cat([xy.sigmoid(), others, self._scores(scores, dialect)], 2)
-        return values.reshape(raw.shape)
+        Then pj makes them logistic.
+        """
+        others = values[..., 2 : self.coords]
+        scores = self._scores(values[..., self.coords :], dialect, f)
+        return f.joined([f.logistic(values[..., :2]), others, scores])
 
-    def _scores(self, raw: "torch.Tensor", dialect: DialectName) -> "torch.Tensor":
-        """(N, num, 1 + classes, h, w) objectness and classes; ``background`` is one of them."""
-        import torch
-
+    def _scores(self, raw: Values, dialect: DialectName, f: Functions) -> Values:
+        """(..., 1 + classes) objectness and classes; ``background`` is one of them."""
         if self.background and self.softmax and not self.tree:
-            return raw.softmax(2)
-        objectness, classes = raw.split_with_sizes((1, self.classes), 2)
+            return f.softmax(raw)
+        objectness, classes = raw[..., :1], raw[..., 1:]
         if self.tree:
-            classes = tree.softmax(classes, tree.group_sizes(self.tree), 2)
+            classes = tree.softmax(classes, tree.group_sizes(self.tree), -1)
         elif self.softmax:
-            classes = classes.softmax(2)
+            classes = f.softmax(classes)
         elif DIALECTS[dialect].region_logistic:
-            classes = classes.sigmoid()
-        return torch.cat([objectness if self.background else objectness.sigmoid(), classes], 2)
+            classes = f.logistic(classes)
+        return f.joined([objectness if self.background else f.logistic(objectness), classes])
 
     def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, num * (coords + 1 + classes), h, w) -> the same."""
@@ -164,10 +161,6 @@ class Region(AnchorHead):
         values = [*self.anchors, *[0.5] * (2 * self.num)]
         return tuple((values[2 * i], values[2 * i + 1]) for i in range(self.num))
 
-    def sizes_in_pixels(self, stride: tuple[float, float]) -> tuple[tuple[float, float], ...]:
-        """Cells times ``stride``."""
-        return tuple((w * stride[0], h * stride[1]) for w, h in self.sizes)
-
     @property
     def channels_per_class(self) -> int | None:
         """One for each anchor; a word tree fixes the classes."""
@@ -189,16 +182,16 @@ class Region(AnchorHead):
             return "has a background class (background=1)"
         return None if self.coords == 4 else f"has coords={self.coords}, and boxes have 4"
 
-    def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
-        """Anchors are in cells: pj region_layer.c:80, :364, AB region_layer.c:99, :374."""
-        # With a background class every box counts: pj region_layer.c:402. So it does in AB, where
-        # that matters only without softmax, since a class may be above 1 then: region_layer.c:420.
+    def least(self, threshold: float) -> float:
+        """With a background class every box counts: pj region_layer.c:402.
+
+        So it does in AB, where that matters only without softmax, since a class may be above 1
+        then: region_layer.c:420.
+        """
         every = self.background or not (self.softmax or self.tree)
-        least = float("-inf") if every else threshold
-        cells = Cells.above(least, values, self.num, self.objectness)
-        v = cells.values
-        wh = v[:, 2:4].exp() * as_stored(self.sizes)[cells.anchor] / cells.grid
-        scores = v[:, self.coords + 1 :]
-        if not self.background:
-            scores = scores * v[:, self.coords : self.coords + 1]
-        return cells.picture, cells.boxes(v[:, :2], wh), scores
+        return -math.inf if every else threshold
+
+    def described(self, values: Values) -> tuple[Values, Values, Values]:
+        """With a background class the classes are the scores: pj region_layer.c:402."""
+        xy, wh, scores = super().described(values)
+        return xy, wh, values[..., self.coords + 1 :] if self.background else scores

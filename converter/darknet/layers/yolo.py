@@ -2,13 +2,12 @@
 
 import typing
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from converter.darknet.layers.heads import Boxes, Cells, MaskedHead, as_stored, by_anchor, pixels
+from converter.darknet.dialects import DialectName
+from converter.darknet.layers.heads import MARGIN, Functions, MaskedHead, Values
 
 if typing.TYPE_CHECKING:
-    import torch
-
     from converter.darknet.layers.graph import Graph
 
 
@@ -22,20 +21,16 @@ class Yolo(MaskedHead):
     scale_x_y: float = 1.0
     new_coords: int = 0
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """(N, anchors * (5 + classes), h, w) -> the same: pj yolo_layer.c:138, AB :669.
+    def activated(self, values: Values, dialect: DialectName, f: Functions) -> Values:
+        """Pj yolo_layer.c:138, AB :669.
 
         Logistic x, y, objectness and classes, unless ``new_coords``, whose convolution has done it;
         then x and y are stretched around 1/2.
         """
-        import torch
-
-        xy, wh, rest = by_anchor(inputs[0], self.anchor_count).split_with_sizes(
-            (2, 2, 1 + self.classes), 2
-        )
+        xy, wh, rest = values[..., :2], values[..., 2:4], values[..., 4:]
         if not self.new_coords:
-            xy, rest = xy.sigmoid(), rest.sigmoid()
-        return torch.cat([_stretched(xy, self.scale_x_y), wh, rest], 2).flatten(1, 2)
+            xy, rest = f.logistic(xy), f.logistic(rest)
+        return f.joined([_stretched(xy, self.scale_x_y), wh, rest])
 
     def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
         """Centre (x and y); w and h; objectness and classes."""
@@ -45,20 +40,17 @@ class Yolo(MaskedHead):
             xy, rest = g.add("Sigmoid", xy), g.add("Sigmoid", rest)
         return _stretched_onnx(g, xy, self.scale_x_y), wh, rest
 
-    def sides(self, wh: "torch.Tensor") -> "torch.Tensor":
+    def sides(self, wh: Values, f: Functions) -> Values:
         """With ``new_coords`` the square of twice the value: AB yolo_layer.c:138."""
-        return wh * wh * 4 if self.new_coords else wh.exp()
+        return wh * wh * 4 if self.new_coords else f.exp(wh)
 
     def sides_onnx(self, g: "Graph", wh: str) -> str:
         """The same as nodes."""
         return g.add("Mul", g.add("Mul", wh, wh), 4.0) if self.new_coords else g.add("Exp", wh)
 
-    def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
-        """Pj yolo_layer.c:83, :326; AB yolo_layer.c:138, :1103."""
-        cells = Cells.above(threshold, values, self.anchor_count, self.objectness)
-        v = cells.values
-        wh = self.sides(v[:, 2:4]) * as_stored(self.sizes)[cells.anchor] / pixels(size)
-        return cells.picture, cells.boxes(v[:, :2], wh), v[:, 4:5] * v[:, 5:]
+    def least_raw(self, least: float) -> float:
+        """With ``new_coords`` it is the objectness itself."""
+        return least - MARGIN if self.new_coords else super().least_raw(least)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,20 +66,17 @@ class GaussianYolo(MaskedHead):
     scale_x_y: float = 1.0
     yolo_point: str = "center"
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """(N, anchors * (9 + classes), h, w) -> the same: AB gaussian_yolo_layer.c:412.
+    def activated(self, values: Values, dialect: DialectName, f: Functions) -> Values:
+        """AB gaussian_yolo_layer.c:412.
 
         All logistic but the mu of w and h; the mu of x and y are stretched around 1/2.
         """
-        import torch
-
-        raw = by_anchor(inputs[0], self.anchor_count)
-        values = list(raw.sigmoid().split_with_sizes((1,) * 8 + (1 + self.classes,), 2))
-        for i in (0, 2):
-            values[i] = _stretched(values[i], self.scale_x_y)
-        for i in (4, 6):
-            values[i] = raw[:, :, i : i + 1]
-        return torch.cat(values, 2).flatten(1, 2)
+        xy, w, h = f.logistic(values[..., :4]), values[..., 4:5], values[..., 6:7]
+        x, y = (_stretched(xy[..., i : i + 1], self.scale_x_y) for i in (0, 2))
+        sigma_x, sigma_y = xy[..., 1:2], xy[..., 3:4]
+        sigma_w, sigma_h = f.logistic(values[..., 5:6]), f.logistic(values[..., 7:8])
+        rest = f.logistic(values[..., 8:])
+        return f.joined([x, sigma_x, y, sigma_y, w, sigma_w, h, sigma_h, rest])
 
     def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
         """Each mu and sigma of x, y, w and h by itself; then objectness and classes."""
@@ -102,12 +91,10 @@ class GaussianYolo(MaskedHead):
         """Where the point lies in its box; anything else is its centre: AB parser.c:630."""
         return {"left_top": 0.5, "right_bottom": -0.5}.get(self.yolo_point, 0.0)
 
-    def described(
-        self, values: "torch.Tensor"
-    ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+    def described(self, values: Values) -> tuple[Values, Values, Values]:
         """The larger its deviations, the less a box counts: AB gaussian_yolo_layer.c:795."""
         means, deviations = values[..., 0:8:2], values[..., 1:8:2]
-        scores = values[..., 8:9] * (1 - deviations.mean(-1, keepdim=True))
+        scores = values[..., 8:9] * (1 - deviations.mean(-1)[..., None])
         if self.classes:
             scores = scores * values[..., 9:]
         return means[..., :2], means[..., 2:], scores
@@ -121,18 +108,8 @@ class GaussianYolo(MaskedHead):
         centre, sides = g.add("Concat", *means[:2], axis=3), g.add("Concat", *means[2:], axis=3)
         return centre, sides, self.scores_onnx(g, objectness, rest)
 
-    def boxes(self, values: "torch.Tensor", size: tuple[int, int], threshold: float) -> Boxes:
-        """AB gaussian_yolo_layer.c:138, :795: the larger its deviations, the less a box counts."""
-        cells = Cells.above(threshold, values, self.anchor_count, self.objectness)
-        means, deviations = cells.values[:, 0:8:2], cells.values[:, 1:8:2]
-        wh = means[:, 2:].exp() * as_stored(self.sizes)[cells.anchor] / pixels(size)
-        boxes = cells.boxes(means[:, :2], wh)
-        boxes[:, :2] += self.corner * wh
-        certainty = cells.values[:, 8:9] * (1 - deviations.mean(1, keepdim=True))
-        return cells.picture, boxes, certainty * cells.values[:, 9:]
 
-
-def _stretched(xy: "torch.Tensor", scale: float) -> "torch.Tensor":
+def _stretched(xy: Values, scale: float) -> Values:
     """0..1 stretched by ``scale`` around 1/2: AB yolo_layer.c:680."""
     return xy if scale == 1.0 else xy * scale - 0.5 * (scale - 1)
 

@@ -1,5 +1,9 @@
 """The options of a model, the same for detect and evaluate."""
 
+import json
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +16,9 @@ from safetensors.numpy import load_file, save_file
 from converter import CheckpointError, NetworkError, convert
 from converter.cli.detector import errors_name, progress
 from converter.cli.main import main
+from yolov3.exporting.straight import export_checkpoint
 
+ROOT = Path(__file__).parents[3]
 SHAPES = Path(__file__).parents[2] / "data" / "shapes"
 PICTURE = str(SHAPES / "images" / "0003.png")
 
@@ -150,6 +156,93 @@ def test_an_error_that_names_a_file_keeps_it(kind):
     with pytest.raises(kind) as caught, errors_name("a.safetensors"):
         raise kind("is wrong")
     assert caught.value.path == "a.safetensors"
+
+
+WITHOUT_TORCH = """\
+import sys
+for name in ("torch", "onnx", "pycocotools"):  # none of them comes with [runtime]
+    sys.modules[name] = None
+from converter.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def without_torch(*arguments) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+class TestOnnx:
+    @pytest.fixture(scope="class")
+    def exported(self, checkpoint, tmp_path_factory) -> str:
+        target = tmp_path_factory.mktemp("onnx") / "shapes.onnx"
+        return str(export_checkpoint(checkpoint, target, verify=False).output)
+
+    def test_detect_needs_no_pytorch(self, checkpoint, exported, capsys):
+        done = without_torch("detect", exported, PICTURE, "--json", "-o", "without")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert main(["detect", checkpoint, PICTURE, "--json"]) == 0
+        (found,), (wanted,) = (
+            json.loads(out)["images"] for out in (done.stdout, capsys.readouterr().out)
+        )
+        assert len(found["detections"]) == len(wanted["detections"]) > 0
+        for ours, theirs in zip(found["detections"], wanted["detections"], strict=True):
+            assert (ours["class"], ours["label"]) == (theirs["class"], theirs["label"])
+            assert ours["score"] == pytest.approx(theirs["score"], abs=1e-4)
+            assert ours["box"] == pytest.approx(theirs["box"], abs=0.01)
+        assert Path("without", "0003.png").is_file()
+
+    def test_evaluate_needs_no_pytorch(self, checkpoint, exported, capsys):
+        done = without_torch("evaluate", exported, str(SHAPES / "val"), "--json", "-q")
+        assert (done.returncode, done.stderr) == (0, "")
+        points = ["--points", "0"]
+        assert main(["evaluate", checkpoint, str(SHAPES / "val"), "--json", "-q", *points]) == 0
+        found, wanted = json.loads(done.stdout), json.loads(capsys.readouterr().out)
+        assert found["rule"] == wanted["rule"]
+        assert found["mAP50"] == pytest.approx(wanted["mAP50"], abs=1e-6)
+        assert [found["counts"][key] for key in ("tp", "fp", "fn")] == [
+            wanted["counts"][key] for key in ("tp", "fp", "fn")
+        ]
+
+    def test_a_checkpoint_needs_it(self, checkpoint):
+        done = without_torch("detect", checkpoint, PICTURE)
+        assert done.returncode == 1
+        assert done.stderr == (
+            "error: yolov3 needs PyTorch: pip install 'darknet-safetensors[torch]'\n"
+        )
+
+    @pytest.mark.parametrize(("command", "source"), INPUTS)
+    @pytest.mark.parametrize(
+        "options",
+        [
+            ["--cfg", "x.cfg"], ["--dialect", "pjreddie"], ["--family", "generic"],
+            ["--bn", "pjreddie-cpu"], ["--device", "cuda"], ["--compile"],
+        ],
+        ids=lambda options: options[0],
+    )  # fmt: skip
+    def test_what_the_file_says_itself(self, exported, capsys, command, source, options):
+        assert main([command, exported, source, *options]) == 2
+        assert capsys.readouterr().err == (
+            f"error: {options[0]} is not for an ONNX file (leave {options[0]} out)\n"
+        )
+
+    def test_names_of_ones_own(self, exported, capsys):
+        Path("own.names").write_text("Kreis\nQuadrat\nDreieck\n")
+        assert main(["detect", exported, PICTURE, "--names", "own.names"]) == 0
+        assert "Kreis " in capsys.readouterr().out
+
+    def test_it_is_known_by_its_first_bytes(self, exported, capsys):
+        shutil.copyfile(exported, "model")
+        assert main(["detect", "model", PICTURE]) == 0
+
+    def test_a_damaged_file(self, exported, capsys):
+        Path("x.onnx").write_bytes(Path(exported).read_bytes()[:-1000])
+        assert main(["detect", "x.onnx", PICTURE]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: x.onnx: cannot be opened by onnxruntime: ")
+        assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from yolov3 import load
 from yolov3.detection.darknet_map import Compared, Counts, average_precisions, counts, match
 from yolov3.detection.dataset import read_dataset
 from yolov3.detection.detect import Detector
+from yolov3.detection.in_torch import TorchModel
 
 SHAPES = Path(__file__).parents[2] / "data" / "shapes"
 
@@ -183,18 +184,19 @@ REAL_COUNTS = [  # T, TP, FP, FN, percent of average IoU
 def pictures(tmp_path_factory) -> list[Compared]:
     """The sample's, found as AlexeyAB's engine does: stretched."""
     target = tmp_path_factory.mktemp("shapes") / "shapes.safetensors"
-    find = Detector(load(convert(SHAPES / "shapes.weights", target).output), 0.005, 0.45, "stretch")
+    model = load(convert(SHAPES / "shapes.weights", target).output)
+    find = Detector(TorchModel(model), 0.005, 0.45, "stretch")
     result = []
     for sample in read_dataset(SHAPES / "val", 3, None).samples:
         pixels = find.read(sample.path)
         (found,) = find([pixels])
-        sides = found.boxes.numpy() / np.float32([pixels.shape[1], pixels.shape[0]] * 2)
+        sides = found.boxes / np.float32([pixels.shape[1], pixels.shape[0]] * 2)
         truths = np.array([truth.box for truth in sample.truths])
         result.append(
             Compared(
                 boxes=np.hstack([(sides[:, :2] + sides[:, 2:]) / 2, sides[:, 2:] - sides[:, :2]]),
-                scores=found.scores.numpy(),
-                labels=found.labels.numpy(),
+                scores=found.scores,
+                labels=found.labels,
                 true_boxes=np.float32(
                     np.hstack([truths[:, :2] + truths[:, 2:] / 2, truths[:, 2:]])
                 ),

@@ -6,15 +6,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 
 from converter import ExtraError
 from yolov3 import Detections
 
 FOUND = Detections(
-    boxes=torch.tensor([[10.0, 20.0, 14.0, 50.0], [-1.0, 0.0, 3.0, 2.5]]),
-    scores=torch.tensor([0.75, 0.5]),
-    labels=torch.tensor([2, 0]),
+    boxes=np.float32([[10, 20, 14, 50], [-1, 0, 3, 2.5]]),
+    scores=np.float32([0.75, 0.5]),
+    labels=np.int64([2, 0]),
     names=("triangle", "circle"),
 )
 
@@ -25,7 +24,7 @@ def test_coco_has_corner_and_size():
         {"image_id": 7, "category_id": 2, "bbox": [10, 20, 4, 30], "score": 0.75},
         {"image_id": 7, "category_id": 0, "bbox": [-1, 0, 4, 2.5], "score": 0.5},
     ]
-    json.dumps(entries)  # numbers of Python, not of PyTorch
+    json.dumps(entries)  # numbers of Python, not of NumPy
 
 
 def test_coco_has_ids_of_its_own_for_classes():

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageCms
 
 from yolov3 import Detections
@@ -12,12 +11,12 @@ from yolov3.detection.image import read
 
 def found(*rows):
     """Detections of (left, top, right, bottom, label)."""
-    values = torch.tensor([row[:4] for row in rows], dtype=torch.float32).reshape(-1, 4)
+    values = np.array([row[:4] for row in rows], np.float32).reshape(-1, 4)
     labels = [row[4] for row in rows]
     return Detections(
         boxes=values,
-        scores=torch.full((len(rows),), 0.5),
-        labels=torch.tensor(labels, dtype=torch.int64),
+        scores=np.full(len(rows), 0.5, np.float32),
+        labels=np.array(labels, np.int64),
         names=tuple(f"class {label}" for label in labels),
     )
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from converter import ExtraError, UsageError, convert
+from converter import UsageError, convert
 from converter.errors import ImageError
 from yolov3 import load
 from yolov3.detection.dataset import Dataset, read_dataset
 from yolov3.detection.detect import Detector
 from yolov3.detection.evaluate import evaluate
 from yolov3.detection.image import read
+from yolov3.detection.in_torch import TorchModel
 
 SHAPES = Path(__file__).parents[2] / "data" / "shapes"
 NAMES = ["circle", "square", "triangle"]
@@ -26,7 +27,7 @@ NAMES = ["circle", "square", "triangle"]
 def find(tmp_path_factory) -> Detector:
     target = tmp_path_factory.mktemp("shapes") / "shapes.safetensors"
     made = convert(SHAPES / "shapes.weights", target)
-    return Detector(load(made.output, bn="pjreddie-cpu"), 0.005, 0.45)
+    return Detector(TorchModel(load(made.output, bn="pjreddie-cpu")), 0.005, 0.45)
 
 
 # The sample
@@ -141,10 +142,14 @@ def test_points_that_make_no_sense(find):
         evaluate(find, Dataset(samples=()), points=1)
 
 
-def test_without_pycocotools(find, monkeypatch):
+def test_without_pycocotools_it_is_darknets_rule(tmp_path, find, monkeypatch, caplog):
     monkeypatch.setattr("yolov3.detection.evaluate.find_spec", lambda name: None)
-    with pytest.raises(ExtraError, match=r"needs pycocotools.*\[evaluate\].*--points 0"):
-        evaluate(find, Dataset(samples=()))
+    dataset = labelled(tmp_path, find, *own_boxes(find))
+    assert evaluate(find, dataset).as_dict() == evaluate(find, dataset, points=0).as_dict()
+    assert caplog.messages == [
+        "by Darknet's rule, since COCO's needs pycocotools:"
+        " pip install 'darknet-safetensors[evaluate]'"
+    ]
 
 
 def test_darknets_rule_needs_no_pycocotools(tmp_path, find, monkeypatch):

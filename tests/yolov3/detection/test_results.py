@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from converter import OutputError, UsageError
@@ -17,9 +16,9 @@ PIXELS = np.zeros((50, 100, 3), np.uint8)  # 100 wide, 50 high
 
 def found(*boxes):
     return Detections(
-        boxes=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
-        scores=torch.full((len(boxes),), 0.5),
-        labels=torch.arange(len(boxes)),
+        boxes=np.array(boxes, np.float32).reshape(-1, 4),
+        scores=np.full(len(boxes), 0.5, np.float32),
+        labels=np.arange(len(boxes)),
         names=tuple("abcdef"[: len(boxes)]),
     )
 

@@ -1,8 +1,11 @@
 """Heads whose options do not fit one another: which values count, and what is reported."""
 
+import numpy as np
 import pytest
+import torch
 from one_feature import conv, network, section
 
+from converter.darknet.layers.heads import Cells, RawMap, in_numpy
 from converter.darknet.network import Network, parse_network
 from converter.errors import NetworkError
 
@@ -125,3 +128,98 @@ def test_a_localiser_without_classes():
 def test_fewer_classes_than_none(kind):
     with pytest.raises(NetworkError, match="classes=-1 must be at least 0"):
         detector(kind, 4, classes=-1)
+
+
+# What is picked on a model's device, and what NumPy makes of it.
+
+YOLO = ("yolo", 16, {"num": 2, "classes": 3, "anchors": "1,2,3,4"})
+HEADS = {
+    "yolo": YOLO,
+    "yolo, stretched": (*YOLO[:2], {**YOLO[2], "scale_x_y": 1.2}),
+    "yolo with new_coords": (*YOLO[:2], {**YOLO[2], "new_coords": 1, "scale_x_y": 2}),
+    "Gaussian_yolo": ("Gaussian_yolo", 24, {**YOLO[2], "scale_x_y": 1.1}),
+    "region with softmax": ("region", 16, {**YOLO[2], "softmax": 1}),
+    "region with softmax and a background": (
+        "region", 16, {**YOLO[2], "softmax": 1, "background": 1}
+    ),
+    "region": ("region", 16, YOLO[2]),
+}  # fmt: skip
+
+
+def layer(name):
+    kind, channels, options = HEADS[name]
+    return detector(kind, channels, **options).nodes[1].layer
+
+
+@pytest.mark.parametrize("dialect", ["pjreddie", "alexeyab"])
+@pytest.mark.parametrize("name", HEADS)
+def test_numpy_computes_what_pytorch_does(name, dialect):
+    """To a few units in the last place of a float32: NumPy computes in double, and rounds once."""
+    head = layer(name)
+    raw = np.random.default_rng(0).normal(0, 4, (2, head.channels(3), 5, 6)).astype(np.float32)
+    wanted = head.values(torch.from_numpy(raw), dialect).numpy()
+    cells = Cells.above(-np.inf, RawMap(raw, np.asarray), 2, head.objectness)
+    found = head.activated(cells.values, dialect, in_numpy())
+    assert found.dtype == np.float32
+    # picture, row, column, anchor: the order in which boxes stand
+    wanted = wanted.reshape(2, 2, -1, 5, 6).transpose(0, 3, 4, 1, 2).reshape(len(found), -1)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=2e-7)
+
+
+@pytest.mark.parametrize("name", [name for name in HEADS if "background" not in name])
+@pytest.mark.parametrize("threshold", [0, 1e-6, 0.005, 0.25, 0.5, 0.9, 0.9999, 0.9999999, 1])
+def test_no_box_above_the_threshold_is_left_behind(name, threshold):
+    """Around the threshold, every float32 whose objectness counts is picked by its raw value."""
+    head = layer(name)
+    least = head.least(threshold)
+    near = head.least_raw(threshold if least == -np.inf else least)
+    centre = np.float32(np.clip(near, -90, 90))
+    raw = np.unique(np.concatenate([
+        centre + np.linspace(-0.01, 0.01, 4001, dtype=np.float32),
+        np.linspace(-100, 100, 4001, dtype=np.float32),
+        np.linspace(0, 1, 4001, dtype=np.float32),
+    ]))  # fmt: skip
+    values = np.zeros((len(raw), head.channels(3) // 2), np.float32)
+    values[:, head.objectness] = raw
+    counts = head.activated(values, "alexeyab", in_numpy())[:, head.objectness] > np.float32(least)
+    picked = raw > np.float32(head.least_raw(least))
+    assert not (counts & ~picked).any()
+
+
+@pytest.mark.parametrize("name", ["yolo", "yolo with new_coords", "Gaussian_yolo"])
+def test_little_more_is_picked_than_counts(name):
+    """A logit of 0.01 around the threshold's is more than the margin: 1e-3."""
+    head = layer(name)
+    least = 0.25 if "new_coords" in name else np.log(0.25 / 0.75)
+    assert least - 0.01 < head.least_raw(head.least(0.25)) < least
+
+
+def test_without_a_threshold_of_its_own_every_box_of_a_region_counts():
+    for name in ("region", "region with softmax and a background"):
+        assert layer(name).least(0.25) == layer(name).least_raw(layer(name).least(0.25)) == -np.inf
+    assert layer("region with softmax").least(0.25) == 0.25
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_cells_are_picked_by_either_in_one_order(kind):
+    raw = np.zeros((2, 16, 3, 4), np.float32)
+    for number, (picture, anchor, row, column) in enumerate(
+        [(0, 1, 0, 3), (0, 0, 2, 1), (0, 1, 2, 1), (1, 0, 1, 0)]
+    ):
+        raw[picture, 8 * anchor + 4, row, column] = 1
+        raw[picture, 8 * anchor, row, column] = number
+    cells = Cells.above(0.5, RawMap(kind(raw), np.asarray), 2, 4)
+    assert cells.picture.tolist() == [0, 0, 0, 1]
+    assert cells.place.tolist() == [[3, 0], [1, 2], [1, 2], [0, 1]]
+    assert cells.anchor.tolist() == [1, 0, 1, 0]
+    assert cells.values[:, 0].tolist() == [0, 1, 2, 3]
+    assert isinstance(cells.values, np.ndarray)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_map_that_is_no_numbers(kind, value):
+    raw = np.zeros((2, 16, 3, 4), np.float32)
+    assert RawMap(kind(raw), np.asarray).is_finite
+    raw[1, 7, 2, 0] = value
+    assert not RawMap(kind(raw), np.asarray).is_finite
