@@ -7,6 +7,8 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 from converter.darknet.dialects import DialectName
@@ -22,7 +24,7 @@ from yolov3.exporting.checking import (
     require_finite,
     worst,
 )
-from yolov3.exporting.drawing import Options
+from yolov3.exporting.drawing import Drawing, Options
 from yolov3.exporting.layouts import Array, tolerance_of
 from yolov3.exporting.onnx import Arrays, Encoded, different_values, encode, require_opset
 from yolov3.exporting.source import Source, source_of
@@ -30,6 +32,8 @@ from yolov3.exporting.source import Source, source_of
 log = logging.getLogger("yolov3")
 
 Computed = Callable[[list[Array]], list[list[Array]]]  # what PyTorch computes for each input
+# Is told what is being done, and which part of it is done; None where that is not known.
+Progress = Callable[[str, float | None], None]
 
 
 def export_checkpoint(
@@ -48,6 +52,7 @@ def export_checkpoint(
     half: bool = False,
     verify: bool = True,
     force: bool = False,
+    progress: Progress | None = None,
 ) -> Exported:
     """Write the checkpoint at ``path`` as ONNX; ``export`` says what is in the file.
 
@@ -70,6 +75,7 @@ def export_checkpoint(
             boxes, in float32.
         verify: run what was written, and compare it with PyTorch if that is installed.
         force: replace an output that exists.
+        progress: is told what is being done.
 
     Raises:
         UsageError: the options do not go together.
@@ -110,6 +116,7 @@ def export_checkpoint(
         run=verify,
         reason=reason,
         force=force,
+        progress=progress,
     )
 
 
@@ -152,6 +159,7 @@ def write_straight(
     run: bool = True,
     reason: str = "",
     force: bool,
+    progress: Progress | None = None,
 ) -> Exported:
     """Write ``source`` to ``target``, whose weights are compared bit by bit before it has its name.
 
@@ -166,18 +174,22 @@ def write_straight(
     with foreign_errors(target, "cannot be made"):
         encoded, data = encode(drawn, source.says(layout, batch), beside.name)
     errors: dict[str, float] = {}
-    with _growing(target, beside, encoded, data, source.arrays, force=force) as written:
+    show: Progress = progress or (lambda *_: None)
+    read = partial(_shown, source.arrays, drawn, show)
+    with _growing(target, beside, encoded, data, read("writing"), force=force) as written:
         with foreign_errors(target, "was made, but cannot be read"):
-            different = different_values(written, drawn, source.arrays)
+            different = different_values(written, drawn, read("comparing"))
         if different:
             raise OutputError("was not written as it is", path=target, place=different)
         if run:
             log.info("running %s", target)
+            show("running in onnxruntime", None)
             inputs = inputs_for(source.network, dynamic=dynamic, batch=batch)
             with foreign_errors(target, "was made, but does not run"):
                 compute = in_onnxruntime(written)
                 found = [compute(x) for x in inputs]
             if computed:
+                show("computing in PyTorch", None)
                 errors = worst(drawn.outputs, found, computed(inputs), layout, target, half=half)
             else:
                 require_finite(drawn.outputs, found, target)
@@ -191,6 +203,18 @@ def write_straight(
         errors=errors,
         unverified=reason,
     )
+
+
+def _shown(arrays: Arrays, drawn: Drawing, show: Progress, what: str) -> Arrays:
+    """``arrays``, each of which is read once; tells ``show`` how many of them were."""
+    total = sum(1 + len(weight.others) for weight in drawn.graph.weights.values())
+    done = count()
+
+    def read(layer: int, suffix: str) -> Array:
+        show(what, next(done) / total)
+        return arrays(layer, suffix)
+
+    return read
 
 
 @contextmanager
