@@ -174,12 +174,13 @@ def without_torch(*arguments) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-class TestOnnx:
-    @pytest.fixture(scope="class")
-    def exported(self, checkpoint, tmp_path_factory) -> str:
-        target = tmp_path_factory.mktemp("onnx") / "shapes.onnx"
-        return str(export_checkpoint(checkpoint, target, verify=False).output)
+@pytest.fixture(scope="module")
+def exported(checkpoint, tmp_path_factory) -> str:
+    target = tmp_path_factory.mktemp("onnx") / "shapes.onnx"
+    return str(export_checkpoint(checkpoint, target, verify=False).output)
 
+
+class TestOnnx:
     def test_detect_needs_no_pytorch(self, checkpoint, exported, capsys):
         done = without_torch("detect", exported, PICTURE, "--json", "-o", "without")
         assert (done.returncode, done.stderr) == (0, "")
