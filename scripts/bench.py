@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """What conversion, loading and export cost, relative to copying and hashing the same file.
 
-Detection comes after them, beside other engines: ``bench_detect`` says how. Give ``convert``,
-``export`` or ``detect`` for one of the three.
+One picture through onnxruntime comes after them, beside a script that does nothing else; then
+detection beside other engines: ``bench_detect`` says how. Give ``convert``, ``export``, ``picture``
+or ``detect`` for one of the four.
 
 Writes full-size files of random values (yolov3.weights has 248 MB) to a temporary folder and runs
 whole processes on them, in rounds, so that a busy machine slows all. Prints medians and ratios.
@@ -109,6 +110,20 @@ print(time.perf_counter() - start, anonymous() - before)
 """
 
 
+# What anybody would write, for the boxes of one picture: no letterbox, no overlaps, no names.
+TEN_LINES = """
+import sys
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageDraw
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+picture = Image.open(sys.argv[2]).convert("RGB")
+x = np.asarray(picture.resize((416, 416)), np.float32).transpose(2, 0, 1)[None] / 255
+boxes, scores = session.run(None, {"images": x})
+for box in boxes[scores.max(2) > 0.25]:
+    ImageDraw.Draw(picture).rectangle(box.tolist(), outline="red")
+picture.save(sys.argv[3])
+"""
 IMPORTS = "import numpy, onnx, onnx.checker, onnx.helper, onnx.numpy_helper, onnx.shape_inference"
 
 
@@ -116,7 +131,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "what", nargs="?", choices=("convert", "export", "detect"), help="default: all"
+        "what", nargs="?", choices=("convert", "export", "picture", "detect"), help="default: all"
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cpu", help="of detect, say cuda (default: cpu)")
@@ -125,6 +140,8 @@ def main() -> None:
         bench_convert(arguments.rounds)
     if arguments.what in (None, "export"):
         bench_export(arguments.rounds)
+    if arguments.what in (None, "picture"):
+        bench_picture(arguments.rounds)
     if arguments.what in (None, "detect"):
         from bench_detect import bench  # late: it needs PyTorch, OpenCV and onnxruntime
 
@@ -168,6 +185,35 @@ def bench_export(rounds: int) -> None:
                     for (mine, _), (theirs, _) in zip(found, times[first], strict=True)
                 )
                 print(f"{way:32}{used:10.2f}{ratio:7.2f}{passed:9.2f}{memory.get(way, ''):>8}")
+
+
+def bench_picture(rounds: int) -> None:
+    """Detection in one picture, on files of yolov3-tiny: whole processes in turns."""
+    from bench_detect import write_network  # late: it needs PyTorch, OpenCV and onnxruntime
+
+    photo = Path("/usr/share/darknet/data/dog.jpg")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cfg, weights = write_network("yolov3-tiny", folder)
+        maps, boxes = folder / "maps.onnx", folder / "boxes.onnx"
+        export = (ROOT / "scripts/export.py", "-q", "--no-verify", weights, "--cfg", cfg)
+        script(*export, "-o", maps)
+        script(*export, "-o", boxes, "--layout", "boxes")
+        detect = (ROOT / "scripts/detect.py", "-q", "--force", "-o", folder / "found")
+        jobs = {
+            "ten lines": partial(script, "-c", TEN_LINES, boxes, photo, folder / "found.jpg"),
+            "detect .onnx": partial(script, *detect, maps, photo),
+            "detect .weights": partial(script, *detect, weights, photo),
+        }
+        times: dict[str, list[float]] = {way: [] for way in jobs}
+        for _ in range(rounds):
+            for way, job in jobs.items():
+                times[way].append(processor_time(job))
+        print(f"{'one picture':22}{'processor':>10}{'ratio':>7}")
+        for way, found in times.items():
+            pairs = zip(found, times["ten lines"], strict=True)
+            ratio = statistics.median(mine / theirs for mine, theirs in pairs)
+            print(f"{way:22}{statistics.median(found):10.2f}{ratio:7.2f}")
 
 
 def bench_convert(rounds: int) -> None:
