@@ -63,7 +63,7 @@ def export(
         force: replace an output that exists.
 
     Raises:
-        UsageError: the options do not go together.
+        UsageError: the options do not go together, or the model is not on the CPU.
         ExtraError: a package is missing.
         CheckpointError: the model comes from no checkpoint.
         NetworkError: boxes of a network that has none.
@@ -78,6 +78,11 @@ def export(
     if layout not in LAYOUTS:
         raise UsageError(f"layout={layout!r} is unknown", remedy=f"use one of {list(LAYOUTS)}")
     require_batch(batch, dynamic=dynamic)
+    other = next((p.device for p in model.parameters() if p.device.type != "cpu"), None)
+    if other is not None:
+        raise UsageError(
+            f"the model is on {other}", remedy="files are made on the CPU: model.cpu()"
+        )
     target = Path(output)
     require_free(target, force=force)
     model = in_float32(model)

@@ -226,6 +226,11 @@ class TestRefusals:
             export(load(heads("yolo")), tmp_path / "out.onnx")
         assert (tmp_path / "out.onnx").read_text() == "mine"
 
+    @pytest.mark.parametrize("format_", ["onnx", "pt2"])
+    def test_a_model_on_another_device(self, heads, tmp_path, format_):
+        with pytest.raises(UsageError, match=r"the model is on meta \(files are made on the CPU"):
+            export(load(heads("yolo")).to("meta"), tmp_path / "out", format=format_)
+
     def test_an_opset_for_another_format(self, heads, tmp_path):
         with pytest.raises(UsageError, match="opset=18 is about ONNX, not pt2"):
             export(load(heads("yolo")), tmp_path / "out.pt2", format="pt2", opset=18)
