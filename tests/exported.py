@@ -34,7 +34,14 @@ def run_opencv(path, x):
     return net.forward(net.getUnconnectedOutLayersNames())
 
 
+def require_linux():
+    """pyproject.toml asks for OpenVINO, ncnn and pnnx there alone."""
+    if sys.platform != "linux":
+        pytest.skip("installed on Linux alone")
+
+
 def run_openvino(path, x):
+    require_linux()
     # Its import would tell its maker of it, over the network.
     sys.modules.setdefault("openvino_telemetry", None)
     import openvino
@@ -48,6 +55,7 @@ def run_openvino(path, x):
 
 def run_ncnn(path, x):
     """By way of pnnx, which makes ncnn's own two files of an ONNX file."""
+    require_linux()
     import ncnn
     import pnnx
 

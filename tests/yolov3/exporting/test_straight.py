@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import onnx
 import pytest
-from exported import run_onnx, tensor
+from exported import run_onnx, run_openvino, tensor
 from one_feature import conv, network
 
 from converter import OutputError, convert
@@ -38,14 +38,16 @@ def test_the_second_begins_where_the_first_would_be_too_long(heads, tmp_path, mo
     assert max(result.errors.values()) <= 1e-4
 
 
+# OpenCV 4.14 ends with a floating-point exception where weights stand beside the file.
+@pytest.mark.parametrize("run", [run_onnx, run_openvino])
 @pytest.mark.parametrize("half", [False, True])
-def test_two_files_compute_what_one_does(heads, tmp_path, monkeypatch, half):
+def test_two_files_compute_what_one_does(heads, tmp_path, monkeypatch, run, half):
     checkpoint = heads("yolo-two")
     one = export_checkpoint(checkpoint, tmp_path / "one.onnx", half=half)
     monkeypatch.setattr(module, "MAX_BYTES", 1)
     two = export_checkpoint(checkpoint, tmp_path / "two.onnx", half=half)
     x = tensor(np.random.default_rng(1).random((64, 96, 3), dtype=np.float32))
-    for mine, theirs in zip(run_onnx(two.output, x), run_onnx(one.output, x), strict=True):
+    for mine, theirs in zip(run(two.output, x), run(one.output, x), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
