@@ -23,6 +23,7 @@ EXPORT_SUFFIXES: dict[ExportFormat, str] = {
     "torchscript": ".torchscript",
     "pt2": ".pt2",
 }
+DATA_SUFFIX = ".data"  # added to the name of an ONNX file that is too small for its weights
 # Of an ONNX file. TensorRT 8 from its first version on, OpenCV 4 and onnxruntime read 13 (TensorRT
 # 8.0 to 8.2, which old JetPacks have, nothing newer). What PyTorch's exporter writes without
 # converting it is 18.

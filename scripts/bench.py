@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""What conversion and loading cost, relative to copying and hashing the same file.
+"""What conversion, loading and export cost, relative to copying and hashing the same file.
 
-Detection comes after it, beside other engines: ``bench_detect`` says how. Give ``convert`` or
-``detect`` for one of the two.
+One picture through onnxruntime comes after them, beside a script that does nothing else; then
+detection beside other engines: ``bench_detect`` says how. Give ``convert``, ``export``, ``picture``
+or ``detect`` for one of the four.
 
-Writes a full-size yolov3.weights of random values (248 MB) to a temporary folder and runs whole
-processes on it, in rounds, so that a busy machine slows both sides. Prints medians and ratios.
+Writes full-size files of random values (yolov3.weights has 248 MB) to a temporary folder and runs
+whole processes on them, in rounds, so that a busy machine slows all. Prints medians and ratios.
 
 Python keeps what it compiles, as it does for an installed program, in the temporary folder, from a
 first run that does not count.
@@ -14,6 +15,7 @@ first run that does not count.
 import argparse
 import hashlib
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -28,16 +30,17 @@ sys.path.insert(0, str(ROOT))
 
 from converter.diagnosis.architectures import ARCHITECTURES  # noqa: E402 - after the path
 
-SIZE = 248_007_048
+SIZES = {"yolov3": 248_007_048, "yolov3-tiny": 35_434_956}
 
 
 def write_weights(path: Path) -> None:
-    """A yolov3.weights of the right size whose variances are not negative."""
+    """A .weights file of the right size for its name whose variances are not negative."""
     import numpy as np
 
-    floats = np.random.default_rng(0).random(ARCHITECTURES[0].floats(80), dtype="f4")
+    (known,) = (each for each in ARCHITECTURES if each.name == path.stem)
+    floats = np.random.default_rng(0).random(known.floats(80), dtype="f4")
     path.write_bytes(b"\0\0\0\0\2\0\0\0" + bytes(12) + floats.tobytes())
-    assert path.stat().st_size == SIZE
+    assert path.stat().st_size == SIZES[path.stem]
 
 
 def copy_and_hash(source: Path, target: Path) -> None:
@@ -89,6 +92,18 @@ def timed(run: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
+def processor_time(run: Callable[[], None]) -> float:
+    """Seconds that ``run`` and the processes that it started took on processors."""
+
+    def now() -> float:
+        used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return sum(each.ru_utime + each.ru_stime for each in used)
+
+    start = now()
+    run()
+    return now() - start
+
+
 LOAD = f"""
 import sys, time
 sys.path.insert(0, {str(ROOT)!r})
@@ -105,26 +120,119 @@ print(time.perf_counter() - start, anonymous() - before)
 """
 
 
+# What anybody would write, for the boxes of one picture: no letterbox, no overlaps, no names.
+TEN_LINES = """
+import sys
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageDraw
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+picture = Image.open(sys.argv[2]).convert("RGB")
+x = np.asarray(picture.resize((416, 416)), np.float32).transpose(2, 0, 1)[None] / 255
+boxes, scores = session.run(None, {"images": x})
+for box in boxes[scores.max(2) > 0.25]:
+    ImageDraw.Draw(picture).rectangle(box.tolist(), outline="red")
+picture.save(sys.argv[3])
+"""
+IMPORTS = "import numpy, onnx, onnx.checker, onnx.helper, onnx.numpy_helper, onnx.shape_inference"
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("convert", "detect"), help="default: both")
+    parser.add_argument(
+        "what", nargs="?", choices=("convert", "export", "picture", "detect"), help="default: all"
+    )
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="cpu", help="of detect, say cuda (default: cpu)")
     arguments = parser.parse_args()
-    if arguments.what != "detect":
-        bench_convert(arguments.rounds)
-    if arguments.what != "convert":
-        from bench_detect import bench  # late: it needs PyTorch, OpenCV and onnxruntime
+    with tempfile.TemporaryDirectory() as folder:
+        keep_bytecode(Path(folder))
+        if arguments.what in (None, "convert"):
+            bench_convert(arguments.rounds)
+        if arguments.what in (None, "export"):
+            bench_export(arguments.rounds)
+        if arguments.what in (None, "picture"):
+            bench_picture(arguments.rounds)
+        if arguments.what in (None, "detect"):
+            from bench_detect import bench  # late: it needs PyTorch, OpenCV and onnxruntime
 
-        bench(arguments.rounds)
+            bench(arguments.rounds, arguments.device)
+
+
+def bench_export(rounds: int) -> None:
+    """From weights to ONNX that is not run afterwards: whole processes in turns.
+
+    Memory is that above the imports, in times the file.
+    """
+    print(f"{'':32}{'processor':>10}{'ratio':>7}{'seconds':>9}{'memory':>8}")
+    imports = peak_memory("-c", IMPORTS)
+    for name, size in SIZES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            weights, copy, output = (Path(folder, f"{name}{s}") for s in (".weights", "", ".onnx"))
+            write_weights(weights)
+            checkpoint = weights.with_suffix(".safetensors")
+            script(ROOT / "scripts/convert.py", weights, "-q", "-o", checkpoint)
+            export = (ROOT / "scripts/export.py", "-q", "--no-verify", "--force", "-o", output)
+            jobs: dict[str, Callable[[], None]] = {
+                f"{name}: cp + sha256": lambda: copy_and_hash(weights, copy)  # noqa: B023
+            }
+            for source in (weights, checkpoint):
+                jobs[f"{name}{source.suffix} to ONNX"] = partial(script, *export, source)
+            times: dict[str, list[tuple[float, float]]] = {way: [] for way in jobs}
+            for _ in range(rounds):
+                for way, job in jobs.items():
+                    start = time.perf_counter()
+                    used = processor_time(job)
+                    times[way].append((used, time.perf_counter() - start))
+            first, *others = times
+            memory = {
+                way: f"{(peak_memory(*export, source) - imports) * 1024 / size:.2f}"
+                for way, source in zip(others, (weights, checkpoint), strict=True)
+            }
+            for way, found in times.items():
+                used, passed = (statistics.median(column) for column in zip(*found, strict=True))
+                ratio = statistics.median(
+                    mine / theirs
+                    for (mine, _), (theirs, _) in zip(found, times[first], strict=True)
+                )
+                print(f"{way:32}{used:10.2f}{ratio:7.2f}{passed:9.2f}{memory.get(way, ''):>8}")
+
+
+def bench_picture(rounds: int) -> None:
+    """Detection in one picture, on files of yolov3-tiny: whole processes in turns."""
+    from bench_detect import write_network  # late: it needs PyTorch, OpenCV and onnxruntime
+
+    photo = Path("/usr/share/darknet/data/dog.jpg")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cfg, weights = write_network("yolov3-tiny", folder)
+        maps, boxes = folder / "maps.onnx", folder / "boxes.onnx"
+        export = (ROOT / "scripts/export.py", "-q", "--no-verify", weights, "--cfg", cfg)
+        script(*export, "-o", maps)
+        script(*export, "-o", boxes, "--layout", "boxes")
+        detect = (ROOT / "scripts/detect.py", "-q", "--force", "-o", folder / "found")
+        jobs = {
+            "ten lines": partial(script, "-c", TEN_LINES, boxes, photo, folder / "found.jpg"),
+            "detect .onnx": partial(script, *detect, maps, photo),
+            "detect .weights": partial(script, *detect, weights, photo),
+        }
+        times: dict[str, list[float]] = {way: [] for way in jobs}
+        for _ in range(rounds):
+            for way, job in jobs.items():
+                times[way].append(processor_time(job))
+        print(f"{'one picture':22}{'processor':>10}{'ratio':>7}")
+        for way, found in times.items():
+            pairs = zip(found, times["ten lines"], strict=True)
+            ratio = statistics.median(mine / theirs for mine, theirs in pairs)
+            print(f"{way:22}{statistics.median(found):10.2f}{ratio:7.2f}")
 
 
 def bench_convert(rounds: int) -> None:
     """Whole processes in turns."""
     with tempfile.TemporaryDirectory() as folder:
-        weights, output, copy = (Path(folder) / n for n in ("yolov3.weights", "o.st", "copy"))
+        weights, output, copy = (Path(folder) / n for n in ("yolov3.weights", "o.safetensors", "copy"))
         write_weights(weights)
-        keep_bytecode(Path(folder) / "bytecode")
         convert = (ROOT / "scripts/convert.py", weights, "-q", "-o", output)
         commands = {"convert": convert, "convert --no-verify": (*convert, "--no-verify")}
         jobs: dict[str, Callable[[], None]] = {"cp + sha256": lambda: copy_and_hash(weights, copy)}

@@ -2,8 +2,11 @@
 
 Random weights, since the time does not depend on them. All take turns, in rounds and in random
 order, and it is time on the processor that counts, so that a busy machine disturbs little. Prints
-medians, and the ratio to what detect.py does. darknet computes one picture after the other, and
-is timed with one.
+medians, the ratio to what detect.py does, and pictures a second. darknet computes one picture after
+the other, and is timed with one.
+
+On a GPU it is the time that passes until the device is done, without TF32, of this project and of
+onnxruntime, if that was built for CUDA.
 """
 
 import ctypes
@@ -31,15 +34,19 @@ import onnxruntime  # noqa: E402
 import torch  # noqa: E402
 import torch._inductor.config  # noqa: E402
 
-from converter import convert  # noqa: E402
+from converter import UsageError, convert  # noqa: E402
+from converter.cli.detector import usable_device  # noqa: E402
 from converter.darknet.network import read_network  # noqa: E402
 from yolov3 import load  # noqa: E402
+from yolov3.blocks import without_tf32  # noqa: E402
 from yolov3.detection.detect import Detector  # noqa: E402
 from yolov3.detection.in_torch import TorchModel  # noqa: E402
 from yolov3.exporting.export import export  # noqa: E402
+from yolov3.exporting.layouts import Array  # noqa: E402
 
 CFGS = Path("/usr/share/darknet/cfg")
 LIBRARY = Path("/usr/lib/darknet/libdarknet.so")
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}  # of onnxruntime
 Job = Callable[[], object]
 
 
@@ -88,71 +95,101 @@ def predict(cfg: str, weights: str) -> None:
     print(time.process_time() - start)
 
 
-def jobs(name: str, folder: Path, batch: int) -> dict[str, Callable[[], float]]:
+def jobs(
+    name: str, folder: Path, batch: int, device: torch.device
+) -> dict[str, Callable[[], float]]:
     """Ways to run a network, each giving the seconds that ``batch`` pictures took."""
     torch._dynamo.reset()  # else it would compile again for any number of pictures
     cfg, weights = write_network(name, folder)
     model = load(convert(weights, cfg=cfg, force=True).output)
     shape = model.network.input
     x = torch.rand(batch, shape.c, shape.h, shape.w)
-    packed = x.to(memory_format=torch.channels_last)
+    exported = export(model, folder / "model.onnx", dynamic=True, force=True).output
+    model = model.to(device)
+    packed = x.to(device, memory_format=torch.channels_last)
     fused = model.fuse().to(memory_format=torch.channels_last)
     compiled = model.fuse().to(memory_format=torch.channels_last)
     compiled.compile()
     detector = Detector(TorchModel(fused), 0.25, 0.45)
     photo = np.random.default_rng(0).integers(0, 256, (576, 768, 3), dtype=np.uint8)
-    theirs = cv2.dnn.readNetFromDarknet(str(cfg), str(weights))
-    theirs.setInput(x.numpy())
-    outputs = theirs.getUnconnectedOutLayersNames()
-    exported = session(export(model, folder / "model.onnx", dynamic=True, force=True).output)
-    found = {
-        "ours": seconds(lambda: fused(packed)),
-        "ours, not fused": seconds(lambda: model(packed)),
-        "ours, whole detection": seconds(lambda: detector([photo] * batch)),
-        "ours, compiled": seconds(lambda: compiled(packed)),
-        "onnxruntime": seconds(lambda: exported.run(None, {"images": x.numpy()})),
-        "OpenCV": seconds(lambda: theirs.forward(outputs)),
+    ways: dict[str, Job] = {
+        "ours": lambda: fused(packed),
+        "ours, not fused": lambda: model(packed),
+        "ours, whole detection": lambda: detector([photo] * batch),
+        "ours, compiled": lambda: compiled(packed),
     }
-    if LIBRARY.exists() and batch == 1:
+    provider = PROVIDERS[device.type]
+    if provider in onnxruntime.get_available_providers():
+        ways["onnxruntime"] = in_onnxruntime(exported, provider, x.numpy())
+    else:
+        print(f"{provider} is not in this onnxruntime: not measured")
+    if device.type == "cpu":
+        theirs = cv2.dnn.readNetFromDarknet(str(cfg), str(weights))
+        theirs.setInput(x.numpy())
+        outputs = theirs.getUnconnectedOutLayersNames()
+        ways["OpenCV"] = lambda: theirs.forward(outputs)
+    found = {way: seconds(job, device) for way, job in ways.items()}
+    if LIBRARY.exists() and batch == 1 and device.type == "cpu":
         found["darknet"] = lambda: darknet(cfg, weights)
     return found
 
 
-def session(path: Path) -> onnxruntime.InferenceSession:
-    """The exported model in onnxruntime, on one thread."""
+def in_onnxruntime(path: Path, provider: str, x: Array) -> Job:
+    """The exported model, on one thread; on a GPU without TF32 and with the pictures there."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    exact = {"use_tf32": "0"} if provider == PROVIDERS["cuda"] else {}
+    session = onnxruntime.InferenceSession(path, options, providers=[(provider, exact)])
+    if not exact:
+        return lambda: session.run(None, {"images": x})
+    binding = session.io_binding()
+    binding.bind_ortvalue_input("images", onnxruntime.OrtValue.ortvalue_from_numpy(x, "cuda", 0))
+    for output in session.get_outputs():
+        binding.bind_output(output.name, "cuda")
+    return lambda: session.run_with_iobinding(binding)  # which waits for the GPU
 
 
-def seconds(job: Job) -> Callable[[], float]:
+def seconds(job: Job, device: torch.device) -> Callable[[], float]:
     """``job`` with its time taken; it has run once before."""
     job()
 
     def timed() -> float:
-        start = time.process_time()
+        if device.type == "cpu":
+            start = time.process_time()
+            job()
+            return time.process_time() - start
+        torch.cuda.synchronize(device)
+        start = time.perf_counter()
         job()
-        return time.process_time() - start
+        torch.cuda.synchronize(device)
+        return time.perf_counter() - start
 
     return timed
 
 
-def bench(rounds: int) -> None:
+def bench(rounds: int, device_name: str) -> None:
     """Print a table for each network and number of pictures."""
+    try:
+        device = usable_device(device_name)
+    except UsageError as error:
+        sys.exit(f"error: {error}")
+    if device.type == "cuda":
+        print(torch.cuda.get_device_name(device))
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     torch._inductor.config.freezing = True  # as detect.py --compile
-    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode(), without_tf32():
         for name, batch in itertools.product(("yolov3-tiny", "yolov3"), (1, 8)):
-            ways = jobs(name, Path(folder), batch)
+            ways = jobs(name, Path(folder), batch, device)
             times: dict[str, list[float]] = {way: [] for way in ways}
             for _ in range(rounds):
                 for way in random.sample(list(ways), len(ways)):
                     times[way].append(ways[way]())
-            print(f"{f'{name}, batch {batch}':24}{'ms':>8}{'ratio':>7}")
+            print(f"{f'{name}, batch {batch}':24}{'ms':>8}{'ratio':>7}{'a second':>10}")
             for way, found in times.items():
                 ratio = statistics.median(a / b for a, b in zip(found, times["ours"], strict=True))
-                print(f"{way:24}{1000 * statistics.median(found):8.1f}{ratio:7.2f}")
+                median = statistics.median(found)
+                print(f"{way:24}{1000 * median:8.1f}{ratio:7.2f}{batch / median:10.1f}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 import reference
 
+from converter import UsageError
 from converter.files.lock import try_lock
 
 DATA = Path(__file__).parent / "data"
@@ -27,6 +28,28 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Whoever starts the tests in the background of a script has them ignore Ctrl-C, which the programs
 # that they start would inherit, and those that are interrupted would not notice.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--device", default="cpu", help="where models compute in the tests of parity and detection"
+    )
+
+
+def pytest_configure(config):
+    if config.option.device != "cpu":
+        from converter.cli.detector import usable_device  # late: it imports PyTorch
+
+        try:
+            config.option.device = str(usable_device(config.option.device))
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+
+
+@pytest.fixture(scope="session")
+def device(request) -> str:
+    """Where models compute: the CPU, or what --device says."""
+    return request.config.getoption("--device")
 
 
 @dataclass(frozen=True)

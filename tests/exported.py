@@ -1,8 +1,11 @@
-"""Exported detectors in onnxruntime, and the boxes that AlexeyAB's darknet gave of the same."""
+"""Exported detectors in other runtimes, and the boxes that darknet gave of the same."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnxruntime
 import pytest
@@ -23,6 +26,90 @@ KINDS = (
 def run_onnx(path, x):
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return session.run(None, {"images": x.numpy()})
+
+
+def run_opencv(path, x):
+    net = cv2.dnn.readNetFromONNX(str(path))
+    net.setInput(x.numpy())
+    return net.forward(net.getUnconnectedOutLayersNames())
+
+
+def require_linux():
+    """pyproject.toml asks for OpenVINO, ncnn and pnnx there alone."""
+    if sys.platform != "linux":
+        pytest.skip("installed on Linux alone")
+
+
+def run_openvino(path, x):
+    require_linux()
+    # Its import would tell its maker of it, over the network.
+    sys.modules.setdefault("openvino_telemetry", None)
+    import openvino
+
+    # Where a processor has bfloat16, that is the default.
+    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    compiled = openvino.Core().compile_model(path, "CPU", options)
+    found = compiled(x.numpy())
+    return [found[output] for output in compiled.outputs]
+
+
+def run_ncnn(path, x):
+    """By way of pnnx, which makes ncnn's own two files of an ONNX file."""
+    require_linux()
+    import ncnn
+    import pnnx
+
+    # fp16=0: else it rounds the weights to float16.
+    command = [pnnx.EXEC_PATH, path, "fp16=0"]
+    subprocess.run(command, cwd=path.parent, capture_output=True, check=True)
+    (picture,) = x.numpy()
+    found = []
+    with ncnn.Net() as net:
+        net.opt.num_threads = 1
+        net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
+        assert net.load_param(str(path.with_suffix(".ncnn.param"))) == 0
+        assert net.load_model(str(path.with_suffix(".ncnn.bin"))) == 0
+        with net.create_extractor() as extractor:
+            assert extractor.input("in0", ncnn.Mat(picture).clone()) == 0
+            # It numbers the file's outputs in their order, and lists them in another one.
+            for number in range(len(net.output_names())):
+                code, values = extractor.extract(f"out{number}")
+                assert code == 0
+                found.append(np.array(values)[None])  # it knows no batches
+    return found
+
+
+RUNTIMES = {
+    "onnxruntime": run_onnx,
+    "opencv": run_opencv,
+    "openvino": run_openvino,
+    "ncnn": run_ncnn,
+}
+
+
+def of_the_sample(picture):
+    """One of the sample's pictures as its input, and what pjreddie's darknet found in it.
+
+    Rows are (class, probability, left, top, right, bottom), in pixels of the input.
+    """
+    expected = json.loads((PICTURES / f"{picture}.expected.json").read_text())
+    pixels = read(PICTURES / f"{picture}.png")
+    height, width = pixels.shape[:2]
+    # pj image.c:812 letterbox_image: as large as fits into 192 x 192, and grey on both sides
+    scale = min(192 / width, 192 / height)
+    grey = (192 - scale * width) / 2, (192 - scale * height) / 2
+    rows = [
+        (
+            e["class"],
+            e["prob"],
+            (e["x"] - e["w"] / 2) * scale + grey[0],
+            (e["y"] - e["h"] / 2) * scale + grey[1],
+            (e["x"] + e["w"] / 2) * scale + grey[0],
+            (e["y"] + e["h"] / 2) * scale + grey[1],
+        )
+        for e in expected["thresh_0.5"]
+    ]
+    return tensor(prepare(pixels, 192, 192, "letterbox")), rows
 
 
 def answers(name):

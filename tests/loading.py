@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from converter import convert
 from converter.darknet.dialects import DialectName
 from converter.darknet.network import read_network
+from yolov3.blocks import without_tf32
 from yolov3.darknet import DarknetModel
 
 # See tests/data/README.md.
@@ -25,8 +26,8 @@ def load(cfg: Path, weights: Path, checkpoint: Path, dialect: DialectName) -> Da
     return model
 
 
-def outputs(model: DarknetModel, x: np.ndarray) -> dict[int, np.ndarray]:
-    """Every layer's output for one picture; layers without one are left out."""
-    with torch.no_grad():
-        layers = model.forward_layers(torch.from_numpy(x)[None])
-        return {index: y[0].numpy() for index, y in layers if y is not None}
+def outputs(model: DarknetModel, x: np.ndarray, device: str = "cpu") -> dict[int, np.ndarray]:
+    """Every layer's output for one picture, computed on ``device``; some layers have none."""
+    with torch.no_grad(), without_tf32():
+        layers = model.to(device).forward_layers(torch.from_numpy(x)[None].to(device))
+        return {index: y[0].cpu().numpy() for index, y in layers if y is not None}

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 
 from converter import convert, verify
 from yolov3 import Darknet53, load
+from yolov3.blocks import without_tf32
 from yolov3.parity.engines import Darknet
 
 pytestmark = pytest.mark.engine
@@ -67,9 +68,17 @@ def assert_close(ours: torch.Tensor, theirs: np.ndarray, bound: float) -> None:
     assert error <= bound
 
 
+def computed(model, x: np.ndarray, method=None):
+    """What a model, or a method of it, gives for a picture: with all bits of float32 on a GPU."""
+    pictures = torch.from_numpy(x)[None].to(next(model.parameters()).device)
+    with torch.no_grad(), without_tf32():
+        found = (method or model)(pictures)
+    return found.cpu() if isinstance(found, torch.Tensor) else [y.cpu() for y in found]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETS)
-def test_detectors(name, tmp_path):
+def test_detectors(name, tmp_path, device):
     text, tensors, floats, layers = NETS[name]
     cfg, weights = saved_by_darknet(text(), tmp_path)
     result = convert(weights)
@@ -88,27 +97,22 @@ def test_detectors(name, tmp_path):
     x = np.random.default_rng(1).random((3, SIZE, SIZE), dtype=np.float32)
     theirs = Darknet(cfg, weights).run(x)
     for bn, bound in BOUNDS.items():
-        with torch.no_grad():
-            maps = load(result.output, bn=bn)(torch.from_numpy(x)[None])
+        maps = computed(load(result.output, bn=bn, device=device), x)
         assert len(maps) == len(layers)
         for ours, layer in zip(reversed(maps), layers, strict=True):
             assert_close(ours[0], theirs[layer], bound)
 
 
 @pytest.mark.slow
-def test_the_backbone(tmp_path):
+def test_the_backbone(tmp_path, device):
     cfg, weights = saved_by_darknet(official("darknet53"), tmp_path)
     x = np.random.default_rng(1).random((3, SIZE, SIZE), dtype=np.float32)
     theirs = Darknet(cfg, weights).run(x)
     output = convert(weights).output
     for bn, bound in BOUNDS.items():
-        model = load(output, bn=bn)
+        model = load(output, bn=bn, device=device)
         assert isinstance(model, Darknet53)
-        with torch.no_grad():
-            features, logits = (
-                model(torch.from_numpy(x)[None]),
-                model.classify(torch.from_numpy(x)[None]),
-            )
+        features, logits = computed(model, x), computed(model, x, model.classify)
         for ours, layer in zip(features, [36, 61, 74], strict=True):
             assert_close(ours[0], theirs[layer], bound)
         assert_close(logits[0, :, None, None], theirs[76], bound)
@@ -121,18 +125,16 @@ def test_the_backbone(tmp_path):
     facts = convert(backbone).as_dict()
     assert (facts["classes"], facts["tensors"], facts["complete"]) == (None, 52 * 5, True)
     assert facts["assumed"]["architecture"] == "darknet53.conv.74"
-    with torch.no_grad():
-        features = load(facts["output"], bn="pjreddie-cpu")(torch.from_numpy(x)[None])
+    features = computed(load(facts["output"], bn="pjreddie-cpu", device=device), x)
     for ours, layer in zip(features, [36, 61, 74], strict=True):
         assert_close(ours[0], theirs[layer], BOUNDS["pjreddie-cpu"])
 
 
-def test_the_sample(sample):
+def test_the_sample(sample, device):
     output = convert(sample.weights).output
     x = np.random.default_rng(1).random((3, 192, 192), dtype=np.float32)
     theirs = Darknet(sample.cfg, sample.weights).run(x)
     for bn, bound in BOUNDS.items():
-        with torch.no_grad():
-            maps = load(output, bn=bn)(torch.from_numpy(x)[None])
+        maps = computed(load(output, bn=bn, device=device), x)
         for ours, layer in zip(reversed(maps), [81, 93, 105], strict=True):
             assert_close(ours[0], theirs[layer], bound)

@@ -51,7 +51,7 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> None:
     )
     computing = parser.add_argument_group("computing")
     computing.add_argument(
-        "--device", default="cpu", help="where to compute, say cuda (default cpu)"
+        "--device", default="cpu", help="where to compute: cpu (default), cuda, cuda:1 or 1"
     )
     computing.add_argument(
         "--batch", type=positive_int, default=1, metavar="N", help="pictures at once"
@@ -153,7 +153,7 @@ def progress(done: int, total: int) -> str:
 
 
 def usable_device(name: str) -> torch.device:
-    """PyTorch's device of that name.
+    """PyTorch's device of that name; a number is that of a GPU, as in ``cuda:0``.
 
     Raises:
         UsageError: there is none, or this build of PyTorch cannot compute on it.
@@ -161,7 +161,7 @@ def usable_device(name: str) -> torch.device:
     import torch
 
     try:
-        device = torch.device(name)
+        device = torch.device(f"cuda:{name}" if name.isdecimal() else name)
         torch.empty(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         # What a build without CUDA raises is an AssertionError.

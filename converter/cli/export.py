@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.cli.output import print_json
+from converter.cli.output import StatusLine, print_json
 from converter.cli.parser import (
     CommandParser,
     add_network_options,
@@ -94,18 +94,27 @@ def run(arguments: argparse.Namespace) -> int:
 def _straight(arguments: argparse.Namespace, output: PathLike) -> Exported:
     from yolov3.exporting.straight import export_checkpoint
 
-    return export_checkpoint(
-        arguments.checkpoint,
-        output,
-        **network_options(arguments),
-        layout=arguments.layout,
-        opset=arguments.opset,
-        dynamic=arguments.dynamic,
-        batch=arguments.batch,
-        half=arguments.half,
-        verify=not arguments.no_verify,
-        force=arguments.force,
-    )
+    line = StatusLine(quiet=arguments.quiet)
+    try:
+        return export_checkpoint(
+            arguments.checkpoint,
+            output,
+            **network_options(arguments),
+            layout=arguments.layout,
+            opset=arguments.opset,
+            dynamic=arguments.dynamic,
+            batch=arguments.batch,
+            half=arguments.half,
+            verify=not arguments.no_verify,
+            force=arguments.force,
+            progress=lambda what, part: line.show(_progress(what, part)),
+        )
+    finally:
+        line.clear()
+
+
+def _progress(what: str, part: float | None) -> str:
+    return what if part is None else f"[{'=' * int(30 * part):30}] {what}"
 
 
 def _through_pytorch(arguments: argparse.Namespace, output: PathLike) -> Exported:
@@ -175,7 +184,8 @@ def _summary(result: Exported) -> str:
     check = f"not compared with PyTorch ({result.unverified})"
     if result.errors:
         check = f"differs from PyTorch by at most {_difference(result.errors)}"
-    return f"{result.output}: {kind}, {shapes}; {check}"
+    files = f"{result.output}" if result.data is None else f"{result.output} and {result.data}"
+    return f"{files}: {kind}, {shapes}; {check}"
 
 
 def _difference(errors: Mapping[str, float]) -> str:

@@ -50,7 +50,9 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument(
         "--full", action="store_true", help="pictures of the size that the cfg says, not small ones"
     )
-    parser.add_argument("--device", default="cpu", help="where to compute, say cuda (default cpu)")
+    parser.add_argument(
+        "--device", default="cpu", help="where to compute: cpu (default), cuda, cuda:1 or 1"
+    )
     parser.add_argument(
         "-j", "--jobs", metavar="N", type=positive_int, default=os.cpu_count() or 1,
         help="cfgs at a time (default: one a core)",
@@ -74,8 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
     from yolov3.parity.examine import AGREEING
     from yolov3.parity.folder import examine_all
 
-    cases = _cases(arguments)
-    _prepare(arguments.device)
+    device = _prepare(arguments.device)
+    cases = _cases(arguments, device)
     if arguments.markdown:
         require_other(arguments.markdown, arguments.state, *(case.path for case in cases))
         _write_table(arguments.markdown, [])  # rather now than in an hour
@@ -92,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if all(verdict.result in AGREEING for verdict in found) else 1
 
 
-def _cases(arguments: argparse.Namespace) -> list[Case]:
+def _cases(arguments: argparse.Namespace, device: str) -> list[Case]:
     from yolov3.parity.engines import dialect_of, find_library
     from yolov3.parity.examine import Case
     from yolov3.parity.folder import find_cfgs
@@ -107,21 +109,22 @@ def _cases(arguments: argparse.Namespace) -> list[Case]:
             dialect=dialect,
             library=library,
             full=arguments.full,
-            device=arguments.device,
+            device=device,
         )
         for path, name in cfgs.items()
         for library, dialect in engines
     ]
 
 
-def _prepare(device: str) -> None:
-    """One thread a job, and all bits of float32 on a GPU, too."""
+def _prepare(name: str) -> str:
+    """One thread a job, and all bits of float32 on a GPU, too; the device of that name."""
     import torch
 
-    usable_device(device)
+    device = usable_device(name)
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"  # of engines
     torch.backends.cudnn.allow_tf32 = False
+    return str(device)
 
 
 def _report(found: Sequence[Verdict], total: int, arguments: argparse.Namespace) -> None:

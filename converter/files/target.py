@@ -165,6 +165,58 @@ def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
         OutputError: the target is no regular file, another run is writing it, the disk is too
             small, or writing failed.
     """
+    with _growing(path, size) as (target, place):
+        with open(place, "x+b") as file:
+            _be_like(target, place)
+            yield file
+        os.replace(place, target)
+
+
+@contextmanager
+def replacing_both(path: Path, beside: Path, size: int) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """As ``replacing``, for a file that names another one, which lies ``beside`` it.
+
+    While they grow they have their names, in one folder. ``beside`` is there first. If it replaces
+    an older one, an older ``path`` is removed before: at no moment it names what it was not made
+    for.
+
+    Args:
+        path: the target.
+        beside: the other, in the same folder.
+        size: bytes that they will have together.
+
+    Raises:
+        OutputError: as ``replacing``; or one of them is a symlink, so that its file may lie
+            elsewhere.
+    """
+    for each in (path, beside):
+        if os.path.islink(each):
+            raise OutputError(
+                "is a symlink, and two files must lie side by side",
+                path=each,
+                remedy="choose another output",
+            )
+        resolved(each)
+    with _growing(path, size) as (target, place):
+        place.mkdir()
+        second = target.with_name(beside.name)
+        with open(place / target.name, "x+b") as file, open(place / second.name, "x+b") as other:
+            _be_like(target, place / target.name)
+            _be_like(target, place / second.name)
+            yield file, other
+        if second.exists():
+            target.unlink(missing_ok=True)
+        os.replace(place / second.name, second)
+        os.replace(place / target.name, target)
+
+
+@contextmanager
+def _growing(path: Path, size: int) -> Iterator[tuple[Path, Path]]:
+    """What ``path`` names in the end, and where on its disk ``size`` bytes can grow until then.
+
+    Raises:
+        OutputError: as ``replacing``.
+    """
     target = resolved(path)
     try:
         require_space(target, size)
@@ -172,10 +224,7 @@ def replacing(path: Path, size: int) -> Iterator[IO[bytes]]:
             work.remove()
         work = Unfinished.make(target)
         try:
-            with open(work.path, "x+b") as file:
-                _be_like(target, work.path)
-                yield file
-            os.replace(work.path, target)
+            yield target, work.path
         finally:
             work.remove()
     except OSError as error:

@@ -32,6 +32,7 @@ class Exported:
         errors: name -> largest absolute difference from PyTorch, over all inputs that were tried;
             empty if it was not compared.
         unverified: why it was not compared; "" if it was.
+        data: the file beside it that has its weights; None if they are in it.
     """
 
     output: Path
@@ -41,6 +42,7 @@ class Exported:
     tolerance: tuple[float, float]
     errors: dict[str, float] = field(default_factory=dict)
     unverified: str = ""
+    data: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``export --json`` prints."""
@@ -48,6 +50,7 @@ class Exported:
         return {
             "schema": 1,
             "output": str(self.output),
+            "data": None if self.data is None else str(self.data),
             "format": self.format,
             "opset": self.opset,
             "outputs": {name: list(shape) for name, shape in self.outputs.items()},

@@ -42,7 +42,8 @@ def export(
     The file's input is ``images``: float32 (N, channels, height, width), RGB in 0..1; N is 1
     without ``dynamic``. Its outputs are those of ``yolov3.exporting.modules``.
 
-    ONNX is written straight from the model's tensors. A model whose tensors are not those of its
+    ONNX is written straight from the model's tensors; more than 2 GiB of them go to a second file,
+    OUTPUT.data, which must stay beside the first. A model whose tensors are not those of its
     network, since its batch norm is folded or its neck is the article's, goes through PyTorch's
     exporter, and needs the package onnxscript.
 
@@ -62,7 +63,7 @@ def export(
         force: replace an output that exists.
 
     Raises:
-        UsageError: the options do not go together.
+        UsageError: the options do not go together, or the model is not on the CPU.
         ExtraError: a package is missing.
         CheckpointError: the model comes from no checkpoint.
         NetworkError: boxes of a network that has none.
@@ -77,6 +78,11 @@ def export(
     if layout not in LAYOUTS:
         raise UsageError(f"layout={layout!r} is unknown", remedy=f"use one of {list(LAYOUTS)}")
     require_batch(batch, dynamic=dynamic)
+    other = next((p.device for p in model.parameters() if p.device.type != "cpu"), None)
+    if other is not None:
+        raise UsageError(
+            f"the model is on {other}", remedy="files are made on the CPU: model.cpu()"
+        )
     target = Path(output)
     require_free(target, force=force)
     model = in_float32(model)
@@ -91,6 +97,7 @@ def export(
             batch=batch,
             half=half,
             computed=lambda inputs: outputs_of(model, inputs, layout),
+            force=force,
         )
     if half or layout not in ("maps", "boxes"):
         what = "half=True" if half else f"layout={layout!r}"

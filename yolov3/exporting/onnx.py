@@ -6,7 +6,7 @@ bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -21,11 +21,14 @@ from yolov3.exporting.drawing import INPUT, Drawing, shape_of, stride_of
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from onnx import GraphProto, ModelProto, ValueInfoProto
+    from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 OLDEST_OPSET = 11
 # One protobuf message: the numbers of a file's bytes are 32-bit ints in its readers.
 MAX_BYTES = 2**31 - 1
+# Where values begin that stand in a file beside: at multiples of it, so that they can be mapped
+# into memory (onnx.proto, TensorProto.external_data).
+PAGE = 4096
 
 # Numbers of fields in onnx.proto, which are for ever.
 MODEL_GRAPH, GRAPH_INITIALIZER, TENSOR_RAW_DATA = 7, 5, 9
@@ -72,45 +75,84 @@ class Encoded:
             yield part if isinstance(part, bytes) else values_of(part, arrays).data.cast("B")
 
 
-def encode(drawn: Drawing, facts: Mapping[str, str]) -> Encoded:
+def encode(drawn: Drawing, facts: Mapping[str, str], beside: str) -> tuple[Encoded, Encoded | None]:
     """A model, checked without its weights; the same bytes every time.
 
     Args:
         drawn: what it computes.
         facts: what it says of itself.
+        beside: how the file is called that has the weights if one file is too small for them.
+
+    Returns:
+        The file, and the one beside it if there is one.
 
     Raises:
         ExtraError: the package onnx is missing.
-        OutputError: it is too large for a file, or its nodes are no network of the shapes that the
-            cfg says.
+        OutputError: its nodes are no network of the shapes that the cfg says.
     """
     model = _skeleton(drawn)
     _require_valid(drawn, model)
     for key, value in facts.items():
         model.metadata_props.add(key=key, value=value)
     del model.graph.input[1:]
+    tensors = _tensors(drawn)
+    alone = _alone(model, tensors)
+    return (alone, None) if alone.size <= MAX_BYTES else _apart(model, tensors, beside)
+
+
+def _tensors(drawn: Drawing) -> list[tuple[TensorProto, Weight]]:
+    """Initializers without their values, and what these are."""
+    onnx, shapes = _onnx(), _array_shapes(drawn)
+    return [
+        (
+            onnx.TensorProto(
+                name=name,
+                dims=weight.shape or shapes[weight.layer, weight.suffix],
+                data_type=FLOAT16 if weight.half else FLOAT,
+            ),
+            weight,
+        )
+        for name, weight in drawn.graph.weights.items()
+    ]
+
+
+def _size(tensor: TensorProto) -> int:
+    values: int = prod(tensor.dims)
+    return (2 if tensor.data_type == FLOAT16 else 4) * values
+
+
+def _alone(model: ModelProto, tensors: Sequence[tuple[TensorProto, Weight]]) -> Encoded:
+    """One file: the values are in the initializers, which come last."""
     graph: list[bytes | Weight] = [_serialized(model.graph)]
-    shapes = _array_shapes(drawn)
-    for name, weight in drawn.graph.weights.items():
-        graph += _initializer(name, weight, weight.shape or shapes[weight.layer, weight.suffix])
-    weights = sum(
-        (2 if w.half else 4) * prod(shapes[w.layer, w.suffix]) for w in drawn.graph.weights.values()
-    )
-    inside = weights + sum(len(part) for part in graph if isinstance(part, bytes))
-    model.ClearField("graph")
-    start = _serialized(model) + _opening(MODEL_GRAPH, inside)
-    if len(start) + inside > MAX_BYTES:
-        raise OutputError("the weights have more than the 2 GiB that one ONNX file can have")
+    for tensor, weight in tensors:
+        start = _serialized(tensor) + _opening(TENSOR_RAW_DATA, _size(tensor))
+        graph += _opening(GRAPH_INITIALIZER, len(start) + _size(tensor)) + start, weight
+    inside = sum(len(part) for part in graph if isinstance(part, bytes))
+    inside += sum(_size(tensor) for tensor, _ in tensors)
+    rest = _onnx().ModelProto()
+    rest.CopyFrom(model)
+    rest.ClearField("graph")
+    start = _serialized(rest) + _opening(MODEL_GRAPH, inside)
     return Encoded(parts=(start, *graph), size=len(start) + inside)
 
 
-def _initializer(name: str, weight: Weight, shape: tuple[int, ...]) -> tuple[bytes, Weight]:
-    """A TensorProto in a GraphProto, whose raw data follow."""
-    size = (2 if weight.half else 4) * prod(shape)
-    data_type = FLOAT16 if weight.half else FLOAT
-    tensor = _onnx().TensorProto(name=name, dims=shape, data_type=data_type)
-    start = _serialized(tensor) + _opening(TENSOR_RAW_DATA, size)
-    return _opening(GRAPH_INITIALIZER, len(start) + size) + start, weight
+def _apart(
+    model: ModelProto, tensors: Sequence[tuple[TensorProto, Weight]], beside: str
+) -> tuple[Encoded, Encoded]:
+    """Two files: the initializers say where in the second their values stand."""
+    parts: list[bytes | Weight] = []
+    end = 0
+    for tensor, weight in tensors:
+        gap = -end % PAGE
+        where = {"location": beside, "offset": end + gap, "length": _size(tensor)}
+        tensor.data_location = tensor.EXTERNAL
+        for key, value in where.items():
+            tensor.external_data.add(key=key, value=str(value))
+        model.graph.initializer.append(tensor)
+        parts += bytes(gap), weight
+        end += gap + _size(tensor)
+    file = _serialized(model)
+    return Encoded(parts=(file,), size=len(file)), Encoded(parts=tuple(parts), size=end)
 
 
 def _serialized(message: Any) -> bytes:
@@ -149,19 +191,32 @@ def values_of(weight: Weight, arrays: Arrays) -> NDArray[np.floating[Any]]:
 
 
 def different_values(path: Path, drawn: Drawing, arrays: Arrays) -> str | None:
-    """The first weight in a file that is not, bit by bit, what it was made of; None if all are."""
+    """The first weight in a file that is not, bit by bit, what it was made of; None if all are.
+
+    Those that stand in a file beside it are read one by one.
+    """
     import numpy as np
 
-    onnx = _onnx()
-    stored = {tensor.name: tensor for tensor in onnx.load(path).graph.initializer}
+    model = _onnx().load(path, load_external_data=False)
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
     for name, weight in drawn.graph.weights.items():
-        found = onnx.numpy_helper.to_array(stored[name]) if name in stored else None
+        found = _stored_values(stored[name], path.parent) if name in stored else None
         wanted = values_of(weight, arrays).ravel()
         # As integers: NaN equals NaN, and 0 does not equal -0.
         bits = f"<u{wanted.itemsize}"
         if found is None or not np.array_equal(found.ravel().view(bits), wanted.view(bits)):
             return name
     return None
+
+
+def _stored_values(tensor: TensorProto, folder: Path) -> NDArray[Any]:
+    onnx = _onnx()
+    if tensor.data_location == tensor.EXTERNAL:
+        alone = onnx.TensorProto()  # older versions of onnx fill in the tensor that they are given
+        alone.CopyFrom(tensor)
+        tensor = alone
+    values: NDArray[Any] = onnx.numpy_helper.to_array(tensor, base_dir=str(folder))
+    return values
 
 
 def _skeleton(drawn: Drawing) -> ModelProto:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 from converter.darknet.dialects import DialectName
 from converter.errors import OutputError, UsageError
-from converter.files.target import replacing, require_other
+from converter.files.target import replacing, replacing_both, require_other
 from converter.operations.opening import open_stored
-from converter.options import OPSET, FamilyChoice, Layout, PathLike
+from converter.options import DATA_SUFFIX, OPSET, FamilyChoice, Layout, PathLike
 from yolov3.exporting.checking import (
     Exported,
     foreign_errors,
@@ -21,14 +24,16 @@ from yolov3.exporting.checking import (
     require_finite,
     worst,
 )
-from yolov3.exporting.drawing import Options
+from yolov3.exporting.drawing import Drawing, Options
 from yolov3.exporting.layouts import Array, tolerance_of
-from yolov3.exporting.onnx import different_values, encode, require_opset
+from yolov3.exporting.onnx import Arrays, Encoded, different_values, encode, require_opset
 from yolov3.exporting.source import Source, source_of
 
 log = logging.getLogger("yolov3")
 
 Computed = Callable[[list[Array]], list[list[Array]]]  # what PyTorch computes for each input
+# Is told what is being done, and which part of it is done; None where that is not known.
+Progress = Callable[[str, float | None], None]
 
 
 def export_checkpoint(
@@ -47,8 +52,11 @@ def export_checkpoint(
     half: bool = False,
     verify: bool = True,
     force: bool = False,
+    progress: Progress | None = None,
 ) -> Exported:
     """Write the checkpoint at ``path`` as ONNX; ``export`` says what is in the file.
+
+    Weights of more than 2 GiB go to a second file, which must stay beside the first.
 
     Args:
         path: as for ``load``.
@@ -67,6 +75,7 @@ def export_checkpoint(
             boxes, in float32.
         verify: run what was written, and compare it with PyTorch if that is installed.
         force: replace an output that exists.
+        progress: is told what is being done.
 
     Raises:
         UsageError: the options do not go together, or the output is one of the files that are read.
@@ -79,7 +88,8 @@ def export_checkpoint(
     stored = open_stored(
         path, cfg, names, dialect=dialect, family=family, names_encoding=names_encoding
     )
-    require_other(output, *stored.inputs)
+    for each in (output, f"{os.fspath(output)}{DATA_SUFFIX}"):
+        require_other(each, *stored.inputs)
     source = source_of(stored)
     computed, reason = None, "" if verify else "--no-verify"
     if verify and importlib.util.find_spec("torch") is None:
@@ -104,6 +114,8 @@ def export_checkpoint(
         computed=computed,
         run=verify,
         reason=reason,
+        force=force,
+        progress=progress,
     )
 
 
@@ -145,6 +157,8 @@ def write_straight(
     computed: Computed | None,
     run: bool = True,
     reason: str = "",
+    force: bool,
+    progress: Progress | None = None,
 ) -> Exported:
     """Write ``source`` to ``target``, whose weights are compared bit by bit before it has its name.
 
@@ -155,30 +169,32 @@ def write_straight(
     opset = OPSET if opset is None else opset
     require_opset(opset)
     drawn = source.draw(layout, Options(opset=opset, dynamic=dynamic, batch=batch, half=half))
+    beside = target.with_name(target.name + DATA_SUFFIX)
     with foreign_errors(target, "cannot be made"):
-        encoded = encode(drawn, source.says(layout, batch))
+        encoded, data = encode(drawn, source.says(layout, batch), beside.name)
     errors: dict[str, float] = {}
-    with replacing(target, encoded.size) as file:
-        for chunk in encoded.chunks(source.arrays):
-            file.write(chunk)
-        file.flush()
-        written = Path(file.name)
+    show: Progress = progress or (lambda *_: None)
+    read = partial(_shown, source.arrays, drawn, show)
+    with _growing(target, beside, encoded, data, read("writing"), force=force) as written:
         with foreign_errors(target, "was made, but cannot be read"):
-            different = different_values(written, drawn, source.arrays)
+            different = different_values(written, drawn, read("comparing"))
         if different:
             raise OutputError("was not written as it is", path=target, place=different)
         if run:
             log.info("running %s", target)
+            show("running in onnxruntime", None)
             inputs = inputs_for(source.network, dynamic=dynamic, batch=batch)
             with foreign_errors(target, "was made, but does not run"):
                 compute = in_onnxruntime(written)
                 found = [compute(x) for x in inputs]
             if computed:
+                show("computing in PyTorch", None)
                 errors = worst(drawn.outputs, found, computed(inputs), layout, target, half=half)
             else:
                 require_finite(drawn.outputs, found, target)
     return Exported(
         output=target,
+        data=None if data is None else beside,
         format="onnx",
         opset=opset,
         outputs={name: (batch, *shape) for name, shape in drawn.shapes.items()},
@@ -186,3 +202,40 @@ def write_straight(
         errors=errors,
         unverified=reason,
     )
+
+
+def _shown(arrays: Arrays, drawn: Drawing, show: Progress, what: str) -> Arrays:
+    """``arrays``, each of which is read once; tells ``show`` how many of them were."""
+    total = sum(1 + len(weight.others) for weight in drawn.graph.weights.values())
+    done = count()
+
+    def read(layer: int, suffix: str) -> Array:
+        show(what, next(done) / total)
+        return arrays(layer, suffix)
+
+    return read
+
+
+@contextmanager
+def _growing(
+    target: Path,
+    beside: Path,
+    encoded: Encoded,
+    data: Encoded | None,
+    arrays: Arrays,
+    *,
+    force: bool,
+) -> Iterator[Path]:
+    """What becomes ``target``, with ``data`` beside it, if the block ends well."""
+    with ExitStack() as unfinished:
+        if data is None:
+            file = unfinished.enter_context(replacing(target, encoded.size))
+        else:
+            require_free(beside, force=force)
+            size = encoded.size + data.size
+            file, other = unfinished.enter_context(replacing_both(target, beside, size))
+            other.writelines(data.chunks(arrays))
+            other.flush()
+        file.writelines(encoded.chunks(arrays))
+        file.flush()
+        yield Path(file.name)

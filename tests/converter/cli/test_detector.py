@@ -50,6 +50,7 @@ def here(tmp_path, monkeypatch) -> Path:
         (["--device", "meta"], "--device meta: "),
         # torch: "Torch not compiled with CUDA enabled", or no such device
         (["--device", "cuda:99"], "--device cuda:99: "),
+        (["--device", "99"], "--device 99: "),
     ],
 )
 def test_wrong_options(checkpoint, capsys, command, source, options, problem):

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -51,6 +52,25 @@ def test_json_says_by_which_tolerance_it_was_judged(checkpoint, capsys, options,
     said = json.loads(capsys.readouterr().out)["tolerance"]
     (judge, *_) = layouts.expected(layout, [BOX, SCORE], half=half)
     assert (said["absolute"], said["relative"]) == judge.tolerance
+
+
+class TestProgress:
+    def test_on_a_terminal(self, checkpoint, capsys, monkeypatch):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        assert main(["export", str(checkpoint)]) == 0
+        shown = capsys.readouterr().err.split("\x1b[K\r")
+        # yolo.cfg: three convolutions, two of which have batch norm: 2 * 5 + 2 arrays
+        for what in ("writing", "comparing"):
+            steps = [text for text in shown if text.endswith(f"] {what}")]
+            assert len(steps) == len(load(checkpoint).state_dict()) - 2
+            assert steps[0] == f"[{' ' * 30}] {what}"
+            assert steps == sorted(steps, key=lambda text: text.count("="))
+        assert "computing in PyTorch" in shown
+        assert shown[-2:] == ["", ""]  # nothing is left there
+
+    def test_elsewhere_there_is_none(self, checkpoint, capsys):
+        assert main(["export", str(checkpoint)]) == 0
+        assert "\x1b" not in capsys.readouterr().err
 
 
 def test_a_folder(checkpoint, tmp_path, capsys):

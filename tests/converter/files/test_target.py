@@ -9,7 +9,7 @@ import pytest
 
 from converter import convert, revert
 from converter.errors import OutputError
-from converter.files.target import Unfinished, replacing
+from converter.files.target import Unfinished, replacing, replacing_both
 
 
 class TestReplacing:
@@ -101,6 +101,105 @@ class TestReplacing:
             replacing(tmp_path / "no" / "x", 1),
         ):
             pass
+
+
+class TestTwoThatBelongTogether:
+    """``replacing_both``: a file, and one beside it that it names."""
+
+    @staticmethod
+    def write(folder, content):
+        path = folder / "x"
+        with replacing_both(path, folder / "x.data", 2) as (file, other):
+            assert Path(other.name) == Path(file.name).with_name("x.data")
+            file.write(content)
+            other.write(content)
+
+    @staticmethod
+    def contents(folder):
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def test_new_ones_follow_the_umask(self, tmp_path):
+        old = os.umask(0o027)
+        try:
+            self.write(tmp_path, b"1")
+        finally:
+            os.umask(old)
+        assert self.contents(tmp_path) == {"x": b"1", "x.data": b"1"}
+        assert {stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir()} == {0o640}
+
+    def test_replaced_ones_keep_the_mode_of_the_first(self, tmp_path):
+        self.write(tmp_path, b"1")
+        (tmp_path / "x").chmod(0o600)
+        self.write(tmp_path, b"2")
+        assert self.contents(tmp_path) == {"x": b"2", "x.data": b"2"}
+        assert {stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir()} == {0o600}
+
+    @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+    @pytest.mark.parametrize("older", [{}, {"x": b"1", "x.data": b"1"}, {"x": b"1"}])
+    def test_a_failure_leaves_what_was_there(self, tmp_path, failure, older):
+        for name, content in older.items():
+            (tmp_path / name).write_bytes(content)
+        with (
+            pytest.raises(failure),
+            replacing_both(tmp_path / "x", tmp_path / "x.data", 2) as (file, other),
+        ):
+            file.write(b"2")
+            other.write(b"2")
+            raise failure
+        assert self.contents(tmp_path) == older
+
+    @pytest.mark.parametrize("older", [{}, {"x": b"1", "x.data": b"1"}, {"x": b"1"}])
+    def test_at_no_moment_the_first_stands_beside_a_wrong_second(
+        self, tmp_path, monkeypatch, older
+    ):
+        for name, content in older.items():
+            (tmp_path / name).write_bytes(content)
+        seen = []
+
+        def watch(function):
+            def watched(*arguments, **options):
+                function(*arguments, **options)
+                found = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+                seen.append(found)
+
+            return watched
+
+        monkeypatch.setattr(os, "replace", watch(os.replace))
+        monkeypatch.setattr(Path, "unlink", watch(Path.unlink))
+        self.write(tmp_path, b"2")
+        new, alone = {"x": b"2", "x.data": b"2"}, {"x": b"1"}
+        assert new in seen
+        for found in seen:
+            # Of an older one that had all in it, the name beside may be there already.
+            if older == alone and found == {"x": b"1", "x.data": b"2"}:
+                continue
+            assert found in (older, new) or "x" not in found
+
+    @pytest.mark.parametrize("name", ["x", "x.data"])
+    def test_a_symlink_is_refused(self, tmp_path, name):
+        (tmp_path / name).symlink_to("real")
+        with pytest.raises(OutputError, match=f"{name}: is a symlink, and two files must lie side"):
+            self.write(tmp_path, b"1")
+        assert [p.name for p in tmp_path.iterdir()] == [name]
+
+    def test_only_regular_files_are_replaced(self, tmp_path):
+        os.mkfifo(tmp_path / "x.data")
+        with pytest.raises(OutputError, match=r"x\.data: is not a regular file"):
+            self.write(tmp_path, b"1")
+
+    def test_a_link_to_the_folder_is_followed(self, tmp_path):
+        (tmp_path / "real").mkdir()
+        (tmp_path / "link").symlink_to("real")
+        self.write(tmp_path / "link", b"1")
+        assert self.contents(tmp_path / "real") == {"x": b"1", "x.data": b"1"}
+
+    def test_those_of_killed_runs_are_removed(self, tmp_path):
+        work = Unfinished.make(tmp_path / "x")
+        work.path.mkdir()
+        (work.path / "x.data").write_bytes(b"half")
+        work.leave()
+        self.write(tmp_path, b"1")
+        assert self.contents(tmp_path) == {"x": b"1", "x.data": b"1"}
 
 
 TOKEN = "0123456789abcdef"

@@ -77,15 +77,15 @@ CLOSE = {"pixels": 5e-3, "score": 1e-3}
 @pytest.mark.parametrize(("bn", "tolerance"), [("pjreddie-cpu", EXACT), ("torch", CLOSE)])
 @pytest.mark.parametrize("threshold", ["0.5", "0.25"])
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.stem)
-def test_the_sample(checkpoint, picture, threshold, bn, tolerance):
+def test_the_sample(checkpoint, picture, threshold, bn, tolerance, device):
     expected = json.loads(picture.with_suffix(".expected.json").read_text())
-    found = detect(load(checkpoint, bn=bn), picture, float(threshold))
+    found = detect(load(checkpoint, bn=bn, device=device), picture, float(threshold))
     agree(found, rows(expected[f"thresh_{threshold}"]), **tolerance)
     assert list(found.names) == [["circle", "square", "triangle"][i] for i in found.labels]
 
 
-def test_the_whole_validation_split(checkpoint):
-    model = load(checkpoint, bn="pjreddie-cpu")
+def test_the_whole_validation_split(checkpoint, device):
+    model = load(checkpoint, bn="pjreddie-cpu", device=device)
     text = (SHAPES / "val-detections.jsonl").read_text()
     count = 0
     while text.strip():
@@ -100,9 +100,9 @@ def test_the_whole_validation_split(checkpoint):
 @pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.parametrize("threshold", [0.3, 0.005])
-def test_coco_on_photographs(coco_tiny, threshold):
+def test_coco_on_photographs(coco_tiny, threshold, device):
     made = convert(coco_tiny.weights, cfg=coco_tiny.cfg, names=coco_tiny.names)
-    model = load(made.output, bn="pjreddie-cpu")
+    model = load(made.output, bn="pjreddie-cpu", device=device)
     expected = darknet_detector.boxes(
         coco_tiny.cfg, coco_tiny.weights, threshold, PHOTOS, classes=80
     )

@@ -1,15 +1,13 @@
 """export(): other runtimes compute what PyTorch does, and find what darknet finds."""
 
 import io
-import json
 
-import cv2
 import nets
 import numpy as np
 import onnx
 import pytest
 import torch
-from exported import KINDS, PICTURES, answers, contain, run_onnx, tensor
+from exported import KINDS, answers, contain, run_onnx, run_opencv
 from one_feature import conv, network, section
 from torch import nn
 
@@ -17,8 +15,6 @@ from converter import CheckpointError, OutputError, UsageError, convert
 from converter.darknet.network import parse_network
 from converter.errors import NetworkError
 from yolov3 import DarknetModel, load
-from yolov3.detection.image import read
-from yolov3.detection.prepare import prepare
 from yolov3.exporting import writers
 from yolov3.exporting.export import export
 from yolov3.exporting.modules import Boxes
@@ -35,12 +31,6 @@ def run_torchscript(path, x):
 def run_pt2(path, x):
     program = torch.export.load(io.BytesIO(path.read_bytes()))
     return [y.detach().numpy() for y in program.module()(x)]
-
-
-def run_opencv(path, x):
-    net = cv2.dnn.readNetFromONNX(str(path))
-    net.setInput(x.numpy())
-    return net.forward(net.getUnconnectedOutLayersNames())
 
 
 RUNTIMES = {
@@ -141,53 +131,6 @@ class TestBoxes:
             export(load(convert(toy.weights).output), tmp_path / "out.onnx", layout="boxes")
 
 
-def test_the_sample_in_opencv(sample, tmp_path):
-    """What OpenCV's own importer for Darknet did until OpenCV 5, through ONNX."""
-    model = load(convert(sample.weights).output, bn="pjreddie-cpu")
-    export(model, tmp_path / "shapes.onnx", layout="boxes")
-    expected = json.loads((PICTURES / "0003.expected.json").read_text())["thresh_0.5"]
-    x = tensor(prepare(read(PICTURES / "0003.png"), 192, 192, "letterbox"))
-    outputs = run_opencv(tmp_path / "shapes.onnx", x)
-    # 256 x 192 pixels in 192 x 192: 192 x 144, 24 rows of grey above (pj image.c:812)
-    rows = [
-        (
-            e["class"],
-            e["prob"],
-            *((v / 256 * 192 + pad) for v, pad in (
-                (e["x"] - e["w"] / 2, 0),
-                (e["y"] - e["h"] / 2, 24),
-                (e["x"] + e["w"] / 2, 0),
-                (e["y"] + e["h"] / 2, 24),
-            )),
-        )
-        for e in expected
-    ]  # fmt: skip
-    assert len(rows) == 6
-    contain(outputs, rows, scale=(1, 1))
-
-
-@pytest.mark.slow
-def test_coco_yolov3_tiny_in_opencv(coco_tiny, tmp_path):
-    """On a photograph: the maps to 1e-4, and the dog where darknet finds it.
-
-    Measured on six photographs, at values up to 26: onnxruntime 6e-5, of which PyTorch itself is
-    off by nearly all (1.5e-5 and 5.9e-5 from float64); OpenCV 6e-5, and 2.3e-4 with its Winograd
-    convolutions.
-    """
-    made = convert(coco_tiny.weights, tmp_path / "tiny.safetensors", cfg=coco_tiny.cfg, strict=True)
-    model = load(made.output)
-    x = tensor(prepare(read("/usr/share/darknet/data/dog.jpg"), 416, 416, "letterbox"))
-    result = export(model, tmp_path / "maps.onnx")
-    assert max(result.errors.values()) <= 1e-4
-    for run, tolerance in ((run_onnx, 1e-4), (run_opencv, 5e-4)):
-        for mine, theirs in zip(run(result.output, x), model(x), strict=True):
-            np.testing.assert_allclose(mine, theirs.detach().numpy(), atol=tolerance, rtol=0)
-    export(model, tmp_path / "boxes.onnx", layout="boxes")
-    _, scores = run_opencv(tmp_path / "boxes.onnx", x)
-    # darknet detector test on dog.jpg: the likeliest dog 56 %, of coco.names' class 16
-    assert scores[0, :, 16].max() == pytest.approx(0.56, abs=0.01)
-
-
 class TestDynamic:
     @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
     @pytest.mark.parametrize("layout", ["maps", "boxes"])
@@ -282,6 +225,11 @@ class TestRefusals:
         with pytest.raises(OutputError, match="exists already"):
             export(load(heads("yolo")), tmp_path / "out.onnx")
         assert (tmp_path / "out.onnx").read_text() == "mine"
+
+    @pytest.mark.parametrize("format_", ["onnx", "pt2"])
+    def test_a_model_on_another_device(self, heads, tmp_path, format_):
+        with pytest.raises(UsageError, match=r"the model is on meta \(files are made on the CPU"):
+            export(load(heads("yolo")).to("meta"), tmp_path / "out", format=format_)
 
     def test_an_opset_for_another_format(self, heads, tmp_path):
         with pytest.raises(UsageError, match="opset=18 is about ONNX, not pt2"):

@@ -6,9 +6,11 @@ import onnxruntime
 import pjreddie_layers
 import pytest
 import torch
-from loading import GOLDENS, load
+from loading import ENGINES, GOLDENS, load
 from one_feature import conv, network, picture, section, weights
+from torch import nn
 
+from converter.darknet.layers import LAYERS
 from converter.darknet.network import Network, parse_network
 from yolov3.darknet import DarknetModel
 from yolov3.exporting.drawing import Options, add_output, draw, in_full, shape_of
@@ -33,7 +35,8 @@ def run(model: DarknetModel, x: np.ndarray, opset: int, **options) -> dict[int, 
         tensor = in_full(drawn, drawn.layers[index])
         add_output(drawn, f"out{index}", tensor, shape_of(net, index))
     state = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-    chunks = encode(drawn, {}).chunks(lambda layer, suffix: state[f"layers.{layer}.{suffix}"])
+    file, _ = encode(drawn, {}, "")
+    chunks = file.chunks(lambda layer, suffix: state[f"layers.{layer}.{suffix}"])
     session = onnxruntime.InferenceSession(b"".join(chunks), providers=["CPUExecutionProvider"])
     return dict(zip(indices, session.run(None, {"images": x}), strict=True))
 
@@ -45,10 +48,37 @@ def require_equal(found: np.ndarray, wanted: np.ndarray, rounding: float = ROUND
     assert error <= rounding * np.abs(wanted).max(initial=0)
 
 
-@pytest.mark.parametrize("name", sorted(folder.name for folder in GOLDENS.iterdir()))
-def test_what_alexeyabs_darknet_computed(name, tmp_path):
-    folder = GOLDENS / name
-    model = load(folder / "net.cfg", folder / "net.weights", tmp_path / "x.safetensors", "alexeyab")
+# AlexeyAB's and hank-ai's darknet, by the name of the dialect.
+COMPUTED = sorted(f"{folder.parent.name}/{folder.name}" for folder in ENGINES.glob("*/*"))
+
+# Of layers that no engine runs, or not with these options, there is PyTorch alone; what that
+# computes, converter/darknet/layers/test_layers.py works out by hand.
+UNANSWERED = {
+    "batchnorm": ("pjreddie", network(section("batchnorm"))),
+    "deconvolutional": (
+        "pjreddie",
+        network(
+            section("deconvolutional", filters=4, size=3, stride=2, pad=1, batch_normalize=1),
+            section("deconvolutional", filters=2, size=2, activation="leaky"),
+        ),
+    ),
+    "history": ("alexeyab", network(conv(filters=2), section("history", history_size=3))),
+    "iseg": ("pjreddie", network(section("iseg", classes=1, ids=2))),
+}
+
+
+def test_every_layer_type_is_run_at_every_opset():
+    texts = [(ENGINES / name / "net.cfg").read_text() for name in COMPUTED]
+    texts += [case.cfg for case in pjreddie_layers.CASES.values()]
+    texts += [text for _, text in UNANSWERED.values()]
+    assert {node.layer.type for text in texts for node in parse_network(text).nodes} == set(LAYERS)
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_what_an_engine_computed(name, tmp_path):
+    folder = ENGINES / name
+    dialect = folder.parent.name
+    model = load(folder / "net.cfg", folder / "net.weights", tmp_path / "x.safetensors", dialect)
     with np.load(folder / "golden.npz") as file:
         golden = dict(file)
     x = golden["input"].reshape(1, *model.network.input.sides)
@@ -65,6 +95,24 @@ def test_what_alexeyabs_darknet_computed(name, tmp_path):
         assert found.dtype == np.float32
         if f"layer_{index:02d}" in golden:
             require_equal(found, golden[f"layer_{index:02d}"], HALF_ROUNDING)
+
+
+@pytest.mark.parametrize("name", UNANSWERED)
+def test_what_pytorch_computes_of_layers_that_no_engine_runs(name):
+    dialect, text = UNANSWERED[name]
+    torch.manual_seed(0)
+    model = DarknetModel(parse_network(text), dialect).eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+            nn.init.normal_(module.running_mean, std=0.1)
+    x = picture(1, *model.network.input.sides)
+    wanted = torch_outputs(model, x)
+    for opset in OPSETS:
+        found = run(model, x, opset)
+        assert found.keys() == wanted.keys()
+        for index in found:
+            require_equal(found[index], wanted[index])
 
 
 @pytest.mark.parametrize("name", sorted(folder.name for folder in GOLDENS.iterdir()))

@@ -5,7 +5,7 @@ import ast
 import numpy as np
 import onnx
 import pytest
-from exported import KINDS, answers, contain, run_onnx
+from exported import KINDS, answers, contain, of_the_sample, run_onnx
 
 from converter import UsageError, convert
 from converter.errors import NetworkError
@@ -65,6 +65,78 @@ def test_the_metadata_that_ultralytics_and_frigate_read(heads, tmp_path):
     assert ast.literal_eval(said["imgsz"]) == [64, 96]
     assert (said["task"], said["batch"]) == ("detect", "2")
     assert int(said["stride"]) == 16  # 64 pixels in 4 rows
+
+
+class TestConsumers:
+    """Who knows of a file what its layout says, and nothing of Darknet, finds what darknet finds.
+
+    Their own code is under other licences: these are the definitions that it follows, each with the
+    place where it does.
+    """
+
+    @pytest.mark.parametrize("picture", ["0003", "0010", "0032", "0053"])
+    @pytest.mark.parametrize("layout", ["ultralytics", "deepstream"])
+    def test_the_sample(self, sample, tmp_path, layout, picture):
+        checkpoint = convert(sample.weights).output
+        path = export_checkpoint(checkpoint, tmp_path / "out.onnx", layout=layout).output
+        x, wanted = of_the_sample(picture)
+        (output,) = run_onnx(path, x)
+        boxes, scores, labels = CONSUMERS[layout](output)
+        kept = suppressed(boxes, scores, labels, 0.45)
+        assert len(kept) == len(wanted) > 0
+        found = [[labels[i], scores[i], *boxes[i]] for i in kept]
+        for row, (label, probability, *corners) in zip(
+            found, sorted(wanted, key=lambda row: -row[1]), strict=True
+        ):
+            assert row[0] == label
+            # Tolerances of ``contain``.
+            assert row[1] == pytest.approx(probability, abs=5e-5)
+            np.testing.assert_allclose(row[2:], corners, atol=1e-3 + 1e-4 * max(corners))
+
+    def test_frigate_takes_the_longer_side_for_the_boxes(self, heads, tmp_path):
+        """Its __post_process_nms_yolo transposes if the first side is the shorter one."""
+        result = export_checkpoint(heads("yolo"), tmp_path / "out.onnx", layout="ultralytics")
+        _, rows, count = result.outputs["output0"]
+        assert rows < count
+
+
+def of_ultralytics(output):
+    """(1, 4 + classes, M): the score of a box is its best class's, above a threshold.
+
+    ultralytics@008ad87 utils/nms.py:13 non_max_suppression; Frigate's __post_process_nms_yolo.
+    """
+    rows = output[0].T
+    scores, labels = rows[:, 4:].max(1), rows[:, 4:].argmax(1)
+    likely = scores > 0.5
+    return corners(rows[likely, :4]), scores[likely], labels[likely]
+
+
+def of_deepstream(output):
+    """(1, M, 6): corners, score, label.
+
+    DeepStream-Yolo@2ccf529 nvdsparsebbox_Yolo.cpp:72 decodeTensorYolo.
+    """
+    rows = output[0][output[0][:, 4] > 0.5]
+    return rows[:, :4], rows[:, 4], rows[:, 5].astype(int)
+
+
+CONSUMERS = {"ultralytics": of_ultralytics, "deepstream": of_deepstream}
+
+
+def suppressed(boxes, scores, labels, most):
+    """Indices of the likeliest boxes, each of which overlaps no likelier one of its class."""
+    kept = []
+    for i in np.argsort(-scores):
+        same = [j for j in kept if labels[j] == labels[i]]
+        if all(overlap(boxes[i], boxes[j]) <= most for j in same):
+            kept.append(i)
+    return kept
+
+
+def overlap(a, b):
+    width, height = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    both = max(width, 0) * max(height, 0)
+    return both / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - both)
 
 
 @pytest.mark.parametrize("head", ["yolo", "region"])

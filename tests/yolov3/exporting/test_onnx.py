@@ -257,22 +257,12 @@ class TestRefusals:
                 dialect="alexeyab",
             )
 
-    def test_weights_of_more_than_two_gib(self, heads, tmp_path, monkeypatch):
-        checkpoint = heads("yolo")
-        export_checkpoint(checkpoint, tmp_path / "out.onnx")
-        size = (tmp_path / "out.onnx").stat().st_size
-        monkeypatch.setattr(module, "MAX_BYTES", size)
-        export_checkpoint(checkpoint, tmp_path / "out.onnx", force=True)
-        monkeypatch.setattr(module, "MAX_BYTES", size - 1)
-        with pytest.raises(OutputError, match="more than the 2 GiB that one ONNX file can have"):
-            export_checkpoint(checkpoint, tmp_path / "out.onnx", force=True)
-
     def test_nodes_that_make_another_shape_than_the_cfg_says(self, heads, tmp_path):
         source = source_of(Checkpoint.open(heads("yolo")))
         drawn = source.draw("maps", Options(opset=13))
         drawn.graph.operations["layer0/conv"].attributes["strides"] = [1, 1]
         with pytest.raises(OutputError, match="cannot be made: "):
-            module.encode(drawn, {})
+            module.encode(drawn, {}, "")
 
     @pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
     def test_without_its_packages(self, heads, tmp_path, monkeypatch, missing):

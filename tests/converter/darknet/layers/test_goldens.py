@@ -22,8 +22,8 @@ TOLERANCE = 1e-4
 
 
 @pytest.mark.parametrize(("engine", "name"), CASES)
-def test_every_layer_equals_the_engine(engine, name, tmp_path):
-    model, found, golden = run(name, tmp_path, engine, engine)
+def test_every_layer_equals_the_engine(engine, name, tmp_path, device):
+    model, found, golden = run(name, tmp_path, engine, engine, device)
     assert [f"layer_{index:02d}" for index in found] == [k for k in golden if k != "input"]
     for index, values in found.items():
         expected = golden[f"layer_{index:02d}"]
@@ -94,13 +94,17 @@ def test_it_loaded_all_but_23():
 
 
 def run(
-    name: str, folder: Path, dialect: DialectName, engine: DialectName = "alexeyab"
+    name: str,
+    folder: Path,
+    dialect: DialectName,
+    engine: DialectName = "alexeyab",
+    device: str = "cpu",
 ) -> tuple[DarknetModel, dict[int, np.ndarray], dict[str, np.ndarray]]:
     path = ENGINES / engine / name
     model = load(path / "net.cfg", path / "net.weights", folder / "net.safetensors", dialect)
     with np.load(path / "golden.npz") as golden:
         arrays = dict(golden)
-    return model, outputs(model, arrays["input"]), arrays
+    return model, outputs(model, arrays["input"], device), arrays
 
 
 def rms(values: np.ndarray) -> float:
