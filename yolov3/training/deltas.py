@@ -189,8 +189,7 @@ class _Batch:
         shape = Box(zero, zero, *sides.unbind(1))
         overlap = iou(shape, Box(zero, zero, truth.w[:, None], truth.h[:, None]))
         chosen = F.one_hot(overlap.argmax(1), total).bool()
-        if self.options.iou_thresh < 1:
-            chosen |= overlap > self.options.iou_thresh
+        chosen |= overlap > self.options.iou_thresh
         here = self.mask == torch.arange(total, device=zero.device)[:, None]
         number, anchor = (chosen & here.any(1)).nonzero().unbind(1)
         counts = torch.tensor(self.objects.counts, device=zero.device)

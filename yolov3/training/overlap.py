@@ -52,11 +52,11 @@ def _intersection(a: Box, b: Box) -> Tensor:
 def iou(a: Box, b: Box) -> Tensor:
     """Intersection over union, 0 where C has no number: pj box.c:179, AB box.c:163.
 
-    C never finds a NaN above a threshold, and neither is a 0.
+    C finds a NaN above no threshold, nor is 0.
     """
     both = _intersection(a, b)
     union = a.w * a.h + b.w * b.h - both
-    return torch.where(both > 0, both / union, 0).nan_to_num(0)
+    return torch.where(both > 0, both / union, 0)
 
 
 def giou(a: Box, b: Box) -> Tensor:
@@ -65,33 +65,28 @@ def giou(a: Box, b: Box) -> Tensor:
     h = torch.fmax(a.bottom, b.bottom) - torch.fmin(a.top, b.top)
     around = w * h
     union = a.w * a.h + b.w * b.h - _intersection(a, b)
-    overlap = iou(a, b)
-    return torch.where(around == 0, overlap, overlap - (around - union) / around)
+    return iou(a, b) - (around - union) / around
 
 
 def ascent(box: Box, truth: Box, kind: str) -> Box:
     """Which way ``kind`` ("giou" or "ciou") of ``box`` with ``truth`` grows: AB box.c:258-455.
 
     The derivatives by centre and sides, those by the sides twice as large; "ciou" has what the
-    engine makes of it. Without an intersection IoU itself has no part in it.
+    engine makes of it. Without an intersection IoU itself has no part in it. Objects have an area,
+    so C's tests for none decide nothing.
     """
     box = box._replace(w=torch.where(box.w == 0, 1, box.w), h=torch.where(box.h == 0, 1, box.h))
     pair = _Pair(box, truth)
     edges = pair.of_iou()
     if kind == "giou":
         terms = zip(edges, pair.of_hull(), strict=True)
-        edges = [_joined(pair.apart, pair.hull_w * pair.hull_h, *each) for each in terms]
+        edges = [torch.where(pair.apart, term, part + term) for part, term in terms]
     top, bottom, left, right = edges
     found = Box(left + right, top + bottom, right - left, bottom - top)
     if kind == "ciou":
-        square = pair.hull_w * pair.hull_w + pair.hull_h * pair.hull_h
-        terms = zip(found, pair.of_distance_and_shape(square), strict=True)
-        found = Box(*(_joined(pair.apart, square, *each) for each in terms))
+        terms = zip(found, pair.of_distance_and_shape(), strict=True)
+        found = Box(*(torch.where(pair.apart, term, part + term) for part, term in terms))
     return found
-
-
-def _joined(apart: Tensor, size: Tensor, part: Tensor, term: Tensor) -> Tensor:
-    return torch.where(apart, term, torch.where(size > 0, part + term, part))
 
 
 class _Pair:
@@ -122,7 +117,7 @@ class _Pair:
         """IoU by each edge: AB box.c:292-330; :335 is for flat boxes, which have no part of it."""
         both, union = self.both, self.union
         return [
-            torch.where(union > 0, (union * i - both * u) / (union * union), 0)
+            (union * i - both * u) / (union * union)
             for i, u in zip(self._inner(), self._union(), strict=True)
         ]
 
@@ -135,11 +130,8 @@ class _Pair:
             for u, c in zip(self._union(), grown, strict=True)
         ]
 
-    def of_distance_and_shape(self, square: Tensor) -> Box:
-        """What CIoU adds, by centre and sides: AB box.c:355-450.
-
-        ``square`` is that of the hull's diagonal.
-        """
+    def of_distance_and_shape(self) -> Box:
+        """What CIoU adds, by centre and sides: AB box.c:355-450."""
         box, truth = self.box, self.truth
         distance = (box.x - truth.x) * (box.x - truth.x) + (box.y - truth.y) * (box.y - truth.y)
         top, bottom, left, right = (edge.float() for edge in self.outside)
@@ -148,6 +140,7 @@ class _Pair:
         weight = (shape / ((1 - self.both / self.union + shape).double() + 1e-6)).float()
         by_w = weight * (8 / pi**2 * angle * box.h).float()
         by_h = weight * (-8 / pi**2 * angle * box.w).float()
+        square = self.hull_w * self.hull_w + self.hull_h * self.hull_h  # of the hull's diagonal
         w, h, squared = 2 * self.hull_w, 2 * self.hull_h, square * square
         return Box(
             (2 * (truth.x - box.x) * square - w * (right - left) * distance) / squared,
