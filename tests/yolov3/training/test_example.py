@@ -59,7 +59,9 @@ def test_darknet_runs_it(folder):
         maps = model(x)
     for index, each in zip((105, 93, 81), maps, strict=True):
         # One order of additions against another: relative L2 of 75 convolutions.
-        assert np.linalg.norm(each[0] - layers[index]) <= 1e-5 * np.linalg.norm(layers[index])
+        assert np.linalg.norm(each[0].numpy() - layers[index]) <= 1e-5 * np.linalg.norm(
+            layers[index]
+        )
 
 
 @pytest.mark.engine

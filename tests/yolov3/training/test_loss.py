@@ -97,7 +97,7 @@ def test_the_figures_are_those_that_alexeyabs_prints(name):
 
 @pytest.mark.parametrize("name", ALEXEYAB)
 def test_hank_ais_loss_is_alexeyabs(name):
-    """Its yolo_layer.cpp:530-830 is AB's code; it has no show_details."""
+    """Its yolo_layer.cpp:76-1116 is AB's code; it has no show_details."""
     golden = Golden(name, "hank-ai", lambda text: text.replace("show_details=0\n", ""))
     found, _, _ = gradients(golden, golden.tensors(), golden.targets)
     for gradient, delta in zip(found, golden.deltas, strict=True):
