@@ -175,6 +175,16 @@ def test_a_picture_without_objects_asks_for_none_anywhere():
     assert np.isnan(figures.heads[0].iou)
 
 
+def test_without_objects_the_cost_has_no_part_of_iou():
+    """AB yolo_layer.c:891: obj_normalizer (0.5) times the squares of 0.5 times the objectness."""
+    golden = Golden("alexeyab-giou")
+    (raw,) = golden.tensors()
+    _, figures = golden.loss([raw], [[], [], []])
+    scores = raw.detach().reshape(3, 3, 9, 4, 6)[:, :, 4].sigmoid()
+    wanted = 0.5 * (0.5 * scores).square().sum().item()
+    assert figures.heads[0].cost == pytest.approx(wanted, rel=1e-5)
+
+
 class TestWhatIsNoInput:
     @pytest.fixture
     def golden(self):
