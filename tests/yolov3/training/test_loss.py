@@ -138,6 +138,17 @@ def test_delta_normalizer_is_a_factor_of_it_all():
     assert figures.heads[0].cost == pytest.approx(golden.costs[0], rel=1e-5)
 
 
+def test_an_anchor_that_the_cfg_lacks_is_half_a_pixel():
+    """Pj yolo_layer.c:45, AB :54."""
+
+    def found(rest):
+        golden = Golden("pjreddie-thresholds", change=lambda cfg: cfg.replace("44,50, 70,46", rest))
+        return gradients(golden, golden.tensors(), golden.targets)[0][0]
+
+    assert np.array_equal(found("44,50"), found("44,50, .5,.5"))
+    assert not np.array_equal(found("44,50"), found("44,50, 70,46"))
+
+
 def test_the_loss_can_be_weighed_like_any_other():
     golden = Golden("pjreddie")
     maps = golden.tensors()
