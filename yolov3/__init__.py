@@ -4,7 +4,7 @@ Read ``blocks``, ``backbone``, ``neck``, ``head`` and ``model`` from top to bott
 article. ``darknet`` is any other network, layer by layer as its cfg says. ``base`` and ``finetune``
 are what all models share, ``loading`` and ``saving`` the ways in and out. The rooms: ``detection``
 (pictures in, boxes out), ``exporting`` (files for other runtimes), ``sharing`` (folders and the
-Hugging Face Hub), ``parity`` (the same input through real engines).
+Hugging Face Hub), ``parity`` (the same input through real engines), ``training`` (Darknet's loss).
 
 A module may enter at this level that is a part of the models themselves; what is done with a model
 is a room. Importing this package imports no PyTorch; the first of the names below does, but for
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from yolov3.model import YOLOv3
     from yolov3.neck import FPN, SPP, ArticleFPN
     from yolov3.saving import save
+    from yolov3.training.loss import DarknetLoss
 
 _LATE = {
     "FPN": "neck",
@@ -34,6 +35,7 @@ _LATE = {
     "BasicConv2d": "blocks",
     "Classes": "detection.detections",
     "Darknet53": "backbone",
+    "DarknetLoss": "training.loss",
     "DarknetModel": "darknet",
     "Detections": "detection.detections",
     "OnnxModel": "detection.in_onnx",
@@ -53,6 +55,7 @@ __all__ = [
     "BasicConv2d",
     "Classes",
     "Darknet53",
+    "DarknetLoss",
     "DarknetModel",
     "Detections",
     "OnnxModel",

@@ -1,15 +1,14 @@
 """Fine-tuning: fresh heads, frozen layers, folded batch norm, and back to Darknet."""
 
 import difflib
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import nets
 import numpy as np
 import pytest
 import torch
+from darknet_trainer import go_on
 from one_feature import conv, network, section
 from torch import nn
 from torch.nn import functional as F
@@ -191,29 +190,12 @@ class TestSeen:
 
     @pytest.mark.engine
     def test_darknet_trains_what_was_saved(self, tuned, tmp_path):
-        text = tuned.network.text.replace("max_batches=4000", "max_batches=3")
-        # From the first batch on with the whole learning rate: burn_in would start with 0.
-        (tmp_path / "tuned.cfg").write_text(text.replace("burn_in=200", "burn_in=0"))
-        save(tuned, tmp_path / "tuned.weights")
+        save(tuned, tmp_path / "tuned.weights", cfg_out=tmp_path / "tuned.cfg")
         labelled = tmp_path / "labelled"
         labelled.mkdir()
         for path in [*PICTURES.glob("*.png"), *PICTURES.glob("*.txt")]:
             shutil.copyfile(path, labelled / path.name)
-        pictures = "".join(f"{path}\n" for path in labelled.glob("*.png"))
-        (tmp_path / "train.list").write_text(pictures)
-        (tmp_path / "tuned.data").write_text(f"classes=3\ntrain={tmp_path}/train.list\nbackup=.\n")
-        done = subprocess.run(
-            ["darknet", "detector", "train", "tuned.data", "tuned.cfg", "tuned.weights"],
-            cwd=tmp_path, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-            capture_output=True, text=True, timeout=120, check=True,
-        )  # fmt: skip
-        before = np.fromfile(tmp_path / "tuned.weights", "<f4", offset=20)
-        trained = (tmp_path / "tuned_final.weights").read_bytes()
-        after = np.frombuffer(trained, "<f4", offset=20)
-        assert int.from_bytes(trained[12:20], "little") == 3, done.stdout  # three batches of one
-        assert after.shape == before.shape
-        assert np.isfinite(after).all()
-        assert (after != before).mean() > 0.9  # weight decay alone moves nearly all
+        go_on(tmp_path, "tuned", labelled)
 
 
 class TestReplaceHeadsOfAnyNetwork:

@@ -155,6 +155,7 @@ DIALECT = Dialect(
     region_logistic=False,  # region_layer.c:203-219
     region_classfix=True,  # region_layer.c:389
     nms_kinds=True,  # box.c:868
+    yolo_accumulates=True,  # yolo_layer.c:208, 440
     resize="stretch",  # detector.c:1633
     letter_box=True,
     classifier_resize="crop",  # classifier.c:871

@@ -75,6 +75,8 @@ class Dialect:
         region_logistic: whether [region] without softmax makes its classes logistic.
         region_classfix: whether ``classfix=-1`` in [region] means something.
         nms_kinds: whether heads choose how overlaps are measured.
+        yolo_accumulates: whether the loss of [yolo] adds up what several objects ask of one box,
+            and spares a box that is near an object only if some class of it is likely.
         boxes_of: section types whose boxes it reports; None for all heads.
         clips: whether it cuts boxes at the edges of the picture.
         resize: how a detector's input is made of a picture, unless the cfg says otherwise.
@@ -112,6 +114,7 @@ class Dialect:
     region_logistic: bool
     region_classfix: bool
     nms_kinds: bool
+    yolo_accumulates: bool
     boxes_of: frozenset[str] | None = None
     clips: bool = False
     resize: Literal["letterbox", "stretch", "opencv"]

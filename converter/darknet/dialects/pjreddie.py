@@ -110,6 +110,7 @@ DIALECT = Dialect(
     region_logistic=True,  # region_layer.c:172
     region_classfix=False,
     nms_kinds=False,
+    yolo_accumulates=False,  # yolo_layer.c:103
     resize="letterbox",  # examples/detector.c
     letter_box=False,
     classifier_resize="letterbox",  # examples/classifier.c:589

@@ -1,0 +1,252 @@
+"""Darknet's loss: its gradient against the ``delta`` of the engines' own [yolo] layers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from converter import UsageError
+from converter.darknet.network import parse_network
+from yolov3 import FPN, Darknet53, DarknetLoss, DarknetModel, YOLOv3
+
+GOLDENS = Path(__file__).parents[2] / "data" / "loss"
+NAMES = sorted(path.stem for path in GOLDENS.glob("*.cfg"))
+ALEXEYAB = [name for name in NAMES if name.startswith("alexeyab")]
+# Float32 in C's order of operations; exp, log and the logistic function differ in the last bit.
+BOUND = 1e-6
+
+
+class Golden:
+    """Maps and objects that an engine was given, and what its [yolo] layers made of them."""
+
+    def __init__(self, name, dialect=None, change=str):
+        text = change((GOLDENS / f"{name}.cfg").read_text())
+        self.network = parse_network(text, dialect or name.partition("-")[0])
+        with np.load(GOLDENS / f"{name}.npz") as arrays:
+            arrays = dict(arrays)
+        numbers = {node.index: i for i, node in enumerate(self.network.outputs)}
+        self.order = [numbers[node.index] for node in self.network.levels]
+        self.maps = self._fine_to_coarse(arrays, "map")
+        self.deltas = self._fine_to_coarse(arrays, "delta")
+        self.costs = arrays["costs"][self.order]
+        self.printed = arrays["figures"][self.order]
+        self.targets = np.split(arrays["truths"], np.cumsum(arrays["counts"])[:-1])
+
+    def _fine_to_coarse(self, arrays, kind):
+        return [arrays[f"{kind}{i}"].astype(np.float32) for i in self.order]
+
+    @property
+    def loss(self):
+        return DarknetLoss(DarknetModel(self.network))
+
+    def tensors(self, dtype=torch.float32, pictures=slice(None)):
+        return [torch.tensor(each[pictures], dtype=dtype, requires_grad=True) for each in self.maps]
+
+
+def gradients(golden, maps, targets):
+    loss, figures = golden.loss(maps, targets)
+    loss.backward()
+    return [each.grad.numpy() for each in maps], figures, loss
+
+
+def require_close(found, wanted, bound=BOUND):
+    assert np.isfinite(found).all()
+    assert np.all(np.abs(found - wanted) <= bound * np.maximum(1, np.abs(wanted)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_gradient_is_the_engines_delta(name):
+    golden = Golden(name)
+    found, _, _ = gradients(golden, golden.tensors(), golden.targets)
+    for gradient, delta in zip(found, golden.deltas, strict=True):
+        require_close(gradient, -delta)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_cost_is_the_engines(name):
+    golden = Golden(name)
+    _, figures, loss = gradients(golden, golden.tensors(), golden.targets)
+    # C adds up thousands of squares in float32.
+    assert [head.cost for head in figures.heads] == pytest.approx(golden.costs, rel=1e-5)
+    # Its "loss" is the mean of the layers' for each of the three pictures.
+    assert figures.cost == pytest.approx(golden.costs.mean() / 3, rel=1e-5)
+    assert loss.item() == pytest.approx(figures.cost, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ALEXEYAB])
+def test_the_figures_are_those_that_pjreddies_prints(name):
+    golden = Golden(name)
+    _, figures, _ = gradients(golden, golden.tensors(), golden.targets)
+    for head, printed in zip(figures.heads, golden.printed, strict=True):
+        found = (
+            head.iou, head.category, head.objectness, head.no_objectness, head.recall50,
+            head.recall75, head.count,
+        )  # fmt: skip
+        # six digits are printed, of sums in float32
+        assert found == pytest.approx(printed.tolist(), abs=2e-6)
+
+
+@pytest.mark.parametrize("name", ALEXEYAB)
+def test_the_figures_are_those_that_alexeyabs_prints(name):
+    golden = Golden(name)
+    _, figures, _ = gradients(golden, golden.tensors(), golden.targets)
+    for head, (iou, count, *_) in zip(figures.heads, golden.printed.tolist(), strict=True):
+        assert (head.iou, head.count) == pytest.approx((iou, count), abs=2e-6)
+
+
+@pytest.mark.parametrize("name", ALEXEYAB)
+def test_hank_ais_loss_is_alexeyabs(name):
+    """Its yolo_layer.cpp:76-1116 is AB's code; it has no show_details."""
+    golden = Golden(name, "hank-ai", lambda text: text.replace("show_details=0\n", ""))
+    found, _, _ = gradients(golden, golden.tensors(), golden.targets)
+    for gradient, delta in zip(found, golden.deltas, strict=True):
+        require_close(gradient, -delta)
+
+
+@pytest.mark.parametrize("name", ["pjreddie", "alexeyab-yolov4"])
+def test_pictures_add_up(name):
+    """Each picture's gradient is the same alone as in a batch: it is divided by no number."""
+    golden = Golden(name)
+    for picture, target in enumerate(golden.targets):
+        maps = golden.tensors(pictures=slice(picture, picture + 1))
+        found, _, _ = gradients(golden, maps, [target])
+        for gradient, delta in zip(found, golden.deltas, strict=True):
+            require_close(gradient[0], -delta[picture])
+
+
+@pytest.mark.parametrize("name", ["pjreddie", "alexeyab-p5"])
+def test_pictures_may_have_another_size_than_the_cfg_says(name):
+    """The network of twice the size, given maps of 6 x 4 cells, sees pictures of 96 x 64 pixels."""
+    golden = Golden(
+        name,
+        change=lambda cfg: cfg.replace("width=96", "width=192").replace("height=64", "height=128"),
+    )
+    found, _, _ = gradients(golden, golden.tensors(), golden.targets)
+    for gradient, delta in zip(found, golden.deltas, strict=True):
+        require_close(gradient, -delta)
+
+
+def test_delta_normalizer_is_a_factor_of_it_all():
+    """AB yolo_layer.c:1225; the engine's CPU code, which the goldens are of, leaves it out."""
+    golden = Golden(
+        "alexeyab-giou",
+        change=lambda cfg: cfg.replace("[yolo]", "[yolo]\ndelta_normalizer=.5"),
+    )
+    found, figures, _ = gradients(golden, golden.tensors(), golden.targets)
+    require_close(found[0], -0.5 * golden.deltas[0])
+    assert figures.heads[0].cost == pytest.approx(golden.costs[0], rel=1e-5)
+
+
+def test_an_anchor_that_the_cfg_lacks_is_half_a_pixel():
+    """Pj yolo_layer.c:45, AB :54."""
+
+    def found(rest):
+        golden = Golden("pjreddie-thresholds", change=lambda cfg: cfg.replace("44,50, 70,46", rest))
+        return gradients(golden, golden.tensors(), golden.targets)[0][0]
+
+    assert np.array_equal(found("44,50"), found("44,50, .5,.5"))
+    assert not np.array_equal(found("44,50"), found("44,50, 70,46"))
+
+
+def test_the_loss_can_be_weighed_like_any_other():
+    golden = Golden("pjreddie")
+    maps = golden.tensors()
+    loss, _ = golden.loss(maps, golden.targets)
+    (loss / 3 + sum(each.sum() for each in maps)).backward()
+    for each, delta in zip(maps, golden.deltas, strict=True):
+        require_close(each.grad.numpy(), 1 - delta / 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_maps_of_another_type_get_gradients_of_theirs(dtype):
+    """The maps of the goldens are float16 numbers: the delta is the same, but for its rounding."""
+    golden = Golden("alexeyab-yolov4")
+    maps = golden.tensors(dtype)
+    golden.loss(maps, golden.targets)[0].backward()
+    for each, delta in zip(maps, golden.deltas, strict=True):
+        assert each.grad.dtype == dtype
+        # 11 bits; and what is below 6e-5 has fewer
+        bound = 2**-11 if dtype == torch.float16 else BOUND
+        require_close(each.grad.double().numpy(), -delta, bound)
+
+
+def test_a_picture_without_objects_asks_for_none_anywhere():
+    """-delta of the objectness is its logistic value, and nothing else is asked for."""
+    golden = Golden("pjreddie-thresholds")
+    (raw,) = golden.tensors()
+    loss, figures = golden.loss([raw], [[], [], []])
+    loss.backward()
+    gradient = raw.grad.reshape(3, 3, 9, 4, 6)
+    scores = raw.detach().reshape(3, 3, 9, 4, 6)[:, :, 4].sigmoid()
+    require_close(gradient[:, :, 4].numpy(), scores.numpy())
+    gradient[:, :, 4] = 0
+    assert not gradient.any()
+    assert figures.heads[0].count == 0
+    assert np.isnan(figures.heads[0].iou)
+
+
+def test_without_objects_the_cost_has_no_part_of_iou():
+    """AB yolo_layer.c:891: obj_normalizer (0.5) times the squares of 0.5 times the objectness."""
+    golden = Golden("alexeyab-giou")
+    (raw,) = golden.tensors()
+    _, figures = golden.loss([raw], [[], [], []])
+    scores = raw.detach().reshape(3, 3, 9, 4, 6)[:, :, 4].sigmoid()
+    wanted = 0.5 * (0.5 * scores).square().sum().item()
+    assert figures.heads[0].cost == pytest.approx(wanted, rel=1e-5)
+
+
+class TestWhatIsNoInput:
+    @pytest.fixture
+    def golden(self):
+        return Golden("alexeyab")
+
+    def test_a_model_without_a_cfg(self):
+        backbone = Darknet53(num_classes=None, width=2)
+        with pytest.raises(UsageError, match="comes from no checkpoint, and so has no cfg"):
+            DarknetLoss(YOLOv3(backbone, FPN(backbone.channels), 3))
+
+    def test_another_number_of_maps(self, golden):
+        with pytest.raises(UsageError, match=r"there are 1 maps for 2 \[yolo\] layers"):
+            golden.loss(golden.tensors()[:1], golden.targets)
+
+    @pytest.mark.parametrize(
+        "shape", [(3, 26, 8, 12), (3, 28, 8, 12), (3, 27, 96), (3, 1, 27, 8, 12)]
+    )
+    def test_a_map_of_another_shape(self, golden, shape):
+        fine, coarse = golden.tensors()
+        with pytest.raises(UsageError, match=r"is torch\.float32 .*, not \(pictures, 27, h, w\)"):
+            golden.loss([torch.zeros(shape), coarse], golden.targets)
+        with pytest.raises(UsageError, match=r"the map of layer \d+ is torch\.int64"):
+            golden.loss([fine.long(), coarse], golden.targets)
+
+    @pytest.mark.parametrize("count", [0, 2, 4])
+    def test_targets_for_another_number_of_pictures(self, golden, count):
+        with pytest.raises(UsageError, match=rf"targets for {count} pictures, and maps of 3"):
+            golden.loss(golden.tensors(), [[]] * count)
+
+    @pytest.mark.parametrize(
+        "row",
+        [
+            (4, 0.5, 0.5, 0.1, 0.1),  # four classes
+            (-1, 0.5, 0.5, 0.1, 0.1),
+            (0.5, 0.5, 0.5, 0.1, 0.1),
+            (0, 0, 0.5, 0.1, 0.1),  # where the engines' list of objects would end
+            (0, 1, 0.5, 0.1, 0.1),
+            (0, 0.5, 1, 0.1, 0.1),
+            (0, 0.5, 0, 0.1, 0.1),
+            (0, 0.5, 0.5, 0, 0.1),
+            (0, 0.5, 0.5, 0.1, -0.1),
+            (0, 0.5, 0.5, 0.1, float("inf")),
+            (0, float("nan"), 0.5, 0.1, 0.1),
+            (0, 50, 50, 10, 10),  # pixels
+        ],
+    )
+    def test_an_object_that_is_none(self, golden, row):
+        with pytest.raises(UsageError, match=r"targets\[1\]\[1\] is .*give a class of 0 to 3"):
+            golden.loss(golden.tensors(), [[], [(3, 0.5, 0.5, 2, 0.1), row], []])
+
+    @pytest.mark.parametrize("target", [[0, 0.5, 0.5, 0.1, 0.1], [[0, 0.5, 0.5, 0.1]]])
+    def test_targets_of_another_shape(self, golden, target):
+        with pytest.raises(UsageError, match=r"targets\[0\] is \(.*\), not \(objects, 5\)"):
+            golden.loss(golden.tensors(), [target, [], []])

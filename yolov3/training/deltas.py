@@ -1,0 +1,328 @@
+"""What Darknet's [yolo] wants of a raw map: its ``delta``, for all anchors of a batch at once.
+
+Pj yolo_layer.c:83-240; AB yolo_layer.c:131-355, 388-660. C computes in float, and so is done here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import nan
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from converter.darknet.layers.heads import by_anchor
+from converter.darknet.layers.yolo import Yolo
+from yolov3.training.options import LossOptions
+from yolov3.training.overlap import Box, ascent, giou, iou
+
+LIKELY = 0.25  # AB yolo_layer.c:440
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadFigures:
+    """What the engines print of one [yolo] after a batch.
+
+    Attributes:
+        layer: its index in the cfg.
+        cost: its share of the loss that the engine prints, summed over the pictures.
+        count: boxes that were given an object; without any, the means are NaN.
+        iou: mean IoU of these with their objects.
+        category: mean score of their classes.
+        objectness: their mean objectness.
+        no_objectness: mean objectness of all boxes.
+        recall50: part of them whose IoU is above 0.5.
+        recall75: above 0.75.
+    """
+
+    layer: int
+    cost: float
+    count: int
+    iou: float
+    category: float
+    objectness: float
+    no_objectness: float
+    recall50: float
+    recall75: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objects:
+    """The objects of a batch, picture by picture.
+
+    Attributes:
+        counts: how many each picture has.
+        label: the class of each (S,).
+        box: in parts of the network's input, (S,) each, float32.
+    """
+
+    counts: Sequence[int]
+    label: Tensor
+    box: Box
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pairs:
+    """Boxes of a map with an object for each, (M,) everywhere."""
+
+    cell: tuple[Tensor, ...]  # picture, anchor of the map, row, column
+    box: Box
+    truth: Box
+    label: Tensor
+
+    def __getitem__(self, rows: Tensor) -> _Pairs:
+        return _Pairs(
+            cell=tuple(part[rows] for part in self.cell),
+            box=Box(*(part[rows] for part in self.box)),
+            truth=Box(*(part[rows] for part in self.truth)),
+            label=self.label[rows],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadLoss:
+    """The loss of one [yolo].
+
+    Attributes:
+        index: of the layer in the cfg.
+        layer: the layer.
+        options: what the cfg says of its loss.
+        accumulates: whether the engine adds up what several objects ask of one box.
+        stride: pixels of the network's input that a cell has, across and down.
+    """
+
+    index: int
+    layer: Yolo
+    options: LossOptions
+    accumulates: bool
+    stride: tuple[float, float]
+
+    def deltas(self, raw: Tensor, objects: Objects) -> tuple[Tensor, HeadFigures]:
+        """The layer's ``delta`` for a raw map, and what the engine says of it.
+
+        Args:
+            raw: (N, anchors * (5 + classes), h, w) float32, what the layer receives.
+            objects: of the N pictures, on the same device.
+        """
+        return _Batch(self, raw, objects).run()
+
+
+class _Batch:
+    """One map on the way to its delta. Both are (N, anchors, values, h, w) here."""
+
+    def __init__(self, head: HeadLoss, raw: Tensor, objects: Objects) -> None:
+        self.head, self.options, self.objects = head, head.options, objects
+        layer = head.layer
+        self.out = by_anchor(layer.forward(None, raw), layer.anchor_count)
+        self.delta = torch.zeros_like(self.out)
+        rows, columns = self.out.shape[3:]
+        self.grid = raw.new_tensor([columns, rows])
+        self.size = (self.grid * raw.new_tensor(head.stride)).round()
+        self.anchors = raw.new_tensor(_sizes(layer))
+        self.mask = torch.tensor(layer.used_mask, device=raw.device)
+        self.weights = raw.new_tensor(head.options.class_weights or [1.0] * layer.classes)
+
+    def run(self) -> tuple[Tensor, HeadFigures]:
+        """The delta, and what the engine says of it."""
+        overlap, nearest = self._nearest()
+        self._ask_for_no_object(overlap)
+        self._ask(nearest, own=False)
+        pairs = self._assigned()
+        for turn in _turns(pairs.cell, self.out.shape):
+            self._ask(pairs[turn], own=True)
+        if self.options.iou_thresh < 1:
+            self._average()
+        return self.delta.flatten(1, 2), self._figures(pairs)
+
+    def _boxes(self, cell: Sequence[Tensor]) -> Box:
+        """The boxes of some cells, in parts of the input: pj yolo_layer.c:83, AB :131."""
+        picture, anchor, row, column = cell
+        values = self.out[picture, anchor, :4, row, column]
+        x, y = ((torch.stack([column, row], 1) + values[:, :2]) / self.grid).unbind(1)
+        sides = self.head.layer.sides(values[:, 2:].double()) * self.anchors[self.mask[anchor]]
+        w, h = (sides / self.size).float().unbind(1)
+        return Box(x, y, w, h)
+
+    def _nearest(self) -> tuple[Tensor, _Pairs]:
+        """The largest IoU of each box, and the objects of those above ``truth_thresh``.
+
+        The first is (N, anchors, h, w): pj yolo_layer.c:162, AB :424.
+        """
+        score = self.out[:, :, 4]
+        cell = torch.ones_like(score).nonzero().unbind(1)
+        boxes = self._boxes(cell)
+        overlap, number = torch.zeros_like(boxes.x), torch.zeros_like(cell[0])
+        each, first = score[0].numel(), 0
+        for picture, count in enumerate(self.objects.counts):
+            if count:
+                own = slice(picture * each, (picture + 1) * each)
+                box = Box(*(part[own, None] for part in boxes))
+                truth = Box(*(part[first : first + count] for part in self.objects.box))
+                overlap[own], number[own] = iou(box, truth).max(1)
+                number[own] += first
+                first += count
+        rows = (overlap > self.options.truth_thresh).nonzero().squeeze(1)
+        return overlap.reshape(score.shape), self._pairs(
+            [part[rows] for part in cell], number[rows]
+        )
+
+    def _pairs(self, cell: Sequence[Tensor], number: Tensor) -> _Pairs:
+        return _Pairs(
+            cell=tuple(cell),
+            box=self._boxes(cell),
+            truth=Box(*(part[number] for part in self.objects.box)),
+            label=self.objects.label[number],
+        )
+
+    def _assigned(self) -> _Pairs:
+        """The boxes that are to find an object, in the order in which the engine has them.
+
+        They are in the object's cell: that of the anchor whose shape is nearest, and with
+        ``iou_thresh`` all of a near shape; of the anchors of all heads, those of this one. Pj
+        yolo_layer.c:195, AB :505.
+        """
+        truth, total = self.objects.box, self.head.layer.num
+        zero = torch.zeros_like(truth.x)[:, None]
+        sides = self.anchors[:total] / self.size
+        shape = Box(zero, zero, *sides.unbind(1))
+        overlap = iou(shape, Box(zero, zero, truth.w[:, None], truth.h[:, None]))
+        chosen = F.one_hot(overlap.argmax(1), total).bool()
+        chosen |= overlap > self.options.iou_thresh
+        here = self.mask == torch.arange(total, device=zero.device)[:, None]
+        number, anchor = (chosen & here.any(1)).nonzero().unbind(1)
+        counts = torch.tensor(self.objects.counts, device=zero.device)
+        picture = torch.arange(len(counts), device=zero.device).repeat_interleave(counts)
+        column, row = ((side * n).long() for side, n in zip(truth[:2], self.grid, strict=True))
+        cell = [picture[number], here.int().argmax(1)[anchor], row[number], column[number]]
+        return self._pairs(cell, number)
+
+    def _ask_for_no_object(self, overlap: Tensor) -> None:
+        """Of all boxes, but for those that are near an object: pj yolo_layer.c:178, AB :454."""
+        options, score = self.options, self.out[:, :, 4]
+        none = options.obj_normalizer * (0 - score)
+        near = overlap > options.ignore_thresh
+        if self.head.accumulates:
+            near &= (self.out[:, :, 5:] > LIKELY).any(2)
+        instead = torch.zeros_like(none)
+        if options.objectness_smooth:
+            instead = options.obj_normalizer * (overlap - score)
+            near &= instead > none
+        self.delta[:, :, 4] = torch.where(near, instead, none)
+
+    def _ask(self, pairs: _Pairs, *, own: bool) -> None:
+        """Ask boxes, none of them twice, for their objects; ``own`` are those of ``_assigned``."""
+        picture, anchor, row, column = pairs.cell
+        out = self.out[picture, anchor, :, row, column]
+        delta = self.delta[picture, anchor, :, row, column]
+        weight = self.weights[pairs.label]
+        wanted = self._wanted_box(pairs, out[:, :4], weight)
+        delta[:, :4] = delta[:, :4] + wanted if self.head.accumulates else wanted
+        smooth, square = self.options.objectness_smooth, iou(pairs.box, pairs.truth).square()
+        objectness = self.options.obj_normalizer * (1 - out[:, 4])
+        if own:  # AB yolo_layer.c:568: a smooth one that is not 0 stays as it is
+            objectness = weight * self.options.obj_normalizer * (1 - out[:, 4])
+            if smooth:
+                objectness = torch.where(delta[:, 4] == 0, objectness, delta[:, 4])
+        elif smooth:
+            objectness = self.options.obj_normalizer * (square - out[:, 4])
+        delta[:, 4] = objectness
+        delta[:, 5:] = self._wanted_classes(pairs.label, out[:, 5:], delta[:, 5:], weight)
+        if smooth and not own:
+            label = 5 + pairs.label[:, None]
+            delta.scatter_(1, label, weight[:, None] * (square[:, None] - out.gather(1, label)))
+        self.delta[picture, anchor, :, row, column] = delta
+
+    def _wanted_box(self, pairs: _Pairs, values: Tensor, weight: Tensor) -> Tensor:
+        """(M, 4): pj yolo_layer.c:93, AB :173."""
+        factor = (self.options.iou_normalizer * weight)[:, None]
+        if self.options.iou_loss == "mse":
+            truth = pairs.truth
+            scale = (2 - truth.w * truth.h)[:, None]
+            return scale * (self._values_of(truth, pairs.cell) - values) * factor
+        wanted = torch.stack(ascent(pairs.box, pairs.truth, self.options.iou_loss), 1)
+        if not self.head.layer.new_coords:
+            wanted[:, 2:] = (wanted[:, 2:] * values[:, 2:].double().exp()).float()
+        wanted = (wanted * factor).nan_to_num(0, 0, 0)
+        return wanted.clamp(-self.options.max_delta, self.options.max_delta)
+
+    def _values_of(self, truth: Box, cell: Sequence[Tensor]) -> Tensor:
+        """What (M, 4) gives the box of an object: AB yolo_layer.c:193."""
+        _, anchor, row, column = cell
+        place = torch.stack(truth[:2], 1) * self.grid - torch.stack([column, row], 1)
+        pixels, anchors = torch.stack(truth[2:], 1) * self.size, self.anchors[self.mask[anchor]]
+        if self.head.layer.new_coords:
+            return torch.cat([place, (pixels / (4 * anchors)).sqrt()], 1)
+        return torch.cat([place, (pixels / anchors).double().log().float()], 1)
+
+    def _wanted_classes(self, label: Tensor, out: Tensor, before: Tensor, weight: Tensor) -> Tensor:
+        """(M, classes): pj yolo_layer.c:111, AB :308.
+
+        A box that has had an object already learns the new class alone. It shows by a delta that
+        is not 0: of that class, or of class 0 where the engine does not accumulate.
+        """
+        options, label = self.options, label[:, None]
+        eps = options.label_smooth_eps
+        true = torch.zeros_like(out).scatter_(1, label, 1)
+        wanted = true * (1 - eps) + 0.5 * eps - out
+        again = before.scatter(1, label, weight[:, None] * wanted.gather(1, label))
+        if options.counters_per_class:
+            factor = (weight * options.cls_normalizer)[:, None]
+            wanted = wanted.scatter(1, label, factor * wanted.gather(1, label))
+        sign = before.gather(1, label) if self.head.accumulates else before[:, :1]
+        return torch.where(sign != 0, again, wanted)
+
+    def _average(self) -> None:
+        """What is asked of a box, by how many classes should grow: AB yolo_layer.c:291, 638."""
+        classes = (self.delta[:, :, 5:] > 0).sum(2).clamp(min=1)
+        some = self.delta[:, :, 4] != 0
+        self.delta[:, :, :4] /= torch.where(some, classes, 1)[:, :, None]
+
+    def _figures(self, pairs: _Pairs) -> HeadFigures:
+        picture, anchor, row, column = pairs.cell
+        out = self.out[picture, anchor, :, row, column]
+        overlap, count = iou(pairs.box, pairs.truth), len(pairs.label)
+
+        def mean(values: Tensor) -> float:
+            return values.double().mean().item() if count else nan
+
+        return HeadFigures(
+            layer=self.head.index,
+            cost=self._cost(pairs, overlap),
+            count=count,
+            iou=mean(overlap),
+            category=mean(out.gather(1, 5 + pairs.label[:, None])),
+            objectness=mean(out[:, 4]),
+            no_objectness=self.out[:, :, 4].double().mean().item(),
+            recall50=mean(overlap > 0.5),
+            recall75=mean(overlap > 0.75),
+        )
+
+    def _cost(self, pairs: _Pairs, overlap: Tensor) -> float:
+        """Pj yolo_layer.c:238, AB :859-919."""
+        options, squares = self.options, self.delta.double().square()
+        if options.iou_loss == "mse" or not options.show_details:
+            return squares.sum().item()
+        if options.iou_loss == "giou":
+            overlap = giou(pairs.box, pairs.truth)
+        lost = (1 - overlap).double().mean().item() if len(overlap) else 0.0
+        rest = squares[:, :, 4:].sum().item()
+        return options.iou_normalizer * lost + options.obj_normalizer * rest
+
+
+def _sizes(layer: Yolo) -> list[list[float]]:
+    """All anchors that heads may use, in pixels; absent ones are 0.5: pj yolo_layer.c:44."""
+    count = max(layer.num, *(index + 1 for index in layer.used_mask))
+    values = [*layer.anchors, *[0.5] * 2 * count]
+    return [values[2 * i : 2 * i + 2] for i in range(count)]
+
+
+def _turns(cell: Sequence[Tensor], shape: Sequence[int]) -> Iterator[Tensor]:
+    """Indices of boxes, no box twice in one turn, and those that are there again in later ones."""
+    picture, anchor, row, column = cell
+    slots = ((picture * shape[1] + anchor) * shape[3] + row) * shape[4] + column
+    slots, order = slots.sort(stable=True)
+    turn = torch.arange(len(slots), device=slots.device) - torch.searchsorted(slots, slots)
+    for number in range(int(turn.max()) + 1 if len(turn) else 0):
+        yield order[turn == number]
