@@ -14,6 +14,7 @@ from converter import convert
 
 ROOT = Path(__file__).parents[1]
 SHAPES = ROOT / "tests/data/shapes"
+TRAINING = ROOT / "tests/yolov3/training/example.py"  # a minute; test_example.py runs it
 
 
 def blocks(language: str, document: str = "README.md") -> list[str]:
@@ -39,7 +40,10 @@ BLOCKS = [
 ]
 
 
-@pytest.mark.parametrize(("document", "number"), BLOCKS)
+@pytest.mark.parametrize(
+    ("document", "number"),
+    [each for each in BLOCKS if blocks("python", each[0])[each[1]] != TRAINING.read_text()],
+)
 def test_python(folder, document, number):
     for left in ("back.weights", "saved.weights"):  # written by another test
         (folder / left).unlink(missing_ok=True)
@@ -50,6 +54,10 @@ def test_python(folder, document, number):
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_the_example_of_training_is_the_one_that_is_run_elsewhere():
+    assert TRAINING.read_text() in blocks("python")
 
 
 def test_types(tmp_path):
