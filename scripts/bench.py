@@ -231,7 +231,8 @@ def bench_picture(rounds: int) -> None:
 def bench_convert(rounds: int) -> None:
     """Whole processes in turns."""
     with tempfile.TemporaryDirectory() as folder:
-        weights, output, copy = (Path(folder) / n for n in ("yolov3.weights", "o.safetensors", "copy"))
+        names = ("yolov3.weights", "o.safetensors", "copy")
+        weights, output, copy = (Path(folder) / name for name in names)
         write_weights(weights)
         convert = (ROOT / "scripts/convert.py", weights, "-q", "-o", output)
         commands = {"convert": convert, "convert --no-verify": (*convert, "--no-verify")}

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from converter.darknet.layers.cells import in_torch
 from converter.darknet.layers.heads import by_anchor
 from converter.darknet.layers.yolo import Yolo
 from yolov3.training.options import LossOptions
@@ -141,7 +142,8 @@ class _Batch:
         picture, anchor, row, column = cell
         values = self.out[picture, anchor, :4, row, column]
         x, y = ((torch.stack([column, row], 1) + values[:, :2]) / self.grid).unbind(1)
-        sides = self.head.layer.sides(values[:, 2:].double()) * self.anchors[self.mask[anchor]]
+        sides = self.head.layer.sides(values[:, 2:].double(), in_torch())
+        sides = sides * self.anchors[self.mask[anchor]]
         w, h = (sides / self.size).float().unbind(1)
         return Box(x, y, w, h)
 
