@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from converter.darknet.layers.cells import in_torch
-from converter.darknet.layers.heads import by_anchor
+from converter.darknet.dialects import DIALECTS, DialectName
+from converter.darknet.layers.cells import by_anchor, in_torch
 from converter.darknet.layers.yolo import Yolo
 from yolov3.training.options import LossOptions
 from yolov3.training.overlap import Box, ascent, giou, iou
@@ -90,15 +90,20 @@ class HeadLoss:
         index: of the layer in the cfg.
         layer: the layer.
         options: what the cfg says of its loss.
-        accumulates: whether the engine adds up what several objects ask of one box.
+        dialect: whose engine it is.
         stride: pixels of the network's input that a cell has, across and down.
     """
 
     index: int
     layer: Yolo
     options: LossOptions
-    accumulates: bool
+    dialect: DialectName
     stride: tuple[float, float]
+
+    @property
+    def accumulates(self) -> bool:
+        """Whether the engine adds up what several objects ask of one box."""
+        return DIALECTS[self.dialect].yolo_accumulates
 
     def deltas(self, raw: Tensor, objects: Objects) -> tuple[Tensor, HeadFigures]:
         """The layer's ``delta`` for a raw map, and what the engine says of it.
@@ -116,7 +121,7 @@ class _Batch:
     def __init__(self, head: HeadLoss, raw: Tensor, objects: Objects) -> None:
         self.head, self.options, self.objects = head, head.options, objects
         layer = head.layer
-        self.out = by_anchor(layer.forward(None, raw), layer.anchor_count)
+        self.out = by_anchor(layer.values(raw, head.dialect), layer.anchor_count)
         self.delta = torch.zeros_like(self.out)
         rows, columns = self.out.shape[3:]
         self.grid = raw.new_tensor([columns, rows])

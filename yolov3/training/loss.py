@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from converter.darknet.dialects import DIALECTS
 from converter.errors import UsageError
 from yolov3.base import FromDarknet
 from yolov3.training.deltas import HeadFigures, HeadLoss, Objects
@@ -66,7 +65,7 @@ class DarknetLoss:
                 index=node.index,
                 layer=layer,
                 options=options,
-                accumulates=DIALECTS[model.dialect].yolo_accumulates,
+                dialect=model.dialect,
                 stride=(network.input.w / node.output.w, network.input.h / node.output.h),
             )
             for node, layer, options in loss_options(network, model.dialect)
