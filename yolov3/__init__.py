@@ -3,8 +3,9 @@
 Read ``blocks``, ``backbone``, ``neck``, ``head`` and ``model`` from top to bottom: they are the
 article. ``darknet`` is any other network, layer by layer as its cfg says. ``base`` and ``finetune``
 are what all models share, ``loading`` and ``saving`` the ways in and out. The rooms: ``detection``
-(pictures in, boxes out), ``exporting`` (files for other runtimes), ``sharing`` (folders and the
-Hugging Face Hub), ``parity`` (the same input through real engines), ``training`` (Darknet's loss).
+(pictures in, boxes out), ``drawing`` (how these look), ``exporting`` (files for other runtimes),
+``sharing`` (folders and the Hugging Face Hub), ``parity`` (the same input through real engines),
+``training`` (Darknet's loss).
 
 A module may enter at this level that is a part of the models themselves; what is done with a model
 is a room. Importing this package imports no PyTorch; the first of the names below does, but for

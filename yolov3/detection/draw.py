@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
-import colorsys
 import math
+import re
 import typing
+from collections.abc import Sequence
 
-from yolov3.detection.detections import Detections
-from yolov3.detection.image import Pixels, Raster, require_pillow
+from yolov3.detection.image import Floats, Pixels, Raster, require_pillow
+from yolov3.drawing.colours import Colour, colour, contrast
+from yolov3.drawing.fonts import font_for
+from yolov3.drawing.places import Box, Places
 
 if typing.TYPE_CHECKING:
-    from PIL import Image, ImageDraw, ImageFont
+    import numpy as np
+    import numpy.typing as npt
+    from PIL import Image, ImageDraw
 
-Box = tuple[float, float, float, float]
-Colour = tuple[int, int, int]
-
-# Steps of the golden ratio around the colour circle: neighbouring classes look unlike each other.
-GOLDEN = (math.sqrt(5) - 1) / 2
+Label = tuple[int, str, float]  # class, name, score
 
 
-def draw(pixels: Pixels, detections: Detections) -> Image.Image:
+class Found(typing.Protocol):
+    """What of ``Detections`` is drawn."""
+
+    @property
+    def boxes(self) -> Floats:
+        """(N, 4): left, top, right, bottom."""
+
+    @property
+    def scores(self) -> Floats:
+        """(N,)."""
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(N,)."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(N)."""
+
+
+def draw(pixels: Pixels, detections: Found) -> Image.Image:
     """The picture with its boxes and their labels, one colour a class.
 
     Boxes are clipped to the picture here, and here only. Lines and letters grow with the picture.
     A box that has several labels is drawn once, with all of them, in the colour of the likeliest.
+    Labels lie on the picture and not over one another, the likeliest next to their boxes; where so
+    many boxes are that there is no room left, the least likely have none.
 
     Args:
         pixels: (H, W, 3) or (H, W, 1). A ``Raster`` in colour is itself drawn on, not copied.
         detections: what was found on it.
     """
     require_pillow()
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     if isinstance(pixels, Raster):
         picture = pixels.in_colour()
@@ -39,26 +62,23 @@ def draw(pixels: Pixels, detections: Detections) -> Image.Image:
         picture = Image.fromarray(pixels[:, :, 0] if grey else pixels).convert("RGB")
     side = math.sqrt(picture.width * picture.height)
     canvas = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(max(10, side / 40))
     line = max(1, round(side / 250))
-    # The likeliest last, on top of the others.
-    for box, labels in reversed(_labelled(detections).items()):
-        clipped = _clip(box, picture.width, picture.height)
-        if clipped:
-            text = ", ".join(f"{name} {score:.0%}" for _, name, score in labels)
-            _draw(canvas, clipped, text, colour(labels[0][0]), font, line)
+    clipped = [
+        (where, labels)
+        for box, labels in _labelled(detections).items()
+        if (where := _clip(box, picture.width, picture.height))
+    ]
+    for box, labels in reversed(clipped):  # the likeliest last, on top of the others
+        _outline(canvas, box, colour(labels[0][0]), line)
+    places = Places(picture.width, picture.height)
+    for box, labels in clipped:
+        _write(canvas, places, box, labels, size=max(10, side / 40), margin=line)
     return picture
 
 
-def colour(label: int) -> Colour:
-    """The colour of a class: RGB in 0..255."""
-    red, green, blue = colorsys.hsv_to_rgb(label * GOLDEN % 1, 0.85, 0.95)
-    return round(255 * red), round(255 * green), round(255 * blue)
-
-
-def _labelled(detections: Detections) -> dict[Box, list[tuple[int, str, float]]]:
+def _labelled(detections: Found) -> dict[Box, list[Label]]:
     """Each box with its labels, the likeliest first."""
-    found: dict[Box, list[tuple[int, str, float]]] = {}
+    found: dict[Box, list[Label]] = {}
     for box, label, name, score in zip(
         detections.boxes.tolist(),
         detections.labels.tolist(),
@@ -78,22 +98,47 @@ def _clip(box: Box, width: int, height: int) -> Box | None:
     return (left, top, right, bottom) if left <= right and top <= bottom else None
 
 
-def _draw(
-    canvas: ImageDraw.ImageDraw,
-    box: Box,
-    text: str,
-    fill: Colour,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
-    line: int,
-) -> None:
+def _outline(canvas: ImageDraw.ImageDraw, box: Box, fill: Colour, line: int) -> None:
+    """A box, between two thin lines that show it on ground of its own colour."""
+    left, top, right, bottom = box
+    around = (left - 1, top - 1, right + 1, bottom + 1)
+    canvas.rectangle(around, outline=contrast(fill), width=line + 2)
     canvas.rectangle(box, outline=fill, width=line)
-    width, height = canvas.im.size
-    _, _, wide, high = canvas.textbbox((0, 0), text, font=font)
-    wide, high = wide + 2 * line, high + 2 * line
-    # Above the box if there is room, else inside; but always on the picture.
-    x = max(0, min(box[0], width - wide))
-    y = box[1] - high if box[1] >= high else min(box[1], max(0, height - high))
-    canvas.rectangle((x, y, x + wide, y + high), fill=fill)
-    # Rec. 601 luma: dark letters on light colours
-    dark = 0.299 * fill[0] + 0.587 * fill[1] + 0.114 * fill[2] > 140
-    canvas.text((x + line, y + line), text, font=font, fill=(0, 0, 0) if dark else (255, 255, 255))
+
+
+def _write(
+    canvas: ImageDraw.ImageDraw,
+    places: Places,
+    box: Box,
+    labels: Sequence[Label],
+    *,
+    size: float,
+    margin: int,
+) -> None:
+    """The labels of a box, on ground of its colour, if there is room for them."""
+    font = font_for("".join(name for _, name, _ in labels), size)
+    longest = max(len(name) for _, name, _ in labels)
+    # Each letter is a pixel wide at least. Names are cut, not their scores, until it fits.
+    for length in range(min(longest, canvas.im.size[0]), 0, -1):
+        text = ", ".join(f"{_line(name, length)} {score:.0%}" for _, name, score in labels)
+        left, _, right, bottom = font.getbbox(text)
+        wide = math.ceil(right - left) + 2 * margin
+        if wide <= canvas.im.size[0]:
+            break
+    else:
+        return
+    # As high for all texts of a font: neighbours stand on one line.
+    high = max(sum(font.getmetrics()), math.ceil(bottom)) + 2 * margin
+    place = places.take(box, wide, high)
+    if place is None:
+        return
+    x, y = place
+    fill = colour(labels[0][0])
+    canvas.rectangle((x, y, x + wide - 1, y + high - 1), fill=fill)
+    canvas.text((x + margin - left, y + margin), text, font=font, fill=contrast(fill))
+
+
+def _line(name: str, length: int) -> str:
+    """A name on one line, cut to so many letters."""
+    name = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", name)
+    return name if len(name) <= length else name[:length] + "..."

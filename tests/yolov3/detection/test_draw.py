@@ -1,12 +1,15 @@
 """Pictures with boxes on them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from yolov3 import Detections
-from yolov3.detection.draw import colour, draw
+from yolov3.detection.draw import draw
 from yolov3.detection.image import read
+from yolov3.drawing.colours import colour
 
 
 def found(*rows):
@@ -68,14 +71,6 @@ def test_nothing_found_nothing_drawn():
     np.testing.assert_array_equal(np.asarray(draw(pixels, found())), pixels)
 
 
-def test_classes_have_colours_of_their_own():
-    colours = {colour(label) for label in range(80)}
-    assert len(colours) == 80
-    for a, b in zip(range(79), range(1, 80), strict=True):
-        # neighbours differ by far more than a hue or two
-        assert np.abs(np.subtract(colour(a), colour(b))).max() > 100
-
-
 @pytest.mark.parametrize(
     "box",
     [(-50, -60, 400, 500), (-1e9, 20, 1e9, 40), (250, 150, float("inf"), float("inf"))],
@@ -124,6 +119,54 @@ def test_one_box_with_two_labels():
     # the second label stands beside the first, not over it: there is more ground
     ground = [(drawn[60:79] == colour(0)).all(2).sum() for drawn in (first, both)]
     assert ground[1] > 1.5 * ground[0]
+
+
+def test_labels_do_not_cover_each_other():
+    """Each label has ground of its class's colour and one size: their areas add up."""
+    rows = [(50, 80, 250, 180, 2), (56, 86, 244, 174, 3), (62, 92, 238, 168, 5)]
+    drawn = np.asarray(draw(black(), found(*rows)))
+    for row in rows:
+        alone = np.asarray(draw(black(), found(row)))
+        ground = [(picture == colour(row[4])).all(2) for picture in (drawn, alone)]
+        # of a box alone about half is its label; a line may lie under another box's label
+        assert ground[0].sum() > 0.7 * ground[1].sum()
+
+
+def test_every_label_of_a_crowded_place_is_whole():
+    """All letters are black on this class's ground: nothing lies on them."""
+    rows = [(90 + 3 * i, 90 + 2 * i, 150 + 3 * i, 130 + 2 * i, 0) for i in range(6)]
+    white = np.full((200, 300, 3), 255, np.uint8)
+    ground = [
+        (np.asarray(draw(white, found(*rows[:count]))) == colour(0)).all(2).sum()
+        for count in range(7)
+    ]
+    # Lines of boxes cross; each further label brings at least most of the first one's ground.
+    label = ground[1] - 2 * (60 + 40)
+    assert (np.diff(ground) > 0.7 * label).all()
+
+
+def test_long_names_are_cut_and_scores_are_not():
+    short, long = found((50, 80, 250, 180, 0)), found((50, 80, 250, 180, 0))
+    long = replace(long, names=("n" * 500,))
+    drawn = [(np.asarray(draw(black(), each)) == colour(0)).all(2) for each in (short, long)]
+    row = drawn[1].any(0)
+    assert row.sum() > 280  # nearly as wide as the picture, and on it
+    assert drawn[1][60:79].sum() > 2 * drawn[0][60:79].sum()
+
+
+def test_names_with_line_breaks_stay_on_one_line():
+    one, two = (replace(found((50, 80, 250, 180, 0)), names=(name,)) for name in ("a b", "a\nb"))
+    np.testing.assert_array_equal(*(np.asarray(draw(black(), each)) for each in (one, two)))
+
+
+@pytest.mark.parametrize("label", range(8))
+@pytest.mark.parametrize("ground", [0, 255, "own"])
+def test_a_box_is_seen_on_any_ground(label, ground):
+    picture = np.empty((200, 300, 3), np.uint8)
+    picture[:] = colour(label) if ground == "own" else ground
+    drawn = np.asarray(draw(picture.copy(), found((50, 80, 250, 180, label)))).astype(int)
+    # Somewhere across its right side is much contrast: half the range of a channel
+    assert np.abs(drawn[120, 245:256] - picture[0, 0]).max() > 127
 
 
 def test_grey_pictures():
