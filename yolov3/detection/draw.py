@@ -19,6 +19,10 @@ if typing.TYPE_CHECKING:
 
 Label = tuple[int, str, float]  # class, name, score
 
+# A class with a name that begins so is neither drawn nor printed, and measured all the same:
+# AlexeyAB/darknet@59596d7 src/image.c:306, src/network.c:1032.
+HIDDEN = "dont_show"
+
 
 class Found(typing.Protocol):
     """What of ``Detections`` is drawn."""
@@ -86,7 +90,8 @@ def _labelled(detections: Found) -> dict[Box, list[Label]]:
         detections.scores.tolist(),
         strict=True,
     ):
-        found.setdefault(tuple(box), []).append((label, name, score))
+        if not name.startswith(HIDDEN):
+            found.setdefault(tuple(box), []).append((label, name, score))
     return found
 
 

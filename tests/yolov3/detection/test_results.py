@@ -25,7 +25,7 @@ def found(*boxes):
 
 def test_each_copy_has_a_name_of_its_own():
     names = ["a/x.png", "b/x.jpg", "c/x.JPEG", "d/y.bmp", "e/x-2.png"]
-    assert targets(names, Path("out")) == {
+    assert targets(dict.fromkeys(names, ""), Path("out")) == {
         "a/x.png": Path("out/x.png"),
         "b/x.jpg": Path("out/x-2.jpg"),
         "c/x.JPEG": Path("out/x-3.JPEG"),
@@ -45,8 +45,8 @@ def test_neither_picture_nor_labels_nor_another_input_are_replaced(tmp_path, mon
         ("../pictures/z.png", ("linked.png",)),  # under whatever name
     ):
         with pytest.raises(UsageError, match="would replace what was given"):
-            targets([picture], Path(), *inputs)
-    assert targets(["x.png"], Path("out"))
+            targets({picture: ""}, Path(), *inputs)
+    assert targets({"x.png": ""}, Path("out"))
 
 
 def test_boxes_are_written_in_parts_of_the_picture(tmp_path):
