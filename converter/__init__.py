@@ -18,7 +18,8 @@ The rooms, from the top down; an import goes only down:
 - ``files``: bytes in and out: opening, hashing, replacing whole files, URLs.
 - ``published``, ``logs``: the registry of public files; one-line log messages.
 - ``official``, ``class_names``: the engines' cfgs in numbers; the classes of known data sets.
-- ``errors``, ``version``, ``options``: the tree of errors; the version; what a caller may choose.
+- ``errors``, ``version``, ``options``, ``notebook``: the tree of errors; the version; what a caller
+  may choose; a record as a notebook shows it.
 
 Importing this package imports none of them but ``errors``; the first use of a name below does.
 PyTorch is imported nowhere but inside methods of ``layers``.

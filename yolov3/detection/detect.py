@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import typing
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 import numpy as np
@@ -92,11 +93,13 @@ def detect(
         max_boxes=max_boxes,
     )
     pictures, several = listed(images)
-    found = [
-        detections
-        for part in parts(pictures, batch)
-        for detections in find([find.read(picture, bgr=bgr) for picture in part])
-    ]
+    found = []
+    for part in parts(pictures, batch):
+        pixels = [find.read(picture, bgr=bgr) for picture in part]
+        for picture, values, detections in zip(part, pixels, find(pixels), strict=True):
+            # Arrays as they were understood; of a file its name, not all that is in it.
+            known = values if isinstance(values, np.ndarray) else picture
+            found.append(replace(detections, picture=known))
     return found if several else found[0]
 
 
@@ -198,6 +201,7 @@ class Detector:
             scores=probabilities[where, labels],
             labels=labels.astype(np.int64),
             names=tuple(self.names[label] for label in labels.tolist()),
+            size=(shape[1], shape[0]),
         )
 
 
