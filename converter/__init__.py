@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from converter.operations.batch import convert_many
     from converter.operations.conversion import Conversion
     from converter.operations.convert import convert
+    from converter.operations.download import download
+    from converter.operations.info import Info
+    from converter.operations.info import describe as info
     from converter.operations.rename import rename
     from converter.operations.revert import Reversion, revert
     from converter.operations.verify import Verification, verify
@@ -51,10 +54,13 @@ if TYPE_CHECKING:
 # Imported when they are asked for: whoever needs one part should not wait for the others.
 _LATE = {
     "Conversion": "operations.conversion",
+    "Info": "operations.info",
     "Reversion": "operations.revert",
     "Verification": "operations.verify",
     "convert": "operations.convert",
     "convert_many": "operations.batch",
+    "download": "operations.download",
+    "info": "operations.info:describe",
     "rename": "operations.rename",
     "revert": "operations.revert",
     "verify": "operations.verify",
@@ -68,6 +74,7 @@ __all__ = [
     "DownloadError",
     "ExtraError",
     "FamilyError",
+    "Info",
     "NetworkError",
     "OutputError",
     "Reversion",
@@ -76,6 +83,8 @@ __all__ = [
     "WeightsError",
     "convert",
     "convert_many",
+    "download",
+    "info",
     "rename",
     "revert",
     "verify",
@@ -91,4 +100,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
+    module, _, attribute = _LATE[name].partition(":")
+    return getattr(import_module(f"{__name__}.{module}"), attribute or name)

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from yolov3.darknet import DarknetModel
     from yolov3.detection.classify import classify
     from yolov3.detection.detect import detect
-    from yolov3.detection.detections import Classes, Detections
+    from yolov3.detection.detections import Classes, Detection, Detections
+    from yolov3.detection.evaluate import Evaluation, evaluate
     from yolov3.detection.in_onnx import OnnxModel
+    from yolov3.exporting.checking import Exported
+    from yolov3.exporting.export import export
     from yolov3.head import YOLOHead
     from yolov3.loading import load
     from yolov3.model import YOLOv3
@@ -38,13 +41,18 @@ _LATE = {
     "Darknet53": "backbone",
     "DarknetLoss": "training.loss",
     "DarknetModel": "darknet",
+    "Detection": "detection.detections",
     "Detections": "detection.detections",
+    "Evaluation": "detection.evaluate",
+    "Exported": "exporting.checking",
     "OnnxModel": "detection.in_onnx",
     "ResidualBlock": "blocks",
     "YOLOHead": "head",
     "YOLOv3": "model",
     "classify": "detection.classify",
     "detect": "detection.detect",
+    "evaluate": "detection.evaluate",
+    "export": "exporting.export",
     "load": "loading",
     "save": "saving",
 }
@@ -58,13 +66,18 @@ __all__ = [
     "Darknet53",
     "DarknetLoss",
     "DarknetModel",
+    "Detection",
     "Detections",
+    "Evaluation",
+    "Exported",
     "OnnxModel",
     "ResidualBlock",
     "YOLOHead",
     "YOLOv3",
     "classify",
     "detect",
+    "evaluate",
+    "export",
     "load",
     "save",
 ]

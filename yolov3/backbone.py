@@ -135,12 +135,8 @@ class Darknet53(FineTuning, Pretrained):
         initialise(self.fc, like)
         return self.train(self.training)
 
-    def freeze_backbone(self) -> Self:
-        """Train the classifier only: all other weights and statistics stay as they are.
-
-        ``model.requires_grad_(True).train()`` is the way back.
-        """
-        return self._freeze(part for name, part in self.named_children() if name != "fc")
+    def _backbone(self) -> list[nn.Module]:
+        return [part for name, part in self.named_children() if name != "fc"]
 
 
 def _downsample(channels: int) -> BasicConv2d:

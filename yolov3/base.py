@@ -17,7 +17,7 @@ from converter.checkpoint.header import is_counter
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
 from converter.darknet.network import Network
-from converter.errors import CheckpointError, UsageError, some
+from converter.errors import CheckpointError, NetworkError, UsageError, some
 from converter.files import portable
 from converter.options import BATCH_NORM_RULES, BatchNormRule
 from converter.plan import Plan, Slot
@@ -96,6 +96,29 @@ class FromDarknet(nn.Module):
         set_batch_norm(model, bn)
         model.to(device=device, dtype=dtype)
         return model.eval()
+
+    def _require_size(self, x: torch.Tensor, stride: int) -> None:
+        """Refuse pictures on which a detector's maps do not lie on one another.
+
+        Args:
+            x: (N, channels, height, width); others are left to the layers.
+            stride: pixels a cell of the coarsest map.
+
+        Raises:
+            NetworkError: height or width is neither the cfg's nor a multiple of ``stride``.
+        """
+        tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if x.dim() != 4 or tracing:  # then sizes are no numbers
+            return
+        height, width = x.shape[2:]
+        if (height % stride or width % stride) and (height, width) != getattr(
+            self, "input_size", None
+        ):
+            near = [max(stride, round(side / stride) * stride) for side in (width, height)]
+            raise NetworkError(
+                f"cannot compute on pictures of {width}x{height} pixels",
+                remedy=f"give it multiples of {stride}, such as {near[0]}x{near[1]}",
+            )
 
     def _describe(self, stored: Checkpoint, plan: Plan) -> None:
         self.dialect, self.names = plan.dialect, stored.class_names

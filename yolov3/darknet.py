@@ -13,7 +13,14 @@ from converter.darknet.nodes import Node
 from converter.darknet.schedule import owner, require_runnable, schedule
 from converter.errors import NetworkError, UsageError
 from converter.plan import Plan
-from yolov3.finetune import Anchors, FineTuning, initialise, require_classes, with_heads
+from yolov3.finetune import (
+    Anchors,
+    FineTuning,
+    initialise,
+    require_classes,
+    require_layers,
+    with_heads,
+)
 from yolov3.sharing.pretrained import Pretrained
 
 
@@ -62,8 +69,11 @@ class DarknetModel(FineTuning, Pretrained):
             Tensors (N, c, h, w), or (N, outputs) where Darknet knows no height and width.
 
         Raises:
-            NetworkError: a layer cannot work on so many pictures, or on their size.
+            NetworkError: a layer cannot work on so many pictures, or on their size; a detector's
+                height and width are multiples of its coarsest stride.
         """
+        if self.network.coarsest_stride:
+            self._require_size(x, self.network.coarsest_stride)
         kept = {-1: x}
         for node, expired in self._to_maps:
             kept[node.index] = self._run(node, kept)
@@ -128,19 +138,32 @@ class DarknetModel(FineTuning, Pretrained):
             self.layers[index] = initialise(fresh, like)
         return self.train(self.training)
 
-    def freeze_backbone(self, layers: int) -> Self:
-        """Keep the weights and statistics of the first ``layers`` layers; train the others.
+    def _backbone(self) -> list[nn.Module]:
+        """What all heads share, but the convolutions before them."""
+        heads = [node for node in self.network.outputs if node.layer.is_head]
+        if not heads:
+            raise UsageError(
+                "this network has no heads that show where its backbone ends",
+                remedy="say how many layers: freeze_backbone(layers)",
+            )
+        shared = set.intersection(*(self._before(head) for head in heads))
+        shared -= {head.sources[0] for head in heads}
+        return [self.layers[index] for index in sorted(shared)]
 
-        Darknet's own cut-offs are 15 for yolov3-tiny, 74 for yolov3, 137 for yolov4, as the names
-        of their files with pretrained layers say. ``model.requires_grad_(True).train()`` is the
-        way back.
+    def _before(self, node: Node) -> set[int]:
+        """The layers that a layer gets its input from, directly or not."""
+        found: set[int] = set()
+        waiting = list(node.sources)
+        while waiting:
+            index = waiting.pop()
+            if index >= 0 and index not in found:
+                found.add(index)
+                waiting += self.network.nodes[index].sources
+        return found
 
-        Raises:
-            UsageError: the network does not have so many layers.
-        """
-        if not 1 <= layers <= len(self.layers):
-            raise UsageError(f"layers={layers} is outside 1 to {len(self.layers)}")
-        return self._freeze(self.layers[:layers])
+    def _first(self, layers: int) -> nn.ModuleList:
+        require_layers(layers, self.network)
+        return self.layers[:layers]
 
     def _foldable(self) -> Iterator[nn.Module]:
         """Those whose weights no xnor layer uses: 0 times a negative scale is no other sign."""

@@ -17,6 +17,7 @@ from converter.darknet.layers.heads import AnchorHead, MaskedHead
 from converter.darknet.network import Network, parse_network
 from converter.darknet.nodes import Node
 from converter.errors import NetworkError, UsageError
+from converter.families import native_naming
 from yolov3.base import FromDarknet
 from yolov3.blocks import PjreddieBatchNorm1d, PjreddieBatchNorm2d
 
@@ -71,10 +72,36 @@ class FineTuning(FromDarknet):
         """The modules whose batch norm may be folded."""
         return self.modules()
 
-    def _freeze(self, modules: Iterable[nn.Module]) -> Self:
-        for module in modules:
+    def freeze_backbone(self, layers: int | None = None) -> Self:
+        """Keep weights and statistics of the backbone as they are; train the rest only.
+
+        ``model.requires_grad_(True).train()`` is the way back.
+
+        Args:
+            layers: how many layers of the cfg, from the first on. Darknet's own cut-offs are 15 for
+                yolov3-tiny, 74 for yolov3, 137 for yolov4, as the names of their files with
+                pretrained layers say. Default: the ``backbone`` of a YOLOv3, all but the classifier
+                of a Darknet53, and in any other detector what all its heads share.
+
+        Raises:
+            UsageError: the network does not have so many layers; or it must be said how many.
+        """
+        frozen = self._backbone() if layers is None else self._first(layers)
+        for module in frozen:
             module.requires_grad_(False)
         return self.train(self.training)
+
+    def _backbone(self) -> Iterable[nn.Module]:
+        """What ``freeze_backbone`` freezes."""
+        raise NotImplementedError
+
+    def _first(self, layers: int) -> Iterable[nn.Module]:
+        """The modules of the cfg's first layers."""
+        if not hasattr(self, "network"):
+            raise UsageError("layers= belong to a cfg, and this model comes from no checkpoint")
+        require_layers(layers, self.network)
+        paths = native_naming(self.network).modules
+        return [self.get_submodule(paths[index]) for index in sorted(paths) if index < layers]
 
     def _become(self, text: str) -> None:
         """Belong to another cfg, and start to train anew.
@@ -87,6 +114,16 @@ class FineTuning(FromDarknet):
         if self.metadata is not None:
             header = replace(self.metadata.header, seen=0)
             self.metadata = replace(self.metadata, header=header)
+
+
+def require_layers(layers: int, network: Network) -> None:
+    """Refuse a number of layers that ``network`` does not have.
+
+    Raises:
+        UsageError: it is less than 1, or more than there are.
+    """
+    if not 1 <= layers <= len(network.nodes):
+        raise UsageError(f"layers={layers} is outside 1 to {len(network.nodes)}")
 
 
 def require_classes(classes: int, names: Sequence[str] | None) -> None:

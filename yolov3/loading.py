@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar, overload
+
 import torch
 
 from converter.checkpoint.checkpoint import Checkpoint, native_plan
 from converter.darknet.dialects import DialectName
+from converter.errors import CheckpointError
 from converter.operations.opening import open_stored
 from converter.options import BatchNormRule, FamilyChoice, PathLike
 from yolov3.backbone import Darknet53
@@ -13,12 +16,27 @@ from yolov3.darknet import DarknetModel
 from yolov3.model import YOLOv3
 
 Model = YOLOv3 | Darknet53 | DarknetModel
+Wanted = TypeVar("Wanted", YOLOv3, Darknet53, DarknetModel)
 
 _CLASSES: dict[str, type[Model]] = {
     model.__name__: model for model in (YOLOv3, Darknet53, DarknetModel)
 }
 
 
+@overload
+def load(
+    path: PathLike, bn: BatchNormRule = ..., device: torch.device | str | None = ...,
+    dtype: torch.dtype | None = ..., strict: bool = ..., *, model_class: None = ...,
+    cfg: PathLike | None = ..., dialect: DialectName | None = ..., family: FamilyChoice = ...,
+    names: PathLike | None = ..., names_encoding: str | None = ...,
+) -> Model: ...  # fmt: skip
+@overload
+def load(
+    path: PathLike, bn: BatchNormRule = ..., device: torch.device | str | None = ...,
+    dtype: torch.dtype | None = ..., strict: bool = ..., *, model_class: type[Wanted],
+    cfg: PathLike | None = ..., dialect: DialectName | None = ..., family: FamilyChoice = ...,
+    names: PathLike | None = ..., names_encoding: str | None = ...,
+) -> Wanted: ...  # fmt: skip
 def load(
     path: PathLike,
     bn: BatchNormRule = "torch",
@@ -26,6 +44,7 @@ def load(
     dtype: torch.dtype | None = None,
     strict: bool = True,
     *,
+    model_class: type[Any] | None = None,
     cfg: PathLike | None = None,
     dialect: DialectName | None = None,
     family: FamilyChoice = "auto",
@@ -47,6 +66,8 @@ def load(
         dtype: what to cast it to.
         strict: False also takes a checkpoint that does not fill its model (a partial one, or the
             article's wiring); the rest is freshly initialised, and ``model.missing`` names it.
+        model_class: the class that the model must be of, for whoever wants only that: type checkers
+            know it then. Default: whichever it is.
         cfg: the network, for a file that does not say which it is, as safetensors' own
             ``save_file`` leaves it behind. The names of its tensors tell its family. Of .weights it
             is the .cfg beside it, else it is recognised by its size.
@@ -61,7 +82,8 @@ def load(
         ``DarknetModel``.
 
     Raises:
-        CheckpointError: not a checkpoint of ours, or tensors are missing, surplus or misshapen.
+        CheckpointError: not a checkpoint of ours, or tensors are missing, surplus or misshapen; or
+            the model is not a ``model_class``.
         WeightsError: a .weights file that is not its network's.
         CfgError, NetworkError: ``cfg`` is not one of Darknet, or there are other ``names``.
     """
@@ -74,7 +96,14 @@ def load(
         partial=not strict,
         names_encoding=names_encoding,
     )
-    return model_of(stored, bn, device, dtype, strict)
+    model = model_of(stored, bn, device, dtype, strict)
+    if model_class is not None and not isinstance(model, model_class):
+        raise CheckpointError(
+            f"is for a {type(model).__name__}, not a {model_class.__name__}",
+            path=path,
+            remedy="leave model_class= out, or give another file",
+        )
+    return model
 
 
 def model_of(

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from converter.errors import UsageError
+from converter.families.template import BLOCKS
 from converter.plan import Plan
 from yolov3.backbone import Darknet53
 from yolov3.finetune import Anchors, FineTuning, initialise, require_classes, with_heads
@@ -46,7 +47,15 @@ class YOLOv3(FineTuning, Pretrained):
         return cls(backbone, ArticleFPN(spec.channels, spec.num_repeats), spec.classes)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Raw maps (N, 3 * (5 + num_classes), H_i, W_i), fine to coarse, of pictures in 0..1."""
+        """Raw maps (N, 3 * (5 + num_classes), H_i, W_i), fine to coarse.
+
+        Args:
+            x: pictures (N, channels, height, width), RGB in 0..1.
+
+        Raises:
+            NetworkError: height or width is no multiple of 32, the backbone's coarsest stride.
+        """
+        self._require_size(x, 2 ** len(BLOCKS))
         maps = self.fpn(*self.backbone(x))
         return [head(m) for head, m in zip(self.heads, maps, strict=True)]
 
@@ -84,9 +93,5 @@ class YOLOv3(FineTuning, Pretrained):
         initialise(self.heads, like)
         return self.train(self.training)
 
-    def freeze_backbone(self) -> Self:
-        """Train neck and heads only: the backbone's weights and statistics stay as they are.
-
-        ``model.requires_grad_(True).train()`` is the way back.
-        """
-        return self._freeze([self.backbone])
+    def _backbone(self) -> list[nn.Module]:
+        return [self.backbone]

@@ -85,6 +85,12 @@ class Network:
         return [self.input.h // n.output.h for n in self.levels if n.layer.type == "yolo"]
 
     @property
+    def coarsest_stride(self) -> int:
+        """Pixels a cell of a detector's coarsest map; 0 if the picture's size is fixed."""
+        heads = [node for node in self.outputs if node.layer.is_head and node.output.is_image]
+        return max((self.input.h // head.output.h for head in heads), default=0)
+
+    @property
     def anchors(self) -> list[list[tuple[float, float]]]:
         """(width, height) in pixels of the picture, of the same."""
         from converter.darknet.layers.yolo import Yolo  # late: for those who ask for it

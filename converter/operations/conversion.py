@@ -27,6 +27,7 @@ from converter.files.target import (
     require_other,
     write_whole,
 )
+from converter.notebook import Record
 from converter.operations.weights import Weights, read_weights
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 from converter.plan import Plan
@@ -35,7 +36,7 @@ log = logging.getLogger("converter")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conversion:
+class Conversion(Record):
     """What ``convert`` did.
 
     Attributes:

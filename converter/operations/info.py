@@ -28,6 +28,7 @@ from converter.files.hashing import sha256_of
 from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, opened
 from converter.identify import explaining, identify
 from converter.identify_checkpoint import identify_checkpoint
+from converter.notebook import Record
 from converter.operations.unnamed import names_of
 from converter.options import FamilyChoice, PathLike
 from converter.plan import make_plan
@@ -76,8 +77,8 @@ class LayerInfo:
         }
 
 
-@dataclass(kw_only=True)
-class Info:
+@dataclass(kw_only=True, repr=False)
+class Info(Record):
     """What is known about a file; what is not is None or empty.
 
     Attributes:

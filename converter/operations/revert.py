@@ -26,6 +26,7 @@ from converter.files.target import (
     write_whole,
 )
 from converter.identify_checkpoint import open_checkpoint
+from converter.notebook import Record
 from converter.options import DialectChoice, FamilyChoice, PathLike
 from converter.plan import Plan
 
@@ -35,7 +36,7 @@ _PARTIAL = re.compile(r"\.conv\.\d+$")  # as darknet partial calls the first lay
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reversion:
+class Reversion(Record):
     """What ``revert`` did.
 
     Attributes:

@@ -24,6 +24,7 @@ from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, opened
 from converter.identify import explaining
 from converter.identify_checkpoint import open_checkpoint
+from converter.notebook import Record
 from converter.options import FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 
@@ -44,7 +45,7 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verification:
+class Verification(Record):
     """What ``verify`` found.
 
     Attributes:

@@ -332,6 +332,45 @@ class TestFreezing:
         frozen = [all(p.grad is None for p in layer.parameters()) for layer in model.layers[:3]]
         assert frozen == [True, True, False]
 
+    def test_the_first_layers_of_a_modular_model(self, sample):
+        """Layers 0 to 4 of the cfg are the stem and the first stage, see the README's table."""
+        model = load(convert(sample.weights).output).freeze_backbone(5)
+        frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+        assert {name.split(".")[1] for name in frozen} == {"stem", "res_conv_1"}
+        assert frozen == {
+            name
+            for name, _ in model.named_parameters()
+            if name.startswith(("backbone.stem.", "backbone.res_conv_1."))
+        }
+
+    def test_without_a_number_what_all_heads_share(self):
+        """yolov3-tiny: the second head goes on from layers 13 and 8, the first from 13 alone."""
+        model = DarknetModel(parse_network(nets.tiny(1, 3, size=64))).freeze_backbone()
+        frozen = [
+            i
+            for i, layer in enumerate(model.layers)
+            if any(True for _ in layer.parameters())
+            and not any(p.requires_grad for p in layer.parameters())
+        ]
+        assert frozen == [0, 2, 4, 6, 8, 10, 12, 13]
+
+    def test_one_head_keeps_the_convolution_before_it(self, heads):
+        model = heads("yolo").freeze_backbone()
+        conv = model.network.outputs[0].sources[0]
+        trained = {name.split(".")[1] for name, p in model.named_parameters() if p.requires_grad}
+        assert trained == {str(conv)}
+
+    def test_a_network_without_heads_needs_a_number(self):
+        text = nets.net(64) + "\n[convolutional]\nfilters=2\nsize=1\nstride=1\n"
+        model = DarknetModel(parse_network(text))
+        with pytest.raises(UsageError, match="no heads that show"):
+            model.freeze_backbone()
+        assert not any(p.requires_grad for p in model.freeze_backbone(1).parameters())
+
+    def test_a_model_built_by_hand_has_no_layers_of_a_cfg(self):
+        with pytest.raises(UsageError, match="comes from no checkpoint"):
+            Darknet53(width=2).freeze_backbone(5)
+
     @pytest.mark.parametrize("layers", [0, 5])
     def test_more_layers_than_there_are(self, heads, layers):
         with pytest.raises(UsageError, match=rf"layers={layers} is outside 1 to 4"):

@@ -36,6 +36,14 @@ def test_the_sample(sample):
     assert model.missing == ()
 
 
+def test_whoever_wants_one_class_gets_it_or_a_refusal(sample):
+    path = converted(sample)
+    assert type(load(path, model_class=YOLOv3)) is YOLOv3
+    with pytest.raises(CheckpointError, match="is for a YOLOv3, not a DarknetModel") as refused:
+        load(path, model_class=DarknetModel)
+    assert str(path) in str(refused.value)
+
+
 @pytest.mark.parametrize("bn", ["torch", "pjreddie-cpu"])
 def test_the_state_dict_is_the_file(sample, bn):
     path = converted(sample)

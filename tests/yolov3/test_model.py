@@ -15,8 +15,19 @@ from torchinfo import summary
 
 from converter import convert
 from converter.darknet.network import parse_network
+from converter.errors import NetworkError
 from converter.families import yolov3
-from yolov3 import FPN, ArticleFPN, BasicConv2d, Darknet53, ResidualBlock, YOLOHead, YOLOv3, load
+from yolov3 import (
+    FPN,
+    ArticleFPN,
+    BasicConv2d,
+    Darknet53,
+    DarknetModel,
+    ResidualBlock,
+    YOLOHead,
+    YOLOv3,
+    load,
+)  # fmt: skip
 
 
 class TestArticle:
@@ -196,3 +207,34 @@ def test_the_most_memory_is_that_of_the_first_convolutions(sample, family):
     with torch.no_grad(), Live() as live:
         model(picture)
     assert live.most == 2 * (2 * 192 * 192 * 4)
+
+
+class TestSizes:
+    """Pictures of another size than the cfg's."""
+
+    def test_multiples_of_the_coarsest_stride(self, sample):
+        for model in both(sample):
+            maps = model(torch.rand(1, 3, 64, 96))
+            assert [tuple(m.shape[2:]) for m in maps] == [(8, 12), (4, 6), (2, 3)]
+
+    @pytest.mark.parametrize(
+        ("height", "width", "near"), [(200, 192, "192x192"), (192, 90, "96x192"), (3, 50, "64x32")]
+    )
+    def test_others_are_refused_with_one_that_is_taken(self, sample, height, width, near):
+        for model in both(sample):
+            with pytest.raises(NetworkError, match=f"on pictures of {width}x{height}") as refused:
+                model(torch.rand(1, 3, height, width))
+            assert refused.value.remedy == f"give it multiples of 32, such as {near}"
+
+    def test_a_model_built_by_hand(self):
+        backbone = Darknet53(num_classes=None, width=2)
+        model = YOLOv3(backbone, FPN(backbone.channels), 3).eval()
+        assert model(torch.rand(1, 3, 64, 64))[0].shape == (1, 24, 8, 8)
+        with pytest.raises(NetworkError, match="multiples of 32"):
+            model(torch.rand(1, 3, 65, 64))
+
+
+def both(sample):
+    """The modular model, and the one that follows the cfg."""
+    model = load(sample.weights)
+    return model, DarknetModel(model.network).eval()

@@ -12,15 +12,16 @@ import numpy as np
 
 from converter.darknet.network import Network
 from converter.errors import DarknetError, ExtraError, OutputError, install
+from converter.notebook import Record
 from converter.options import ExportFormat, Layout
-from yolov3.exporting.drawing import INPUT, stride_of
+from yolov3.exporting.drawing import INPUT
 from yolov3.exporting.layouts import Array, Expected, expected
 
 Run = Callable[[Array], list[Array]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exported:
+class Exported(Record):
     """What an export wrote.
 
     Attributes:
@@ -62,7 +63,7 @@ class Exported:
 
 def inputs_for(network: Network, *, dynamic: bool, batch: int = 1) -> list[Array]:
     """Seeded noise of the network's input size; if that may vary, also of another one."""
-    shape, stride = network.input, stride_of(network)
+    shape, stride = network.input, network.coarsest_stride
     size = shape.sides
     # Not 1 and 1: torch.export takes a dimension of one for fixed.
     shapes: list[tuple[int, ...]] = [(2, *size)] if dynamic else [(batch, *size)]

@@ -231,9 +231,3 @@ def add_output(drawn: Drawing, name: str, tensor: str, shape: tuple[int, ...]) -
         tensor = replace(drawn.graph, place="outputs").add("Identity", tensor)
     drawn.outputs[name] = tensor
     drawn.shapes[name] = shape
-
-
-def stride_of(network: Network) -> int:
-    """Pixels a cell of a detector's coarsest map; 0 if the picture's size is fixed."""
-    heads = [node for node in network.outputs if node.layer.is_head and node.output.is_image]
-    return max((network.input.h // head.output.h for head in heads), default=0)

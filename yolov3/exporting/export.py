@@ -14,7 +14,6 @@ from converter.files.target import replacing
 from converter.options import LAYOUTS, PYTORCH_OPSET, ExportFormat, Layout, PathLike
 from yolov3.base import FromDarknet, in_float32
 from yolov3.exporting.checking import Exported, foreign_errors, inputs_for, worst
-from yolov3.exporting.drawing import stride_of
 from yolov3.exporting.layouts import tolerance_of
 from yolov3.exporting.modules import graph_of, outputs_of, source_in_memory
 from yolov3.exporting.source import texts
@@ -161,6 +160,6 @@ def _through_pytorch(
 
 
 def _dimensions(model: FromDarknet) -> dict[int, Any]:
-    stride = stride_of(model.network)
+    stride = model.network.coarsest_stride
     sides = {2: stride * Dim("rows"), 3: stride * Dim("columns")} if stride else {}
     return {0: Dim("batch"), **sides}

@@ -16,7 +16,7 @@ from converter.checkpoint.dtypes import narrow
 from converter.darknet.layers.graph import FLOAT, FLOAT16, Weight
 from converter.errors import ExtraError, OutputError, UsageError, install
 from converter.version import VERSION
-from yolov3.exporting.drawing import INPUT, Drawing, shape_of, stride_of
+from yolov3.exporting.drawing import INPUT, Drawing, shape_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -311,7 +311,7 @@ def _array_shapes(drawn: Drawing) -> dict[tuple[int, str], tuple[int, ...]]:
 
 def _picture(drawn: Drawing) -> list[int | str]:
     sides: list[int | str] = list(drawn.network.input.sides)
-    if drawn.graph.dynamic and stride_of(drawn.network):
+    if drawn.graph.dynamic and drawn.network.coarsest_stride:
         sides[1:] = ["rows", "columns"]
     return [_batch(drawn), *sides]
 

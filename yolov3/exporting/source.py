@@ -28,7 +28,6 @@ from yolov3.exporting.drawing import (
     draw_decoded,
     draw_logits,
     draw_maps,
-    stride_of,
 )
 from yolov3.exporting.onnx import Arrays
 from yolov3.sharing.facts import facts
@@ -93,7 +92,7 @@ class Source:
         return {
             **self.facts,
             "names": str(dict(enumerate(names or ["object"]))),
-            "stride": str(stride_of(self.network)),
+            "stride": str(self.network.coarsest_stride),
             "imgsz": str([self.network.input.h, self.network.input.w]),
             "task": "detect",
             "batch": str(batch),
