@@ -111,14 +111,17 @@ class FromDarknet(nn.Module):
         if x.dim() != 4 or tracing:  # then sizes are no numbers
             return
         height, width = x.shape[2:]
-        if (height % stride or width % stride) and (height, width) != getattr(
-            self, "input_size", None
-        ):
+        if (height % stride or width % stride) and not self._is_own(height, width):
             near = [max(stride, round(side / stride) * stride) for side in (width, height)]
             raise NetworkError(
                 f"cannot compute on pictures of {width}x{height} pixels",
                 remedy=f"give it multiples of {stride}, such as {near[0]}x{near[1]}",
             )
+
+    def _is_own(self, height: int, width: int) -> bool:
+        if not hasattr(self, "network"):
+            return False
+        return (height, width) == (self.network.input.h, self.network.input.w)
 
     def _describe(self, stored: Checkpoint, plan: Plan) -> None:
         self.dialect, self.names = plan.dialect, stored.class_names

@@ -48,12 +48,13 @@ def font_for(text: str, size: float) -> ImageFont.FreeTypeFont:
         if scripts not in _chosen:
             _chosen[scripts] = _best(lacking)
         path = _chosen[scripts]
-        if scripts not in _reported and (path is None or _lacking(path, lacking)):
+        lacking = lacking if path is None else _lacking(path, lacking)
+        if lacking and scripts not in _reported:
             _reported.add(scripts)
             log.warning(
-                "no font of this system has all letters of %r: the others are drawn as boxes;"
-                " install one for %s, such as Noto's",
-                text,
+                "no font of this system has the letters %r (%s): they are drawn as boxes;"
+                " install one that has them, such as Noto's",
+                "".join(lacking),
                 ", ".join(sorted(scripts)),
             )
     if path is not None:
