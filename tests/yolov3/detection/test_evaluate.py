@@ -13,7 +13,8 @@ from PIL import Image
 from converter import UsageError, convert
 from converter.errors import ImageError
 from yolov3 import load
-from yolov3.detection.dataset import Dataset, read_dataset
+from yolov3.detection.dataset import Dataset
+from yolov3.detection.datasets import read_dataset
 from yolov3.detection.detect import Detector
 from yolov3.detection.evaluate import evaluate
 from yolov3.detection.image import read
