@@ -10,7 +10,7 @@ from converter.cli.detector import add_model_options, errors_name, make_detector
 from converter.cli.output import StatusLine, print_json
 from converter.cli.parser import CommandParser
 from converter.errors import printable
-from yolov3.detection.dataset import read_dataset
+from yolov3.detection.datasets import read_dataset
 
 if TYPE_CHECKING:
     from yolov3.detection.darknet_map import Counts
@@ -27,14 +27,20 @@ def make_parser(program: str) -> CommandParser:
             "shapes.weights shapes/val/",
             "shapes.onnx shapes/val/",
             "yolov3.safetensors instances_val2017.json --images val2017/",
+            "yolov4-custom.weights obj.data",
         ),
     )
     add_model_options(parser, threshold=0.005)
     parser.add_argument(
-        "dataset", metavar="DATASET", help="folder in YOLO's or COCO's format, or COCO's JSON file"
+        "dataset",
+        metavar="DATASET",
+        help="folder in YOLO's, VOC's or COCO's format; COCO's JSON, darknet's .data, ultralytics'"
+        " .yaml; or a list of pictures, .txt",
     )
     data = parser.add_argument_group("the labels, and how to measure")
-    data.add_argument("--images", metavar="DIR", type=Path, help="pictures of COCO's JSON file")
+    data.add_argument(
+        "--images", metavar="DIR", type=Path, help="pictures of COCO's JSON or VOC's XML files"
+    )
     data.add_argument(
         "--points",
         type=int,
@@ -45,7 +51,7 @@ def make_parser(program: str) -> CommandParser:
     data.add_argument(
         "--by-order",
         action="store_true",
-        help="take COCO's categories for the classes in the order of their ids, not by name",
+        help="take a dataset's categories for the classes in the order of their ids, not by name",
     )
     return parser
 

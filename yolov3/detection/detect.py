@@ -84,7 +84,7 @@ def detect(
         NetworkError: the network is no detector, or computes values that are no numbers.
     """
     find = Detector(
-        _runner(model),
+        runner_of(model),
         threshold,
         nms,
         resize,
@@ -228,7 +228,8 @@ def _left_out(classes: Iterable[str | int] | None, names: Sequence[str]) -> list
     return [label for label in range(len(names)) if label not in wanted]
 
 
-def _runner(model: nn.Module | Runner) -> Runner:
+def runner_of(model: nn.Module | Runner) -> Runner:
+    """What computes a model's maps: itself, if it is no PyTorch model."""
     if isinstance(model, Runner):
         return model
     from yolov3.detection.in_torch import TorchModel  # late: it needs PyTorch

@@ -9,22 +9,30 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from converter.errors import UsageError, install
+from converter.notebook import Record
+from converter.options import PathLike
 from yolov3.detection.darknet_map import Compared, Counts, average_precisions, counts, match
 from yolov3.detection.dataset import Categories, Dataset, Sample
-from yolov3.detection.detect import Detector
+from yolov3.detection.datasets import read_dataset
+from yolov3.detection.decode import Runner
+from yolov3.detection.detect import Detector, runner_of
 from yolov3.detection.detections import Detections
 from yolov3.detection.nms import Floats
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MOST = 100  # detections of a picture and class that count: COCO's number
 IOUS = tuple(i / 100 for i in range(50, 100, 5))
 COUNTS_RULE = "Darknet's: of all detections above the score, IoU above 0.5"
-
+LEAST_SCORE = 0.005  # of what is found at all, AB detector.c:1002
 
 log = logging.getLogger("yolov3")
 
@@ -49,8 +57,8 @@ class Precision:
     ap: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Evaluation(Record):
     """How well a detector does on labelled pictures.
 
     Attributes:
@@ -98,14 +106,17 @@ class Evaluation:
 
 
 def evaluate(
-    find: Detector,
-    dataset: Dataset,
+    find: Detector | nn.Module | Runner,
+    dataset: Dataset | PathLike,
     *,
     points: int | None = None,
     batch: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Detect on every picture, and compare with its labels.
+
+    Instead of a detector and a dataset a model (from ``load``, or an ``OnnxModel``) and a path will
+    do: they are read by ``read_dataset``, and found from the score ``LEAST_SCORE`` on.
 
     Args:
         find: the detector; its threshold should be low (darknet's ``detector map`` has 0.005, AB
@@ -126,6 +137,10 @@ def evaluate(
     if points is None and find_spec("pycocotools") is None:
         log.warning("by Darknet's rule, since COCO's needs pycocotools: %s", install("evaluate"))
         points = 0
+    if not isinstance(find, Detector):
+        find = Detector(runner_of(find), LEAST_SCORE, nms=0.45)
+    if not isinstance(dataset, Dataset):
+        dataset = read_dataset(Path(dataset), len(find.names), find.names)
     samples = dataset.samples
     sizes: list[tuple[int, int]] = []
     found: list[Detections] = []

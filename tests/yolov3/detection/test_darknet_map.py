@@ -9,7 +9,7 @@ import pytest
 from converter import convert
 from yolov3 import load
 from yolov3.detection.darknet_map import Compared, Counts, average_precisions, counts, match
-from yolov3.detection.dataset import read_dataset
+from yolov3.detection.datasets import read_dataset
 from yolov3.detection.detect import Detector
 from yolov3.detection.in_torch import TorchModel
 

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import yolov3
 from converter import UsageError, convert
 from converter.errors import ImageError
 from yolov3 import load
-from yolov3.detection.dataset import Dataset, read_dataset
+from yolov3.detection.dataset import Dataset
+from yolov3.detection.datasets import read_dataset
 from yolov3.detection.detect import Detector
 from yolov3.detection.evaluate import evaluate
 from yolov3.detection.image import read
@@ -207,3 +209,14 @@ def test_the_sample_as_coco(tmp_path, find):
             [theirs.mean.ap50, theirs.mean.ap75, theirs.mean.ap],
             atol=1e-6,
         )
+
+
+def test_a_model_and_a_path_will_do(find):
+    """The same figures as those of a detector with darknet's threshold and a dataset."""
+    model = load(SHAPES / "shapes.weights", bn="pjreddie-cpu")
+    found = yolov3.evaluate(model, SHAPES / "val", points=0)
+    same = evaluate(find, read_dataset(SHAPES / "val", 3, find.names), points=0)
+    assert found.as_dict() == same.as_dict()
+    assert repr(found).startswith("Evaluation(images=60, objects=")
+    assert len(repr(found)) < 400
+    assert "<td>mAP50</td><td>" in found._repr_html_()

@@ -14,7 +14,7 @@ from drawn_shapes import draw
 
 from converter import convert
 from yolov3 import load
-from yolov3.detection.dataset import read_dataset
+from yolov3.detection.datasets import read_dataset
 from yolov3.detection.detect import Detector
 from yolov3.detection.evaluate import evaluate
 from yolov3.parity.engines import Darknet

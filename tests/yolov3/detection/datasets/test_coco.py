@@ -1,0 +1,75 @@
+"""COCO's annotation files."""
+
+import json
+import math
+
+import pytest
+from coco_files import coco
+
+from converter.errors import DatasetError
+from yolov3.detection.datasets import read_dataset
+
+NAMES = ["circle", "square", "triangle"]
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../outside.png", "a/../../outside.png"])
+def test_a_picture_outside_its_folder(tmp_path, name):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (tmp_path / "outside.png").write_text("")
+    coco = {
+        "images": [{"id": 1, "file_name": name}],
+        "annotations": [],
+        "categories": [],
+    }
+    (folder / "x.json").write_text(json.dumps(coco))
+    with pytest.raises(DatasetError, match="is outside the pictures' folder"):
+        read_dataset(folder / "x.json", 0, ())
+
+
+def test_one_json_file_makes_a_folder_cocos(tmp_path):
+    (coco(tmp_path) / "more.json").write_text("{}")
+    with pytest.raises(DatasetError, match="and 2 JSON files"):
+        read_dataset(tmp_path, 3, NAMES)
+    (tmp_path / "a.txt").write_text("2 0.5 0.5 0.1 0.1")
+    (sample,) = read_dataset(tmp_path, 3, NAMES).samples
+    assert sample.relative
+
+
+def test_pictures_elsewhere(tmp_path):
+    coco(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "a.png").rename(tmp_path / "photos" / "a.png")
+    with pytest.raises(DatasetError, match=r"a.png is not there.*--images"):
+        read_dataset(tmp_path, 3, NAMES)
+    (sample,) = read_dataset(tmp_path / "labels.json", 3, NAMES, tmp_path / "photos").samples
+    assert sample.path == tmp_path / "photos" / "a.png"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"images": None},
+        {"images": [{"id": 42}]},
+        {"annotations": [{"image_id": 1, "category_id": 9, "bbox": [1, 2, 3, 4]}]},
+        {"annotations": [{"image_id": 42, "category_id": 1, "bbox": [1, 2, 3, 4]}]},
+        {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, 3]}]},
+        {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, math.nan, 3, 4]}]},
+        {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, math.inf, 4]}]},
+        {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, 3, -4]}]},
+        {"images": [{"id": 42, "file_name": "a.png"}] * 2},
+        {"images": [], "annotations": []},
+        {"categories": [5]},
+    ],
+)
+def test_damaged_coco_files(tmp_path, changes):
+    coco(tmp_path, **changes)
+    with pytest.raises(DatasetError, match=r"labels.json: is not COCO's annotation format"):
+        read_dataset(tmp_path, 3, NAMES)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
+def test_files_that_are_no_json(tmp_path, text):
+    (tmp_path / "labels.json").write_bytes(text)
+    with pytest.raises(DatasetError):
+        read_dataset(tmp_path / "labels.json", 3, NAMES)

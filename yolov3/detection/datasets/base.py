@@ -1,0 +1,100 @@
+"""What a reader is asked and answers, before categories are the network's classes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from converter.errors import DatasetError
+from converter.files.opening import read_small
+
+LARGEST = 1e6  # of a box's values: pictures of more pixels a side are not read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to read.
+
+    Attributes:
+        path: the folder or file.
+        classes: of the network: labels that are numbers are below it.
+        images: the folder of the pictures, if the caller names one.
+    """
+
+    path: Path
+    classes: int
+    images: Path | None
+
+
+class Mark(NamedTuple):
+    """One labelled object.
+
+    Attributes:
+        category: its id, by which ``Labelled.categories`` has its name.
+        box: left, top, width, height.
+        crowd: whether it stands for many (COCO's iscrowd).
+        difficult: whether Darknet's rule leaves it out.
+        area: what COCO's file says, in square pixels; None for the box's.
+    """
+
+    category: Any
+    box: tuple[float, float, float, float]
+    crowd: bool = False
+    difficult: bool = False
+    area: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """Pictures with the categories of their format.
+
+    Attributes:
+        pictures: each with its objects.
+        relative: whether boxes are in parts of the picture, not in pixels.
+        categories: the name of each id; None if ids are the network's classes.
+        numbered: whether ids are numbers from 0, which are the classes of a network without names.
+    """
+
+    pictures: list[tuple[Path, list[Mark]]]
+    relative: bool
+    categories: Mapping[Any, str] | None = None
+    numbered: bool = False
+
+
+# None is the answer to what is not of the reader's format.
+Reader: TypeAlias = Callable[[Request], Labelled | None]
+
+
+def text(path: Path, limit: int) -> str:
+    """The text of a file of at most ``limit`` bytes, in UTF-8.
+
+    Raises:
+        DatasetError: it is larger, or none.
+    """
+    try:
+        return read_small(path, limit, DatasetError).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError("is not text", path=path) from error
+
+
+def require_box(x: float, y: float, width: float, height: float) -> None:
+    """Refuse what is no box.
+
+    Raises:
+        ValueError: a value is not finite or larger than any picture, or a side negative.
+    """
+    if not all(abs(v) <= LARGEST for v in (x, y, width, height)) or width < 0 or height < 0:
+        raise ValueError(f"{x}, {y}, {width}, {height} is no box")
+
+
+def find(name: str, file: Path) -> Path | None:
+    """The file that darknet's .data file or list names, if it is there.
+
+    darknet takes it from the working directory. That is often the folder above the file's
+    ("data/valid.txt" in data/obj.data), so it is also looked for from there, and beside the file.
+    """
+    bases = (Path(), file.parent, file.parent.parent)
+    return next((base / name for base in bases if os.path.isfile(base / name)), None)

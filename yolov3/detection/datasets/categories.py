@@ -1,0 +1,136 @@
+"""Which class of the network each category of a format is."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from converter.errors import DatasetError
+from yolov3.detection.dataset import Categories, Dataset, Sample, Truth
+from yolov3.detection.datasets.base import Labelled
+
+# Darknet calls four of COCO's categories as Pascal VOC does (pj data/coco.names:4, 5, 58, 63), and
+# makes one word of two: "pottedplant", "diningtable".
+SYNONYMS = {"aeroplane": "airplane", "motorbike": "motorcycle", "sofa": "couch", "tvmonitor": "tv"}
+MOST_LISTED = 5  # of categories that are no class
+
+log = logging.getLogger("yolov3")
+
+
+def as_classes(
+    labelled: Labelled,
+    path: Path,
+    classes: int,
+    names: Sequence[str] | None,
+    *,
+    by_order: bool,
+) -> Dataset:
+    """The dataset, with the network's classes as labels.
+
+    Args:
+        labelled: what a reader answered.
+        path: what it read, for errors.
+        classes: of the network.
+        names: its class names; None, or their numbers, if it has none.
+        by_order: take the categories in the order of their ids.
+
+    Raises:
+        DatasetError: a category is no class of the network.
+    """
+    entries = labelled.categories
+    if entries is None:
+        return Dataset(samples=_samples(labelled, None))
+    unnamed = names is None or list(names) == [str(i) for i in range(classes)]
+    try:
+        if by_order or (labelled.numbered and unnamed):
+            categories = _by_order(entries, classes)
+        else:
+            used = {mark.category for _, marks in labelled.pictures for mark in marks}
+            categories = _by_name(entries, used, names or ())
+    except DatasetError as error:
+        error.path = str(path)
+        raise
+    return Dataset(
+        samples=_samples(labelled, categories),
+        categories=categories,
+        names=tuple(entries[i] for i in sorted(entries))
+        if unnamed and categories.by_order
+        else None,
+    )
+
+
+def _samples(labelled: Labelled, categories: Categories | None) -> tuple[Sample, ...]:
+    return tuple(
+        Sample(
+            path=picture,
+            truths=tuple(
+                Truth(
+                    label=categories.labels[mark.category] if categories else mark.category,
+                    box=mark.box,
+                    crowd=mark.crowd,
+                    difficult=mark.difficult,
+                    area=mark.area,
+                )
+                for mark in marks
+            ),
+            relative=labelled.relative,
+        )
+        for picture, marks in labelled.pictures
+    )
+
+
+def _by_name(entries: Mapping[Any, str], used: Collection[Any], names: Sequence[str]) -> Categories:
+    """Which class each category is: of the same name but for case and spaces, or a synonym.
+
+    A category that no object has (the "super" ones of some tools) need be none.
+    """
+    categories = {identity: name for identity, name in entries.items() if identity in used}
+    labels: dict[Any, int] = {}
+    renamed: dict[str, str] = {}
+    # A closer name goes first, so that a network may tell "tv" from "TV", or "sofa" from "couch".
+    for key in (str, _folded, _common):
+        taken = set(labels.values())
+        free = [(key(name), label) for label, name in enumerate(names) if label not in taken]
+        times = Counter(name for name, _ in free)
+        by_key = {name: label for name, label in free if times[name] == 1}
+        for identity, name in categories.items():
+            if identity not in labels and key(name) in by_key:
+                labels[identity] = by_key[key(name)]
+                if key is _common:
+                    renamed[name] = names[labels[identity]]
+    left = [name for identity, name in categories.items() if identity not in labels]
+    if left:
+        more = f" and {len(left) - MOST_LISTED} more" if len(left) > MOST_LISTED else ""
+        raise DatasetError(
+            "has categories that are no class of the network:"
+            f" {', '.join(f'{name[:60]!r}' for name in left[:MOST_LISTED])}{more}",
+            remedy="give the class names with --names, or take the categories in the order of"
+            " their ids with --by-order",
+        )
+    if renamed:
+        pairs = ", ".join(f"{category!r} is {name!r}" for category, name in renamed.items())
+        log.info("categories by another word for the same: %s", pairs)
+    return Categories(labels=labels, renamed=renamed, by_order=False)
+
+
+def _by_order(entries: Mapping[Any, str], classes: int) -> Categories:
+    ids = sorted(entries)
+    if len(ids) != classes:
+        raise DatasetError(
+            f"has {len(ids)} categories, the network has {classes} classes",
+            remedy="leave out --by-order, and give the class names with --names",
+        )
+    log.info("categories: taken in the order of their ids")
+    labels = {identity: label for label, identity in enumerate(ids)}
+    return Categories(labels=labels, renamed={}, by_order=True)
+
+
+def _folded(name: str) -> str:
+    return "".join(name.casefold().split())
+
+
+def _common(name: str) -> str:
+    return SYNONYMS.get(_folded(name), _folded(name))

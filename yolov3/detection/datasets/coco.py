@@ -1,0 +1,103 @@
+"""COCO's annotation files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from converter.errors import DatasetError
+from converter.files.opening import read_start
+from yolov3.detection.datasets.base import LARGEST, Labelled, Mark, Request, require_box, text
+
+MAX_COCO_BYTES = 1 << 29  # instances_train2017.json has 470 MB
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The JSON files in a folder, sorted."""
+    return sorted(folder.glob("*.json"))
+
+
+def read_folder(request: Request) -> Labelled | None:
+    """A folder with one JSON file.
+
+    Raises:
+        DatasetError: as ``read_file``.
+    """
+    found = files_in(request.path) if os.path.isdir(request.path) else []
+    return _read(found[0], request.images) if len(found) == 1 else None
+
+
+def read_file(request: Request) -> Labelled | None:
+    """A JSON file of any name, whose pictures are in its own folder, or in ``images`` in it.
+
+    Raises:
+        DatasetError: it does not hold together, or a picture is not there.
+    """
+    path = request.path
+    if os.path.isdir(path):
+        return None
+    # What is no file is refused with the reason why.
+    is_json = path.suffix.lower() == ".json" or read_start(path, 99).lstrip().startswith(b"{")
+    return _read(path, request.images) if is_json or not os.path.isfile(path) else None
+
+
+def _read(path: Path, images: Path | None) -> Labelled:
+    try:
+        content = json.loads(text(path, MAX_COCO_BYTES))
+        entries = {entry["id"]: _name(entry) for entry in content["categories"]}
+        marks: dict[Any, list[Mark]] = {entry["id"]: [] for entry in content["images"]}
+        if not marks or len(marks) != len(content["images"]):
+            raise ValueError("no images, or two with the same id")
+        for entry in content["annotations"]:
+            if entry["category_id"] not in entries:
+                raise ValueError(f"there is no category {entry['category_id']}")
+            marks[entry["image_id"]].append(_mark(entry))
+        pictures = [
+            (_picture(path.parent, entry["file_name"], images), marks[entry["id"]])
+            for entry in content["images"]
+        ]
+        return Labelled(pictures=pictures, relative=False, categories=entries)
+    except DatasetError as error:
+        error.path = error.path or os.fspath(path)
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise DatasetError(
+            f"is not COCO's annotation format ({type(error).__name__}: {error})", path=path
+        ) from error
+
+
+def _name(entry: dict[str, Any]) -> str:
+    if not isinstance(entry["name"], str):
+        raise TypeError(f"the name of category {entry['id']} is no text")
+    return entry["name"]
+
+
+def _mark(entry: dict[str, Any]) -> Mark:
+    left, top, width, height = map(float, entry["bbox"])
+    require_box(left, top, width, height)
+    area = float(entry["area"]) if "area" in entry else width * height
+    if not 0 <= area <= LARGEST**2:
+        raise ValueError(f"{area} is no area")
+    return Mark(
+        entry["category_id"],
+        (left, top, width, height),
+        crowd=bool(entry.get("iscrowd", 0)),
+        area=area,
+    )
+
+
+def _picture(folder: Path, name: str, images: Path | None) -> Path:
+    if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
+        raise DatasetError(
+            f"the picture {name[:100]!r} is outside the pictures' folder",
+            remedy="give the pictures' folder with --images, and names in it in the file",
+        )
+    folders = [images] if images else [folder, folder / "images"]
+    found = next((f / name for f in folders if os.path.isfile(f / name)), None)
+    if found is None:
+        raise DatasetError(
+            f"the picture {name} is not there", remedy="give the pictures' folder with --images"
+        )
+    return found

@@ -1,0 +1,129 @@
+"""ultralytics' dataset files: YAML with ``path``, ``val`` and ``names``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converter.errors import DatasetError, ExtraError, install
+from yolov3.detection.dataset import pictures_in
+from yolov3.detection.datasets.base import Labelled, Mark, Request, text
+from yolov3.detection.datasets.labels import marked
+from yolov3.detection.datasets.lists import in_list
+
+MAX_YAML_BYTES = 1 << 17  # LVIS' with its 1,203 names has 30 kB
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """The value of a key, and its line."""
+
+    value: Any
+    line: int
+
+
+def read(request: Request) -> Labelled | None:
+    """The pictures of ``val``: a folder, a list of pictures, or several of both.
+
+    As ultralytics has it (utils/dataset.py's img2label_paths, utils/data's check_det_dataset), they
+    are below ``path``, which is taken from the working directory or the file's folder, and is this
+    folder if it is not given; a "../" in front that leads nowhere is left out.
+
+    Raises:
+        DatasetError: the file does not hold together, or what it names is not there.
+        ExtraError: PyYAML is not installed.
+    """
+    path = request.path
+    if path.suffix.lower() not in (".yaml", ".yml") or os.path.isdir(path):
+        return None
+    entries = _entries(path)
+    names = _names(path, entries)
+    val = entries.get("val")
+    if val is None or not val.value:
+        raise DatasetError("names no pictures", path=path, remedy="it needs a line val: FOLDER")
+    pictures: list[tuple[Path, list[Mark]]] = []
+    for value in val.value if isinstance(val.value, list) else [val.value]:
+        where = _found(path, entries, str(value))
+        if where is None:
+            raise _error(path, val, f"val: {str(value)[:100]} is not there")
+        if os.path.isdir(where):
+            inside = [where / name for name in pictures_in(where)]
+            part = marked(inside, len(names))
+            if part is None:
+                raise _error(path, val, f"none of the {len(inside)} pictures in {where} has labels")
+        else:
+            part = in_list(where, len(names))
+        pictures += part
+    return Labelled(pictures=pictures, relative=True, categories=names, numbered=True)
+
+
+def _error(path: Path, entry: _Entry, message: str) -> DatasetError:
+    return DatasetError(message, path=path, place=f"line {entry.line}")
+
+
+def _entries(path: Path) -> dict[str, _Entry]:
+    """The keys of the file, with their lines."""
+    try:
+        import yaml
+    except ModuleNotFoundError as error:
+        raise ExtraError("reading a .yaml file needs PyYAML", remedy=install("evaluate")) from error
+
+    content = text(path, MAX_YAML_BYTES)
+    try:
+        # An alias makes a file of a few lines as large as one likes: no such file needs any.
+        for event in yaml.parse(content, yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise DatasetError(
+                    "has a YAML alias",
+                    path=path,
+                    place=f"line {event.start_mark.line + 1}",
+                    remedy="write the value itself",
+                )
+        loader = yaml.SafeLoader(content)
+        root = loader.get_single_node()
+        if not isinstance(root, yaml.MappingNode):
+            raise DatasetError("has no keys as path, val and names", path=path)
+        return {
+            str(key.value): _Entry(
+                loader.construct_object(value, deep=True), key.start_mark.line + 1
+            )
+            for key, value in root.value
+        }
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}" if mark else None
+        raise DatasetError(f"is not YAML: {error.problem}", path=path, place=place) from error
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DatasetError(f"is not YAML: {reason}", path=path) from error
+
+
+def _names(path: Path, entries: dict[str, _Entry]) -> dict[int, str]:
+    """``names``: a list, or a mapping of all numbers from 0."""
+    names = entries.get("names")
+    if names is None:
+        raise DatasetError(
+            "has no class names", path=path, remedy="it needs names: a list, or 0: NAME and so on"
+        )
+    value = names.value
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    if not isinstance(value, dict) or sorted(map(str, value)) != sorted(
+        map(str, range(len(value)))
+    ):
+        raise _error(path, names, "names are neither a list nor numbered from 0")
+    return {int(number): str(name) for number, name in value.items()}
+
+
+def _found(path: Path, entries: dict[str, _Entry], value: str) -> Path | None:
+    """What ``val`` names, in the dataset's folder."""
+    root = entries.get("path")
+    given = str(root.value) if root is not None and root.value else ""
+    candidates = (
+        base / given / each
+        for base in ((Path(), path.parent) if given else (path.parent,))
+        for each in (value, value.removeprefix("../"))
+    )
+    return next((candidate for candidate in candidates if os.path.exists(candidate)), None)

@@ -1,0 +1,81 @@
+"""Labels in YOLO's format: a text file for each picture."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from converter.errors import DatasetError
+from yolov3.detection.dataset import labels_of
+from yolov3.detection.datasets.base import Mark, require_box, text
+
+MAX_LABEL_BYTES = 1 << 20  # of one picture: more than 20,000 objects
+_LABEL = re.compile(r"[+-]?\d{1,9}", re.ASCII).fullmatch
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII).fullmatch
+# A folder of pictures, and in its place the labels': pj data.c:450, AB utils.c:277-288
+_FOLDERS = ("images", "JPEGImages")
+
+
+def label_file(picture: Path) -> Path | None:
+    """The file with the labels of a picture; None if there is none.
+
+    It lies beside the picture, or in a folder ``labels`` where its path has ``images`` or
+    ``JPEGImages``, the last one if several fit. The first is AlexeyAB's rule for all but COCO's and
+    VOC's own folders (utils.c:275), the second pjreddie's (data.c:447), which also replaces these
+    words and "raw" within a folder's name.
+    """
+    return next((file for file in _label_files(picture) if os.path.isfile(file)), None)
+
+
+def _label_files(picture: Path) -> Iterator[Path]:
+    beside = labels_of(picture)
+    yield beside
+    parts = beside.parts
+    for i in reversed(range(len(parts))):
+        if parts[i] in _FOLDERS:
+            yield Path(*parts[:i], "labels", *parts[i + 1 :])
+    name = os.fspath(beside)
+    for word in (*_FOLDERS, "raw"):
+        name = name.replace(word, "labels", 1)
+    yield Path(name)
+
+
+def marked(pictures: Iterable[Path], classes: int) -> list[tuple[Path, list[Mark]]] | None:
+    """The objects of each picture; of one without a file there are none. None without any file."""
+    files = [(picture, label_file(picture)) for picture in pictures]
+    if not any(file for _, file in files):
+        return None
+    return [(picture, read_labels(file, classes) if file else []) for picture, file in files]
+
+
+def read_labels(path: Path, classes: int, *, difficult: bool = False) -> list[Mark]:
+    """Lines "class x y width height": the centre, in parts of the picture.
+
+    Raises:
+        DatasetError: a line is none, or its class not below ``classes``.
+    """
+    marks = []
+    for number, line in enumerate(text(path, MAX_LABEL_BYTES).splitlines(), start=1):
+        words = line.split()
+        if not words:
+            continue
+        try:
+            if not (_LABEL(words[0]) and all(map(_NUMBER, words[1:]))):
+                raise ValueError("these are no numbers")
+            label = int(words[0])
+            x, y, w, h = map(float, words[1:])
+            require_box(x, y, w, h)
+        except ValueError:
+            raise DatasetError(
+                "is not 'class x y width height'", path=path, place=f"line {number}"
+            ) from None
+        if not 0 <= label < classes:
+            raise DatasetError(
+                f"class {label} is outside the network's {classes}",
+                path=path,
+                place=f"line {number}",
+            )
+        marks.append(Mark(label, (x - w / 2, y - h / 2, w, h), difficult=difficult))
+    return marks

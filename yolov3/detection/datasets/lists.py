@@ -1,0 +1,86 @@
+"""A list of pictures, one path a line, as darknet's ``valid=`` names one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from converter.errors import DatasetError
+from yolov3.detection.datasets.base import Labelled, Mark, Request, find, text
+from yolov3.detection.datasets.labels import label_file, marked, read_labels
+
+MAX_LIST_BYTES = 1 << 27  # Open Images' 1.7 million pictures, and long paths
+
+
+def read(request: Request) -> Labelled | None:
+    """The pictures of a .txt file.
+
+    Raises:
+        DatasetError: a picture is not there, none has labels, or they do not hold together.
+    """
+    if request.path.suffix.lower() != ".txt":
+        return None
+    return Labelled(pictures=in_list(request.path, request.classes), relative=True)
+
+
+def in_list(path: Path, classes: int) -> list[tuple[Path, list[Mark]]]:
+    """The pictures that a list names, with the objects of their label files below ``classes``.
+
+    Raises:
+        DatasetError: as ``read``.
+    """
+    pictures = pictures_of(path)
+    result = marked(pictures, classes)
+    if result is None:
+        raise DatasetError(
+            f"none of its {len(pictures)} pictures has labels, beside it or where darknet looks",
+            path=path,
+            remedy="put x.txt beside x.jpg, or into labels/ for a picture in images/",
+        )
+    return result
+
+
+def difficult_in_list(path: Path, count: int, classes: int) -> list[list[Mark]]:
+    """What the list of ``difficult=`` says, one line for each of ``count`` pictures, in order.
+
+    Only the label files of these lines are read (AB detector.c:1091); no picture need be there.
+
+    Raises:
+        DatasetError: it has another number of lines.
+    """
+    lines = [line.strip() for line in text(path, MAX_LIST_BYTES).split("\n") if line.strip()]
+    if len(lines) != count:
+        raise DatasetError(
+            f"has {len(lines)} lines, and the list of pictures {count}",
+            path=path,
+            remedy="it names one file for each picture, in the same order",
+        )
+    bases = (Path(), path.parent, path.parent.parent)
+    files = [
+        next(filter(None, (label_file(base / line) for base in bases)), None) for line in lines
+    ]
+    return [read_labels(file, classes, difficult=True) if file else [] for file in files]
+
+
+def pictures_of(path: Path) -> list[Path]:
+    """The pictures that the lines of a list name.
+
+    Raises:
+        DatasetError: one is not there, or there is none.
+    """
+    found = []
+    for number, line in enumerate(text(path, MAX_LIST_BYTES).split("\n"), start=1):
+        name = line.strip()
+        if not name:
+            continue
+        picture = find(name, path)
+        if picture is None:
+            raise DatasetError(
+                f"the picture {name[:100]} is not there",
+                path=path,
+                place=f"line {number}",
+                remedy="paths are taken from the working directory, or from the list's folder",
+            )
+        found.append(picture)
+    if not found:
+        raise DatasetError("names no pictures", path=path)
+    return found
