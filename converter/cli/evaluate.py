@@ -11,7 +11,6 @@ from converter.cli.detector import add_model_options, errors_name, make_detector
 from converter.cli.output import StatusLine, print_json
 from converter.cli.parser import CommandParser
 from converter.errors import printable
-from yolov3.detection.datasets import read_dataset
 
 if TYPE_CHECKING:
     from yolov3.detection.evaluate import Evaluation
@@ -25,8 +24,7 @@ def make_parser(program: str) -> CommandParser:
     parser = CommandParser(
         program,
         "CHECKPOINT DATASET",
-        "Measure a detector on labelled pictures: the average precision of all that scores above"
-        " 0.005, and what is right and wrong above --threshold.",
+        "Measure on labelled pictures how well a detector does.",
         (
             "shapes.weights shapes/val/",
             "shapes.onnx shapes/val/",
@@ -41,7 +39,11 @@ def make_parser(program: str) -> CommandParser:
         help="folder in YOLO's, VOC's or COCO's format; COCO's JSON, darknet's .data, ultralytics'"
         " .yaml; or a list of pictures, .txt",
     )
-    data = parser.add_argument_group("the labels, and how to measure")
+    data = parser.add_argument_group(
+        "the labels, and how to measure",
+        "Average precision is of all that scores above 0.005, whatever --threshold\n"
+        "is: that is the score above which right and wrong are counted.",
+    )
     data.add_argument(
         "--images", metavar="DIR", type=Path, help="pictures of COCO's JSON or VOC's XML files"
     )
@@ -80,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> Evaluation:
+    from yolov3.detection.datasets import read_dataset
     from yolov3.detection.evaluate import LEAST_SCORE, evaluate
 
     if arguments.plots is not None:

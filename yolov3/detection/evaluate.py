@@ -83,7 +83,7 @@ class Evaluation:
     rule: str
     counts: Counts
     class_counts: tuple[Counts, ...]
-    curves: tuple[Curve, ...] = field(repr=False)
+    curves: tuple[Curve, ...] = field(repr=False, compare=False)
     confusion: Confusion = field(repr=False)
     coco: Mapping[str, float | None] | None
     categories: Categories | None
