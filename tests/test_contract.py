@@ -21,7 +21,6 @@ MOST_MODULES = 16
 REGISTRIES = ("converter/darknet/layers", "converter/families")  # one file for each kind of thing
 WITHOUT_TORCH = (  # beside all of converter
     "yolov3",
-    "yolov3.detection.darknet_map",
     "yolov3.detection.dataset",
     "yolov3.detection.datasets",
     "yolov3.detection.datasets.base",
@@ -41,6 +40,11 @@ WITHOUT_TORCH = (  # beside all of converter
     "yolov3.detection.image",
     "yolov3.detection.in_onnx",
     "yolov3.detection.linear",
+    "yolov3.detection.metrics",
+    "yolov3.detection.metrics.coco_map",
+    "yolov3.detection.metrics.confusion",
+    "yolov3.detection.metrics.darknet_map",
+    "yolov3.detection.metrics.plots",
     "yolov3.detection.nms",
     "yolov3.detection.prepare",
     "yolov3.detection.results",

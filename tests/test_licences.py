@@ -15,6 +15,7 @@ WORDS = {
     "BSD": r"BSD",
     "Apache 2.0": r"Apache|ASL",
     "MPL 2.0": r"MPL|Mozilla",
+    "PSF": r"Python Software Foundation",
 }
 COPYLEFT = re.compile(r"\b[AL]?GPL|GNU|Affero")
 SAYS_NOTHING = ("atheris", "axe-playwright-python")  # their files say it: LICENSE

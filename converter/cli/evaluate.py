@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,12 @@ from converter.cli.detector import add_model_options, errors_name, make_detector
 from converter.cli.output import StatusLine, print_json
 from converter.cli.parser import CommandParser
 from converter.errors import printable
-from yolov3.detection.datasets import read_dataset
 
 if TYPE_CHECKING:
-    from yolov3.detection.darknet_map import Counts
     from yolov3.detection.evaluate import Evaluation
+    from yolov3.detection.metrics.darknet_map import Counts
+
+log = logging.getLogger("yolov3")
 
 
 def make_parser(program: str) -> CommandParser:
@@ -22,7 +24,7 @@ def make_parser(program: str) -> CommandParser:
     parser = CommandParser(
         program,
         "CHECKPOINT DATASET",
-        "Measure a detector's mean average precision on labelled pictures.",
+        "Measure on labelled pictures how well a detector does.",
         (
             "shapes.weights shapes/val/",
             "shapes.onnx shapes/val/",
@@ -30,14 +32,18 @@ def make_parser(program: str) -> CommandParser:
             "yolov4-custom.weights obj.data",
         ),
     )
-    add_model_options(parser, threshold=0.005)
+    add_model_options(parser, threshold=0.25)
     parser.add_argument(
         "dataset",
         metavar="DATASET",
         help="folder in YOLO's, VOC's or COCO's format; COCO's JSON, darknet's .data, ultralytics'"
         " .yaml; or a list of pictures, .txt",
     )
-    data = parser.add_argument_group("the labels, and how to measure")
+    data = parser.add_argument_group(
+        "the labels, and how to measure",
+        "Average precision is of all that scores above 0.005, whatever --threshold\n"
+        "is: that is the score above which right and wrong are counted.",
+    )
     data.add_argument(
         "--images", metavar="DIR", type=Path, help="pictures of COCO's JSON or VOC's XML files"
     )
@@ -53,6 +59,12 @@ def make_parser(program: str) -> CommandParser:
         action="store_true",
         help="take a dataset's categories for the classes in the order of their ids, not by name",
     )
+    data.add_argument(
+        "--plots",
+        type=Path,
+        metavar="DIR",
+        help="draw precision over recall, and which class is found for which, into that folder",
+    )
     return parser
 
 
@@ -60,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the mean average precision; the exit code."""
     with errors_name(arguments.checkpoint):
         result = _evaluate(arguments)
+    if arguments.plots is not None:
+        _draw(arguments.plots, result)
     if arguments.json:
         print_json(result.as_dict())
     else:
@@ -68,9 +82,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> Evaluation:
-    from yolov3.detection.evaluate import evaluate
+    from yolov3.detection.datasets import read_dataset
+    from yolov3.detection.evaluate import LEAST_SCORE, evaluate
 
-    detector = make_detector(arguments)
+    if arguments.plots is not None:
+        from yolov3.detection.metrics.plots import require_folder
+
+        require_folder(arguments.plots)
+    # Average precision is of whatever scores more than that; lower, if less is to be counted.
+    least = min(LEAST_SCORE, arguments.threshold)
+    detector = make_detector(argparse.Namespace(**{**vars(arguments), "threshold": least}))
     names = detector.names
     dataset = read_dataset(
         Path(arguments.dataset),
@@ -86,6 +107,7 @@ def _evaluate(arguments: argparse.Namespace) -> Evaluation:
             detector,
             dataset,
             points=arguments.points,
+            threshold=arguments.threshold,
             batch=arguments.batch,
             progress=lambda done: line.show(progress(done, total)),
         )
@@ -93,24 +115,42 @@ def _evaluate(arguments: argparse.Namespace) -> Evaluation:
         line.clear()
 
 
+def _draw(folder: Path, result: Evaluation) -> None:
+    from yolov3.detection.metrics.plots import draw_plots
+
+    names = [row.name for row in result.classes]
+    drawn = draw_plots(folder, result.curves, result.confusion, names)
+    log.info("drawn: %s", ", ".join(map(str, drawn)))
+
+
 def _print(result: Evaluation) -> None:
     print(f"{result.images} pictures, {result.detections} detections")
     width = max(len(each.name) for each in (result.mean, *result.classes))
-    print(f"{'':{width}}  objects   AP50   AP75  AP50:95")
-    for each in (*result.classes, result.mean):
-        values = [f"{v:.4f}" if v is not None else "-" for v in (each.ap50, each.ap75, each.ap)]
+    print(f"{'':{width}}  objects   AP50   AP75  AP50:95      TP      FP      FN")
+    for each, counts in zip(
+        (*result.classes, result.mean), (*result.class_counts, result.counts), strict=True
+    ):
+        values = [_share(value) for value in (each.ap50, each.ap75, each.ap)]
         line = (
             f"{each.name:{width}}  {each.objects:7} {values[0]:>6} {values[1]:>6}  {values[2]:>7}"
+            f" {counts.tp:7} {counts.fp:7} {counts.fn:7}"
         )
         print(printable(line))
     print(f"by the rule: {result.rule}")
+    if result.coco is not None:
+        twelve = (f"{key} {_share(value)}" for key, value in result.coco.items())
+        print(f"COCO's figures: {', '.join(twelve)}")
     print(printable(_counts(result.counts)))
 
 
+def _share(value: float | None) -> str:
+    """Of 0..1; "-" where there is nothing to divide by."""
+    return "-" if value is None else f"{value:.4f}"
+
+
 def _counts(counts: Counts) -> str:
-    """What is right and wrong, in a line; "-" where there is nothing to divide by."""
-    shares = (counts.precision, counts.recall, counts.f1)
-    precision, recall, f1 = (f"{share:.4f}" if share is not None else "-" for share in shares)
+    """What is right and wrong, in a line."""
+    precision, recall, f1 = map(_share, (counts.precision, counts.recall, counts.f1))
     return (
         f"above score {counts.confidence}, by Darknet's rule: TP {counts.tp}, FP {counts.fp},"
         f" FN {counts.fn}, precision {precision}, recall {recall}, F1 {f1},"

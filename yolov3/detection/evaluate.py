@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
-import io
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,18 +16,29 @@ import numpy.typing as npt
 from converter.errors import UsageError, install
 from converter.notebook import Record
 from converter.options import PathLike
-from yolov3.detection.darknet_map import Compared, Counts, average_precisions, counts, match
 from yolov3.detection.dataset import Categories, Dataset, Sample
 from yolov3.detection.datasets import read_dataset
 from yolov3.detection.decode import Runner
 from yolov3.detection.detect import Detector, runner_of
 from yolov3.detection.detections import Detections
+from yolov3.detection.metrics.coco_map import MOST, by_cocos_rule, ground_truth
+from yolov3.detection.metrics.confusion import Confusion, confusion
+from yolov3.detection.metrics.darknet_map import (
+    CONFIDENCE,
+    Compared,
+    Counts,
+    Curve,
+    average_precisions,
+    class_counts,
+    counts,
+    curves,
+    match,
+)
 from yolov3.detection.nms import Floats
 
 if TYPE_CHECKING:
     from torch import nn
 
-MOST = 100  # detections of a picture and class that count: COCO's number
 IOUS = tuple(i / 100 for i in range(50, 100, 5))
 COUNTS_RULE = "Darknet's: of all detections above the score, IoU above 0.5"
 LEAST_SCORE = 0.005  # of what is found at all, AB detector.c:1002
@@ -68,7 +77,11 @@ class Evaluation(Record):
         classes: each class.
         rule: of ``mean`` and ``classes``: whose it is, how the area is measured, and by what.
         counts: what is right and wrong above a score, always by Darknet's rule, at IoU 0.5.
-        categories: how COCO's were taken for classes; None in YOLO's format.
+        class_counts: the same of each class.
+        curves: precision over recall of each class, by Darknet's rule at IoU 0.5.
+        confusion: which class was found for which above that score, at IoU 0.5.
+        coco: COCO's twelve figures, by their names; None by Darknet's rule.
+        categories: how a dataset's were taken for classes; None where it has no names.
     """
 
     images: int
@@ -77,6 +90,10 @@ class Evaluation(Record):
     classes: tuple[Precision, ...]
     rule: str
     counts: Counts
+    class_counts: tuple[Counts, ...]
+    curves: tuple[Curve, ...] = field(repr=False, compare=False)
+    confusion: Confusion = field(repr=False)
+    coco: Mapping[str, float | None] | None
     categories: Categories | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -97,10 +114,16 @@ class Evaluation(Record):
                     "AP50": row.ap50,
                     "AP75": row.ap75,
                     "AP50:95": row.ap,
+                    "counts": right_and_wrong.as_dict(),
                 }
-                for row in self.classes
+                for row, right_and_wrong in zip(self.classes, self.class_counts, strict=True)
             ],
+            "coco": self.coco,
             "counts": {"rule": COUNTS_RULE, **self.counts.as_dict()},
+            "confusion": [
+                {"class": truth, "found": found, "count": count}
+                for (truth, found), count in self.confusion.most_common()
+            ],
             "categories": self.categories.as_dict() if self.categories else None,
         }
 
@@ -110,6 +133,7 @@ def evaluate(
     dataset: Dataset | PathLike,
     *,
     points: int | None = None,
+    threshold: float = CONFIDENCE,
     batch: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
@@ -119,19 +143,21 @@ def evaluate(
     do: they are read by ``read_dataset``, and found from the score ``LEAST_SCORE`` on.
 
     Args:
-        find: the detector; its threshold should be low (darknet's ``detector map`` has 0.005, AB
-            detector.c:1002).
+        find: the detector; its threshold should be low: ``LEAST_SCORE`` is Darknet's.
         dataset: the labelled pictures.
         points: None is COCO's rule, by pycocotools, or Darknet's if that is not installed. A number
             is Darknet's rule, and what its ``detector map -points`` takes: 0 is the whole area
             under the curve, 11 and 101 are as many recalls at which the precision is read off.
+        threshold: the score above which right and wrong are counted, darknet's ``-thresh``.
         batch: how many pictures to compute at once.
         progress: called with the number of pictures that are done.
 
     Raises:
         ImageError: a picture cannot be used. None is skipped: that would be another result.
-        UsageError: ``points`` makes no sense.
+        UsageError: ``points`` or ``threshold`` makes no sense.
     """
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"threshold={threshold} is outside 0 to 1")
     if points is not None and (points < 0 or points == 1):
         raise UsageError(f"points={points} must be 0, or at least 2")
     if points is None and find_spec("pycocotools") is None:
@@ -151,14 +177,19 @@ def evaluate(
         sizes += [(picture.shape[1], picture.shape[0]) for picture in pictures]
         found += find(pictures)
     compared = [_compared(*each) for each in zip(samples, sizes, found, strict=True)]
-    matches = match(compared, len(find.names))
+    names = dataset.names or find.names
+    matches = match(compared, len(names))
+    coco = None
     if points is None:
         results = [entry for i, each in enumerate(found) for entry in each.to_coco(i)]
-        classes = _by_cocos_rule(_ground_truth(samples, sizes, find.names), results)
+        coco = by_cocos_rule(ground_truth(samples, sizes, names), results)
+        classes = [
+            _precision(*column) for column in zip(names, coco.objects, coco.areas, strict=True)
+        ]
         averaged, rule = [row for row in classes if row.objects], _cocos_rule()
     else:
         areas = np.array([average_precisions(matches, points, iou) for iou in IOUS])
-        columns = zip(find.names, matches.class_objects.tolist(), areas.T, strict=True)
+        columns = zip(names, matches.class_objects.tolist(), areas.T, strict=True)
         classes = [_precision(*column) for column in columns]
         averaged, rule = classes, _darknets_rule(points)
     return Evaluation(
@@ -171,7 +202,11 @@ def evaluate(
         ),
         classes=tuple(classes),
         rule=rule,
-        counts=counts(matches),
+        counts=counts(matches, threshold),
+        class_counts=tuple(class_counts(matches, threshold)),
+        curves=tuple(curves(matches)),
+        confusion=confusion(compared, threshold),
+        coco=coco.figures if coco else None,
         categories=dataset.categories,
     )
 
@@ -200,64 +235,6 @@ def _centred(corners: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64]) -
     with np.errstate(over="ignore", invalid="ignore"):  # boxes of a random network may be huge
         boxes: Floats = np.hstack([corners + sizes / 2, sizes]).astype(np.float32)
     return boxes
-
-
-def _ground_truth(
-    samples: Sequence[Sample], sizes: Sequence[tuple[int, int]], names: Sequence[str]
-) -> dict[str, Any]:
-    """The labels as the content of a COCO file; classes and pictures are numbered from 0."""
-    annotations: list[dict[str, Any]] = []
-    for i, (sample, size) in enumerate(zip(samples, sizes, strict=True)):
-        unit = np.array(size * 2 if sample.relative else (1, 1, 1, 1), np.float64)
-        for truth in sample.truths:
-            box = (np.array(truth.box) * unit).tolist()
-            annotations.append(
-                {
-                    # From 1: to pycocotools a match with annotation 0 is none (cocoeval.py dtm).
-                    "id": len(annotations) + 1,
-                    "image_id": i,
-                    "category_id": truth.label,
-                    "bbox": box,
-                    "area": box[2] * box[3],
-                    "iscrowd": int(truth.crowd),
-                }
-            )
-    return {
-        "images": [{"id": i, "width": w, "height": h} for i, (w, h) in enumerate(sizes)],
-        "categories": [{"id": i, "name": name} for i, name in enumerate(names)],
-        "annotations": annotations,
-    }
-
-
-def _by_cocos_rule(truth: dict[str, Any], results: list[dict[str, Any]]) -> list[Precision]:
-    """The precision of each class, as pycocotools has it."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    rows = []
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports on itself
-        labelled, found = COCO(), COCO()
-        labelled.dataset = truth
-        labelled.createIndex()
-        found.dataset = {**truth, "annotations": []}
-        found.createIndex()
-        if results:  # loadRes() of nothing is an IndexError
-            found = labelled.loadRes(results)
-        run = COCOeval(labelled, found, "bbox")
-        run.params.maxDets = [MOST]
-        run.params.areaRng, run.params.areaRngLbl = run.params.areaRng[:1], ["all"]
-        for category in truth["categories"]:
-            objects = sum(
-                entry["category_id"] == category["id"] and not entry["iscrowd"]
-                for entry in truth["annotations"]
-            )
-            run.params.catIds = [category["id"]]
-            run.evaluate()
-            run.accumulate()
-            # Precisions (IoU 0.50, 0.55, ... 0.95; recalls; 1; 1; 1)
-            areas = run.eval["precision"].reshape(len(IOUS), -1).mean(1)
-            rows.append(_precision(category["name"], objects, areas if objects else None))
-    return rows
 
 
 def _precision(name: str, objects: int, areas: npt.NDArray[np.float64] | None) -> Precision:

@@ -78,6 +78,109 @@ def test_counts_are_those_of_darknets_rule_whatever_the_mean(find):
     assert (counts["tp"] + counts["fn"], counts["fn"]) == (193, 0)
 
 
+def by_the_c_code(pictures, threshold, least_iou):
+    """What AlexeyAB's validate_detector_map prints, written as its loops are: detector.c:1122-1203.
+
+    Args:
+        pictures: of each its size, its objects and what is found.
+        threshold: its -thresh.
+        least_iou: its -iou_thresh.
+
+    Returns:
+        TP, FP, FN, precision, recall, F1 and average IoU; the AP of each class as -points 0; TP and
+        FP of each class.
+    """
+    detections, objects, class_objects = [], 0, [0, 0, 0]
+    tp, fp, sum_iou = [0, 0, 0], [0, 0, 0], 0.0
+    for (width, height), truths, found in pictures:
+        taken = set()
+        for truth in truths:
+            class_objects[truth.label] += 1
+        for label, score, corners in zip(
+            found.labels.tolist(), found.scores.tolist(), found.boxes.tolist(), strict=True
+        ):
+            best, which = 0.0, -1
+            for j, truth in enumerate(truths):
+                left, top, w, h = truth.box
+                box = (left * width, top * height, (left + w) * width, (top + h) * height)
+                overlap = intersection_over_union(corners, box)
+                if overlap > max(least_iou, best) and label == truth.label:
+                    best, which = overlap, objects + j
+            detections.append((score, label, which))
+            if score > threshold:
+                right = which > -1 and which not in taken
+                tp[label] += right
+                fp[label] += not right
+                sum_iou += best * right
+            taken.add(which)
+        objects += len(truths)
+    detections.sort(key=lambda each: -each[0])
+    areas = [area_under_the_curve(detections, i, count) for i, count in enumerate(class_objects)]
+    precision, recall = sum(tp) / sum(tp + fp), sum(tp) / objects
+    f1 = 2 * precision * recall / (precision + recall)
+    totals = (sum(tp), sum(fp), objects - sum(tp), precision, recall, f1, sum_iou / sum(tp + fp))
+    return totals, areas, tp, fp
+
+
+def area_under_the_curve(detections, label, objects):
+    """Of a class, by falling score: AB detector.c:1240-1315."""
+    points, taken, tp, fp = [], set(), 0, 0
+    for _, found, which in detections:
+        if found == label:
+            right = which > -1 and which not in taken
+            tp, fp = tp + right, fp + (not right)
+            taken.add(which)
+        points.append((tp / objects, tp / max(tp + fp, 1)))
+    (last_recall, last_precision), area = points[-1], 0.0
+    for recall, precision in reversed(points[:-1]):
+        last_precision = max(precision, last_precision)
+        area += (last_recall - recall) * last_precision
+        last_recall = recall
+    return area + last_recall * last_precision
+
+
+def intersection_over_union(one, other):
+    """Of left, top, right, bottom."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width < 0 or height < 0:
+        return 0
+    both = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return width * height / (both - width * height)
+
+
+def test_the_figures_of_the_sample_are_those_of_alexeyabs_formulas(find):
+    dataset = read_dataset(SHAPES / "val", 3, NAMES)
+    pictures = []
+    for sample in dataset.samples:
+        pixels = find.read(sample.path)
+        pictures.append((pixels.shape[1::-1], sample.truths, *find([pixels])))
+    for threshold in (0.25, 0.9):
+        result = evaluate(find, dataset, points=0, threshold=threshold, batch=8)
+        (*numbers, precision, recall, f1, iou), areas, tp, fp = by_the_c_code(
+            pictures, threshold, 0.5
+        )
+        ours = result.counts
+        assert [ours.tp, ours.fp, ours.fn] == numbers
+        # boxes are floats there, doubles here
+        assert (ours.precision, ours.recall, ours.f1, ours.mean_iou) == pytest.approx(
+            (precision, recall, f1, iou), abs=1e-6
+        )
+        assert [row.ap50 for row in result.classes] == pytest.approx(areas)
+        assert [each.tp for each in result.class_counts] == tp
+        assert [each.fp for each in result.class_counts] == fp
+    assert ours.fn > 0  # not all score above 0.9
+    _, areas, *_ = by_the_c_code(pictures, 0.25, 0.75)
+    assert min(areas) < 0.95
+    assert [row.ap75 for row in result.classes] == pytest.approx(areas)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
+def test_a_threshold_that_is_no_score(find, threshold):
+    with pytest.raises(UsageError, match=r"threshold=.* is outside 0 to 1"):
+        evaluate(find, Dataset(samples=()), threshold=threshold)
+
+
 # Arithmetic, with labels that are chosen for what is found
 
 

@@ -46,7 +46,7 @@ def as_classes(
     unnamed = names is None or list(names) == [str(i) for i in range(classes)]
     try:
         if by_order or (labelled.numbered and unnamed):
-            categories = _by_order(entries, classes)
+            categories = _by_order(entries, classes, asked_for=by_order)
         else:
             used = {mark.category for _, marks in labelled.pictures for mark in marks}
             categories = _by_name(entries, used, names or ())
@@ -116,12 +116,14 @@ def _by_name(entries: Mapping[Any, str], used: Collection[Any], names: Sequence[
     return Categories(labels=labels, renamed=renamed, by_order=False)
 
 
-def _by_order(entries: Mapping[Any, str], classes: int) -> Categories:
+def _by_order(entries: Mapping[Any, str], classes: int, *, asked_for: bool) -> Categories:
     ids = sorted(entries)
     if len(ids) != classes:
         raise DatasetError(
             f"has {len(ids)} categories, the network has {classes} classes",
-            remedy="leave out --by-order, and give the class names with --names",
+            remedy="leave out --by-order, and give the class names with --names"
+            if asked_for
+            else "it is for another network; or give this one's class names with --names",
         )
     log.info("categories: taken in the order of their ids")
     labels = {identity: label for label, identity in enumerate(ids)}

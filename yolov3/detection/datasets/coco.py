@@ -77,14 +77,14 @@ def _name(entry: dict[str, Any]) -> str:
 def _mark(entry: dict[str, Any]) -> Mark:
     left, top, width, height = map(float, entry["bbox"])
     require_box(left, top, width, height)
-    area = float(entry["area"]) if "area" in entry else width * height
-    if not 0 <= area <= LARGEST**2:
+    area = entry.get("area")
+    if area is not None and not 0 <= float(area) <= LARGEST**2:
         raise ValueError(f"{area} is no area")
     return Mark(
         entry["category_id"],
         (left, top, width, height),
         crowd=bool(entry.get("iscrowd", 0)),
-        area=area,
+        area=None if area is None else float(area),
     )
 
 

@@ -36,6 +36,12 @@ def test_one_json_file_makes_a_folder_cocos(tmp_path):
     assert sample.relative
 
 
+def test_a_json_file_of_another_name(tmp_path):
+    coco(tmp_path)
+    (tmp_path / "labels.json").rename(tmp_path / "labels")
+    assert len(read_dataset(tmp_path / "labels", 3, NAMES).samples) == 1
+
+
 def test_pictures_elsewhere(tmp_path):
     coco(tmp_path)
     (tmp_path / "photos").mkdir()
@@ -57,6 +63,9 @@ def test_pictures_elsewhere(tmp_path):
         {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, math.nan, 3, 4]}]},
         {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, math.inf, 4]}]},
         {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, 3, -4]}]},
+        {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, 3, 4], "area": -1}]},
+        {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, 3, 4], "area": "x"}]},
+        {"categories": [{"id": 9, "name": 9}, {"id": 5, "name": "circle"}]},
         {"images": [{"id": 42, "file_name": "a.png"}] * 2},
         {"images": [], "annotations": []},
         {"categories": [5]},
@@ -66,6 +75,15 @@ def test_damaged_coco_files(tmp_path, changes):
     coco(tmp_path, **changes)
     with pytest.raises(DatasetError, match=r"labels.json: is not COCO's annotation format"):
         read_dataset(tmp_path, 3, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("area", "expected"), [({}, None), ({"area": None}, None), ({"area": 7}, 7)]
+)
+def test_the_area_of_an_object_is_its_files(tmp_path, area, expected):
+    entry = {"image_id": 42, "category_id": 9, "bbox": [1, 2, 3, 4], **area}
+    (sample,) = read_dataset(coco(tmp_path, annotations=[entry]), 3, NAMES).samples
+    assert [truth.area for truth in sample.truths] == [expected]
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])

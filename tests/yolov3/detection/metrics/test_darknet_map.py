@@ -8,12 +8,20 @@ import pytest
 
 from converter import convert
 from yolov3 import load
-from yolov3.detection.darknet_map import Compared, Counts, average_precisions, counts, match
 from yolov3.detection.datasets import read_dataset
 from yolov3.detection.detect import Detector
 from yolov3.detection.in_torch import TorchModel
+from yolov3.detection.metrics.darknet_map import (
+    Compared,
+    Counts,
+    average_precisions,
+    class_counts,
+    counts,
+    curves,
+    match,
+)
 
-SHAPES = Path(__file__).parents[2] / "data" / "shapes"
+SHAPES = Path(__file__).parents[3] / "data" / "shapes"
 
 
 def compared(found, objects, difficult=()):
@@ -150,6 +158,29 @@ def test_counts_above_a_score():
     assert all_of_them.mean_iou == pytest.approx(2 / 3)
     stricter = counts(matches, 0.95)
     assert (stricter.precision, stricter.recall, stricter.f1) == (None, 0, None)
+
+
+def test_counts_of_each_class_add_up():
+    """Class 0: right at IoU 0.9 / 1.1, one missed. Class 1: one of nothing. Class 2: nothing."""
+    matches = match([compared([(0.9, 0, 0.1), (0.8, 1, 5)], [(0, 0), (0, 5)])], 3)
+    first, second, third = class_counts(matches)
+    assert (first.tp, first.fp, first.fn) == (1, 0, 1)
+    assert (first.precision, first.recall, first.f1) == (1, 0.5, pytest.approx(2 / 3))
+    assert first.mean_iou == pytest.approx(0.9 / 1.1)
+    assert (second.tp, second.fp, second.fn) == (0, 1, 0)
+    assert (second.precision, second.recall, second.f1, second.mean_iou) == (0, None, None, 0)
+    assert (third.tp, third.fp, third.fn, third.precision) == (0, 0, 0, None)
+    total = counts(matches)
+    assert (total.tp, total.fp, total.fn) == (1, 1, 1)
+
+
+def test_curves_are_what_average_precision_is_the_area_of():
+    """True, false, true of three: precision 1, 2/3 (not 1/2, since 2/3 follows), 2/3."""
+    (curve,) = curves(match([CURVE], 1))
+    assert curve.recall.tolist() == pytest.approx([1 / 3, 1 / 3, 2 / 3])
+    assert curve.precision.tolist() == pytest.approx([1, 2 / 3, 2 / 3])
+    (none,) = curves(match([compared([(0.9, 0, 0)], [])], 1))
+    assert len(none.recall) == len(none.precision) == 0
 
 
 @pytest.mark.parametrize("pictures", [[], [compared([], [])]])

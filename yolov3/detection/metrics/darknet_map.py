@@ -68,6 +68,19 @@ class Matches:
     class_objects: Indices
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Curve:
+    """Precision over recall of one class, both 0..1, by falling score.
+
+    Attributes:
+        recall: (N,) float64, rising: the share of the objects that is found so far.
+        precision: (N,) float64, falling: the largest one at that recall or above.
+    """
+
+    recall: npt.NDArray[np.float64]
+    precision: npt.NDArray[np.float64]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Counts:
     """What is right and wrong above a score, by Darknet's rule: AB detector.c:1155-1174, 1350.
@@ -153,27 +166,36 @@ def average_precisions(
             is the whole area under the curve, the default of -points (AB detector.c:1957).
         iou_threshold: what an overlap must be above, 0..1.
     """
+    return [_average_precision(curve, points) for curve in curves(matches, iou_threshold)]
+
+
+def curves(matches: Matches, iou_threshold: float = IOU) -> list[Curve]:
+    """The curve of each class; without detections or objects it has no points.
+
+    Darknet's has a place for each detection of any class; those of other classes repeat the values
+    before them, and add nothing.
+    """
     hit, first = _found(matches, iou_threshold)
     # What is found on a difficult object, and on no other, is left out: AB detector.c:1143-1152.
     counted = hit | ~(matches.difficult_overlaps > np.float32(iou_threshold))
     return [
-        _average_precision(first[counted & (matches.labels == label)], objects, points)
+        _curve(first[counted & (matches.labels == label)], objects)
         for label, objects in enumerate(matches.class_objects.tolist())
     ]
 
 
-def _average_precision(right: Flags, objects: int, points: int) -> float:
-    """Of one class: whether each detection, by falling score, is a true positive.
-
-    Darknet's curve has a place for each detection of any class; those of other classes repeat the
-    values before them, and add nothing.
-    """
-    if not objects or not len(right):
-        return 0.0
-    tp = np.cumsum(right)
-    recall = tp / objects
+def _curve(right: Flags, objects: int) -> Curve:
+    """Of one class: whether each detection, by falling score, is a true positive."""
+    tp = np.cumsum(right if objects else right[:0])
     # The largest precision at that recall or above: AB detector.c:1306 and 1327
     precision = np.maximum.accumulate((tp / np.arange(1, len(tp) + 1))[::-1])[::-1]
+    return Curve(recall=tp / max(objects, 1), precision=precision)
+
+
+def _average_precision(curve: Curve, points: int) -> float:
+    recall, precision = curve.recall, curve.precision
+    if not len(recall):
+        return 0.0
     if not points:
         return float((np.diff(recall, prepend=0) * precision).sum())  # AB detector.c:1297-1315
     # The quotient as in AB detector.c:1321: linspace() rounds otherwise, and recalls can be equal.
@@ -190,18 +212,34 @@ def counts(matches: Matches, confidence: float = CONFIDENCE, iou_threshold: floa
     """
     _, first = _found(matches, iou_threshold)
     likely = matches.scores > np.float32(confidence)
+    return _counts(matches, likely, first, int(matches.class_objects.sum()), confidence)
+
+
+def class_counts(
+    matches: Matches, confidence: float = CONFIDENCE, iou_threshold: float = IOU
+) -> list[Counts]:
+    """The same of each class; Darknet prints its TP and FP (AB detector.c:1344)."""
+    _, first = _found(matches, iou_threshold)
+    likely = matches.scores > np.float32(confidence)
+    return [
+        _counts(matches, likely & (matches.labels == label), first, objects, confidence)
+        for label, objects in enumerate(matches.class_objects.tolist())
+    ]
+
+
+def _counts(
+    matches: Matches, likely: Flags, first: Flags, objects: int, confidence: float
+) -> Counts:
+    """Of the detections ``likely``, of which those in ``first`` are right."""
     detections, tp = int(likely.sum()), int((likely & first).sum())
-    objects = int(matches.class_objects.sum())
     overlap = float(matches.overlaps[likely & first].sum(dtype=np.float64))
-    precision = tp / detections if detections else None
-    recall = tp / objects if objects else None
     return Counts(
         confidence=confidence,
         tp=tp,
         fp=detections - tp,
         fn=objects - tp,
-        precision=precision,
-        recall=recall,
+        precision=tp / detections if detections else None,
+        recall=tp / objects if objects else None,
         # 2PR / (P + R), without rounding twice
         f1=2 * tp / (detections + objects) if tp else None,
         mean_iou=overlap / detections if detections else 0.0,
