@@ -27,8 +27,8 @@ def test_warnings_and_what_is_worse_are_marked(level, line):
 
 
 def test_what_a_stranger_wrote_moves_no_cursor_and_breaks_no_line():
-    said = OneLine().format(record(logging.WARNING, "%s: is odd", "a\nb\x1b[2J\r"))
-    assert said == "warning: a\\nb\\x1b[2J\\r: is odd"
+    said = OneLine().format(record(logging.WARNING, "%s: no file", "a\nb\x1b[2J\r"))
+    assert said == "warning: a\\nb\\x1b[2J\\r: no file"
 
 
 def test_letters_of_every_language_are_printable():
