@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from converter.errors import CheckpointError
-from converter.files import archive, sniff
+from converter.files import archive
 from converter.files.archive import read_entries
 from converter.files.source import opened
 
@@ -232,22 +232,3 @@ def test_a_damaged_method_or_checksum_is_what_the_list_says(entries, flip):
     crc = bytes([data[begin + 16] ^ flip])
     ((where, _),) = entries(changed(data, begin + 16, crc)).values()
     assert where.crc == zlib.crc32(b"value") ^ flip
-
-
-@pytest.mark.parametrize(
-    ("names", "kind"),
-    [
-        (["net/data.pkl", "net/version", "net/data/0"], None),
-        (["net/data.pkl", "net/constants.pkl", "net/code/x.py"], "a TorchScript program"),
-        (["net/archive_format", "net/models/model.json"], "a program that torch.export saved"),
-        (["serialized_exported_program.json"], "a program that torch.export saved"),
-        (["arr_0.npy", "arr_1.npy"], "an archive of NumPy arrays"),
-        (["yolov3.weights"], "a zip archive that torch.save did not write"),
-        (["data.pkl"], "a zip archive that torch.save did not write"),
-        (["a/data.pkl", "b/data.pkl"], "a zip archive that torch.save did not write"),
-        ([], "a zip archive that torch.save did not write"),
-    ],
-)
-def test_what_an_archive_is(names, kind):
-    found = sniff.archive(names)
-    assert (found.name if found else None) == kind
