@@ -26,6 +26,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 EXCUSED = HERE / "survivors.txt"
+# Seconds beside those that its tests take. mutmut waits 15 times both, and then takes a mutant for
+# killed: on a busy machine that must not be one that only waits for its turn.
+PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ pytest_add_cli_args =
 pytest_add_cli_args_test_selection =
 {tests}\
 use_git_change_detection = false
+timeout_constant = {PATIENCE}
 """
 
 
