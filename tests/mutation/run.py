@@ -57,7 +57,7 @@ TARGETS = (
     Target("converter/plan.py"),
     Target("converter/checkpoint/header.py"),
     Target("converter/checkpoint/payload.py"),
-    Target("converter/checkpoint/metadata.py", tests=("converter/checkpoint/test_checkpoint.py",)),
+    Target("converter/checkpoint/metadata.py"),
     Target("converter/checkpoint/reader.py"),
     Target("converter/checkpoint/dtypes.py"),
     Target("converter/darknet/header.py"),
