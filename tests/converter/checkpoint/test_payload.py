@@ -97,6 +97,13 @@ def test_the_largest_rounding_error_is_returned(matrix, tmp_path):
     assert np.frombuffer(data, "<f2").tolist() == [1, 0, 2048, 0, 0, float("inf"), 0, 0]
 
 
+def test_infinities_alone_have_no_error(matrix, tmp_path):
+    path, _ = matrix
+    path.write_bytes(struct.pack("<4i8f", *VERSION, 0, *[float("inf")] * 8))
+    data, error = written(matrix, tmp_path, payload.write_rounded, "float16")
+    assert (np.frombuffer(data, "<f2").tolist(), error) == ([float("inf")] * 8, 0)
+
+
 def test_an_overflow_names_its_tensor(matrix, tmp_path):
     path, plan = matrix
     path.write_bytes(struct.pack("<4i8f", *VERSION, 0, 0, 0, 65504, 65520, 0, 0, 0, 0))
@@ -129,10 +136,10 @@ def test_equal_values_are_equal_and_every_one_is_shown(matrix, checkpoint):
     shown = []
     with opened(path) as source, Tensors(checkpoint(), "float32") as tensors:
         found = payload.compare(
-            source, plan, tensors, lambda slot, values: shown.extend(values.ravel().tolist())
+            source, plan, tensors, lambda *seen: shown.append((seen[0], seen[1].ravel().tolist()))
         )
     assert found.ok
-    assert shown == [*BIASES, *TURNED]
+    assert shown == list(zip(plan.slots, (BIASES, TURNED), strict=True))
 
 
 def test_rounded_values_are_compared_with_what_the_source_rounds_to(matrix, checkpoint):
@@ -215,14 +222,41 @@ class TestInPieces:
         # Pieces of the file end at 16, 32, ... of its 556 bytes; those here begin at 5 - 20.
         assert reached == [end - 15 for end in (*range(32, 556, 16), 556)]
 
-    def test_what_is_left_out_leaves_no_gap(self, kept, tmp_path):
+    @pytest.mark.parametrize("chunk", [4, 16, 1000])
+    def test_what_is_left_out_leaves_no_gap(self, kept, tmp_path, monkeypatch, chunk):
+        monkeypatch.setattr(payload, "CHUNK", chunk)
         path, plan = kept
-        slots = tuple(replace(slot, tensor="") if n in (1, 4) else slot
+        slots = tuple(replace(slot, tensor="") if n in (1, 4, 6) else slot
                       for n, slot in enumerate(plan.slots))  # fmt: skip
-        copied, _ = written((path, replace(plan, slots=slots)), tmp_path, payload.write, print)
+        reached = []
+        copied, _ = written(
+            (path, replace(plan, slots=slots)), tmp_path, payload.write, reached.append
+        )
         data = path.read_bytes()
-        # Scales are bytes 36 to 51, the kernel 84 to 515: tests/converter/test_plan.py.
-        assert copied == data[20:36] + data[52:84] + data[516:]
+        # Scales are bytes 36 to 51, the kernel 84 to 515, the last weights 524 to 555:
+        # tests/converter/test_plan.py.
+        assert copied == data[20:36] + data[52:84] + data[516:524]
+        assert reached[-1] == 5 + len(copied)
+        if chunk == 4:  # a value at a time
+            assert reached == [5 + end for end in range(4, len(copied) + 4, 4)]
+
+    def test_blocks_are_a_row_and_as_many_as_fit(self, matrix, toy, monkeypatch):
+        """Two rows of three values; then four of 27, of 108 bytes each."""
+        path, plan = matrix
+        kernel = plan.slots[1]
+        with opened(path) as source:
+            for chunk, rows in ((4, [1, 1]), (12, [1, 1]), (23, [1, 1]), (24, [2])):
+                monkeypatch.setattr(payload, "CHUNK", chunk)
+                found = [values for _, values in payload.rows_of(source, kernel)]
+                assert [len(values) for values in found] == rows, chunk
+                assert all(values.flags.c_contiguous for values in found)
+        data = toy.weights.read_bytes()
+        kernel = plan_of(toy.text, Header.decode(data[:20], "pjreddie")).slots[4]
+        with opened(toy.weights) as source:
+            for chunk, rows in ((4, [1] * 4), (323, [2, 2]), (324, [3, 1]), (9999, [4])):
+                monkeypatch.setattr(payload, "CHUNK", chunk)
+                found = [values.shape for _, values in payload.rows_of(source, kernel)]
+                assert found == [(count, 27) for count in rows], chunk
 
     def test_a_matrix_is_turned(self, matrix, tmp_path):
         data, _ = written(matrix, tmp_path, payload.write, print)
