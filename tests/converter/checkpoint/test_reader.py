@@ -171,6 +171,15 @@ def test_a_kernel_of_four_dimensions_that_is_transposed(tmp_path, slots):
         assert values.ravel().tolist() == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_matrix_need_not_fit_into_memory(stored, slots, dtype, monkeypatch):
+    """It is read a few columns at a time, and never by its rows."""
+    monkeypatch.setattr(Tensors, "rows", None)
+    with Tensors(stored(dtype), dtype) as tensors:
+        blocks = list(tensors.in_file_order(slots[1]))
+    assert np.concatenate(blocks).ravel().tolist() == [1, 2, 3, 4, 5, 6]
+
+
 def test_the_way_back_of_a_rule(stored, slots):
     ruled = replace(slots[0], rule=Variance(1e-3))
     with Tensors(stored(), "float32") as tensors:
