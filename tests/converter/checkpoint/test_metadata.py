@@ -174,7 +174,8 @@ def assumed(**changes) -> str:
           for text in ("1", '"true"', "null", "True")),
         *(("assumed", text, f"is {text}, {ASSUMED}") for text in (
             "[]", "{}", '{"architecture": "yolov3", "width": 8}', assumed(architecture=3),
-            assumed(architecture="`<b>"), assumed(architecture=""), assumed(width="8"),
+            assumed(architecture="`<b>"), assumed(architecture=""), assumed(architecture="y\u00f6"),
+            assumed(width="8"),
             assumed(height=None), assumed(height=-1), assumed(width=True), assumed(anchors=3),
             assumed(anchors=["1"]), assumed(anchors=[True]), assumed(anchors=[-1]),
             assumed(anchors=[2**31]), assumed(anchors=[float("nan")]))),
