@@ -89,6 +89,13 @@ def test_what_a_plan_makes_of_it(toy):
         assert (rounded.dtype, rounded.lossless) == (dtype, False)
 
 
+def test_a_file_that_ends_early(toy):
+    toy.weights.write_bytes(toy.weights.read_bytes()[:516])  # after layer 0
+    plan = convert(toy.weights, partial=True, dry_run=True).plan
+    made = Metadata.of(plan, tool="", sha256="", names=None)
+    assert (made.complete, made.cutoff) == (False, 1)
+
+
 class TestSchema:
     """2 is read by one engine; in 1 all options of the cfg count."""
 
