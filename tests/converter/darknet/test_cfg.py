@@ -56,6 +56,10 @@ class TestSections:
         (section,) = parse_cfg("[net]\nbatch=1\nbatch=64\n")
         assert section.find("batch").integer() == 1
 
+    def test_an_option_that_is_not_there(self):
+        (section,) = parse_cfg("[net]\nbatch=1\n")
+        assert section.find("width") is None
+
     def test_crlf_and_a_missing_last_newline(self):
         net, conv = parse_cfg("[net]\r\nbatch=1\r\n[conv]\r\nsize=3")
         assert conv.find("size").integer() == 3
@@ -154,6 +158,12 @@ class TestValues:
 
 class TestRemarks:
     """Lines that both engines read in their own way, and that nobody writes on purpose."""
+
+    def test_what_is_said_of_an_option(self):
+        remark = option("anchors=1,2,").remark("has an item too many")
+        assert (remark.text, remark.line) == ("anchors=1,2, has an item too many", 2)
+        long = option(f"anchors={'1' * 99}").remark("is long")
+        assert long.text == f"anchors={'1' * 57}... is long"
 
     def test_a_line_without_a_value_is_skipped(self):
         # pj option_list.c:64, AB :69: so a second one is the first
