@@ -271,6 +271,16 @@ class TestBoundaries:
         text = "[net]\n" * (MAX_SECTIONS + 1)
         assert refusal(parse_cfg, text) == ("line 10001: has more than 10,000 sections")
 
+    def test_what_begins_otherwise(self):
+        assert refusal(parse_cfg, "# x\n") == "has no sections (a cfg starts with [net])"
+        assert refusal(parse_cfg, "\n[yolo]\n") == (
+            "line 2: starts with [yolo] (the first section must be [net] or [network])"
+        )
+        assert refusal(decode_cfg, b"<!DOCTYPE html>") == (
+            "is an HTML page, not the file it was downloaded for (download it again; a browser"
+            " shows what the address really serves)"
+        )
+
     def test_letters_are_no_comment(self):
         assert option("X=1").key == option("Xx=1").key[0] == "X"
         assert option("x=X").value == "X"
