@@ -173,6 +173,18 @@ class TestRefusals:
         )
         assert parse_network(text).dialect is None
 
+    def test_maps_that_an_engine_does_not_add(self):
+        """AB parser.c:979; pj blas.c:68 adds every second pixel."""
+        text = NET + CONV + CONV + "stride=2\n[shortcut]\nfrom=-2\n"
+        assert parse_network(text, "pjreddie").nodes[2].output == Shape.image(4, 4, 4)
+        said = refusal(text, "alexeyab")
+        assert said.startswith("line 12, layer 2 [shortcut]: AlexeyAB's darknet does not take it: ")
+
+    def test_maps_that_do_not_meet_have_sizes_that_would(self):
+        text = "[net]\nwidth=11\nheight=12\nchannels=3\n" + CONV + CONV + "stride=2\n"
+        text += "[upsample]\nstride=2\n[route]\nlayers=-1,0\n" + CONV
+        assert refusal(text).endswith("(the next sizes that fit are width=10 or width=12)")
+
     @pytest.mark.parametrize(("width", "height"), [(32, 33), (33, 32), (48, 48)])
     def test_a_size_that_a_strict_engine_does_not_take(self, width, height):
         head = "[convolutional]\nfilters=6\n[yolo]\nmask=0\nanchors=1,2\nclasses=1\nnum=1\n"
