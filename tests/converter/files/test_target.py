@@ -53,6 +53,18 @@ class TestReplacing:
             file.write(b"new")
         assert (target.stat().st_uid, target.stat().st_gid) == (12345, 23456)
 
+    def test_who_may_give_no_files_away_keeps_the_mode(self, tmp_path, monkeypatch):
+        def forbidden(*arguments):
+            raise PermissionError(1, "Operation not permitted")
+
+        target = tmp_path / "target"
+        target.write_bytes(b"old")
+        target.chmod(0o604)
+        monkeypatch.setattr(os, "chown", forbidden)
+        with replacing(target, 1) as file:
+            file.write(b"new")
+        assert (target.read_bytes(), stat.S_IMODE(target.stat().st_mode)) == (b"new", 0o604)
+
     def test_a_symlink_stays_one(self, tmp_path):
         (tmp_path / "link").symlink_to("real")
         with replacing(tmp_path / "link", 1) as file:
@@ -99,12 +111,12 @@ class TestReplacing:
         ):
             pass
 
-    def test_a_device_is_no_target(self):
-        with (
-            pytest.raises(OutputError, match="is not a regular file"),
-            replacing(Path("/dev/null"), 1),
-        ):
+    def test_a_device_is_no_target(self, device):
+        before = device.stat()
+        with pytest.raises(OutputError, match="is not a regular file"), replacing(device, 1):
             pass
+        assert stat.S_ISCHR(device.stat().st_mode)
+        assert device.stat().st_ino == before.st_ino
 
     def test_no_such_folder(self, tmp_path):
         with (
@@ -191,6 +203,15 @@ class TestFilesOfOthers:
         link = tmp_path / f".x.{left.name.split('.')[2]}.part"
         link.symlink_to(left)
         self.kept(tmp_path, link)
+
+    def test_a_link_for_a_lock(self, tmp_path):
+        """Though what it leads to holds the right mark."""
+        folder = tmp_path / f".x.{TOKEN}.part"
+        folder.mkdir()
+        (tmp_path / "mark").write_text(f"unfinished output of darknet-safetensors {TOKEN}\n")
+        (folder / "lock").symlink_to(tmp_path / "mark")
+        (folder / "content").write_bytes(b"precious")
+        self.kept(tmp_path, folder)
 
     def test_a_pipe_for_a_lock(self, tmp_path):
         folder = tmp_path / f".x.{TOKEN}.part"
@@ -311,6 +332,18 @@ class TestUnfinished:
             folders.add(work.folder)
             work.leave()
         return folders
+
+    def test_what_somebody_put_there_stays_and_is_no_error(self, tmp_path):
+        work = Unfinished.make(tmp_path / "x")
+        (work.folder / "notes.txt").write_bytes(b"precious")
+        work.remove()
+        assert [p.name for p in work.folder.iterdir()] == ["notes.txt"]
+
+    def test_a_lock_that_somebody_removed_is_not_missed(self, tmp_path):
+        work = Unfinished.make(tmp_path / "x")
+        (work.folder / "lock").unlink()
+        work.remove()
+        assert list(tmp_path.iterdir()) == []
 
     def test_it_may_be_left_for_the_next_run(self, tmp_path):
         target = tmp_path / "x"
