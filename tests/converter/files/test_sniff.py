@@ -191,6 +191,7 @@ def test_a_safetensors_file_by_its_length_and_its_brace(length, start, expected)
     [
         (b"\x08\x01\x12\x00", ONNX), (b"\x08\x1f\x3a\x00", ONNX), (b"\x08\x08\x1a\x00", ONNX),
         (b"\x08\x08\x22\x00", ONNX), (b"\x08\x20\x12\x00", None), (b"\x08\x00\x12\x00", None),
+        (b"\x08\x08X\x00", None),
         (b"\x09\x08\x12\x00", None), (b"\x08\x08\x13\x00", None), (b"\x08\x08\x12", None),
     ],
 )  # fmt: skip
