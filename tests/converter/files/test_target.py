@@ -113,11 +113,11 @@ class TestReplacing:
             pass
 
     def test_a_device_is_no_target(self, device_node):
-        before = device.stat()
+        before = device_node.stat()
         with pytest.raises(OutputError, match="is not a regular file"), replacing(device_node, 1):
             pass
         assert stat.S_ISCHR(device_node.stat().st_mode)
-        assert device.stat().st_ino == before.st_ino
+        assert device_node.stat().st_ino == before.st_ino
 
     def test_no_such_folder(self, tmp_path):
         with (
