@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -437,6 +438,17 @@ def test_the_order_is_that_of_the_pictures():
 
     with ThreadPoolExecutor(2) as threads:
         assert list(in_order(threads, work, range(5), 2)) == [0, 1, 2, 3, 4]
+
+
+def test_warnings_of_pillow_in_several_threads(checkpoint, here, capfd):
+    """Of an EXIF that ends too early, for example: none is shown, and others are shown after it."""
+    with Image.open(PICTURE) as picture:
+        for i in range(8):
+            picture.convert("RGB").save(f"{i}.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0")
+    before = list(warnings.filters)
+    assert main(["detect", checkpoint, "*.jpg", "--batch", "4"]) == 0
+    assert warnings.filters == before
+    assert capfd.readouterr().err == "drawn on 8 copies, in detections\n"
 
 
 def test_interrupted(checkpoint, here):
