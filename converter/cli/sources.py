@@ -86,7 +86,7 @@ def _in_folder(
 
 def _is_below(folder: str, path: str) -> bool:
     """Whether ``path`` is ``folder``, or in it."""
-    folder, path = os.path.abspath(folder), os.path.abspath(path)
+    folder, path = (os.path.normcase(os.path.abspath(each)) for each in (folder, path))
     return f"{path}{os.sep}".startswith(f"{folder}{os.sep}")
 
 
