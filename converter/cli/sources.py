@@ -6,7 +6,7 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 
-from converter.errors import DarknetError, ImageError
+from converter.errors import DarknetError, ImageError, shortened
 from converter.files.opening import read_small
 from yolov3.detection.dataset import pictures_in
 
@@ -86,7 +86,7 @@ def _in_folder(
 
 def _is_below(folder: str, path: str) -> bool:
     """Whether ``path`` is ``folder``, or in it."""
-    folder, path = os.path.abspath(folder), os.path.abspath(path)
+    folder, path = (os.path.normcase(os.path.abspath(each)) for each in (folder, path))
     return f"{path}{os.sep}".startswith(f"{folder}{os.sep}")
 
 
@@ -107,7 +107,7 @@ def _in_list(path: str) -> Iterator[tuple[str, str] | DarknetError]:
             yield there[0], ""
         else:
             yield ImageError(
-                f"{name!r} is no file, neither here nor beside the list",
+                f"{shortened(name)!r} is no file, neither here nor beside the list",
                 path=path,
                 place=f"line {number}",
                 remedy="give one picture's path on a line",

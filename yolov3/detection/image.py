@@ -24,7 +24,8 @@ Array: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float32]
 Indices: TypeAlias = npt.NDArray[np.intp]
 Pixels: TypeAlias = "Array | Raster"
-Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | Array"
+# Of arrays only those of uint8 can be used; OpenCV's stubs do not say that its pictures are.
+Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | npt.NDArray[np.generic]"
 
 # Of files that Pillow does not know, these are taken for videos.
 VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")

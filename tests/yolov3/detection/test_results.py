@@ -1,5 +1,6 @@
 """The copies that are drawn on, the labels beside them, and what none of them replaces."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -80,6 +81,27 @@ def test_labels_of_others_are_not_replaced(tmp_path):
         write(tmp_path / "x.png", PIXELS, found((10, 5, 30, 45)), labels=True, force=False)
     assert (tmp_path / "x.txt").read_text() == "by hand\n"
     assert not (tmp_path / "x.png").exists()
+
+
+def test_a_copy_can_go_to_a_subfolder():
+    found = {"a/1/x.png": "1", "a/2/x.png": "2", "b/1/x.png": "1"}
+    assert targets(found, Path("out")) == {
+        "a/1/x.png": Path("out/1/x.png"),
+        "a/2/x.png": Path("out/2/x.png"),
+        "b/1/x.png": Path("out/1/x-2.png"),
+    }
+
+
+def test_what_is_not_shown_is_labelled_all_the_same(tmp_path):
+    """AlexeyAB's detector.c:1740 writes labels of all classes, whatever their names."""
+    boxes = found((10, 5, 30, 45), (50, 5, 70, 45))
+    hidden = dataclasses.replace(boxes, names=("dont_show", "dont_show_b"))
+    write(tmp_path / "x.png", PIXELS, hidden, labels=True, force=False)
+    assert not np.asarray(Image.open(tmp_path / "x.png")).any()
+    assert row("x.png", PIXELS, hidden)["detections"] == []
+    assert [line[0] for line in (tmp_path / "x.txt").read_text().splitlines()] == ["0", "1"]
+    half = dataclasses.replace(boxes, names=("dont_show", "shown, dont_show"))
+    assert [each["class"] for each in row("x.png", PIXELS, half)["detections"]] == [1]
 
 
 def test_a_row_of_json_has_corners_in_pixels():
