@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from converter.errors import DownloadError, UsageError
+from converter.errors import DownloadError, UsageError, command
 from converter.official import RemoteFile, TextFile, find_cfg, names_file
 from converter.options import PathLike
 
@@ -347,9 +347,5 @@ def suggest_download(path: PathLike) -> str | None:
     found = next((file for file in PUBLISHED if file.file == wanted.name), None)
     if found is None:
         return None
-    import shlex  # late: seldom needed
-
-    command = ["python", "-m", "converter", "download", found.name]
-    if wanted.parent != Path():
-        command += ["-o", str(wanted.parent)]
-    return shlex.join(command)
+    folder = () if wanted.parent == Path() else ("-o", str(wanted.parent))
+    return command("download", found.name, *folder)

@@ -43,7 +43,7 @@ def explain(mismatch: SizeMismatch, source: Source) -> WeightsError:
         floats, rest = divmod(size - mismatch.plan.header.size, 4)
         for fit in [] if rest else fits(floats)[:1]:
             error.message += f"; it fits {fit}"
-            error.remedy = f"{error.remedy}; or begin with: python -m converter {fit.command}"
+            error.remedy = f"{error.remedy}; or begin with: {fit.command}"
         if tested:
             error.message += (
                 f"; by its size alone, {tested[0][1].claim}, but then variances would be negative"
@@ -82,7 +82,7 @@ def explain_unknown(header: Header, dialect: DialectName, source: Source) -> Wei
     fitting = [] if rest else fits(floats)
     if fitting:
         found = [f"it fits {fit}" for fit in fitting[:SHOWN]]
-        remedy += f"; if it is lost, begin with: python -m converter {fitting[0].command}"
+        remedy += f"; if it is lost, begin with: {fitting[0].command}"
     published = _published(source)
     if published and size not in published.sizes:
         found.insert(0, f"{published.file} as published has {published.size:,} bytes")

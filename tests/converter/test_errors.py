@@ -1,13 +1,18 @@
 """What users read when something is refused: the exact texts, one a fault."""
 
 import os
+import re
 import struct
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from converter import DarknetError, convert, revert
-from converter.errors import UsageError, printable
+from converter.errors import UsageError, command, install, printable
 
+ROOT = Path(__file__).parents[2]
 HEAD = "[net]\nwidth=8\nheight=8\nchannels=3\n\n"
 CONV = "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=leaky\n"
 TWICE = HEAD + CONV  # has 10 lines
@@ -263,21 +268,25 @@ class TestPaths:
 
     @pytest.mark.parametrize("argument", ["source", "cfg", "names", "output"])
     def test_a_zero_byte(self, folder, argument):
-        options = {"source": folder / "net.weights", argument: "a\0b"}
-        verb = "written" if argument == "output" else "read"
-        assert refusal(convert, **options) == f"a\\x00b: cannot be {verb}: a zero byte in its name"
+        end, verb = (".safetensors", "written") if argument == "output" else ("", "read")
+        options = {"source": folder / "net.weights", argument: f"a\0b{end}"}
+        assert refusal(convert, **options) == (
+            f"a\\x00b{end}: cannot be {verb}: a zero byte in its name"
+        )
 
     @pytest.mark.parametrize("target", ["net.weights", "net.cfg", "link", "hard"])
     def test_an_input_is_never_replaced(self, folder, target):
         before = (folder / "net.weights").read_bytes()
-        (folder / "link").symlink_to("net.weights")
-        os.link(folder / "net.cfg", folder / "hard")
-        path = folder / target
+        (folder / "link.safetensors").symlink_to("net.weights")
+        os.link(folder / "net.cfg", folder / "hard.safetensors")
+        path = folder / (target if "." in target else f"{target}.safetensors")
         with pytest.raises(UsageError) as caught:
             convert(folder / "net.weights", path, force=True)
         assert str(caught.value) == (
             f"{path}: would hold safetensors under a Darknet file's name (end it with .safetensors)"
             if target == "net.weights"
+            else f"{path}: is no checkpoint's name (end it with .safetensors)"
+            if target == "net.cfg"
             else f"{path}: is an input, or another output (choose another output)"
         )
         assert (folder / "net.cfg").read_text() == TWICE
@@ -296,25 +305,28 @@ class TestPaths:
         )
 
     def test_a_symlink_is_followed(self, folder):
-        (folder / "link").symlink_to("there.safetensors")
-        convert(folder / "net.weights", folder / "link", force=True)
-        assert (folder / "link").is_symlink()
+        link = folder / "link.safetensors"
+        link.symlink_to("there.safetensors")
+        convert(folder / "net.weights", link, force=True)
+        assert link.is_symlink()
         assert (folder / "there.safetensors").is_file()
 
     def test_a_symlink_to_itself(self, folder):
-        path = folder / "link"
-        path.symlink_to("link")
+        path = folder / "link.safetensors"
+        path.symlink_to(path.name)
         assert refusal(convert, folder / "net.weights", path, force=True) == (
             f"{path}: is a symlink to itself (choose another output)"
         )
 
     @pytest.mark.parametrize("kind", ["folder", "fifo", "/dev/full", "/dev/null"])
     def test_a_target_that_is_no_file(self, folder, kind):
-        path = folder / kind  # which is ``kind`` itself if that is absolute
+        path = folder / "x.safetensors"
         if kind == "folder":
             path.mkdir()
-        if kind == "fifo":
+        elif kind == "fifo":
             os.mkfifo(path)
+        else:
+            path.symlink_to(kind)
         before = path.stat().st_mode
         text = refusal(convert, folder / "net.weights", path, force=True)
         assert text == f"{path}: is not a regular file (choose another output)"
@@ -384,3 +396,43 @@ class TestCheckpoints:
         ):  # fmt: skip
             toy.checkpoint.write_bytes(content)
             assert refusal(revert, toy.checkpoint, dry_run=True) == f"{toy.checkpoint}: {message}"
+
+
+class TestRemedies:
+    """They work for those without a checkout, and for a package that no index has."""
+
+    def test_what_is_missing_is_named_as_pip_knows_it(self):
+        """All that an extra brings; of bounds only the upper ones: pip takes the newest."""
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        extras = project["optional-dependencies"]
+        for extra in extras.keys() - {"all", "test"}:
+            assert install(extra) == f"pip install {' '.join(self.packages(extras, extra))}"
+
+    def packages(self, extras, extra):
+        for requirement in extras[extra]:
+            own = re.fullmatch(r"darknet-safetensors\[(\w+)\]", requirement)
+            if own:
+                yield from self.packages(extras, own[1])
+                continue
+            plain = re.sub(r">=[\d.]+,?", "", requirement)
+            yield f"'{plain}'" if "<" in plain else plain
+
+    @pytest.mark.parametrize(
+        ("called", "expected"),
+        [
+            ("/usr/local/bin/darknet-safetensors", "darknet-safetensors info 'a b'"),
+            ("darknet-safetensors.exe", "darknet-safetensors info 'a b'"),
+            (str(ROOT / "converter/__main__.py"), "python -m converter info 'a b'"),
+            (str(ROOT / "scripts/convert.py"), f"python {ROOT}/scripts/info.py 'a b'"),
+            ("/elsewhere/convert.py", "python -m converter info 'a b'"),
+            ("", "python -m converter info 'a b'"),
+        ],
+    )
+    def test_a_command_is_called_as_this_one_was(self, monkeypatch, called, expected):
+        monkeypatch.setattr(sys, "argv", [called])
+        assert command("info", "a b") == expected
+
+    def test_a_script_is_named_from_where_it_was_called(self, monkeypatch):
+        monkeypatch.chdir(ROOT / "scripts")
+        monkeypatch.setattr(sys, "argv", ["convert.py"])
+        assert command("download", "yolov3") == "python download.py yolov3"

@@ -10,7 +10,7 @@ import pytest
 import reference
 
 from converter import convert
-from tests.converter.cli.processes import script
+from tests.converter.cli.processes import SCRIPTS, script
 
 
 def test_the_main_job(sample):
@@ -44,7 +44,7 @@ def test_dry_run_prints_the_plan(sample):
 class TestRefusals:
     def test_a_known_file_that_is_missing(self, tmp_path):
         done = script("convert", tmp_path / "yolov3.weights")
-        assert f"(download it: python -m converter download yolov3 -o {tmp_path})" in done.stderr
+        assert f"(download it: python {SCRIPTS}/download.py yolov3 -o {tmp_path})" in done.stderr
 
     @pytest.mark.parametrize(
         ("content", "message"),
