@@ -23,7 +23,7 @@ from converter.cli.parser import (
     positive_int,
     require_cfg_out,
 )
-from converter.errors import DarknetError, UsageError, printable
+from converter.errors import DarknetError, UsageError, command, printable
 from converter.files import remote
 from converter.files.source import CHECKPOINT_SUFFIXES
 from converter.files.target import is_folder, make_folder
@@ -248,10 +248,15 @@ def _new_folder(path: Path) -> Iterator[None]:
 
 
 def _rename(source: str, arguments: argparse.Namespace) -> int:
-    for option, given in {"--partial": arguments.partial, "--report": arguments.report,
-                          "--cfg-out": arguments.cfg_out}.items():  # fmt: skip
+    for option, given in {"--partial": arguments.partial, "--report": arguments.report}.items():
         if given:
             raise UsageError(f"{option} is not for checkpoints", remedy=f"leave {option} out")
+    if arguments.cfg_out:
+        written = ("--cfg-out", arguments.cfg_out, "--for", arguments.engine or "pjreddie")
+        raise UsageError(
+            "--cfg-out is written with .weights, or by info",
+            remedy=command("info", source, *written),
+        )
     from converter.operations.rename import has_names, rename
 
     table = arguments.family_table

@@ -338,6 +338,15 @@ class TestPaths:
             f"{path}: cannot be written: No such file or directory (choose another output)"
         )
 
+    @pytest.mark.parametrize("length", [245, 300])
+    def test_too_long_a_name_is_the_output_s(self, folder, length):
+        """A file's name has at most 255 bytes; what grows beside it has 23 more."""
+        path = folder / f"{'x' * (length - 12)}.safetensors"
+        assert refusal(convert, folder / "net.weights", path) == (
+            f"{path}: cannot be written: File name too long (choose another output)"
+        )
+        assert sorted(os.listdir(folder)) == ["net.cfg", "net.weights"]
+
     def test_bytes_that_are_no_utf8(self, folder, caplog):
         # What is logged goes into the test's report, which pytest-xdist can send as UTF-8 only.
         caplog.set_level("CRITICAL", "converter")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import reference
 
 from converter import convert
-from tests.converter.cli.processes import SCRIPTS, script
+from tests.converter.cli.processes import SCRIPTS, python, script
 
 
 def test_the_main_job(sample):
@@ -217,8 +218,18 @@ class TestOtherPorts:
         assert done.returncode == 2
         assert "say whose it is to be with --family: bubbliiiing, " in done.stderr
 
-    @pytest.mark.parametrize("option", [("--partial",), ("--cfg-out", "x.cfg")])
+    @pytest.mark.parametrize("option", [("--partial",), ("--report", "x.html")])
     def test_what_is_not_for_checkpoints(self, option):
         done = script("convert", "x.safetensors", "-o", "y.safetensors", *option)
         assert done.returncode == 2
         assert f"{option[0]} is not for checkpoints" in done.stderr
+
+    def test_a_cfg_beside_a_checkpoint_is_written_by_the_line_that_is_shown(self, sample):
+        convert(sample.weights)
+        cfg = sample.cfg.with_name("out.cfg")
+        done = script("convert", sample.checkpoint, "-o", "y.safetensors", "--cfg-out", cfg)
+        assert done.returncode == 2
+        line = shlex.split(done.stderr.partition("(")[2].rstrip(")\n"))
+        assert line[0] == "python"
+        assert python(*line[1:]).returncode == 0
+        assert cfg.is_file()
