@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 SHOWN = 3  # hypotheses in one message
 
 
-def explain(mismatch: SizeMismatch, source: Source) -> WeightsError:
-    """Why ``source`` does not fit its network."""
+def explain(mismatch: SizeMismatch, source: Source, cfg: str) -> WeightsError:
+    """Why ``source`` does not fit its network, which the file called ``cfg`` describes."""
     size, expected = mismatch.size, mismatch.plan.size
     tested = [(is_plausible(r, source), r) for r in candidates(mismatch)]
     # Sorting is stable: of two equally likely ones the first found stays first.
     tested.sort(key=lambda item: ({True: 0, None: 1, False: 2}[item[0]], item[1].changes))
     likely = [reading for held, reading in tested if held is not False]
     if not likely:
-        error = _unexplained(mismatch, source)
+        error = _unexplained(mismatch, source, cfg)
         floats, rest = divmod(size - mismatch.plan.header.size, 4)
         for fit in [] if rest else fits(floats)[:1]:
             error.message += f"; it fits {fit}"
@@ -52,7 +52,7 @@ def explain(mismatch: SizeMismatch, source: Source) -> WeightsError:
     first, *others = likely[:SHOWN]
     claims = "; or ".join(reading.claim for reading in (first, *others))
     return WeightsError(
-        f"{claims} ({size:,} bytes, the cfg asks for {expected:,})",
+        f"{claims} ({size:,} bytes, {cfg} asks for {expected:,})",
         place=first.place or f"byte {min(size, expected)}",
         remedy="; or ".join(dict.fromkeys(reading.remedy for reading in (first, *others))),
     )
@@ -133,32 +133,36 @@ def explain_heads(
     return error
 
 
-def _unexplained(mismatch: SizeMismatch, source: Source) -> WeightsError:
+def _unexplained(mismatch: SizeMismatch, source: Source, cfg: str) -> WeightsError:
     """Where a file of the wrong size ends, or stops to make sense."""
     header, slots = mismatch.plan.header, mismatch.plan.slots
     size, expected = mismatch.size, mismatch.plan.size
     if not sniff.plausible_version(header.major, header.minor, header.revision):
         return WeightsError(
             f"its version reads {header.version}, which no darknet wrote"
-            f" ({size:,} bytes, the cfg asks for {expected:,})",
+            f" ({size:,} bytes, {cfg} asks for {expected:,})",
             place="byte 0",
             remedy="this is no .weights file, or a damaged one: download or copy it again",
         )
     wrong = _first_implausible(slots, source)
-    stray = (
-        f"; {wrong.place} is the first whose values cannot be what the cfg says" if wrong else ""
-    )
+    if wrong:
+        return WeightsError(
+            f"its variances would be negative: the file is of another network than {cfg}, from here"
+            f" on at the latest ({size:,} bytes, {cfg} asks for {expected:,})",
+            place=wrong.place,
+            remedy="give the cfg it was trained with",
+        )
     if size > expected:
         return WeightsError(
-            f"has {size - expected:,} bytes more than the cfg asks for"
-            f" ({size:,}, not {expected:,}){stray}",
+            f"has {size - expected:,} bytes more than {cfg} asks for ({size:,}, not {expected:,})",
             place=f"byte {expected}",
-            remedy="this is not the cfg it was trained with",
+            remedy="give the cfg it was trained with",
         )
     torn = next(slot for slot in slots if slot.end > size)
     published = _published(source)
     return WeightsError(
-        f"ends inside {torn.kind} of {torn.node.place}: {size:,} bytes of {expected:,}{stray}",
+        f"ends inside {torn.kind} of {torn.node.place}: {size:,} bytes of the {expected:,} that"
+        f" {cfg} asks for",
         place=f"byte {size}",
         remedy=f"an interrupted download of {published.file}: download it again"
         if published and expected in published.sizes

@@ -136,33 +136,34 @@ WEIGHTS = {
     ),
     "cut": (
         HEADER + bytes(4 * 2),
-        "byte 28: ends inside biases of layer 0 [convolutional], line 6: 28 bytes of 468"
+        "byte 28: ends inside biases of layer 0 [convolutional], line 6: 28 bytes of the 468 that"
+        " net.cfg asks for"
         " (download or copy it again, or use the cfg it was trained with)",
     ),
     "surplus": (
         HEADER + bytes(4 * FLOATS + 8),
-        "byte 468: has 8 bytes more than the cfg asks for (476, not 468)"
-        " (this is not the cfg it was trained with)",
+        "byte 468: has 8 bytes more than net.cfg asks for (476, not 468)"
+        " (give the cfg it was trained with)",
     ),
     "channels": (
         HEADER + bytes(4 * (4 + 4 * 1 * 9)),
         "layer 0 [convolutional], line 6: the file fits channels=1, the cfg says 3"
-        " (180 bytes, the cfg asks for 468) (set channels=1 in [net])",
+        " (180 bytes, net.cfg asks for 468) (set channels=1 in [net])",
     ),
     "half precision": (
         HEADER + bytes(2 * FLOATS),
-        "byte 244: the file fits values of 2 bytes: float16 (244 bytes, the cfg asks for 468)"
+        "byte 244: the file fits values of 2 bytes: float16 (244 bytes, net.cfg asks for 468)"
         " (Darknet reads float32 only: let the program that wrote it write that)",
     ),
     "header": (
         HEADER[:16] + bytes(4 * FLOATS),
         "byte 464: the file fits a header of 16 bytes, its version 0.2.0 says 20"
-        " (464 bytes, the cfg asks for 468) (write the version 0, 1, 0 into its first 12 bytes)",
+        " (464 bytes, net.cfg asks for 468) (write the version 0, 1, 0 into its first 12 bytes)",
     ),
     "no version": (
         b"\x7f\xff\x7f\xff" * 3 + bytes(1000),
         "byte 0: its version reads -8388737.-8388737.-8388737, which no darknet wrote"
-        " (1,012 bytes, the cfg asks for 464)"
+        " (1,012 bytes, net.cfg asks for 464)"
         " (this is no .weights file, or a damaged one: download or copy it again)",
     ),
     "cfg": (
