@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.darknet.dialects import RECOGNISED, DialectName
@@ -15,6 +16,7 @@ from converter.darknet.header import Header
 from converter.darknet.layers import Layer
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.heads import AnchorHead
+from converter.diagnosis import nearby
 from converter.diagnosis.alternatives import with_heads
 from converter.diagnosis.architectures import ARCHITECTURES, fits, recognise
 from converter.diagnosis.candidates import WIDTHS, are_variances, candidates, is_plausible
@@ -31,9 +33,11 @@ if TYPE_CHECKING:
 SHOWN = 3  # hypotheses in one message
 
 
-def explain(mismatch: SizeMismatch, source: Source, cfg: str) -> WeightsError:
-    """Why ``source`` does not fit its network, which the file called ``cfg`` describes."""
+def explain(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> WeightsError:
+    """Why ``source`` does not fit its network, which the cfg describes."""
     size, expected = mismatch.size, mismatch.plan.size
+    cfg = cfg_path.name if cfg_path else "the cfg"
+    beside = nearby.suggest(source, cfg_path)
     tested = [(is_plausible(r, source), r) for r in candidates(mismatch)]
     # Sorting is stable: of two equally likely ones the first found stays first.
     tested.sort(key=lambda item: ({True: 0, None: 1, False: 2}[item[0]], item[1].changes))
@@ -41,6 +45,7 @@ def explain(mismatch: SizeMismatch, source: Source, cfg: str) -> WeightsError:
     if not likely:
         error = _unexplained(mismatch, source, cfg)
         floats, rest = divmod(size - mismatch.plan.header.size, 4)
+        error.remedy = beside or error.remedy
         for fit in [] if rest else fits(floats)[:1]:
             error.message += f"; it fits {fit}"
             error.remedy = f"{error.remedy}; or begin with: {fit.command}"
@@ -51,10 +56,11 @@ def explain(mismatch: SizeMismatch, source: Source, cfg: str) -> WeightsError:
         return error
     first, *others = likely[:SHOWN]
     claims = "; or ".join(reading.claim for reading in (first, *others))
+    remedies = [beside] if beside else [reading.remedy for reading in (first, *others)]
     return WeightsError(
         f"{claims} ({size:,} bytes, {cfg} asks for {expected:,})",
         place=first.place or f"byte {min(size, expected)}",
-        remedy="; or ".join(dict.fromkeys(reading.remedy for reading in (first, *others))),
+        remedy="; or ".join(dict.fromkeys(remedies)),
     )
 
 
@@ -75,12 +81,13 @@ def explain_unknown(header: Header, dialect: DialectName, source: Source) -> Wei
         layers = _layers_of_prefix(network, dialect, header.size, size)
         if layers:
             found.append(f"the first {layers} layers of {architecture.name} would be as long")
-    remedy = "give its cfg with --cfg"
+    beside = nearby.suggest(source)
+    remedy = beside or "give its cfg with --cfg"
     if any(text.startswith("the first") for text in found):
         remedy += ", and --partial for the first layers"
     floats, rest = divmod(size - header.size, 4)
     fitting = [] if rest else fits(floats)
-    if fitting:
+    if fitting and not beside:
         found = [f"it fits {fit}" for fit in fitting[:SHOWN]]
         remedy += f"; if it is lost, begin with: {fitting[0].command}"
     published = _published(source)
