@@ -23,6 +23,7 @@ from converter.cli.parser import (
     positive_int,
     require_cfg_out,
 )
+from converter.darknet.dialects import DEFAULT
 from converter.errors import DarknetError, UsageError, command, printable
 from converter.files import remote
 from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
@@ -282,7 +283,7 @@ def _rename(source: str, arguments: argparse.Namespace) -> int:
         if given:
             raise UsageError(f"{option} is not for checkpoints", remedy=f"leave {option} out")
     if arguments.cfg_out:
-        written = ("--cfg-out", arguments.cfg_out, "--for", arguments.engine or "pjreddie")
+        written = ("--cfg-out", arguments.cfg_out, "--for", arguments.engine or DEFAULT)
         raise UsageError(
             "--cfg-out is written with .weights, or by info",
             remedy=command("info", source, *written),

@@ -19,15 +19,18 @@ def is_built_in(choice: PathLike) -> bool:
 def suggest_names(path: Path, classes: int | None) -> str | None:
     """What is to be said of the class names that the file at ``path`` may have and does not say.
 
-    None if nothing is there: no .names file beside it and no known list has as many as ``classes``.
+    None if nothing is there: no .names file beside it, or in the ``data/`` beside ``backup/`` that
+    Darknet's users have, and no known list has as many as ``classes``.
     """
     if not classes:
         return None
     import shlex  # late: seldom needed
 
-    for beside in sorted(path.parent.glob("*.names")):
-        if _has_as_many(beside, classes):
-            return f"if they are those in {beside.name}, give --names {shlex.quote(str(beside))}"
+    for name in ("", "data", "../data"):
+        folder = Path(os.path.normpath(path.parent / name))
+        for near in sorted(folder.glob("*.names")):
+            if _has_as_many(near, classes):
+                return f"if they are those in {near.name}, give --names {shlex.quote(str(near))}"
     known = next((name for name, names in CLASS_NAMES.items() if len(names) == classes), None)
     return f"if its {classes} classes are those of {known}, give --names {known}" if known else None
 

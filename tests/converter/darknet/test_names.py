@@ -112,6 +112,15 @@ class TestSuggestions:
             f"if they are those in obj.names, give --names {tmp_path}/obj.names"
         )
 
+    def test_darknets_own_folder_of_them_is_looked_at(self, tmp_path):
+        for folder in ("backup", "data"):
+            (tmp_path / folder).mkdir()
+        (tmp_path / "data/obj.names").write_text("a\nb\n")
+        assert suggest_names(tmp_path / "backup/x_last.weights", 2) == (
+            f"if they are those in obj.names, give --names {tmp_path}/data/obj.names"
+        )
+        assert suggest_names(tmp_path / "x.weights", 2).endswith(f" {tmp_path}/data/obj.names")
+
     def test_a_path_is_quoted(self, tmp_path):
         folder = tmp_path / "my nets"
         folder.mkdir()
