@@ -316,7 +316,7 @@ def find_published(name: str) -> PublicFile:
     if stem in CFG_ONLY:
         raise DownloadError(
             f"{stem} was published as a cfg only, its weights never were",
-            remedy=f"train it; download --cfg {stem} brings the cfg",
+            remedy=f"train it; its cfg: {command('download', '--cfg', stem)}",
         )
     found = next((file for file in PUBLISHED if file.name == stem), None)
     if found is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from difflib import SequenceMatcher
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 # Seen from the weights, which darknet writes into backup/: its own cfgs are in cfg/ beside that.
 FOLDERS = ("", "cfg", "..", "../cfg")
-MOST = 200  # looked at in all; darknet's own cfg/ has fewer
+MOST = 100  # looked at in all, which takes about a second
 MOST_BYTES = 1 << 18  # of each; the largest official one has 50 kB
 
 
@@ -38,12 +39,12 @@ def suggest(source: Source, other_than: Path | None = None) -> str | None:
 
 
 def fitting(source: Source) -> list[Path]:
-    """The cfgs nearby that ask for as many bytes as ``source`` has, the most like it by name first.
+    """Two cfgs nearby, at most, that ask for as many bytes as ``source`` has.
 
-    Only ``MOST`` files in ``FOLDERS`` are looked at.
+    Of the files in ``FOLDERS`` the ``MOST`` that are most like it by name are looked at, in turn.
     """
     paths = sorted(_cfgs(source.path.parent), key=lambda path: (-_likeness(path, source), path))
-    return [path for path in paths[:MOST] if _fits(path, source)]
+    return list(islice((path for path in paths[:MOST] if _fits(path, source)), 2))
 
 
 def _cfgs(folder: Path) -> Iterator[Path]:

@@ -94,8 +94,10 @@ def test_bytes_have_to_fit(project, text):
 def test_the_search_has_an_end(project, text, monkeypatch):
     for index in range(5):
         Path(f"cfg/{index}.cfg").write_text(text)
-    monkeypatch.setattr(nearby, "MOST", 3)
     with opened(Path("backup/toy_last.weights")) as source:
-        assert len(nearby.fitting(source)) < 3
+        assert len(nearby.fitting(source)) == 2
+        monkeypatch.setattr(nearby, "MOST", 1)  # cfg/toy_last.cfg, which does not fit
+        assert nearby.fitting(source) == []
+        monkeypatch.setattr(nearby, "MOST", 8)
         monkeypatch.setattr(nearby, "MOST_BYTES", 10)
         assert nearby.fitting(source) == []
