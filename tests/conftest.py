@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tarfile
@@ -87,6 +88,19 @@ def make(tmp_path: Path) -> Callable[..., Files]:
         return files
 
     return write
+
+
+@pytest.fixture
+def device_node(tmp_path: Path) -> Path:
+    """A device as /dev/null is one, of the test's own: faulty code run by root would replace it."""
+    path = tmp_path / "device.safetensors"
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    except PermissionError:
+        if os.geteuid() == 0:
+            pytest.skip("root may make no device here, and so should try no other")
+        path.symlink_to("/dev/null")
+    return path
 
 
 TOY = """\

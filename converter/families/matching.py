@@ -43,7 +43,7 @@ def _compare(node: Node, expected: Layer, sources: tuple[int, ...], what: str) -
     facts, wanted = node.layer.signature(), expected.signature()
     for name, value in wanted.items():
         if facts[name] != value:
-            raise deviation(node, what, f"{name.rstrip('_')} is {facts[name]}, not {value}")
+            raise deviation(node, what, f"{name} is {facts[name]}, not {value}")
 
 
 def _list(indices: tuple[int, ...]) -> str:

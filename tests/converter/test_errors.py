@@ -263,21 +263,29 @@ class TestPaths:
 
     @pytest.mark.parametrize("argument", ["source", "cfg", "names", "output"])
     def test_a_zero_byte(self, folder, argument):
-        options = {"source": folder / "net.weights", argument: "a\0b"}
+        name = "a\0b.safetensors" if argument == "output" else "a\0b"
+        options = {"source": folder / "net.weights", argument: name}
         verb = "written" if argument == "output" else "read"
-        assert refusal(convert, **options) == f"a\\x00b: cannot be {verb}: a zero byte in its name"
+        shown = name.replace("\0", "\\x00")
+        assert refusal(convert, **options) == f"{shown}: cannot be {verb}: a zero byte in its name"
 
-    @pytest.mark.parametrize("target", ["net.weights", "net.cfg", "link", "hard"])
+    @pytest.mark.parametrize(
+        "target", ["net.weights", "net.cfg", "link.safetensors", "hard.safetensors"]
+    )
     def test_an_input_is_never_replaced(self, folder, target):
         before = (folder / "net.weights").read_bytes()
-        (folder / "link").symlink_to("net.weights")
-        os.link(folder / "net.cfg", folder / "hard")
+        (folder / "link.safetensors").symlink_to("net.weights")
+        os.link(folder / "net.cfg", folder / "hard.safetensors")
         path = folder / target
         with pytest.raises(UsageError) as caught:
             convert(folder / "net.weights", path, force=True)
+        other_format = {
+            "net.weights": "would hold safetensors under a Darknet file's name",
+            "net.cfg": "is no checkpoint's name",
+        }
         assert str(caught.value) == (
-            f"{path}: would hold safetensors under a Darknet file's name (end it with .safetensors)"
-            if target == "net.weights"
+            f"{path}: {other_format[target]} (end it with .safetensors)"
+            if target in other_format
             else f"{path}: is an input, or another output (choose another output)"
         )
         assert (folder / "net.cfg").read_text() == TWICE
@@ -296,21 +304,22 @@ class TestPaths:
         )
 
     def test_a_symlink_is_followed(self, folder):
-        (folder / "link").symlink_to("there.safetensors")
-        convert(folder / "net.weights", folder / "link", force=True)
-        assert (folder / "link").is_symlink()
+        link = folder / "link.safetensors"
+        link.symlink_to("there.safetensors")
+        convert(folder / "net.weights", link, force=True)
+        assert link.is_symlink()
         assert (folder / "there.safetensors").is_file()
 
     def test_a_symlink_to_itself(self, folder):
-        path = folder / "link"
-        path.symlink_to("link")
+        path = folder / "link.safetensors"
+        path.symlink_to(path.name)
         assert refusal(convert, folder / "net.weights", path, force=True) == (
             f"{path}: is a symlink to itself (choose another output)"
         )
 
-    @pytest.mark.parametrize("kind", ["folder", "fifo", "/dev/full", "/dev/null"])
-    def test_a_target_that_is_no_file(self, folder, kind):
-        path = folder / kind  # which is ``kind`` itself if that is absolute
+    @pytest.mark.parametrize("kind", ["folder", "fifo", "device"])
+    def test_a_target_that_is_no_file(self, folder, device_node, kind):
+        path = device_node if kind == "device" else folder / f"{kind}.safetensors"
         if kind == "folder":
             path.mkdir()
         if kind == "fifo":

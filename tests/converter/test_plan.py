@@ -1,5 +1,6 @@
 """Where every byte goes, settled in advance."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import nets
@@ -110,6 +111,22 @@ class TestSizeMismatch:
     def test_a_network_without_weights(self):
         with pytest.raises(SizeMismatch, match="has 24 bytes, the network asks for 20"):
             made("[net]\nwidth=2\nheight=2\nchannels=1\n[maxpool]\n", size=24)
+
+
+def test_the_same_file_under_other_names():
+    text = nets.yolov3(2, 3, size=96)
+    end = next(20 + 4 * entry.first for entry in reference.layout(text) if entry.layer == 75)
+    network, header = parse_network(text), replace(HEADER, revision=5)
+    plan = made(text, end, partial=True, header=header, dialect="alexeyab")
+    other = plan.renamed(yolov3.name_layers(network))
+    # Layer 73 is the last with weights before 75.
+    assert (other.header, other.dialect, other.cutoff) == (header, "alexeyab", 74)
+    assert other.network == plan.network
+    assert other.naming.family == "yolov3"
+    assert [slot.offset for slot in other.slots] == [slot.offset for slot in plan.slots]
+    assert other.slots[0].tensor == "backbone.stem.0.bn.bias"
+    assert len(other.unfilled) == len(plan.unfilled)
+    assert other.renamed(generic.name_layers(network)) == plan
 
 
 class TestBoundaries:

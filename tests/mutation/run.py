@@ -1,64 +1,98 @@
 #!/usr/bin/env python3
-"""Change the program in one place at a time, hundreds of times, and see whether the tests notice.
+"""Change the program in one place at a time, thousands of times, and see whether the tests notice.
 
-Runs mutmut, in a copy of the project, on the modules that decide which byte goes where: every
-mutant of a function that the branch changed, and a fixed sample of all others. Fails if less than
-90 % of them are killed, or if one survives that ``survivors.txt`` does not excuse.
+Runs mutmut, in a copy of the project, on the modules that decide which byte goes where and which
+box is found, one module after the other: what must notice is the module's own test file, and those
+beside it that ``TARGETS`` names. Fails if a mutant survives that ``survivors.txt`` does not excuse.
+
+    tests/mutation/run.py                       all of them: an evening
+    tests/mutation/run.py converter/plan.py     one, in minutes
 """
 
 import argparse
-import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import chdir
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from zlib import crc32
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 EXCUSED = HERE / "survivors.txt"
-LEAST = 0.9
-MOST = 700  # mutants of one run
-SAMPLE = 5  # one of so many, of those that the branch did not change
+# Seconds beside those that its tests take. mutmut waits 15 times both, and then takes a mutant for
+# killed: on a busy machine that must not be one that only waits for its turn.
+PATIENCE = 2
 
-# Below converter: files, and the functions in them.
-MUTATED = (
-    ("darknet/cfg.py", "*"),
-    ("darknet/header.py", "*"),
-    ("darknet/layers/*.py", "*arrays"),
-    ("darknet/layers/*.py", "bias_and_norm"),
-    ("families/*.py", "*"),
-    ("plan.py", "*"),
-    ("checkpoint/header.py", "*"),
-    ("checkpoint/payload.py", "*"),
-)
-# Below tests/converter: what must notice.
-TESTS = (
-    "darknet",
-    "families",
-    "checkpoint",
-    "operations/test_conversion.py",
-    "operations/test_convert.py",
-    "operations/test_revert.py",
-    "test_plan.py",
-    "test_errors.py",
+
+@dataclass(frozen=True)
+class Target:
+    """A module that is mutated, or several of one room.
+
+    Attributes:
+        files: its path below the root; a pattern for several.
+        functions: a pattern for those of its functions that count.
+        tests: what must notice, beside the module's own test file: paths below ``tests``.
+    """
+
+    files: str
+    functions: str = "*"
+    tests: tuple[str, ...] = ()
+
+    def every_test(self) -> list[str]:
+        """The tests that must notice, below the root; the module's own first."""
+        path = Path(self.files)
+        own = [] if "*" in path.name else [f"{path.parent}/test_{path.name}"]
+        return [f"tests/{name}" for name in (*own, *self.tests)]
+
+
+LAYERS = ("converter/darknet/layers/test_layers.py", "test_round_trip.py")
+# Not files/target.py: what replaces and removes files is not to be run at random by anybody who has
+# something to lose, least of all by root.
+TARGETS = (
+    Target("converter/plan.py"),
+    Target("converter/checkpoint/header.py"),
+    Target("converter/checkpoint/payload.py"),
+    Target("converter/checkpoint/metadata.py"),
+    Target("converter/checkpoint/reader.py"),
+    Target("converter/checkpoint/dtypes.py"),
+    Target("converter/darknet/header.py"),
+    Target("converter/darknet/cfg.py"),
+    Target("converter/darknet/sizes.py"),
+    Target("converter/darknet/nodes.py"),
+    Target("converter/darknet/network.py"),
+    Target("converter/darknet/layers/*.py", "*arrays", LAYERS),
+    Target("converter/darknet/layers/*.py", "bias_and_norm", LAYERS),
+    Target("converter/families/rules.py"),
+    Target("converter/families/matching.py"),
+    Target("converter/families/template.py", tests=("converter/families/test_families.py",)),
+    Target("converter/families/yolov3.py", tests=("converter/families/test_families.py",)),
+    Target("converter/files/hashing.py"),
+    Target("converter/files/sniff.py"),
+    Target("yolov3/detection/decode.py"),
+    Target("yolov3/detection/nms.py"),
+    Target("yolov3/detection/linear.py"),
 )
 
-CONFIG = f"""\
+
+def config(target: Target) -> str:
+    """mutmut's settings for one target."""
+    tests = "".join(f"    {name}\n" for name in target.every_test())
+    return f"""\
 [mutmut]
-source_paths = converter
+source_paths =
+    converter
+    yolov3
 only_mutate =
-{"".join(f"    converter/{name}{chr(10)}" for name in dict(MUTATED))}\
+    {target.files}
 also_copy =
     scripts
-    yolov3
 pytest_add_cli_args =
     -p
     no:cacheprovider
@@ -67,8 +101,9 @@ pytest_add_cli_args =
     -m
     not engine and not slow
 pytest_add_cli_args_test_selection =
-{"".join(f"    tests/converter/{name}{chr(10)}" for name in TESTS)}\
+{tests}\
 use_git_change_detection = false
+timeout_constant = {PATIENCE}
 """
 
 
@@ -98,161 +133,88 @@ def mutmut(folder: Path, *arguments: str) -> str:
 
 
 def copy_project(folder: Path) -> None:
-    """What the tests need, and mutmut's configuration."""
+    """What the tests need."""
     for name in ("converter", "scripts", "tests", "yolov3"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
-    (folder / "setup.cfg").write_text(CONFIG)
 
 
-def mutants(folder: Path) -> Iterator[Mutant]:
-    """Every mutant of the functions of ``MUTATED``, in the copy of the project in ``folder``."""
+def mutants(folder: Path, target: Target) -> Iterator[Mutant]:
+    """Every mutant of a target's functions, in the copy of the project in ``folder``."""
+    (folder / "setup.cfg").write_text(config(target))
     with chdir(folder):  # where mutmut finds its configuration
         from mutmut.mutation.file_mutation import mutate_file_contents
         from mutmut.utils.format_utils import get_mutant_name
 
-        for path in sorted(Path("converter").rglob("*.py")):
-            chosen = [
-                functions for file, functions in MUTATED if fnmatch(str(path), f"converter/{file}")
-            ]
-            if not chosen:
-                continue
+        for path in sorted(Path().glob(target.files)):
             for mangled in mutate_file_contents(str(path), path.read_text()).mutant_names:
-                function = mangled.rpartition("__mutmut_")[0].lstrip("x").lstrip("_ǁ")
-                function = function.replace("ǁ", ".")
-                if any(fnmatch(function, functions) for functions in chosen):
+                # x_function__mutmut_1, xǁClassǁmethod__mutmut_1
+                function = mangled.rpartition("__mutmut_")[0][2:].replace("ǁ", ".")
+                if fnmatch(function, target.functions):
                     yield Mutant(get_mutant_name(path, mangled), path, function)
 
 
-def git(*arguments: str) -> str | None:
-    """What git says of the checkout; None if it fails, or this is no checkout."""
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=ROOT, text=True, check=False, capture_output=True
-        )
-    except OSError:
-        return None
-    return done.stdout if done.returncode == 0 else None
-
-
-def base_commit() -> str | None:
-    """The commit that the branch began at; on main itself, the one before the last."""
-    head = (git("rev-parse", "HEAD") or "").strip()
-    base = (git("merge-base", "HEAD", "origin/main") or "").strip()
-    if base and base != head:
-        return base
-    return (git("rev-parse", "--verify", "--quiet", "HEAD~1") or "").strip() or None
-
-
-def changed_lines(diff: str) -> dict[Path, set[int]]:
-    """The lines of each file that a diff without context (``-U0``) adds, or deletes before."""
-    found: dict[Path, set[int]] = {}
-    lines: set[int] = set()
-    for line in diff.splitlines():
-        if line.startswith("+++ b/"):
-            lines = found.setdefault(Path(line.removeprefix("+++ b/")), set())
-        elif line.startswith("+++ "):
-            lines = set()  # of a file that is gone
-        elif match := re.match(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@", line):
-            first, count = int(match[1]), int(match[2] or 1)
-            lines.update(range(first, first + max(count, 1)))
-    return found
-
-
-def changed_functions(text: str, lines: set[int]) -> set[str]:
-    """The functions and methods of a module that have one of the lines."""
-    found = set()
-    for node in ast.parse(text).body:
-        inside = [node] if isinstance(node, ast.FunctionDef) else getattr(node, "body", [])
-        prefix = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
-        for function in inside:
-            if isinstance(function, ast.FunctionDef) and any(
-                function.lineno <= line <= (function.end_lineno or 0) for line in lines
-            ):
-                found.add(prefix + function.name)
-    return found
-
-
-def changed() -> dict[Path, set[str]]:
-    """The functions that the branch changed, by file; none where that cannot be known."""
-    base = base_commit()
-    diff = git("diff", "-U0", "--find-renames", base, "--", "converter") if base else None
-    return {
-        path: changed_functions((ROOT / path).read_text(), lines)
-        for path, lines in changed_lines(diff or "").items()
-        if path.suffix == ".py"
-    }
-
-
-def choose(found: list[Mutant], touched: dict[Path, set[str]]) -> tuple[list[Mutant], int]:
-    """The mutants to test, at most ``MOST``; and how many there are of changed functions.
-
-    Which are in the sample follows from their names alone.
-    """
-    number = {mutant: crc32(mutant.name.encode()) for mutant in found}
-    first, rest = [], []
-    for mutant in sorted(found, key=number.__getitem__):
-        if mutant.function in touched.get(mutant.path, ()):
-            first.append(mutant)
-        elif number[mutant] % SAMPLE == 0:
-            rest.append(mutant)
-    # If the branch changed much, half is left for the rest.
-    room = max(MOST - len(rest), MOST // 2)
-    return (first[:room] + rest)[:MOST], len(first)
-
-
-def survivor(folder: Path, mutant: str) -> str:
+def survivor(folder: Path, mutant: Mutant) -> str:
     """A surviving mutant as its function and the line that it was given; mutants are renumbered.
 
     Removed lines alone are shown with a minus.
     """
-    diff = mutmut(folder, "show", mutant).splitlines()
+    with chdir(folder):
+        from mutmut.mutation.diff_apply import get_diff_for_mutant
+
+        diff = get_diff_for_mutant(mutant.name, path=mutant.path).splitlines()
     added = [line[1:].strip() for line in diff if re.match(r"\+(?!\+)", line)]
     removed = [f"-{line[1:].strip()}" for line in diff if re.match(r"-(?!-)", line)]
-    function = re.sub(r"\.x_|__mutmut_\d+$", lambda m: "." if m[0] == ".x_" else "", mutant)
-    function = function.replace(".xǁ", ".").replace("ǁ", ".")
-    return f"{function}: {' '.join(added or removed)}"
+    module = ".".join(mutant.path.with_suffix("").parts)
+    return f"{module}.{mutant.function}: {' '.join(added or removed)}"
 
 
-def test(folder: Path, names: list[str], jobs: int) -> dict[str, str]:
-    """The verdict on each mutant; exits if mutmut gives none."""
+def test(folder: Path, target: Target, found: list[Mutant], jobs: int) -> list[Mutant]:
+    """Those that survive of a target's mutants; exits if mutmut gives no verdict on one."""
+    (folder / "setup.cfg").write_text(config(target))
+    shutil.rmtree(folder / "mutants", ignore_errors=True)  # of the target before
+    names = [mutant.name for mutant in found]
     printed = mutmut(folder, "run", "--max-children", str(jobs), *names)
     results = mutmut(folder, "results", "--all", "true")
     verdicts = dict(re.findall(r"^\s+(\S+__mutmut_\d+): (.+)$", results, re.MULTILINE))
-    if not names or any(verdicts.get(name, "not checked") == "not checked" for name in names):
+    if any(verdicts.get(name, "not checked") == "not checked" for name in names):
         print(f"mutmut did not finish: {printed[-4000:]}")
         sys.exit(1)
-    return {name: verdicts[name] for name in names}
+    return [each for each in found if verdicts[each.name] not in ("killed", "timeout")]
 
 
 def main() -> int:
-    """Test the mutants and compare those that survive with the list."""
+    """Test the mutants, module by module, and compare those that survive with the list."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="*", help="modules by their paths; default: all targets")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--all", action="store_true", help="every mutant, which takes an hour")
-    parser.add_argument("--only", default="*", metavar="GLOB", help="mutants whose name fits")
     arguments = parser.parse_args()
-    excused = {line.split("  # ")[0] for line in EXCUSED.read_text().splitlines()}
+    unknown = set(arguments.files) - {target.files for target in TARGETS}
+    if unknown:
+        parser.error(f"not among the targets: {', '.join(sorted(unknown))}")
+    excused = {line.rpartition("  # ")[0] for line in EXCUSED.read_text().splitlines()}
+    met, tested, killed = set[str](), 0, 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy_project(folder)
-        every = [mutant for mutant in mutants(folder) if fnmatch(mutant.name, arguments.only)]
-        chosen, fresh = (every, 0) if arguments.all else choose(every, changed())
-        print(
-            f"{len(chosen)} of {len(every)} mutants; {fresh} are of changed functions", flush=True
-        )
-        verdicts = test(folder, [mutant.name for mutant in chosen], arguments.jobs)
-        alive = [name for name, verdict in verdicts.items() if verdict not in ("killed", "timeout")]
-        survivors = sorted(survivor(folder, mutant) for mutant in alive)
-    new = [text for text in survivors if text not in excused]
-    for text in new:
-        print(f"survived: {text}")
-    if arguments.all and arguments.only == "*":
-        for text in sorted(excused.difference(survivors)):
-            print(f"excused, but killed or gone: {text}")
-    killed = len(verdicts) - len(alive)
-    print(f"{killed} of {len(verdicts)} mutants killed, {killed / len(verdicts):.1%}")
-    ok = not new and killed >= LEAST * len(verdicts)
+        for target in TARGETS:
+            if arguments.files and target.files not in arguments.files:
+                continue
+            start = time.monotonic()
+            found = list(mutants(folder, target))
+            alive = test(folder, target, found, arguments.jobs)
+            survivors = {survivor(folder, mutant) for mutant in alive}
+            for text in sorted(survivors - excused):
+                print(f"survived: {text}")
+            dead, seconds = len(found) - len(alive), time.monotonic() - start
+            print(f"{target.files}: {dead} of {len(found)} killed, {seconds:.0f} s", flush=True)
+            met |= survivors
+            tested, killed = tested + len(found), killed + dead
+    gone = excused - met if not arguments.files else set()
+    for text in sorted(gone):
+        print(f"excused, but killed or gone: {text}")
+    print(f"{killed} of {tested} mutants killed, {killed / tested:.1%}")
+    ok = met <= excused and not gone
     print(f"mutation: {int(ok)} passed, {int(not ok)} failed")
     return 0 if ok else 1
 

@@ -1,74 +1,66 @@
-"""Which mutants are chosen: what the branch changed, and a sample."""
+"""Which modules are mutated, what must notice, and how survivors are excused."""
 
+import ast
+from fnmatch import fnmatch
 from pathlib import Path
-from zlib import crc32
 
-from mutation.run import MOST, SAMPLE, Mutant, changed_functions, changed_lines, choose
-
-MODULE = """\
-LIMIT = 3
-
-def first(x):
-    return x
-
-class Box:
-    def area(self):
-        return 1
-
-    def side(self):
-        def inner():
-            return 2
-        return inner
-"""
+import pytest
+from mutation.run import EXCUSED, ROOT, TARGETS, Mutant, Target, config, survivor
 
 
-def made(function: str, count: int, file: str = "a.py") -> list[Mutant]:
-    return [Mutant(f"a.x_{function}__mutmut_{n}", Path(file), function) for n in range(count)]
+def names(target: Target) -> list[str]:
+    """Of the functions that a target mutates: module.function, module.Class.method."""
+    found = []
+    for path in sorted(ROOT.glob(target.files)):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for node in ast.parse(path.read_text()).body:
+            inside = node.body if isinstance(node, ast.ClassDef) else [node]
+            prefix = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+            functions = [each for each in inside if isinstance(each, ast.FunctionDef)]
+            wanted = [f"{prefix}{each.name}" for each in functions]
+            found += [f"{module}.{name}" for name in wanted if fnmatch(name, target.functions)]
+    return found
 
 
-def test_a_diff_gives_the_new_lines_of_each_file():
-    diff = """\
-diff --git a/converter/old.py b/converter/new.py
-similarity index 90%
-rename from converter/old.py
-rename to converter/new.py
---- a/converter/old.py
-+++ b/converter/new.py
-@@ -3 +3,2 @@ def first(x):
--    return x
-+    y = x
-+    return y
-@@ -20,2 +21,0 @@ class Box:
--    gone
--    gone
-diff --git a/converter/gone.py b/converter/gone.py
---- a/converter/gone.py
-+++ /dev/null
-@@ -1,9 +0,0 @@
--gone
-"""
-    assert changed_lines(diff) == {Path("converter/new.py"): {3, 4, 21}}
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.files} {target.functions}")
+def test_every_target_is_there_and_what_must_notice_as_well(target):
+    assert names(target)
+    assert target.every_test()
+    assert all((ROOT / test).exists() for test in target.every_test())
 
 
-def test_a_line_belongs_to_its_function_or_method():
-    assert changed_functions(MODULE, {1, 2}) == set()
-    assert changed_functions(MODULE, {4}) == {"first"}
-    assert changed_functions(MODULE, {8, 12}) == {"Box.area", "Box.side"}
+def test_a_modules_own_tests_come_first():
+    target = Target("converter/plan.py", tests=("test_round_trip.py",))
+    assert target.every_test() == ["tests/converter/test_plan.py", "tests/test_round_trip.py"]
 
 
-def test_all_mutants_of_a_changed_function_are_tested():
-    found = made("first", 40) + made("other", 400) + made("first", 40, "b.py")
-    chosen, fresh = choose(found, {Path("a.py"): {"first"}})
-    assert fresh == 40
-    assert set(chosen[:40]) == set(found[:40])
-    sample = {mutant for mutant in found[40:] if crc32(mutant.name.encode()) % SAMPLE == 0}
-    assert set(chosen[40:]) == sample
-    assert 440 / SAMPLE / 2 < len(sample) < 440 / SAMPLE * 2
-    assert choose(found[::-1], {Path("a.py"): {"first"}}) == (chosen, fresh)
+def test_a_pattern_has_no_test_file_of_its_name():
+    target = Target("converter/families/*.py", tests=("converter/families",))
+    assert target.every_test() == ["tests/converter/families"]
 
 
-def test_a_large_change_leaves_room_for_the_others():
-    found = made("first", 5000) + made("other", 5000)
-    chosen, fresh = choose(found, {Path("a.py"): {"first"}})
-    assert (len(chosen), fresh) == (MOST, 5000)
-    assert sum(mutant.function == "other" for mutant in chosen) == MOST - MOST // 2
+def test_mutmut_is_told_the_module_and_its_tests():
+    said = config(Target("converter/plan.py"))
+    assert "only_mutate =\n    converter/plan.py\n" in said
+    assert "pytest_add_cli_args_test_selection =\n    tests/converter/test_plan.py\n" in said
+
+
+def test_an_excuse_is_for_a_function_that_is_mutated_and_has_a_reason():
+    known = {name for target in TARGETS for name in names(target)}
+    for line in EXCUSED.read_text().splitlines():
+        function, _, rest = line.partition(": ")
+        assert function in known, line
+        changed, _, reason = rest.rpartition("  # ")
+        assert changed, line
+        assert reason, line
+
+
+def test_a_survivor_is_its_function_and_the_line_that_it_was_given(tmp_path, monkeypatch):
+    """Without its number, which changes with every other function of the module."""
+    diff = "--- a.py\n+++ a.py\n@@ -1,3 +1,3 @@\n def first(x):\n-    return x\n+    return None"
+    apply = pytest.importorskip("mutmut.mutation.diff_apply")
+    monkeypatch.setattr(apply, "get_diff_for_mutant", lambda name, path: diff)
+    mutant = Mutant("converter.a.x_first__mutmut_7", Path("converter/a.py"), "first")
+    assert survivor(tmp_path, mutant) == "converter.a.first: return None"
+    monkeypatch.setattr(apply, "get_diff_for_mutant", lambda name, path: diff.rpartition("\n")[0])
+    assert survivor(tmp_path, mutant) == "converter.a.first: -return x"

@@ -53,13 +53,60 @@ def test_nan_stays_nan(dtype):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "value"), [("float16", 65520.0), ("float16", -1e30), ("bfloat16", 3.4e38)]
+    ("dtype", "value", "told"),
+    [
+        # Halfway from the largest to what would be the next: 65504 + 16, and 2^128 - 2^119.
+        (
+            "float16",
+            65520.0,
+            "the value 65520 does not fit into float16 (bfloat16 has the range of",
+        ),
+        ("float16", -1e30, "the value -1e+30 does not fit into float16 (bfloat16 has the range of"),
+        ("bfloat16", 2.0**128 - 2.0**119, "the value 3.39618e+38 does not fit into bfloat16"),
+    ],
 )
-def test_overflow_is_refused(dtype, value):
-    with pytest.raises(OutputError, match="does not fit into"):
-        narrow(values(1.0, value), dtype)
+def test_overflow_is_refused(dtype, value, told):
+    with pytest.raises(OutputError) as caught:
+        narrow(values(1.0, float("inf"), value), dtype)
+    assert str(caught.value) == told + (" float32)" if dtype == "float16" else "")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "largest"),
+    [("float16", 65519.99, 65504.0), ("bfloat16", 2.0**128 - 2.0**120, LARGEST["bfloat16"])],
+)
+def test_what_rounds_to_the_largest_fits(dtype, value, largest):
+    assert widen(narrow(values(value), dtype), dtype) == largest
+
+
+@pytest.mark.parametrize("dtype", TORCH)
+def test_every_bit_pattern_is_widened_as_pytorch_does(dtype):
+    bits = np.arange(2**16, dtype="<u2")
+    theirs = torch.from_numpy(bits.view("<i2")).view(TORCH[dtype]).float().numpy()
+    ours = widen(bits, dtype)
+    assert ours.dtype == np.dtype("<f4")
+    number = ~np.isnan(theirs)
+    np.testing.assert_array_equal(ours[number].view("<u4"), theirs[number].view("<u4"))
+    assert np.isnan(ours[~number]).all()
+
+
+@pytest.mark.parametrize("dtype", TORCH)
+def test_bits_have_two_bytes_and_come_back(dtype):
+    bits = np.arange(2**16, dtype="<u2")
+    known = ~np.isnan(widen(bits, dtype))
+    found = narrow(widen(bits, dtype)[known], dtype)
+    assert found.dtype == np.dtype("<u2")
+    np.testing.assert_array_equal(found, bits[known])
+
+
+def test_a_nan_keeps_its_sign_and_becomes_quiet():
+    x = np.array([0x7F800001, 0xFF800001, 0x7FC00000, 0xFFFFFFFF], "<u4").view("<f4")
+    assert narrow(x, "bfloat16").tolist() == [0x7FC0, 0xFFC0, 0x7FC0, 0xFFFF]
 
 
 def test_float32_is_left_alone():
     x = values(1.5, -0.0)
     np.testing.assert_array_equal(narrow(x, "float32"), x.view("<u4"))
+    again = widen(x.view("<u4"), "float32")
+    assert again.dtype == np.dtype("<f4")
+    np.testing.assert_array_equal(again.view("<u4"), x.view("<u4"))

@@ -1,19 +1,22 @@
 """Values between the two files: a matrix that is stored transposed, rounding, comparing."""
 
+import os
 import struct
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from converter.checkpoint import payload
+from converter.checkpoint import payload, reader
 from converter.checkpoint.payload import Comparison
 from converter.checkpoint.reader import Tensors
 from converter.darknet.header import Header
 from converter.darknet.network import parse_network
 from converter.errors import CheckpointError, OutputError
 from converter.families import generic
+from converter.families.porting import conv_module, name_convolutions
 from converter.files.source import opened
 from converter.plan import make_plan
 
@@ -94,6 +97,13 @@ def test_the_largest_rounding_error_is_returned(matrix, tmp_path):
     assert np.frombuffer(data, "<f2").tolist() == [1, 0, 2048, 0, 0, float("inf"), 0, 0]
 
 
+def test_infinities_alone_have_no_error(matrix, tmp_path):
+    path, _ = matrix
+    path.write_bytes(struct.pack("<4i8f", *VERSION, 0, *[float("inf")] * 8))
+    data, error = written(matrix, tmp_path, payload.write_rounded, "float16")
+    assert (np.frombuffer(data, "<f2").tolist(), error) == ([float("inf")] * 8, 0)
+
+
 def test_an_overflow_names_its_tensor(matrix, tmp_path):
     path, plan = matrix
     path.write_bytes(struct.pack("<4i8f", *VERSION, 0, 0, 0, 65504, 65520, 0, 0, 0, 0))
@@ -126,10 +136,10 @@ def test_equal_values_are_equal_and_every_one_is_shown(matrix, checkpoint):
     shown = []
     with opened(path) as source, Tensors(checkpoint(), "float32") as tensors:
         found = payload.compare(
-            source, plan, tensors, lambda slot, values: shown.extend(values.ravel().tolist())
+            source, plan, tensors, lambda *seen: shown.append((seen[0], seen[1].ravel().tolist()))
         )
     assert found.ok
-    assert shown == [*BIASES, *TURNED]
+    assert shown == list(zip(plan.slots, (BIASES, TURNED), strict=True))
 
 
 def test_rounded_values_are_compared_with_what_the_source_rounds_to(matrix, checkpoint):
@@ -155,3 +165,199 @@ def test_a_missing_tensor_is_not_counted_as_different_too(matrix):
     )
     assert found.mismatched == (kernel.tensor,)
     assert not Comparison(rows=((kernel, True),), missing=(), unexpected=("more",)).ok
+
+
+def test_anything_surplus_is_no_equal_checkpoint(matrix, checkpoint):
+    path, plan = matrix
+    more = {"b": np.zeros(1, "<f4"), "a": np.zeros(1, "<f4"), "x.total_ops": np.zeros(1, "<f4")}
+    with opened(path) as source, Tensors(checkpoint(**more), "float32") as tensors:
+        found = payload.compare(source, plan, tensors)
+    assert (found.ok, found.unexpected, found.missing) == (False, ("a", "b"), ())
+    extras = replace(plan, naming=replace(plan.naming, extras="[ab]"))
+    with opened(path) as source, Tensors(checkpoint(**more), "float32") as tensors:
+        assert payload.compare(source, extras, tensors).ok
+
+
+def test_a_tensor_that_is_missing_or_of_another_type(matrix, checkpoint):
+    path, plan = matrix
+    biases, kernel = (slot.tensor for slot in plan.slots)
+    lacking = checkpoint()
+    save_file({biases: np.array(BIASES, "<f2")}, lacking)
+    with opened(path) as source, Tensors(lacking, "float32") as tensors:
+        found = payload.compare(source, plan, tensors)
+    assert (found.missing, found.mismatched, found.ok) == ((kernel,), (biases,), False)
+    assert [equal for _, equal in found.rows] == [False, False]
+
+
+@pytest.mark.parametrize("place", range(8))
+def test_one_bit_anywhere_is_another_value(matrix, checkpoint, place):
+    path, plan = matrix
+    data = bytearray(path.read_bytes())
+    data[16 + 4 * place] ^= 1
+    path.write_bytes(data)
+    with opened(path) as source, Tensors(checkpoint(), "float32") as tensors:
+        found = payload.compare(source, plan, tensors)
+    assert found.mismatched == (plan.slots[0 if place < 2 else 1].tensor,)
+
+
+class TestInPieces:
+    """Buffers of 16 bytes: every array goes through several."""
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch):
+        monkeypatch.setattr(payload, "CHUNK", 16)
+        monkeypatch.setattr(reader, "CHUNK", 16)
+
+    @pytest.fixture
+    def kept(self, toy):
+        """The toy network, of which the second layer has no place in the checkpoint."""
+        data = toy.weights.read_bytes()
+        plan = plan_of(toy.text, Header.decode(data[:20], "pjreddie"))
+        return toy.weights, plan
+
+    def test_copied(self, kept, tmp_path):
+        reached = []
+        copied, _ = written(kept, tmp_path, payload.write, reached.append)
+        assert copied == kept[0].read_bytes()[20:]
+        # Pieces of the file end at 16, 32, ... of its 556 bytes; those here begin at 5 - 20.
+        assert reached == [end - 15 for end in (*range(32, 556, 16), 556)]
+
+    @pytest.mark.parametrize("chunk", [4, 16, 1000])
+    def test_what_is_left_out_leaves_no_gap(self, kept, tmp_path, monkeypatch, chunk):
+        monkeypatch.setattr(payload, "CHUNK", chunk)
+        path, plan = kept
+        slots = tuple(replace(slot, tensor="") if n in (1, 4, 6) else slot
+                      for n, slot in enumerate(plan.slots))  # fmt: skip
+        reached = []
+        copied, _ = written(
+            (path, replace(plan, slots=slots)), tmp_path, payload.write, reached.append
+        )
+        data = path.read_bytes()
+        # Scales are bytes 36 to 51, the kernel 84 to 515, the last weights 524 to 555:
+        # tests/converter/test_plan.py.
+        assert copied == data[20:36] + data[52:84] + data[516:524]
+        assert reached[-1] == 5 + len(copied)
+        if chunk == 4:  # a value at a time
+            assert reached == [5 + end for end in range(4, len(copied) + 4, 4)]
+
+    def test_blocks_are_a_row_and_as_many_as_fit(self, matrix, toy, monkeypatch):
+        """Two rows of three values; then four of 27, of 108 bytes each."""
+        path, plan = matrix
+        kernel = plan.slots[1]
+        with opened(path) as source:
+            for chunk, rows in ((4, [1, 1]), (12, [1, 1]), (23, [1, 1]), (24, [2])):
+                monkeypatch.setattr(payload, "CHUNK", chunk)
+                found = [values for _, values in payload.rows_of(source, kernel)]
+                assert [len(values) for values in found] == rows, chunk
+                assert all(values.flags.c_contiguous for values in found)
+        data = toy.weights.read_bytes()
+        kernel = plan_of(toy.text, Header.decode(data[:20], "pjreddie")).slots[4]
+        with opened(toy.weights) as source:
+            for chunk, rows in ((4, [1] * 4), (323, [2, 2]), (324, [3, 1]), (9999, [4])):
+                monkeypatch.setattr(payload, "CHUNK", chunk)
+                found = [values.shape for _, values in payload.rows_of(source, kernel)]
+                assert found == [(count, 27) for count in rows], chunk
+
+    def test_a_matrix_is_turned(self, matrix, tmp_path):
+        data, _ = written(matrix, tmp_path, payload.write, print)
+        assert struct.unpack("<8f", data) == (*BIASES, *TURNED)
+
+    @pytest.mark.parametrize(("dtype", "code"), [("float16", "<f2"), ("float32", "<f4")])
+    def test_compared(self, matrix, checkpoint, dtype, code):
+        path, plan = matrix
+        with opened(path) as source, Tensors(checkpoint(code), dtype) as tensors:
+            assert payload.compare(source, plan, tensors).ok
+
+    def test_and_back(self, matrix, checkpoint, tmp_path):
+        path, plan = matrix
+        with Tensors(checkpoint(), "float32") as tensors, open(tmp_path / "back", "wb") as file:
+            digest = payload.restore(tensors, plan, file)
+        assert (tmp_path / "back").read_bytes() == path.read_bytes()
+        assert digest == sha256(path.read_bytes()).hexdigest()
+
+    def test_rounded(self, kept, tmp_path):
+        path, _ = kept
+        data, error = written(kept, tmp_path, payload.write_rounded, "float16")
+        exact = np.fromfile(path, "<f4", offset=20)
+        np.testing.assert_array_equal(np.frombuffer(data, "<f2"), exact.astype("<f2"))
+        assert error == np.abs(exact.astype("<f2").astype("<f4") - exact).max() > 0
+
+
+def test_a_disk_that_takes_a_few_bytes_at_a_time(toy, tmp_path, monkeypatch):
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: pwrite(fd, data[:7], at))
+    data = toy.weights.read_bytes()
+    plan = plan_of(toy.text, Header.decode(data[:20], "pjreddie"))
+    assert written((toy.weights, plan), tmp_path, payload.write, print)[0] == data[20:]
+
+
+class TestRules:
+    """A port whose batch norm adds 1e-4: of a variance v it keeps v - 9e-5, at least 0."""
+
+    TEXT = (
+        "[net]\nwidth=2\nheight=2\nchannels=1\n"
+        "[convolutional]\nbatch_normalize=1\nfilters=3\nsize=1\nactivation=linear\n"
+    )
+    # biases, scales, means, variances, kernel; of the second filter the variance is too small
+    VALUES = (1, 2, 3, 5, 3, 6, 7, 8, 9, 1, 6e-5, 2, 4, 5, 6)
+
+    @pytest.fixture
+    def ruled(self, tmp_path):
+        path = tmp_path / "x.weights"
+        path.write_bytes(struct.pack("<3iQ15f", 0, 2, 0, 0, *self.VALUES))
+        network = parse_network(self.TEXT)
+        naming = name_convolutions("port", network, [conv_module("a")], eps=1e-4)
+        plan = make_plan(
+            header=Header(major=0, minor=2, revision=0, seen=0, size=20), size=None,
+            network=network, naming=naming, dialect="pjreddie",
+        )  # fmt: skip
+        return path, plan
+
+    def stored(self, ruled, tmp_path, **changes):
+        data, _ = written(ruled, tmp_path, payload.write, print)
+        values = np.frombuffer(data, "<f4")
+        tensors, at = {}, 0
+        for slot in ruled[1].slots:
+            tensors[slot.tensor] = values[at : at + slot.floats].reshape(slot.shape)
+            at += slot.floats
+        save_file(tensors | changes, tmp_path / "x.safetensors")
+        return tmp_path / "x.safetensors"
+
+    @pytest.mark.parametrize("chunk", [4, 8, 1 << 18])
+    def test_a_rule_that_needs_another_array_reads_it_alongside(
+        self, ruled, tmp_path, monkeypatch, chunk
+    ):
+        monkeypatch.setattr(payload, "CHUNK", chunk)
+        data, _ = written(ruled, tmp_path, payload.write, print)
+        found = np.frombuffer(data, "<f4")
+        expected = np.array(self.VALUES, "<f8")
+        expected[9:12] -= 9e-5
+        # 3 / sqrt(6e-5 + 1e-5) = 3.585686 / sqrt(1e-4)
+        expected[4], expected[10] = 3.585686, 0
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+    def test_compared_with_what_the_rule_makes(self, ruled, tmp_path):
+        path, plan = ruled
+        shown = []
+        with opened(path) as source, Tensors(self.stored(ruled, tmp_path), "float32") as tensors:
+            found = payload.compare(
+                source, plan, tensors, lambda slot, values: shown.extend(values.ravel())
+            )
+        assert found.ok
+        np.testing.assert_array_equal(shown, np.array(self.VALUES, "<f4"))  # the file's own
+
+    def test_a_file_that_was_made_from_the_checkpoint_is_compared_with_the_way_back(
+        self, ruled, tmp_path
+    ):
+        """It has 9e-5 where the checkpoint has 0, and so no 6e-5 any more."""
+        path, plan = ruled
+        checkpoint = self.stored(ruled, tmp_path)
+        with Tensors(checkpoint, "float32") as tensors, open(tmp_path / "back", "wb") as file:
+            payload.restore(tensors, plan, file)
+        back = np.fromfile(tmp_path / "back", "<f4", offset=20)
+        assert back[10] == np.float32(9e-5)
+        with opened(tmp_path / "back") as source, Tensors(checkpoint, "float32") as tensors:
+            assert payload.compare(source, plan, tensors, restored=True).ok
+        with opened(path) as source, Tensors(checkpoint, "float32") as tensors:
+            found = payload.compare(source, plan, tensors, restored=True)
+        assert found.mismatched == ("a.bn.weight", "a.bn.running_var")

@@ -56,6 +56,10 @@ class TestSections:
         (section,) = parse_cfg("[net]\nbatch=1\nbatch=64\n")
         assert section.find("batch").integer() == 1
 
+    def test_an_option_that_is_not_there(self):
+        (section,) = parse_cfg("[net]\nbatch=1\n")
+        assert section.find("width") is None
+
     def test_crlf_and_a_missing_last_newline(self):
         net, conv = parse_cfg("[net]\r\nbatch=1\r\n[conv]\r\nsize=3")
         assert conv.find("size").integer() == 3
@@ -155,6 +159,12 @@ class TestValues:
 class TestRemarks:
     """Lines that both engines read in their own way, and that nobody writes on purpose."""
 
+    def test_what_is_said_of_an_option(self):
+        remark = option("anchors=1,2,").remark("has an item too many")
+        assert (remark.text, remark.line) == ("anchors=1,2, has an item too many", 2)
+        long = option(f"anchors={'1' * 99}").remark("is long")
+        assert long.text == f"anchors={'1' * 57}... is long"
+
     def test_a_line_without_a_value_is_skipped(self):
         # pj option_list.c:64, AB :69: so a second one is the first
         (section,) = parse_cfg("[net]\nbatch = \nbatch=64\n=\n")
@@ -211,8 +221,10 @@ class TestRemarks:
 
     def test_a_text_of_such_lines_is_no_cfg(self):
         assert len(parse_cfg("[net]\n" + "word\n" * MAX_REMARKS)[0].remarks) == MAX_REMARKS
-        with pytest.raises(CfgError, match="line 102: has more than 100 lines that are no options"):
-            parse_cfg("[net]\n" + "word\n" * (MAX_REMARKS + 1))
+        assert refusal(parse_cfg, "[net]\n" + "word\n" * (MAX_REMARKS + 1)) == (
+            "line 102: has more than 100 lines that are no options (give the .cfg that darknet"
+            " reads)"
+        )
 
 
 class TestBytes:
@@ -260,6 +272,16 @@ class TestBoundaries:
     def test_one_section_too_many(self):
         text = "[net]\n" * (MAX_SECTIONS + 1)
         assert refusal(parse_cfg, text) == ("line 10001: has more than 10,000 sections")
+
+    def test_what_begins_otherwise(self):
+        assert refusal(parse_cfg, "# x\n") == "has no sections (a cfg starts with [net])"
+        assert refusal(parse_cfg, "\n[yolo]\n") == (
+            "line 2: starts with [yolo] (the first section must be [net] or [network])"
+        )
+        assert refusal(decode_cfg, b"<!DOCTYPE html>") == (
+            "is an HTML page, not the file it was downloaded for (download it again; a browser"
+            " shows what the address really serves)"
+        )
 
     def test_letters_are_no_comment(self):
         assert option("X=1").key == option("Xx=1").key[0] == "X"

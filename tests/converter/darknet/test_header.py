@@ -54,7 +54,38 @@ def test_every_cut_is_refused(length):
         Header.decode(PJ[:length])
     # How long the head is stands in its first 12 bytes; it has 16 at least.
     cut = f"ends after {length} bytes, inside its {20 if length >= 12 else 16}-byte header"
-    assert ("is empty" if length == 0 else cut) in str(caught.value)
+    assert caught.value.message == ("is empty" if length == 0 else cut)
+    assert caught.value.remedy == "download or copy it again"
+
+
+def test_the_shortest_that_are_whole():
+    assert Header.decode(PJ) == Header(major=0, minor=2, revision=0, seen=32_013_312, size=20)
+    assert Header.decode(version(0, 1)[:16]).size == 16
+
+
+@pytest.mark.parametrize("major", [999, 1000])
+def test_from_version_1000_on_pjreddies_is_short(major):
+    """pj parser.c:1236: major < 1000 && minor < 1000."""
+    size = {999: 20, 1000: 16}[major]
+    assert Header.decode(version(major, 2)).size == size  # pjreddie's unless another is named
+    assert Header.decode(version(0, major)).size == size
+
+
+def test_the_version_in_words():
+    header = Header(major=1, minor=22, revision=333, seen=0, size=20)
+    assert header.version == "1.22.333"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "numbers"),
+    # pj parser.c:1018-1020; AB version.h:1-3
+    [("pjreddie", (0, 2, 0)), ("alexeyab", (0, 2, 5))],
+)
+def test_what_an_engine_writes_today(dialect, numbers):
+    header = Header.written_by(dialect)
+    assert (header.major, header.minor, header.revision) == numbers
+    assert (header.seen, header.size) == (0, 20)
+    assert header.encode() == version(*numbers)
 
 
 INT32 = st.integers(-(2**31), 2**31 - 1)

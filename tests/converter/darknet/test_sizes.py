@@ -105,6 +105,49 @@ def test_other_maps_without_a_size_keep_their_message():
     assert "layer 2 [convolutional]: needs an image, and gets 390 values" in refusal(text)
 
 
+def test_a_route_of_unequal_maps_that_the_reader_does_not_read():
+    text = network(
+        conv(stride=2), section("upsample"), section("route", layers="-1,-2"),
+        section("route", layers=0), section("softmax"), conv(), height=12, width=12,
+    )  # fmt: skip
+    assert "layer 5 [convolutional]: needs an image" in refusal(text)
+
+
+def test_four_of_the_maps_are_named():
+    text = network(
+        conv(stride=2), section("upsample"), section("route", layers="-1,-2,-1,-2,-1"), conv(),
+        height=12, width=12,
+    )  # fmt: skip
+    small, large = "6 x 6 x 6", "6 x 12 x 12"
+    assert f"unequal size, {large} and {small} and {large} and {small}, which" in refusal(text)
+
+
+@pytest.mark.parametrize(
+    ("height", "remedy"),
+    [
+        # Multiples of 256 fit, and up to 128 pixels away they are looked for.
+        (384, "the next sizes that fit are height=256 or height=512"),
+        (383, "the next sizes that fit are height=256"),
+        (385, "the next sizes that fit are height=512"),
+    ],
+)
+def test_how_far_sizes_are_looked_for(height, remedy):
+    text = network(
+        conv(), conv(stride=256), section("upsample", stride=256),
+        section("route", layers="-1,0"), conv(), section("softmax"), height=height, width=256,
+    )  # fmt: skip
+    assert refusal(text).endswith(f"({remedy})")
+
+
+def test_down_to_a_single_pixel():
+    # Half of 1 pixel is 1, rounded up; of more it is less than all.
+    text = network(
+        conv(), section("maxpool", size=2, stride=2), section("route", layers="-1,0"), conv(),
+        height=2, width=3,
+    )  # fmt: skip
+    assert refusal(text).endswith("(the next sizes that fit are height=1, and width=1)")
+
+
 def test_unequal_maps_are_no_fault_where_only_their_values_count():
     # Darknet joins them as values, and a connected layer needs no more: pj parser.c:635
     text = network(

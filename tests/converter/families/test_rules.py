@@ -77,6 +77,11 @@ class TestBatchNorm:
         assert np.isnan(moved[1])
         np.testing.assert_array_equal(Factor(1e-4).into(factors, variances), factors)
 
+    @pytest.mark.parametrize("rule", [Variance(1e-4), Factor(1e-4)])
+    def test_values_stay_float32(self, rule):
+        into = rule.into(column(6e-5, 1), column(6e-5, 1))
+        assert (into.dtype, rule.back(into).dtype) == (np.dtype("<f4"), np.dtype("<f4"))
+
     def test_nothing_is_written_into_what_it_gets(self):
         variances, factors = column(6e-5), column(3)
         Factor(1e-4).into(factors, variances)

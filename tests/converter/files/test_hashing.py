@@ -95,3 +95,33 @@ def test_a_whole_file_is_read_to_its_end_whatever_is_written_meanwhile():
         asking.start()
         asking.join(10)
         assert found == [hashlib.sha256(data).hexdigest()]
+
+
+def test_it_begins_once(file):
+    with opened(file) as source:
+        offsets = []
+
+        def read_into(view, offset):
+            offsets.append(offset)
+            source.read_into(view, offset)
+
+        with Hashing(read_into, source.size) as digest:
+            assert digest.begin() is digest.begin() is digest
+            assert (
+                digest.result() == digest.result() == hashlib.sha256(bytes(range(31))).hexdigest()
+            )
+    assert offsets == [0, 8, 16, 24]
+
+
+def test_a_file_from_some_byte_on_and_something_before_it(file):
+    with opened(file) as source, Hashing(source.read_into, 20, start=5, prefix=b"ab") as digest:
+        assert digest.result() == hashlib.sha256(b"ab" + bytes(range(5, 20))).hexdigest()
+
+
+def test_nothing_runs_on_when_the_block_is_left(file):
+    with opened(file) as source, Hashing(source.read_into, source.size, growing=True) as digest:
+        digest.begin()
+        thread = digest._thread
+        assert thread.daemon  # nor does it keep the program from ending
+        assert thread.is_alive()  # it waits for bytes
+    assert not thread.is_alive()

@@ -137,3 +137,155 @@ def test_no_version_of_darknet():
     assert not sniff.plausible_version(0, -1, 0)
     assert json.loads("1e4") == 10_000
     assert not sniff.plausible_version(0, 0, 10_000)
+
+
+# Exactly what is said, and what to do.
+
+AGAIN = "download it again; a browser shows what the address really serves"
+OTHER = "give the file that darknet wrote"
+CHECKPOINT = "give a .pt or .pth file that torch.save wrote"
+PAGE = ("an HTML page, not the file it was downloaded for", AGAIN)
+XML = ("an XML document, as servers send in place of a file", AGAIN)
+JSON = ("text (JSON)", OTHER)
+SAFETENSORS = ("a safetensors file", "give the .weights file; --help shows the way back")
+ONNX = ("an ONNX model", OTHER)
+BOM = b"\xef\xbb\xbf"
+
+
+def said(found) -> tuple[str, str] | None:
+    return found and (found.name, found.remedy)
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"<!doctype html>", PAGE), (b"<HEAD>", PAGE), (b"<!-- x -->", PAGE), (b"<body>", PAGE),
+        (BOM + b" <html>", PAGE), (b"<?xml?>", XML), (b"<Error>", XML), (b"<x>", None),
+        (b'{"a"', JSON), (b"{\n", JSON), (b"{\r\n", JSON), (b"{ ", None),
+        (b"GGUF", ("a GGUF model", OTHER)), (b"xGGUF", None),
+        (b"xxxxftyp", ("a video", OTHER)), (b"ftyp", None),
+    ],
+)  # fmt: skip
+def test_foreign_files_by_their_words(head, expected):
+    assert said(sniff.foreign(head)) == expected
+
+
+@pytest.mark.parametrize(
+    ("length", "start", "expected"),
+    [
+        (2, b"{}", SAFETENSORS), (1, b"{}", None), (100_000_000, b'{"', SAFETENSORS),
+        (100_000_001, b'{"', None), (16, b"{ ", SAFETENSORS), (16, b"{\n", SAFETENSORS),
+        (16, b"{x", None), (16, b"x{", None), (300, b'{"', SAFETENSORS),
+        (2**56, b'{"', None),
+    ],
+)  # fmt: skip
+def test_a_safetensors_file_by_its_length_and_its_brace(length, start, expected):
+    """100 MB are what the library takes: tensor.rs MAX_HEADER_SIZE."""
+    head = length.to_bytes(8, "little") + start
+    assert said(sniff.foreign(head + bytes(8))) == expected
+    assert said(sniff.foreign(head)) == expected
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"\x08\x01\x12\x00", ONNX), (b"\x08\x1f\x3a\x00", ONNX), (b"\x08\x08\x1a\x00", ONNX),
+        (b"\x08\x08\x22\x00", ONNX), (b"\x08\x20\x12\x00", None), (b"\x08\x00\x12\x00", None),
+        (b"\x08\x08X\x00", None),
+        (b"\x09\x08\x12\x00", None), (b"\x08\x08\x13\x00", None), (b"\x08\x08\x12", None),
+    ],
+)  # fmt: skip
+def test_an_onnx_model_by_its_first_fields(head, expected):
+    assert said(sniff.foreign(head)) == expected
+
+
+CFG_TEXT = ("text that looks like a cfg", "give it with --cfg, and the .weights first")
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"[net]", CFG_TEXT), (b" # x", CFG_TEXT), (b"; x", CFG_TEXT), (BOM + b"[net]", CFG_TEXT),
+        (b"hello", ("text", OTHER)), (b"a\tb\r\n\x0c\x1b[0m", ("text", OTHER)),
+        (b"a\x1fb", None), (b"a\0b", None), (b"caf\xe9 au lait", None), (b" ", ("text", OTHER)),
+        (b"", None), (b"<html>", PAGE),
+    ],
+)  # fmt: skip
+def test_what_is_no_weights_file(head, expected):
+    assert said(sniff.not_weights(head)) == expected
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"\xff\xfe[\0", ("UTF-16 text", "save it as UTF-8")),
+        (b"\xfe\xff\0[", ("UTF-16 text", "save it as UTF-8")),
+        (HEADER[:12], ("a .weights file by its first bytes", "give the .cfg with --cfg")),
+        (HEADER[:11], None),
+        (struct.pack("<iii", 10_000, 0, 0), None),
+        (b"<html>", PAGE),
+    ],
+)
+def test_what_is_no_cfg(head, expected):
+    assert said(sniff.not_cfg(head)) == expected
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_versions_up_to_ten_thousand(place):
+    for number, plausible in ((-1, False), (0, True), (9_999, True), (10_000, False)):
+        version = [0, 0, 0]
+        version[place] = number
+        assert sniff.plausible_version(*version) is plausible
+
+
+class TestTorch:
+    def test_what_torch_save_writes(self):
+        assert sniff.not_torch(archive("zip")) is None
+        for protocol in (2, 3, 4, 5):
+            assert sniff.not_torch(pickle.dumps(0x1950A86A20F9469CFC6C, protocol=protocol)) is None
+
+    def test_the_number_stands_at_the_beginning(self):
+        magic = torch_files.LEGACY_HEAD[2:15]
+        assert said(sniff.not_torch(b"\x80\x02" + bytes(17) + magic)) is None
+        assert said(sniff.not_torch(b"\x80\x02" + bytes(18) + magic)) == (
+            "a Python pickle", CHECKPOINT,
+        )  # fmt: skip
+        assert said(sniff.not_torch(b"\x81\x02" + magic)) == (
+            "no PyTorch file by its first bytes", CHECKPOINT,
+        )  # fmt: skip
+
+    def test_other_files(self):
+        assert said(sniff.not_torch(b"<html>")) == (PAGE[0], CHECKPOINT)
+        assert said(sniff.not_torch(b"")) == ("no PyTorch file by its first bytes", CHECKPOINT)
+
+    def test_a_zip_archive(self):
+        assert sniff.is_zip(b"PK\x03\x04")
+        assert not sniff.is_zip(b"PK\x05\x06")
+        assert not sniff.is_zip(b"xPK\x03\x04")
+
+
+SAVE = "save its values: torch.save({}.state_dict(), 'values.pt')"
+SCRIPT = ("a TorchScript program", SAVE.format("torch.jit.load(PATH)"))
+PROGRAM = ("a program that torch.export saved", SAVE.format("torch.export.load(PATH)"))
+ARRAYS = ("an archive of NumPy arrays", CHECKPOINT)
+ZIP = ("a zip archive that torch.save did not write", "unpack it, and give the file inside")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["net/data.pkl", "net/version", "net/data/0"], None),
+        (["net/data.pkl", "net/constants.pkl"], SCRIPT),
+        (["constants.pkl"], SCRIPT),
+        (["net/archive_format"], PROGRAM),
+        (["serialized_exported_program.json"], PROGRAM),
+        (["arr_0.npy", "arr_1.npy"], ARRAYS),
+        (["arr_0.npy", "readme"], ZIP),
+        (["data.pkl"], ZIP),
+        (["a/data.pkl", "b/data.pkl"], ZIP),
+        (["net/code/data.pkl"], ZIP),
+        ([], ZIP),
+    ],
+)
+def test_what_an_archive_is(names, expected):
+    assert said(sniff.archive(names)) == expected

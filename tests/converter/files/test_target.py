@@ -4,12 +4,24 @@ import errno
 import os
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from converter import convert, revert
-from converter.errors import OutputError
-from converter.files.target import Unfinished, replacing, replacing_both
+from converter.errors import OutputError, UsageError
+from converter.files.target import (
+    Unfinished,
+    identities,
+    is_written,
+    remove_leftovers,
+    replacing,
+    replacing_both,
+    require_other,
+    require_space,
+    resolved,
+    write_whole,
+)
 
 
 class TestReplacing:
@@ -41,6 +53,18 @@ class TestReplacing:
         with replacing(target, 1) as file:
             file.write(b"new")
         assert (target.stat().st_uid, target.stat().st_gid) == (12345, 23456)
+
+    def test_who_may_give_no_files_away_keeps_the_mode(self, tmp_path, monkeypatch):
+        def forbidden(*arguments):
+            raise PermissionError(1, "Operation not permitted")
+
+        target = tmp_path / "target"
+        target.write_bytes(b"old")
+        target.chmod(0o604)
+        monkeypatch.setattr(os, "chown", forbidden)
+        with replacing(target, 1) as file:
+            file.write(b"new")
+        assert (target.read_bytes(), stat.S_IMODE(target.stat().st_mode)) == (b"new", 0o604)
 
     def test_a_symlink_stays_one(self, tmp_path):
         (tmp_path / "link").symlink_to("real")
@@ -88,12 +112,12 @@ class TestReplacing:
         ):
             pass
 
-    def test_a_device_is_no_target(self):
-        with (
-            pytest.raises(OutputError, match="is not a regular file"),
-            replacing(Path("/dev/null"), 1),
-        ):
+    def test_a_device_is_no_target(self, device_node):
+        before = device_node.stat()
+        with pytest.raises(OutputError, match="is not a regular file"), replacing(device_node, 1):
             pass
+        assert stat.S_ISCHR(device_node.stat().st_mode)
+        assert device_node.stat().st_ino == before.st_ino
 
     def test_no_such_folder(self, tmp_path):
         with (
@@ -280,6 +304,15 @@ class TestFilesOfOthers:
         link.symlink_to(left)
         self.kept(tmp_path, link)
 
+    def test_a_link_for_a_lock(self, tmp_path):
+        """Though what it leads to holds the right mark."""
+        folder = tmp_path / f".x.{TOKEN}.part"
+        folder.mkdir()
+        (tmp_path / "mark").write_text(f"unfinished output of darknet-safetensors {TOKEN}\n")
+        (folder / "lock").symlink_to(tmp_path / "mark")
+        (folder / "content").write_bytes(b"precious")
+        self.kept(tmp_path, folder)
+
     def test_a_pipe_for_a_lock(self, tmp_path):
         folder = tmp_path / f".x.{TOKEN}.part"
         folder.mkdir()
@@ -312,3 +345,186 @@ def test_inputs_called_as_a_temporary_file_may_be(toy, name, link):
     assert revert(toy.checkpoint, toy.cfg.with_name("back.weights")).identical
     assert (source.read_bytes(), toy.weights.read_bytes()) == (whole, whole)
     assert cfg.read_bytes() == text
+
+
+def refusal(call, *arguments, error=OutputError, **options) -> str:
+    with pytest.raises(error) as caught:
+        call(*arguments, **options)
+    return str(caught.value)
+
+
+def replaced(path, size=1):
+    with replacing(path, size) as file:
+        file.write(b"x")
+
+
+class TestWhatIsSaid:
+    def test_of_a_target_that_is_none(self, tmp_path):
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "loop").symlink_to("loop")
+        for name, problem in (
+            ("folder", "is not a regular file"), ("loop", "is a symlink to itself"),
+        ):  # fmt: skip
+            said = refusal(resolved, tmp_path / name)
+            assert said == f"{tmp_path / name}: {problem} (choose another output)"
+        assert (
+            refusal(resolved, Path("a\0b")) == "a\\x00b: cannot be written: a zero byte in its name"
+        )
+
+    def test_of_a_folder_that_is_not_there(self, tmp_path):
+        path = tmp_path / "no" / "x"
+        assert refusal(replaced, path) == (
+            f"{path}: cannot be written: No such file or directory (choose another output)"
+        )
+
+    def test_of_a_run_at_work(self, tmp_path):
+        work = Unfinished.make(tmp_path / "x")
+        assert (
+            refusal(replaced, tmp_path / "x")
+            == f"{tmp_path / 'x'}: is being written by another run"
+        )
+        work.remove()
+        replaced(tmp_path / "x")
+
+    def test_of_a_small_disk(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1234))
+        require_space(tmp_path / "x", 1234)
+        assert refusal(require_space, tmp_path / "x", 1235) == (
+            f"{tmp_path / 'x'}: needs 1,235 bytes, and its disk has 1,234 free (free some space or"
+            " choose another disk with -o)"
+        )
+
+    def test_the_disk_is_that_of_its_folder(self, tmp_path, monkeypatch):
+        asked = []
+        monkeypatch.setattr(
+            "shutil.disk_usage", lambda folder: asked.append(folder) or SimpleNamespace(free=9)
+        )
+        require_space(tmp_path / "x", 1)
+        assert asked == [tmp_path]
+
+
+class TestUnfinished:
+    def test_it_grows_in_a_folder_of_its_own(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("os.urandom", lambda count: bytes(range(count)))
+        work = Unfinished.make(tmp_path / "x")
+        assert work.folder == tmp_path / ".x.0001020304050607.part"
+        assert work.path == work.folder / "content"
+        assert stat.S_IMODE(work.folder.stat().st_mode) == 0o700
+        assert (work.folder / "lock").read_text() == (
+            "unfinished output of darknet-safetensors 0001020304050607\n"
+        )
+        assert [p.name for p in work.folder.iterdir()] == ["lock"]
+        work.remove()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_folder_may_grow_there_too(self, tmp_path):
+        work = Unfinished.make(tmp_path / "x")
+        work.path.mkdir()
+        (work.path / "a").write_bytes(b"half")
+        work.remove()
+        assert list(tmp_path.iterdir()) == []
+
+    def found(self, target, **options):
+        """The folders that were left behind, each locked for as long as it is looked at."""
+        folders = set()
+        for work in Unfinished.left_behind(target, **options):
+            assert work.path == work.folder / "content"
+            folders.add(work.folder)
+            work.leave()
+        return folders
+
+    def test_what_somebody_put_there_stays_and_is_no_error(self, tmp_path):
+        work = Unfinished.make(tmp_path / "x")
+        (work.folder / "notes.txt").write_bytes(b"precious")
+        work.remove()
+        assert [p.name for p in work.folder.iterdir()] == ["notes.txt"]
+
+    def test_a_lock_that_somebody_removed_is_not_missed(self, tmp_path):
+        work = Unfinished.make(tmp_path / "x")
+        (work.folder / "lock").unlink()
+        work.remove()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_it_may_be_left_for_the_next_run(self, tmp_path):
+        target = tmp_path / "x"
+        folder = leave(target)
+        (work,) = Unfinished.left_behind(target)
+        assert (work.folder, work.path.read_bytes()) == (folder, b"half")
+        # It is locked now, by this run.
+        with pytest.raises(OutputError, match="is being written by another run"):
+            self.found(target)
+        other = leave(target)
+        assert self.found(target, alone=False) == {other}
+        work.leave()
+        assert self.found(target) == self.found(target) == {folder, other}
+
+    @pytest.mark.parametrize("name", ["x+", "a.b", "x"])
+    def test_only_its_own_targets_are_found(self, tmp_path, name):
+        for other in ("xx", "aab", "yx"):
+            leave(tmp_path / other)
+        mine = leave(tmp_path / name)
+        assert self.found(tmp_path / name) == {mine}
+
+    def test_remove_leftovers(self, tmp_path):
+        leave(tmp_path / "x")
+        work = Unfinished.make(tmp_path / "y")
+        (tmp_path / "link").symlink_to("x")
+        remove_leftovers(tmp_path / "link")
+        remove_leftovers(tmp_path / "y")  # another run is at it
+        remove_leftovers(tmp_path / "no" / "x")
+        assert {p.name for p in tmp_path.iterdir()} == {"link", work.folder.name}
+        work.remove()
+
+
+class TestSmallFiles:
+    def test_they_are_written_once(self, tmp_path):
+        path = tmp_path / "x"
+        assert not is_written(path, b"data", force=False)
+        write_whole(path, b"data", force=False)
+        assert path.read_bytes() == b"data"
+        assert is_written(path, b"data", force=False)
+        before = path.stat().st_ino
+        write_whole(path, b"data", force=False)
+        assert path.stat().st_ino == before  # it was not written again
+
+    def test_what_holds_something_else_needs_force(self, tmp_path):
+        path = tmp_path / "x"
+        path.write_bytes(b"mine")
+        assert refusal(write_whole, path, b"data", force=False) == (
+            f"{path}: exists already (replace it with --force)"
+        )
+        assert path.read_bytes() == b"mine"
+        assert not is_written(path, b"mine", force=True)
+        write_whole(path, b"data", force=True)
+        assert path.read_bytes() == b"data"
+
+    def test_a_link_to_nowhere_is_something_else(self, tmp_path):
+        (tmp_path / "x").symlink_to("gone")
+        assert "exists already" in refusal(is_written, tmp_path / "x", b"", force=False)
+
+
+class TestIdentities:
+    def test_a_file_is_one_by_all_its_names(self, tmp_path):
+        path, other = tmp_path / "x", tmp_path / "other"
+        path.write_bytes(b"x")
+        other.write_bytes(b"x")
+        (tmp_path / "soft").symlink_to("x")
+        os.link(path, tmp_path / "hard")
+        for name in ("x", "soft", "hard", "../" + tmp_path.name + "/x"):
+            assert refusal(require_other, tmp_path / name, None, other, path, error=UsageError) == (
+                f"{tmp_path / name}: is an input, or another output (choose another output)"
+            )
+        require_other(other, path, None)
+
+    def test_a_file_that_is_not_there_is_one_by_its_place(self, tmp_path):
+        (tmp_path / "link").symlink_to("new")
+        assert refusal(require_other, tmp_path / "new", tmp_path / "link", error=UsageError)
+        require_other(tmp_path / "new", tmp_path / "newer")
+
+    def test_what_distinguishes_them(self, tmp_path):
+        path = tmp_path / "x"
+        path.write_bytes(b"")
+        status = path.stat()
+        assert identities(path, None) == {str(path), (status.st_dev, status.st_ino)}
+        assert identities(tmp_path / "no") == {str(tmp_path / "no")}
+        assert identities(None) == identities("a\0b") == set()

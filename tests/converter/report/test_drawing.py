@@ -81,33 +81,6 @@ def test_wires_end_at_the_edges_of_their_layers(drawn):
         assert on_x or on_y, wire
 
 
-def test_the_parts_stand_as_in_the_article():
-    _, drawing = draw("yolov3", "modular")
-    boxes = {chip.index: chip.box for chip in drawing.chips}
-    # yolov3.cfg: stage 3 ends with layer 36; level 0 is 95-106, level 1 is 83-94, level 2 is 75-82.
-    assert boxes[36].right < boxes[95].x < boxes[99].x < boxes[103].x < boxes[104].x < boxes[105].x
-    assert boxes[99].x == boxes[87].x == boxes[75].x  # the lateral convs are one column
-    assert boxes[106].y < boxes[94].y < boxes[82].y  # fine to coarse, downwards
-
-
-def test_each_block_is_in_its_module():
-    _, drawing = draw("yolov3", "modular")
-    titles = {
-        chip.index: next(p.title for p in drawing.panels if inside(chip.box, p.box))
-        for chip in drawing.chips
-    }
-    # The design's table of yolov3.cfg, and the layers without weights beside them.
-    assert titles[0].startswith("stem")
-    assert titles[4].startswith("res_conv_1")
-    assert titles[36].startswith("conv_3_in, res_conv_3")
-    assert titles[75] == "lateral_convs.2"
-    assert titles[79] == "fpn_convs.2"
-    assert titles[80] == "tail_convs.2"
-    assert titles[81] == titles[82] == "heads.2"
-    assert {titles[i] for i in (83, 84, 85, 86)} == {"merge_convs.1"}
-    assert titles[106] == "heads.0"
-
-
 def test_corners_are_rounded():
     assert line([(0, 0), (10, 0), (10, 10)], radius=4) == "M0 0L6 0Q10 0 10 4L10 10"
     assert line([(0, 0), (0, 0), (10, 0)]) == "M0 0L10 0"

@@ -135,9 +135,37 @@ def test_objectness_must_be_above_the_threshold():
     assert len(boxes) == 0
 
 
-def test_maps_that_are_no_numbers():
-    with pytest.raises(NetworkError, match=r"layer 2 \[yolo\].*infinite or no numbers"):
-        one(head(YOLO, 16), [float("nan")] * 16)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_maps_that_are_no_numbers(value):
+    with pytest.raises(NetworkError) as caught:
+        one(head(YOLO, 16), [value, *[0.0] * 15])
+    assert str(caught.value) == (
+        "layer 2 [yolo], line 21: gets values that are infinite or no numbers (the weights are"
+        " damaged, or not for this network)"
+    )
+
+
+def test_each_picture_has_its_own_boxes():
+    maps = np.full((3, 16, 4, 6), -50.0, np.float32)
+    maps[1, :, 1, 2] = 50.0  # the two anchors of one cell, on the second picture alone
+    found = list(decode(head(YOLO, 16), [RawMap(maps, np.asarray)], (64, 96), 0.25))
+    assert [len(boxes) for boxes, _ in found] == [0, 2, 0]
+    assert [scores.shape for _, scores in found] == [(0, 3), (2, 3), (0, 3)]
+    assert found[1][0].dtype == np.float64
+
+
+def test_maps_of_another_count_than_heads():
+    with pytest.raises(ValueError, match="zip"):
+        list(decode(head(YOLO, 16), [], (64, 96), 0.25))
+
+
+def test_probabilities_at_the_threshold_are_none():
+    # sigmoid(0) = 1/2 of sigmoid(50) = 1
+    raw = [0, 0, 0, 0, 50, 0, 0.1, -50]
+    _, scores = one(head(YOLO, 16), [*raw, *[-50] * 8], threshold=0.5)
+    kept = scores[scores.sum(1) > 0]
+    assert kept[0, 0] == kept[0, 2] == 0
+    assert kept[0, 1] == pytest.approx(1 / (1 + np.exp(-0.1)), abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -156,3 +184,25 @@ def test_maps_that_are_no_numbers():
 def test_heads_that_are_refused(text, outputs, problem):
     with pytest.raises(NetworkError, match=problem):
         require_boxes(head(text, outputs), "alexeyab")
+
+
+def test_what_is_refused_says_where_boxes_come_from():
+    with pytest.raises(NetworkError) as caught:
+        require_boxes(head("[softmax]\n", 4), "alexeyab")
+    assert (caught.value.message, caught.value.place) == (
+        "gives no boxes", "layer 2 [softmax], line 21",
+    )  # fmt: skip
+    assert caught.value.remedy == (
+        "boxes come from [yolo], [Gaussian_yolo], [region] and [detection]; for a classifier there"
+        " is yolov3.classify"
+    )
+
+
+def test_an_engine_that_reports_boxes_of_few_heads():
+    """HK darknet_network.cpp:880."""
+    for dialect in ("pjreddie", "alexeyab"):
+        require_boxes(head(REGION, 16), dialect)
+    require_boxes(head(YOLO, 16), "hank-ai")
+    with pytest.raises(NetworkError) as caught:
+        require_boxes([*head(YOLO, 16), *head(REGION, 16)], "hank-ai")
+    assert caught.value.message == "hank-ai's darknet reports no boxes of [region]"

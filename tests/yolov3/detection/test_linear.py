@@ -38,6 +38,8 @@ def test_any_size_to_any_size(seed):
         ((2, 2), (1, 1)),
         ((40, 60), (20, 31)),  # half in one direction alone
         ((41, 60), (20, 30)),
+        ((60, 60), (20, 30)),  # a third in one direction, half in the other
+        ((40, 90), (20, 30)),
         ((20, 30), (40, 60)),
         ((40, 60), (10, 15)),
         ((40, 60), (40, 60)),

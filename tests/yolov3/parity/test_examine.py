@@ -6,11 +6,9 @@ import pytest
 from one_feature import conv, network, section
 
 from converter.darknet.layers.convolutional import Convolutional
-from converter.errors import CfgError
 from yolov3.parity.compare import Difference
 from yolov3.parity.engines import DEBIAN, Limits, NoAnswer
 from yolov3.parity.examine import Case, _judged, examine
-from yolov3.parity.inputs import one_picture, shrink
 
 RUNS = network(conv(batch_normalize=1), section("maxpool", size=2, stride=2), conv(filters=4))
 
@@ -116,29 +114,3 @@ def test_layers_whose_agreement_says_little():
     weak = [row(0, 0, varies=False), row(0, 0, rms=1e-3), row(0, 0, rms=1e3)]
     held = [row(0, 0), row(0, 0, rms=1e-3, place="layer 5 [softmax]")]
     assert _judged([*weak, *held], "pjreddie", True)["weak"] == 3
-
-
-class TestSmallerPictures:
-    def test_the_smallest_that_the_layers_allow(self):
-        # 64 pixels leave nothing of the last of these, 96 do
-        layers = (section("maxpool", stride=2) * 5, conv(size=3, pad=0))
-        text = shrink(network(*layers, height=416, width=608), "pjreddie")
-        assert "height=96\nwidth=96\n" in text
-        assert text == network(*layers, height=96, width=96)
-
-    def test_one_that_is_small_already(self):
-        assert shrink(network(conv()), "pjreddie") == network(conv())
-
-    def test_one_that_cannot_be_smaller(self):
-        text = network(section("maxpool", stride=2) * 7, conv(size=3, pad=0), height=416, width=416)
-        assert shrink(text, "pjreddie") == text
-
-    def test_one_picture_at_a_time(self):
-        text = "[net]\nbatch=64\nsubdivisions=8\nwidth=8 # comment\n[convolutional]\nbatch=2\n"
-        assert one_picture(text) == (
-            "[net]\nbatch=1\nsubdivisions=1\nwidth=8 # comment\n[convolutional]\nbatch=2\n"
-        )
-
-    def test_what_cannot_be_read(self):
-        with pytest.raises(CfgError):
-            shrink("no cfg", "pjreddie")
