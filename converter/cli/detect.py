@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 import argparse
-import glob
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from itertools import chain
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from converter.cli.detector import add_model_options, errors_name, make_detector, progress
 from converter.cli.output import StatusLine, print_error, print_json
 from converter.cli.parser import CommandParser
+from converter.cli.sources import expand
 from converter.errors import DarknetError, ImageError, OutputError, UsageError, printable
-from yolov3.detection.dataset import SUFFIXES, pictures_in
+from yolov3.detection.dataset import SUFFIXES
 
 if TYPE_CHECKING:
     from yolov3.detection.detect import Detector
     from yolov3.detection.detections import Detections
     from yolov3.detection.image import Pixels
 
+    _Found: TypeAlias = tuple[str, Pixels, Detections]
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 log = logging.getLogger("yolov3")
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """A picture that is done.
+
+    Attributes:
+        row: what is on it, as ``--json`` prints it.
+        problem: why its copy was not written, if it was not.
+    """
+
+    row: dict[str, Any]
+    problem: OutputError | None
 
 
 def make_parser(program: str) -> CommandParser:
@@ -35,12 +59,27 @@ def make_parser(program: str) -> CommandParser:
         (
             "yolov3.weights dog.jpg",
             "yolov3-tiny.safetensors photos/ -o found --threshold 0.5",
-            "yolov3.onnx dog.jpg",
+            "yolov3.weights photos/ -r --classes person,car",
+            "yolov3.onnx valid.txt",
             "yolov3.safetensors dog.jpg --bn pjreddie-cpu --json",
         ),
     )
-    add_model_options(parser, threshold=0.25)
-    parser.add_argument("image", metavar="IMAGE", nargs="+", help="picture, folder, or pattern")
+    found = add_model_options(parser, threshold=0.25)
+    parser.add_argument(
+        "image",
+        metavar="IMAGE",
+        nargs="+",
+        help="picture, folder, pattern, or list (.txt: a path on each line, as for Darknet)",
+    )
+    parser.add_argument_group("pictures").add_argument(
+        "-r", "--recursive", action="store_true", help="search the subfolders of folders, too"
+    )
+    found.add_argument(
+        "--classes",
+        metavar="A,B",
+        type=lambda text: [name.strip() for name in text.split(",")],
+        help="look for these only: names, or numbers from 0",
+    )
     output = parser.add_argument_group("output")
     output.add_argument(
         "-o",
@@ -65,38 +104,40 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _detect(arguments: argparse.Namespace) -> int:
-    from yolov3.detection.results import row, targets, write
+    from yolov3.detection.results import targets
 
     _require_folder(arguments.output)
-    paths, errors = _expand(arguments.image)
-    where = targets(paths, Path(arguments.output), arguments.checkpoint, arguments.names)
-    detector = make_detector(arguments)
+    paths, errors = expand(arguments.image, arguments.output, recursive=arguments.recursive)
+    where = targets(
+        paths, Path(arguments.output), arguments.checkpoint, arguments.names, *arguments.image
+    )
+    detector = make_detector(arguments, arguments.classes)
     failed = False
     rows: list[dict[str, Any]] = []
     drawn: list[Path] = []
-    for outcome in chain(errors, _detections(detector, paths, arguments)):
-        if isinstance(outcome, DarknetError):
-            failed = True
-            print_error(outcome)
-            continue
-        path, pixels, detections = outcome
-        if arguments.json:
-            rows.append(row(path, pixels, detections))
-        else:
-            _print(path, detections, arguments.threshold)
-        try:
-            write(where[path], pixels, detections, labels=arguments.save_txt, force=arguments.force)
-        except OutputError as error:
-            failed = True
-            print_error(error)
-        else:
-            drawn.append(where[path])
+    with closing(_outcomes(detector, where, arguments)) as outcomes:
+        for outcome in chain(errors, outcomes):
+            if isinstance(outcome, DarknetError):
+                failed = True
+                print_error(outcome)
+                continue
+            if arguments.json:
+                rows.append(outcome.row)
+            else:
+                _print(outcome.row, arguments.threshold)
+            if outcome.problem:
+                failed = True
+                print_error(outcome.problem)
+            else:
+                drawn.append(where[outcome.row["path"]])
     if arguments.json:
         print_json({"schema": 1, "images": rows})
-    elif len(drawn) == 1:
-        log.info("drawn on a copy: %s", drawn[0])
     elif drawn:
-        log.info("drawn on %d copies, in %s", len(drawn), arguments.output)
+        labels = ", with labels (.txt)" if arguments.save_txt else ""
+        if len(drawn) == 1:
+            log.info("drawn on a copy%s: %s", labels, drawn[0])
+        else:
+            log.info("drawn on %d copies%s, in %s", len(drawn), labels, arguments.output)
     return 1 if failed else 0
 
 
@@ -114,57 +155,84 @@ def _require_folder(output: str) -> None:
         )
 
 
-def _expand(arguments: Sequence[str]) -> tuple[list[str], list[DarknetError]]:
-    """Paths of pictures: of files as given, of folders and patterns those that are there.
+def _outcomes(
+    detector: Detector, where: Mapping[str, Path], arguments: argparse.Namespace
+) -> Generator[_Saved | DarknetError]:
+    """What is on each picture, once it is drawn on a copy, or why it is not known; in order.
 
-    Also why an argument stands for none.
+    While the network computes a batch, the next one is read, and the last one drawn and saved.
     """
-    paths: dict[str, None] = {}
-    errors: list[DarknetError] = []
-    for argument in arguments:
-        found = [argument]
-        try:
-            if os.path.isdir(argument):
-                found = [os.path.join(argument, name) for name in pictures_in(argument)]
-            elif glob.has_magic(argument) and not os.path.exists(argument):
-                found = [path for path in sorted(glob.glob(argument)) if os.path.isfile(path)]
-            if not found:
-                raise ImageError("has no pictures in it", path=argument, remedy="check the path")
-        except DarknetError as error:
-            errors.append(error)
-        else:
-            paths.update(dict.fromkeys(found))
-    return list(paths), errors
-
-
-def _detections(
-    detector: Detector, paths: Sequence[str], arguments: argparse.Namespace
-) -> Iterator[tuple[str, Pixels, Detections] | ImageError]:
-    """What is on each picture, or why it is not known."""
-    line = StatusLine(quiet=arguments.quiet or len(paths) < 2)
+    batch, total = arguments.batch, len(where)
+    line = StatusLine(quiet=arguments.quiet or total < 2)
+    threads = ThreadPoolExecutor(min(2 * batch, os.cpu_count() or 1))
     try:
-        for start in range(0, len(paths), arguments.batch):
-            line.show(progress(start, len(paths)))
-            pictures: dict[str, Pixels] = {}
-            for path in paths[start : start + arguments.batch]:
-                try:
-                    pictures[path] = detector.read(path)
-                except ImageError as error:
-                    line.clear()
-                    yield error
-            answers = detector(list(pictures.values())) if pictures else []
-            line.clear()
-            for (path, pixels), detections in zip(pictures.items(), answers, strict=True):
-                yield path, pixels, detections
+        with warnings.catch_warnings():
+            # Python's filters are those of all threads: see ``image_errors``, which sets them.
+            warnings.filterwarnings("ignore", module="PIL")
+            read = in_order(threads, partial(_read, detector), where, batch)
+            found = _found(detector, read, batch)
+            saved = in_order(threads, partial(_save, where, arguments), found, batch)
+            started = time.monotonic()
+            line.show(progress(0, total))
+            for done, outcome in enumerate(saved, 1):
+                line.clear()
+                yield outcome
+                line.show(progress(done, total, time.monotonic() - started))
     finally:
+        threads.shutdown(cancel_futures=True)
         line.clear()
 
 
-def _print(path: str, detections: Detections, threshold: float) -> None:
-    if not len(detections):
+def in_order(
+    threads: Executor, function: Callable[[_T], _R], items: Iterable[_T], ahead: int
+) -> Iterator[_R]:
+    """``map``, of which ``threads`` do up to ``ahead`` items more than were asked for."""
+    waiting: deque[Future[_R]] = deque()
+    for item in items:
+        waiting.append(threads.submit(function, item))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _read(detector: Detector, path: str) -> tuple[str, Pixels] | DarknetError:
+    try:
+        return path, detector.read(path)
+    except ImageError as error:
+        return error
+
+
+def _found(
+    detector: Detector, pictures: Iterator[tuple[str, Pixels] | DarknetError], batch: int
+) -> Iterator[_Found | DarknetError]:
+    while part := list(islice(pictures, batch)):
+        pixels = [each[1] for each in part if not isinstance(each, DarknetError)]
+        answers = iter(detector(pixels) if pixels else [])
+        for each in part:
+            yield each if isinstance(each, DarknetError) else (*each, next(answers))
+
+
+def _save(
+    where: Mapping[str, Path], arguments: argparse.Namespace, found: _Found | DarknetError
+) -> _Saved | DarknetError:
+    from yolov3.detection.results import row, write
+
+    if isinstance(found, DarknetError):
+        return found
+    path, pixels, detections = found
+    problem = None
+    try:
+        write(where[path], pixels, detections, labels=arguments.save_txt, force=arguments.force)
+    except OutputError as error:
+        problem = error
+    return _Saved(row(path, pixels, detections), problem)
+
+
+def _print(row: dict[str, Any], threshold: float) -> None:
+    path = row["path"]
+    if not row["detections"]:
         print(printable(f"{path}: nothing above {threshold:g}"))
-    for name, score, box in zip(
-        detections.names, detections.scores.tolist(), detections.boxes.tolist(), strict=True
-    ):
-        corners = ", ".join(f"{value:.1f}" for value in box)
-        print(printable(f"{path}: {name} {score:.1%} [{corners}]"))
+    for each in row["detections"]:
+        corners = ", ".join(f"{value:.1f}" for value in each["box"])
+        print(printable(f"{path}: {each['label']} {each['score']:.1%} [{corners}]"))

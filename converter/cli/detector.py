@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,13 +28,19 @@ if TYPE_CHECKING:
     import torch
 
     from yolov3.base import FromDarknet
+    from yolov3.detection.decode import Runner
     from yolov3.detection.detect import Detector
+    from yolov3.detection.in_onnx import OnnxModel
 
 log = logging.getLogger("yolov3")
 
 
-def add_model_options(parser: CommandParser, *, threshold: float) -> None:
-    """Add the checkpoint and how to run it; ``threshold``: the default one."""
+def add_model_options(parser: CommandParser, *, threshold: float) -> argparse._ArgumentGroup:
+    """Add the checkpoint and how to run it; ``threshold``: the default one.
+
+    Returns:
+        The group of options about what is found.
+    """
     parser.add_argument(
         "checkpoint",
         metavar="CHECKPOINT",
@@ -48,6 +55,12 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> None:
         type=float,
         default=0.45,
         help="overlap from which only the likelier of two boxes of a class stays (default 0.45)",
+    )
+    found.add_argument(
+        "--agnostic", action="store_true", help="only the likelier, whatever the two boxes' classes"
+    )
+    found.add_argument(
+        "--max", type=positive_int, metavar="N", help="at most N boxes a picture, the likeliest"
     )
     computing = parser.add_argument_group("computing")
     computing.add_argument(
@@ -71,15 +84,15 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> None:
         "--compile", action="store_true", help="torch.compile: pays from some hundred pictures on"
     )
     add_network_options(parser)
+    return found
 
 
-def make_detector(arguments: argparse.Namespace) -> Detector:
-    """The checkpoint or ONNX file, made ready to compute fast."""
+def make_detector(arguments: argparse.Namespace, classes: Sequence[str] | None = None) -> Detector:
+    """The checkpoint or ONNX file, made ready to compute fast; ``classes``: those looked for."""
     if _is_onnx(arguments.checkpoint):
-        return _in_onnxruntime(arguments)
+        return _detector(_in_onnxruntime(arguments), arguments, classes)
     import torch
 
-    from yolov3.detection.detect import Detector
     from yolov3.detection.in_torch import TorchModel
     from yolov3.loading import load
 
@@ -93,12 +106,28 @@ def make_detector(arguments: argparse.Namespace) -> Detector:
         # It changes scores by less than 1e-5; who asks for the other rule wants them as they are.
         model = model.fuse()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
-    detector = Detector(TorchModel(model), arguments.threshold, arguments.nms, arguments.resize)
+    detector = _detector(TorchModel(model), arguments, classes)
     if model.names is None:
         _suggest_names(arguments.checkpoint, model.network.classes)
     if arguments.compile:
         _compile(model, detector, arguments.batch)
     return detector
+
+
+def _detector(
+    runner: Runner, arguments: argparse.Namespace, classes: Sequence[str] | None
+) -> Detector:
+    from yolov3.detection.detect import Detector
+
+    return Detector(
+        runner,
+        arguments.threshold,
+        arguments.nms,
+        arguments.resize,
+        classes=classes,
+        agnostic=arguments.agnostic,
+        max_boxes=arguments.max,
+    )
 
 
 def _suggest_names(checkpoint: str, classes: int | None) -> None:
@@ -113,7 +142,7 @@ def _is_onnx(path: str) -> bool:
     return path.endswith(EXPORT_SUFFIXES["onnx"]) or sniff.is_onnx(read_start(path, sniff.HEAD))
 
 
-def _in_onnxruntime(arguments: argparse.Namespace) -> Detector:
+def _in_onnxruntime(arguments: argparse.Namespace) -> OnnxModel:
     """An exported file, which says itself what it is."""
     for option, given in {
         "--cfg": arguments.cfg,
@@ -125,7 +154,6 @@ def _in_onnxruntime(arguments: argparse.Namespace) -> Detector:
     }.items():
         if given:
             raise UsageError(f"{option} is not for an ONNX file", remedy=f"leave {option} out")
-    from yolov3.detection.detect import Detector
     from yolov3.detection.in_onnx import OnnxModel
 
     model = OnnxModel(arguments.checkpoint)
@@ -133,7 +161,7 @@ def _in_onnxruntime(arguments: argparse.Namespace) -> Detector:
         model.names = read_names(
             Path(arguments.names), model.network.classes, arguments.names_encoding
         )
-    return Detector(model, arguments.threshold, arguments.nms, arguments.resize)
+    return model
 
 
 @contextmanager
@@ -146,10 +174,17 @@ def errors_name(checkpoint: str) -> Iterator[None]:
         raise
 
 
-def progress(done: int, total: int) -> str:
-    """A bar of 30 characters, and how many pictures are done."""
+def progress(done: int, total: int, seconds: float = 0) -> str:
+    """A bar of 30 characters, and how many pictures are done.
+
+    If it is known how long that took, also how many that is a second, and how long the rest takes.
+    """
     share = 30 * done // total
-    return f"[{'=' * share:30}] {done} of {total} pictures"
+    text = f"[{'=' * share:30}] {done} of {total} pictures"
+    if not done or not seconds:
+        return text
+    left = datetime.timedelta(seconds=round((total - done) * seconds / done))
+    return f"{text}, {done / seconds:.3g} a second, {left} left"
 
 
 def usable_device(name: str) -> torch.device:

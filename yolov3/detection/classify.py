@@ -24,12 +24,12 @@ from yolov3.detection.prepare import choose, prepare_all
 @typing.overload
 def classify(  # type: ignore[overload-overlap]  # a str is iterable, too
     model: nn.Module, images: Picture, top: int = ..., *,
-    resize: Resize | None = ..., batch: int = ...,
+    resize: Resize | None = ..., batch: int = ..., bgr: bool = ...,
 ) -> Classes: ...  # fmt: skip
 @typing.overload
 def classify(
     model: nn.Module, images: Iterable[Picture], top: int = ..., *,
-    resize: Resize | None = ..., batch: int = ...,
+    resize: Resize | None = ..., batch: int = ..., bgr: bool = ...,
 ) -> list[Classes]: ...  # fmt: skip
 @torch.inference_mode()
 def classify(
@@ -39,6 +39,7 @@ def classify(
     *,
     resize: Resize | None = None,
     batch: int = 1,
+    bgr: bool = False,
 ) -> Classes | list[Classes]:
     """The likeliest classes of pictures, with the scores that Darknet gives.
 
@@ -49,6 +50,7 @@ def classify(
         resize: default: pjreddie's engine fills up with grey ("letterbox", examples/classifier.c
             :589), AlexeyAB's cuts off what is too much ("crop", classifier.c:871).
         batch: how many pictures to compute at once; on the CPU more gain little.
+        bgr: whether arrays are in BGR order, as OpenCV's are.
 
     Returns:
         For one picture its ``Classes``, for several a list of them.
@@ -67,7 +69,7 @@ def classify(
     pictures, several = listed(images)
     found: list[Classes] = []
     for part in parts(pictures, batch):
-        pixels = [read(picture, shape.c) for picture in part]
+        pixels = [read(picture, shape.c, bgr=bgr) for picture in part]
         x = to_input(loaded, prepare_all(pixels, shape.h, shape.w, how))
         with without_tf32():
             scores = _class_scores(model, loaded, x).flatten(1).float().cpu()

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import typing
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 
 import numpy as np
 
 from converter.darknet.dialects import DIALECTS
 from converter.darknet.layers.heads import MaskedHead
-from converter.errors import ImageError, NetworkError, UsageError
+from converter.errors import ImageError, NetworkError, UsageError, some
 from converter.options import DETECTOR_RESIZES, Resize
 from yolov3.detection.decode import Doubles, Runner, decode, require_boxes
 from yolov3.detection.detections import Detections
 from yolov3.detection.image import Picture, Pixels, read
-from yolov3.detection.nms import Overlap, iou, measure, suppress
+from yolov3.detection.nms import Overlap, iou, measure, suppress, suppress_all
 from yolov3.detection.prepare import choose, inner_size, prepare_all, usual_resize
 
 if typing.TYPE_CHECKING:
@@ -25,14 +26,16 @@ if typing.TYPE_CHECKING:
 @typing.overload
 def detect(  # type: ignore[overload-overlap]  # a str is iterable, too
     model: nn.Module | Runner, images: Picture, threshold: float = ...,
-    nms: float = ..., *, resize: Resize | None = ..., batch: int = ...,
+    nms: float = ..., *, classes: Iterable[str | int] | None = ..., agnostic: bool = ...,
+    max_boxes: int | None = ..., resize: Resize | None = ..., batch: int = ..., bgr: bool = ...,
 ) -> Detections: ...  # fmt: skip
 
 
 @typing.overload
 def detect(
     model: nn.Module | Runner, images: Iterable[Picture], threshold: float = ...,
-    nms: float = ..., *, resize: Resize | None = ..., batch: int = ...,
+    nms: float = ..., *, classes: Iterable[str | int] | None = ..., agnostic: bool = ...,
+    max_boxes: int | None = ..., resize: Resize | None = ..., batch: int = ..., bgr: bool = ...,
 ) -> list[Detections]: ...  # fmt: skip
 def detect(
     model: nn.Module | Runner,
@@ -40,8 +43,12 @@ def detect(
     threshold: float = 0.25,
     nms: float = 0.45,
     *,
+    classes: Iterable[str | int] | None = None,
+    agnostic: bool = False,
+    max_boxes: int | None = None,
     resize: Resize | None = None,
     batch: int = 1,
+    bgr: bool = False,
 ) -> Detections | list[Detections]:
     """Find what is on pictures, with the boxes and scores that Darknet gives.
 
@@ -54,11 +61,17 @@ def detect(
             AlexeyAB's and 0.5 in pjreddie's.
         nms: if two boxes of a class have an intersection over union above it, only the likelier
             one stays; 0 keeps both.
+        classes: names, or numbers from 0, of those that are looked for; default: all. Boxes of
+            others are gone before any two are compared.
+        agnostic: of two boxes of any classes only the likelier one stays, and of a box only its
+            likeliest class. Darknet's own rule is by class.
+        max_boxes: how many stay at most on a picture, the likeliest; default: all.
         resize: how a picture becomes the network's input; default: as the engine does it whose
             checkpoint this is. pjreddie's keeps the picture's shape ("letterbox"); AlexeyAB's does
             not ("stretch"), unless the cfg says letter_box=1; for YOLOv1 neither does. hank-ai's
             stretches as OpenCV does ("opencv").
         batch: how many pictures to compute at once; on the CPU more gain little.
+        bgr: whether arrays are in BGR order, as OpenCV's are.
 
     Returns:
         For one picture its ``Detections``, for several a list of them.
@@ -69,12 +82,20 @@ def detect(
         CheckpointError: the model is not whole.
         NetworkError: the network is no detector, or computes values that are no numbers.
     """
-    find = Detector(_runner(model), threshold, nms, resize)
+    find = Detector(
+        _runner(model),
+        threshold,
+        nms,
+        resize,
+        classes=classes,
+        agnostic=agnostic,
+        max_boxes=max_boxes,
+    )
     pictures, several = listed(images)
     found = [
         detections
         for part in parts(pictures, batch)
-        for detections in find([find.read(picture) for picture in part])
+        for detections in find([find.read(picture, bgr=bgr) for picture in part])
     ]
     return found if several else found[0]
 
@@ -89,31 +110,43 @@ class Detector:
     """
 
     def __init__(
-        self, runner: Runner, threshold: float, nms: float, resize: Resize | None = None
+        self,
+        runner: Runner,
+        threshold: float,
+        nms: float,
+        resize: Resize | None = None,
+        *,
+        classes: Iterable[str | int] | None = None,
+        agnostic: bool = False,
+        max_boxes: int | None = None,
     ) -> None:
         for name, value in (("threshold", threshold), ("nms", nms)):
             if not 0 <= value <= 1:
                 raise UsageError(f"{name}={value} is outside 0 to 1")
+        if max_boxes is not None and max_boxes < 1:
+            raise UsageError(f"max_boxes={max_boxes} must be at least 1")
         network, dialect = runner.network, runner.dialect
         self._heads = network.outputs
         require_boxes(self._heads, dialect)
         self._runner, self._shape = runner, network.input
         self.names = tuple(runner.names or map(str, range(network.classes or 0)))
         self._threshold, self._nms = threshold, nms
+        self._left_out = _left_out(classes, self.names)
+        self._agnostic, self._max_boxes = agnostic, max_boxes
         self._how = choose(resize, usual_resize(network, dialect), DETECTOR_RESIZES)
         self._overlap: Overlap = iou
         last = self._heads[-1].layer
         if DIALECTS[dialect].nms_kinds and isinstance(last, MaskedHead):
             self._overlap = measure(last.nms_kind, last.beta_nms)
 
-    def read(self, picture: Picture) -> Pixels:
+    def read(self, picture: Picture, *, bgr: bool = False) -> Pixels:
         """The pixels (H, W, channels) of a picture that this network can use.
 
         Raises:
             ImageError, UsageError: it cannot be read, or used.
         """
         shape = self._shape
-        pixels = read(picture, shape.c)
+        pixels = read(picture, shape.c, bgr=bgr)
         if self._how == "letterbox":
             try:
                 inner_size(pixels.shape[:2], shape.h, shape.w)
@@ -148,7 +181,12 @@ class Detector:
                 "gives boxes that are infinite or no numbers",
                 remedy="the weights are damaged, or not for this network",
             )
-        where, labels = suppress(relative, probabilities, self._nms, self._overlap)
+        probabilities[:, self._left_out] = 0
+        suppressed = suppress_all if self._agnostic else suppress
+        where, labels = (
+            kept[: self._max_boxes]
+            for kept in suppressed(relative, probabilities, self._nms, self._overlap)
+        )
         sides = np.array([shape[1], shape[0]] * 2, np.float64)
         pixels = relative[where] * sides
         xy, wh = pixels[:, :2], pixels[:, 2:]
@@ -161,6 +199,29 @@ class Detector:
             labels=labels.astype(np.int64),
             names=tuple(self.names[label] for label in labels.tolist()),
         )
+
+
+def _left_out(classes: Iterable[str | int] | None, names: Sequence[str]) -> list[int]:
+    """The classes that are not among ``classes``, which are names or numbers.
+
+    Raises:
+        UsageError: the network has no such class.
+    """
+    if classes is None:
+        return []
+    wanted: set[int] = set()
+    for given in [classes] if isinstance(classes, str) else classes:
+        found = [label for label, name in enumerate(names) if name == given]
+        if not found and str(given).isdecimal() and int(given) < len(names):
+            found = [int(given)]
+        if not found:
+            near = get_close_matches(str(given), names, 1)
+            raise UsageError(
+                f"{given!r} is no class of the network, whose classes are {some(names)}",
+                remedy=f"is {near[0]!r} meant?" if near else f"or 0 to {len(names) - 1}",
+            )
+        wanted.update(found)
+    return [label for label in range(len(names)) if label not in wanted]
 
 
 def _runner(model: nn.Module | Runner) -> Runner:

@@ -16,6 +16,10 @@ from yolov3.detection.image import Floats
 if typing.TYPE_CHECKING:
     import supervision
 
+# A class with a name that begins so is neither drawn nor printed, and measured all the same:
+# AlexeyAB/darknet@59596d7 src/image.c:306, src/network.c:1032.
+HIDDEN = "dont_show"
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Detections:

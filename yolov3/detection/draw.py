@@ -6,7 +6,7 @@ import colorsys
 import math
 import typing
 
-from yolov3.detection.detections import Detections
+from yolov3.detection.detections import HIDDEN, Detections
 from yolov3.detection.image import Pixels, Raster, require_pillow
 
 if typing.TYPE_CHECKING:
@@ -66,7 +66,8 @@ def _labelled(detections: Detections) -> dict[Box, list[tuple[int, str, float]]]
         detections.scores.tolist(),
         strict=True,
     ):
-        found.setdefault(tuple(box), []).append((label, name, score))
+        if not name.startswith(HIDDEN):
+            found.setdefault(tuple(box), []).append((label, name, score))
     return found
 
 

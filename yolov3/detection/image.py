@@ -24,7 +24,11 @@ Array: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float32]
 Indices: TypeAlias = npt.NDArray[np.intp]
 Pixels: TypeAlias = "Array | Raster"
-Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | Array"
+# Of arrays only those of uint8 can be used; OpenCV's stubs do not say that its pictures are.
+Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | npt.NDArray[np.generic]"
+
+# Of files that Pillow does not know, these are taken for videos.
+VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _BLOCK = 1024  # rows and columns of a picture that become an array at once
@@ -87,7 +91,7 @@ def _upper_bytes(image: Image.Image) -> Array:
     return upper
 
 
-def read(picture: Picture, channels: int = 3) -> Pixels:
+def read(picture: Picture, channels: int = 3, *, bgr: bool = False) -> Pixels:
     """The pixels of a picture, RGB or grey.
 
     A file is turned as its EXIF orientation says, which is how every viewer shows it and how a
@@ -97,9 +101,10 @@ def read(picture: Picture, channels: int = 3) -> Pixels:
     Args:
         picture: a file, a PIL image, or an array (H, W, 3) or (H, W) of uint8, RGB or grey.
         channels: 3 or 1.
+        bgr: whether an array is BGR, as OpenCV's are. Other pictures say themselves what they are.
 
     Returns:
-        (H, W, channels): the array itself; of others a ``Raster``.
+        (H, W, channels), RGB: the array itself, or a view of it; of others a ``Raster``.
 
     Raises:
         ImageError: the file is missing, broken, too large, or of a kind without 8 or 16 bits.
@@ -108,7 +113,8 @@ def read(picture: Picture, channels: int = 3) -> Pixels:
     if channels not in (1, 3):
         raise UsageError(f"the network takes {channels} channels, and pictures have 3 or 1")
     if isinstance(picture, np.ndarray):
-        return _array(picture, channels)
+        pixels = _array(picture, channels)
+        return pixels[:, :, ::-1] if bgr else pixels
     if isinstance(picture, str | os.PathLike):
         return _file(picture, channels)
     if not (hasattr(picture, "convert") and hasattr(picture, "mode")):
@@ -264,9 +270,10 @@ def image_errors(path: str | os.PathLike[str] | None) -> Iterator[None]:
             remedy="make it smaller, or read it yourself and pass the array",
         ) from error
     except UnidentifiedImageError as error:
-        raise ImageError(
-            "is no picture of a known format", path=path, remedy="convert it to PNG or JPEG"
-        ) from error
+        what, remedy = "no picture of a known format", "convert it to PNG or JPEG"
+        if path is not None and os.fspath(path).lower().endswith(VIDEOS):
+            what, remedy = "a video", "read its frames with cv2.VideoCapture, as the README shows"
+        raise ImageError(f"is {what}", path=path, remedy=remedy) from error
     except FileNotFoundError as error:
         raise ImageError(
             f"cannot be read: {error.strerror}", path=path, remedy="check the path"

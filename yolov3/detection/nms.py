@@ -60,6 +60,16 @@ def suppress(
     return kept[falling], classes[falling]
 
 
+def suppress_all(
+    boxes: Floats, probabilities: Floats, threshold: float, overlap: Overlap
+) -> tuple[Indices, Indices]:
+    """As ``suppress``, but all classes drop each other, and a box has only its likeliest."""
+    if not probabilities.size:
+        return suppress(boxes, probabilities, threshold, overlap)
+    where, _ = suppress(boxes, probabilities.max(1, keepdims=True), threshold, overlap)
+    return where, probabilities[where].argmax(1)
+
+
 class _Overlapping:
     """Which boxes one of them overlaps by more than a threshold, without a look at all of them.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from converter.files.target import identities, write_whole
 from converter.options import PathLike
 from converter.version import TOOL
 from yolov3.detection.dataset import labels_of
-from yolov3.detection.detections import Detections
+from yolov3.detection.detections import HIDDEN, Detections
 from yolov3.detection.draw import draw
 from yolov3.detection.image import Pixels, image_errors
 
@@ -25,8 +25,13 @@ _EXIF_SOFTWARE = 0x0131  # Exif 2.32 table 4
 MARK = "Software"  # the field of a drawn copy that distinguishes it from other pictures
 
 
-def targets(paths: Sequence[str], folder: Path, *inputs: PathLike | None) -> dict[str, Path]:
+def targets(paths: Mapping[str, str], folder: Path, *inputs: PathLike | None) -> dict[str, Path]:
     """Where to draw what is on each of ``paths``, each under a name of its own.
+
+    Args:
+        paths: the pictures, each with the subfolder for its copy, "" for none.
+        folder: for all copies.
+        inputs: other files that were given.
 
     Raises:
         UsageError: a picture, the labels beside it, or one of ``inputs`` would be overwritten; or a
@@ -39,13 +44,14 @@ def targets(paths: Sequence[str], folder: Path, *inputs: PathLike | None) -> dic
         raise OutputError("is no folder", path=folder, remedy="choose another with -o")
     precious = identities(*(p for path in paths for p in (path, labels_of(Path(path)))), *inputs)
     found: dict[str, Path] = {}
-    taken: set[str] = set()
-    for path in paths:
+    taken: set[Path] = set()
+    for path, subfolder in paths.items():
         name, suffix = Path(path).stem, Path(path).suffix
-        numbered = (f"{name}-{i}" if i > 1 else name for i in count(1))
+        numbered = (folder / subfolder / (f"{name}-{i}" if i > 1 else name) for i in count(1))
         stem = next(stem for stem in numbered if stem not in taken)
         taken.add(stem)
-        target = folder / (stem + (suffix if suffix.lower() in (".jpg", ".jpeg") else ".png"))
+        suffix = suffix if suffix.lower() in (".jpg", ".jpeg") else ".png"
+        target = stem.parent / (stem.name + suffix)
         if not precious.isdisjoint(identities(target, labels_of(target))):
             raise UsageError(
                 f"{target} would replace what was given", remedy="choose another folder with -o"
@@ -139,5 +145,6 @@ def row(path: str, pixels: Pixels, detections: Detections) -> dict[str, Any]:
                 detections.boxes.tolist(),
                 strict=True,
             )
+            if not name.startswith(HIDDEN)
         ],
     }

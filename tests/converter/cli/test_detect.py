@@ -2,16 +2,24 @@
 
 import json
 import os
+import re
+import signal
+import subprocess
 import sys
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from converter import convert
+from converter.cli.detect import in_order
 from converter.cli.main import main
 
-SHAPES = Path(__file__).parents[2] / "data" / "shapes"
+ROOT = Path(__file__).parents[3]
+SHAPES = ROOT / "tests" / "data" / "shapes"
 PICTURE = SHAPES / "images" / "0003.png"
 
 
@@ -155,6 +163,102 @@ def test_folders_patterns_and_batches(checkpoint, here, capsys):
     # each once, in the order asked for
     assert [path for path, _ in answers[0]] == ["photos/0003.png", "photos/0010.png"]
     assert answers[0] == answers[1] == answers[2]
+
+
+class TestLists:
+    def test_pictures_of_a_list(self, checkpoint, here, capsys):
+        """Darknet's, from the working directory, and one beside the list."""
+        Path("lists").mkdir()
+        Path("photos/0010.png").rename("lists/0010.png")
+        Path("lists/valid.txt").write_text("photos/0003.png\n0010.png\nnone.png\n")
+        assert main(["detect", checkpoint, "lists/valid.txt", "--json"]) == 1
+        out, err = capsys.readouterr()
+        paths = [image["path"] for image in json.loads(out)["images"]]
+        assert paths == ["photos/0003.png", "lists/0010.png"]
+        assert err.startswith("error: lists/valid.txt: line 3: 'none.png' is no file")
+
+    def test_it_is_never_overwritten(self, checkpoint, here, capsys):
+        """0003.txt lists the picture, and would become its labels."""
+        Path("0003.txt").write_text("photos/0003.png\n")
+        assert main(["detect", checkpoint, "0003.txt", "-o", ".", "--save-txt", "--force"]) == 2
+        assert "would replace what was given" in capsys.readouterr().err
+        assert Path("0003.txt").read_text() == "photos/0003.png\n"
+
+
+def test_subfolders(checkpoint, here, capsys):
+    Path("photos/more").mkdir()
+    Path("photos/0010.png").rename("photos/more/0003.png")
+    for _ in range(2):  # copies of the first time are no pictures the second time
+        assert main(["detect", checkpoint, ".", "-r", "-o", "out"]) == 0
+        assert capsys.readouterr().err == "drawn on 2 copies, in out\n"
+    assert files(here / "out" / "photos") == {"0003.png", "more"}
+    assert files(here / "out" / "photos" / "more") == {"0003.png"}
+
+
+def test_a_video_is_opencvs(checkpoint, here, capsys):
+    Path("clip.mp4").write_bytes(b"\0\0\0\x20ftypisom")
+    assert main(["detect", checkpoint, "clip.mp4"]) == 1
+    assert capsys.readouterr().err == (
+        "error: clip.mp4: is a video (read its frames with cv2.VideoCapture, as the README shows)\n"
+    )
+
+
+class TestChoosing:
+    def labels(self, capsys, *arguments):
+        assert main(["detect", *arguments, "photos/0003.png", "--json"]) == 0
+        (image,) = json.loads(capsys.readouterr().out)["images"]
+        return [each["label"] for each in image["detections"]]
+
+    def test_classes(self, checkpoint, here, capsys):
+        everything = self.labels(capsys, checkpoint)
+        assert set(everything) == {"circle", "square", "triangle"}
+        for chosen in ("circle,triangle", "0, 2", "triangle,0"):
+            found = self.labels(capsys, checkpoint, "--classes", chosen)
+            assert found == [label for label in everything if label != "square"]
+
+    def test_classes_that_there_are_not(self, checkpoint, here, capsys):
+        assert main(["detect", checkpoint, "photos", "--classes", "circle,cat"]) == 2
+        assert capsys.readouterr().err == (
+            "error: 'cat' is no class of the network, whose classes are circle, square, triangle"
+            " (or 0 to 2)\n"
+        )
+
+    def test_the_likeliest(self, checkpoint, here, capsys):
+        everything = self.labels(capsys, checkpoint)
+        assert self.labels(capsys, checkpoint, "--max", "2") == everything[:2]
+        assert main(["detect", checkpoint, "photos", "--max", "0"]) == 2
+
+    def test_whatever_the_classes(self, checkpoint, here, capsys):
+        """A triangle at 0.92 has the box of a square at 0.077: val-detections.jsonl."""
+        Path("photos/0003.png").write_bytes((SHAPES / "val" / "0024.png").read_bytes())
+        everything = self.labels(capsys, checkpoint, "--threshold", "0.05")
+        found = self.labels(capsys, checkpoint, "--threshold", "0.05", "--agnostic")
+        assert 0 < len(found) < len(everything)
+
+
+def test_classes_that_are_not_shown(checkpoint, here, capsys):
+    """By AlexeyAB's darknet they are neither drawn nor printed; labels and figures have them."""
+    Path("x.names").write_text("circle\ndont_show_square\ntriangle\n")
+    options = ["photos/0003.png", "--names", "x.names", "--threshold", "0.5", "--save-txt"]
+    assert main(["detect", checkpoint, *options]) == 0
+    out, err = capsys.readouterr()
+    truth = PICTURE.with_suffix(".txt").read_text().splitlines()
+    squares = sum(line.startswith("1 ") for line in truth)
+    assert squares > 0
+    assert len(out.splitlines()) == len(truth) - squares
+    assert "dont_show" not in out
+    assert len(Path("detections/0003.txt").read_text().splitlines()) == len(truth)
+    assert err == "drawn on a copy, with labels (.txt): detections/0003.png\n"
+    drawn = Path("detections/0003.png").read_bytes()
+    assert main(["detect", checkpoint, *options[:-1], "--classes", "0,2"]) == 0
+    assert Path("detections/0003.png").read_bytes() == drawn
+    capsys.readouterr()
+    figures = []
+    for names in ("x.names", str(SHAPES / "shapes.names")):
+        evaluate = ["evaluate", checkpoint, str(SHAPES / "val"), "--names", names]
+        assert main([*evaluate, "--points", "0", "--batch", "8", "--json"]) == 0
+        figures.append(capsys.readouterr().out.replace("dont_show_", ""))
+    assert figures[0] == figures[1]
 
 
 def test_a_name_with_brackets_is_no_pattern(checkpoint, here):
@@ -306,11 +410,74 @@ def test_an_output_that_cannot_be(checkpoint, here, capsys):
     assert capsys.readouterr().err.startswith("error: file/below: cannot be made: ")
 
 
+def test_what_is_read_ahead_and_saved_behind():
+    """While the first of three is in use, the second is worked on, and the third is not begun."""
+    begun = [threading.Event() for _ in range(3)]
+
+    def work(item):
+        begun[item].set()
+        return 10 * item
+
+    with ThreadPoolExecutor(3) as threads:
+        results = in_order(threads, work, range(3), 1)
+        assert next(results) == 0
+        assert begun[1].wait(10)
+        assert not begun[2].wait(0.2)
+        assert list(results) == [10, 20]
+
+
+def test_the_order_is_that_of_the_pictures():
+    """The first is done last."""
+    second = threading.Event()
+
+    def work(item):
+        if item == 0:
+            assert second.wait(10)
+        second.set()
+        return item
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(in_order(threads, work, range(5), 2)) == [0, 1, 2, 3, 4]
+
+
+def test_warnings_of_pillow_in_several_threads(checkpoint, here, capfd):
+    """Of an EXIF that ends too early, for example: none is shown, and others are shown after it."""
+    with Image.open(PICTURE) as picture:
+        for i in range(8):
+            picture.convert("RGB").save(f"{i}.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0")
+    before = list(warnings.filters)
+    assert main(["detect", checkpoint, "*.jpg", "--batch", "4"]) == 0
+    assert warnings.filters == before
+    assert capfd.readouterr().err == "drawn on 8 copies, in detections\n"
+
+
+def test_interrupted(checkpoint, here):
+    """What is printed is on a whole copy, and nothing else is left."""
+    for i in range(100, 400):
+        os.link("photos/0003.png", f"photos/{i:04}.png")
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "converter", "detect", checkpoint, "photos", "--batch", "4"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "interrupted\n")
+    printed = {line.split("/")[1][:8] for line in (first + out).splitlines()}
+    copies = files(here / "detections")
+    assert printed <= copies
+    assert len(copies) < 300
+    for name in copies:
+        with Image.open(here / "detections" / name) as copy:
+            copy.load()
+
+
 def test_progress_on_a_terminal(checkpoint, here, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert main(["detect", checkpoint, "photos"]) == 0
     err = capsys.readouterr().err
-    assert "1 of 2 pictures" in err
+    assert re.search(r"1 of 2 pictures, \S+ a second, 0:0\d:\d\d left", err)
     assert err.endswith("\rdrawn on 2 copies, in detections\n")
     assert main(["detect", checkpoint, "photos", "--quiet"]) == 0
     assert capsys.readouterr().err == ""

@@ -252,3 +252,11 @@ class TestOnnx:
 )
 def test_progress(done, bar):
     assert progress(done, 3) == f"[{bar:30}] {done} of 3 pictures"
+
+
+def test_progress_with_the_time_left():
+    # 50 in 40 seconds: 950 more take 760, which are 12 minutes and 40 seconds
+    assert progress(50, 1000, 40).endswith("] 50 of 1000 pictures, 1.25 a second, 0:12:40 left")
+    assert progress(0, 1000, 0.1).endswith("] 0 of 1000 pictures")
+    # One in 1000 seconds: 99 more take 99,000, a day of 86,400 and 3.5 hours
+    assert progress(1, 100, 1000).endswith("0.001 a second, 1 day, 3:30:00 left")

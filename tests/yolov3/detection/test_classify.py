@@ -61,6 +61,8 @@ def test_alexeyabs_classifier_crops(make):
     assert found[0].scores.tolist() == pytest.approx(found[1].scores.tolist())
     assert len(found[0].labels) == 6
     assert found[0].scores.sum().item() == pytest.approx(1)
+    opencvs = classify(model, picture[:, :, ::-1], top=9, bgr=True)
+    assert opencvs.scores.tolist() == found[0].scores.tolist()
     with pytest.raises(UsageError, match="top=0"):
         classify(model, picture, top=0)
     letterboxed = classify(model, picture, top=9, resize="letterbox")

@@ -15,6 +15,7 @@ from converter.errors import ImageError, NetworkError
 from yolov3 import YOLOv3, load
 from yolov3.detection.detect import detect
 from yolov3.detection.image import read
+from yolov3.detection.in_torch import TorchModel
 
 SHAPES = Path(__file__).parents[2] / "data" / "shapes"
 PICTURES = sorted((SHAPES / "images").glob("*.png"))
@@ -186,6 +187,50 @@ def test_nms_0_keeps_all(model):
     assert len(detect(model, PICTURES[0], nms=0)) > len(detect(model, PICTURES[0]))
 
 
+@pytest.mark.parametrize("classes", ["circle", ["circle"], [0], ["0"], ("circle", 0)])
+def test_one_class(model, classes):
+    # As NMS is by class, it is what all of them are less the others.
+    everything = detect(model, PICTURES[0])
+    circles = everything.labels == 0
+    assert 0 < circles.sum() < len(everything)
+    found = detect(model, PICTURES[0], classes=classes)
+    assert set(found.names) == {"circle"}
+    np.testing.assert_array_equal(found.boxes, everything.boxes[circles])
+
+
+def test_all_classes_of_a_name(model):
+    runner = TorchModel(model)
+    runner.names = ("a", "b", "a")
+    everything = detect(runner, PICTURES[0]).labels.tolist()
+    assert set(everything) == {0, 1, 2}
+    found = detect(runner, PICTURES[0], classes=["a"])
+    assert found.labels.tolist() == [label for label in everything if label != 1]
+
+
+def test_the_likeliest(model):
+    everything = detect(model, PICTURES[0], 0.05)
+    for most in (1, 3, 1000):
+        found = detect(model, PICTURES[0], 0.05, max_boxes=most)
+        np.testing.assert_array_equal(found.boxes, everything.boxes[:most])
+        np.testing.assert_array_equal(found.scores, everything.scores[:most])
+
+
+def test_whatever_the_classes(model):
+    """val/0024 has a triangle at 0.92 whose box is a square at 0.077 too: val-detections.jsonl."""
+    picture = SHAPES / "val" / "0024.png"
+    plain = detect(model, picture, 0.05)
+    found = detect(model, picture, 0.05, agnostic=True)
+    boxes = [tuple(box) for box in found.boxes.tolist()]
+    assert len(set(boxes)) == len(boxes) < len(plain)
+    twice = [box for box in plain.boxes.tolist() if plain.boxes.tolist().count(box) == 2]
+    assert found.names[found.boxes.tolist().index(twice[0])] == "triangle"
+
+
+def test_frames_of_opencv(model):
+    rgb = np.array(Image.open(PICTURES[0]).convert("RGB"))
+    same(detect(model, rgb[:, :, ::-1], bgr=True), detect(model, rgb))
+
+
 def test_fused_and_channels_last_and_float64(checkpoint, model):
     wanted = detect(model, PICTURES[0])
     fast = load(checkpoint).fuse().to(memory_format=torch.channels_last)
@@ -233,6 +278,20 @@ def test_arguments_that_make_no_sense(model):
             detect(model, PICTURES[0], **options)
     with pytest.raises(UsageError, match="threshold=nan"):
         detect(model, PICTURES[0], float("nan"))
+
+
+def test_classes_that_there_are_not(model):
+    shapes = "is no class of the network, whose classes are circle, square, triangle"
+    for given, problem in (
+        ("circel", rf"'circel' {shapes} \(is 'circle' meant\?\)"),
+        (3, rf"3 {shapes} \(or 0 to 2\)"),
+        (-1, rf"-1 {shapes}"),
+        ("", f"'' {shapes}"),
+    ):
+        with pytest.raises(UsageError, match=problem):
+            detect(model, PICTURES[0], classes=[0, given])
+    with pytest.raises(UsageError, match="max_boxes=0 must be at least 1"):
+        detect(model, PICTURES[0], max_boxes=0)
 
 
 def test_a_picture_that_is_none(model, tmp_path):

@@ -270,6 +270,15 @@ def test_paths_images_and_arrays_are_the_same(tmp_path):
         np.testing.assert_array_equal(read(picture)[:, :], pixels)
 
 
+def test_arrays_of_opencv(tmp_path):
+    blue = np.array([[[255, 0, 0]]], np.uint8)
+    assert read(blue, bgr=True).tolist() == [[[0, 0, 255]]]
+    assert read(blue[:, :, 0], bgr=True).tolist() == [[[255, 255, 255]]]
+    Image.fromarray(blue).save(tmp_path / "red.png")
+    for other in (tmp_path / "red.png", Image.fromarray(blue)):  # are not in that order
+        assert read(other, bgr=True)[:, :].tolist() == [[[255, 0, 0]]]
+
+
 def test_a_grey_array():
     grey = np.array([[1, 2]], np.uint8)
     assert read(grey).tolist() == [[[1, 1, 1], [2, 2, 2]]]
@@ -320,6 +329,12 @@ def test_broken_files(tmp_path, name):
         read(tmp_path / name)
     assert str(caught.value).startswith(str(tmp_path / name))
     assert "\n" not in str(caught.value)
+
+
+def test_a_video(tmp_path):
+    (tmp_path / "clip.MP4").write_bytes(b"\0\0\0\x20ftypisom")
+    with pytest.raises(ImageError, match=r"clip.MP4: is a video \(read its frames with cv2"):
+        read(tmp_path / "clip.MP4")
 
 
 def test_missing_files_and_folders(tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yolov3.detection import nms
-from yolov3.detection.nms import iou, measure, suppress
+from yolov3.detection.nms import iou, measure, suppress, suppress_all
 
 ROOT = Path(__file__).parents[3]
 
@@ -34,6 +34,16 @@ def test_the_likelier_stays_class_by_class():
     where, labels = suppress(boxes, scores, 0.45, iou)
     found = list(zip(where.tolist(), labels.tolist(), strict=True))
     assert found == [(0, 1), (2, 1), (1, 0), (2, 0)]  # by falling score; (0, 0) is gone
+
+
+def test_the_likelier_stays_whatever_its_class():
+    # The first two overlap by 1.8 / 2.2. Of the first box stays its likelier class alone, too.
+    boxes = array([1, 1, 2, 2], [1.2, 1, 2, 2], [9, 9, 2, 2])
+    scores = array([0.5, 0.9], [0.6, 0], [0.4, 0.7])
+    where, labels = suppress_all(boxes, scores, 0.45, iou)
+    assert list(zip(where.tolist(), labels.tolist(), strict=True)) == [(0, 1), (2, 1)]
+    where, labels = suppress_all(boxes, scores, 0, iou)  # drops no box
+    assert list(zip(where.tolist(), labels.tolist(), strict=True)) == [(0, 1), (2, 1), (1, 0)]
 
 
 def test_what_was_dropped_drops_nothing():
@@ -66,8 +76,9 @@ def test_boxes_without_area_drop_nothing():
 
 
 def test_no_boxes():
-    where, labels = suppress(array().reshape(0, 4), array().reshape(0, 3), 0.45, iou)
-    assert len(where) == len(labels) == 0
+    for rule in (suppress, suppress_all):
+        where, labels = rule(array().reshape(0, 4), array().reshape(0, 3), 0.45, iou)
+        assert len(where) == len(labels) == 0
 
 
 def test_overlaps_that_count_the_distance():

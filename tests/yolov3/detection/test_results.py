@@ -1,5 +1,6 @@
 """The copies that are drawn on, the labels beside them, and what none of them replaces."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def found(*boxes):
 
 def test_each_copy_has_a_name_of_its_own():
     names = ["a/x.png", "b/x.jpg", "c/x.JPEG", "d/y.bmp", "e/x-2.png"]
-    assert targets(names, Path("out")) == {
+    assert targets(dict.fromkeys(names, ""), Path("out")) == {
         "a/x.png": Path("out/x.png"),
         "b/x.jpg": Path("out/x-2.jpg"),
         "c/x.JPEG": Path("out/x-3.JPEG"),
@@ -45,8 +46,8 @@ def test_neither_picture_nor_labels_nor_another_input_are_replaced(tmp_path, mon
         ("../pictures/z.png", ("linked.png",)),  # under whatever name
     ):
         with pytest.raises(UsageError, match="would replace what was given"):
-            targets([picture], Path(), *inputs)
-    assert targets(["x.png"], Path("out"))
+            targets({picture: ""}, Path(), *inputs)
+    assert targets({"x.png": ""}, Path("out"))
 
 
 def test_boxes_are_written_in_parts_of_the_picture(tmp_path):
@@ -80,6 +81,27 @@ def test_labels_of_others_are_not_replaced(tmp_path):
         write(tmp_path / "x.png", PIXELS, found((10, 5, 30, 45)), labels=True, force=False)
     assert (tmp_path / "x.txt").read_text() == "by hand\n"
     assert not (tmp_path / "x.png").exists()
+
+
+def test_a_copy_can_go_to_a_subfolder():
+    found = {"a/1/x.png": "1", "a/2/x.png": "2", "b/1/x.png": "1"}
+    assert targets(found, Path("out")) == {
+        "a/1/x.png": Path("out/1/x.png"),
+        "a/2/x.png": Path("out/2/x.png"),
+        "b/1/x.png": Path("out/1/x-2.png"),
+    }
+
+
+def test_what_is_not_shown_is_labelled_all_the_same(tmp_path):
+    """AlexeyAB's detector.c:1740 writes labels of all classes, whatever their names."""
+    boxes = found((10, 5, 30, 45), (50, 5, 70, 45))
+    hidden = dataclasses.replace(boxes, names=("dont_show", "dont_show_b"))
+    write(tmp_path / "x.png", PIXELS, hidden, labels=True, force=False)
+    assert not np.asarray(Image.open(tmp_path / "x.png")).any()
+    assert row("x.png", PIXELS, hidden)["detections"] == []
+    assert [line[0] for line in (tmp_path / "x.txt").read_text().splitlines()] == ["0", "1"]
+    half = dataclasses.replace(boxes, names=("dont_show", "shown, dont_show"))
+    assert [each["class"] for each in row("x.png", PIXELS, half)["detections"]] == [1]
 
 
 def test_a_row_of_json_has_corners_in_pixels():

@@ -1,0 +1,114 @@
+"""The pictures that a user names: files, lists of them, folders, patterns."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+
+from converter.errors import DarknetError, ImageError, shortened
+from converter.files.opening import read_small
+from yolov3.detection.dataset import pictures_in
+
+LIST = ".txt"
+MAX_LIST_BYTES = 1 << 28  # a million paths of 256 characters, which is Darknet's longest
+
+
+def expand(
+    arguments: Sequence[str], output: str, *, recursive: bool
+) -> tuple[dict[str, str], list[DarknetError]]:
+    """The pictures that ``arguments`` stand for, each once and in their order.
+
+    Args:
+        arguments: a picture, a list, a folder or a pattern each.
+        output: the folder for copies. What is there is not searched with the folders around it.
+        recursive: whether a folder's subfolders are searched, too.
+
+    Returns:
+        Each picture with the subfolder it was found in, "" for none; and what cannot be used.
+    """
+    pictures: dict[str, str] = {}
+    errors: list[DarknetError] = []
+    for argument in arguments:
+        found = False
+        try:
+            for each in _named_by(argument, output, recursive=recursive):
+                found = True
+                if isinstance(each, DarknetError):
+                    errors.append(each)
+                else:
+                    pictures.setdefault(*each)
+            if not found:
+                raise ImageError("has no pictures in it", path=argument, remedy="check the path")
+        except DarknetError as error:
+            errors.append(error)
+    return pictures, errors
+
+
+def _named_by(
+    argument: str, output: str, *, recursive: bool
+) -> Iterator[tuple[str, str] | DarknetError]:
+    if os.path.isdir(argument):
+        yield from _in_folder(argument, output, recursive=recursive)
+    elif glob.has_magic(argument) and not os.path.exists(argument):
+        for path in sorted(glob.glob(argument, recursive=True)):
+            if os.path.isfile(path) and not ("**" in argument and _is_below(output, path)):
+                yield path, ""
+    elif argument.lower().endswith(LIST):
+        yield from _in_list(argument)
+    else:
+        yield argument, ""
+
+
+def _in_folder(
+    folder: str, output: str, *, recursive: bool
+) -> Iterator[tuple[str, str] | DarknetError]:
+    """A folder's own pictures, then those of its subfolders; symlinks to folders are left out."""
+    for name in pictures_in(folder):
+        yield os.path.join(folder, name), ""
+    if not recursive:
+        return
+    unread: list[OSError] = []
+    for parent, below, _ in os.walk(folder, onerror=unread.append):
+        below[:] = sorted(
+            name for name in below if not _is_below(output, os.path.join(parent, name))
+        )
+        if parent != folder:
+            for name in pictures_in(parent):
+                yield os.path.join(parent, name), os.path.relpath(parent, folder)
+    for error in unread:
+        yield ImageError(
+            f"cannot be read: {error.strerror}",
+            path=error.filename,
+            remedy="check its permissions",
+        )
+
+
+def _is_below(folder: str, path: str) -> bool:
+    """Whether ``path`` is ``folder``, or in it."""
+    folder, path = (os.path.normcase(os.path.abspath(each)) for each in (folder, path))
+    return f"{path}{os.sep}".startswith(f"{folder}{os.sep}")
+
+
+def _in_list(path: str) -> Iterator[tuple[str, str] | DarknetError]:
+    """The pictures of a list, a path on each line.
+
+    Darknet opens them as they are written, from the working directory: pj examples/detector.c:582,
+    pj src/data.c:12. Those that are not there are looked for beside the list.
+    """
+    lines = read_small(path, MAX_LIST_BYTES, ImageError).removeprefix(b"\xef\xbb\xbf").splitlines()
+    for number, line in enumerate(lines, 1):
+        name = os.fsdecode(line.strip())
+        beside = os.path.join(os.path.dirname(path), name)
+        if not name:
+            continue
+        there = [each for each in (name, beside) if os.path.isfile(each)]
+        if there:
+            yield there[0], ""
+        else:
+            yield ImageError(
+                f"{shortened(name)!r} is no file, neither here nor beside the list",
+                path=path,
+                place=f"line {number}",
+                remedy="give one picture's path on a line",
+            )
