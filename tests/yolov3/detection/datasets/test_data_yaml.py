@@ -118,5 +118,7 @@ def test_a_file_of_any_size_is_not_read(root):
 
 def test_without_pyyaml_it_says_what_to_install(root, monkeypatch):
     monkeypatch.setitem(sys.modules, "yaml", None)
-    with pytest.raises(ExtraError, match=r"needs PyYAML \(pip install 'darknet-saf.*\[evaluate\]"):
+    with pytest.raises(
+        ExtraError, match=r"needs PyYAML \(pip install torch pillow pycocotools pyyaml\)"
+    ):
         read(root, LISTED)
