@@ -17,6 +17,7 @@ DarknetError
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -105,9 +106,42 @@ class ExtraError(DarknetError):
     """A package that is not installed, and that only some uses need."""
 
 
+# What each extra of pyproject.toml brings. Remedies name the packages themselves: that works for
+# everybody, while an extra's name says nothing to a pip that does not find this project.
+_PACKAGES = {
+    "torch": "torch",
+    "detect": "torch pillow",
+    "runtime": "onnxruntime pillow",
+    "evaluate": "torch pillow pycocotools",
+    "onnx": "onnx onnxruntime onnxscript",
+    "hub": "torch huggingface_hub",
+    "report": "jinja2",
+    "remote": "fsspec aiohttp",
+    "opencv": "'opencv-python-headless<5'",
+}
+
+
 def install(extra: str) -> str:
     """The remedy for a package that one of our extras installs."""
-    return f"pip install 'darknet-safetensors[{extra}]'"
+    return f"pip install {_PACKAGES[extra]}"
+
+
+def command(*arguments: str) -> str:
+    """A command of ours with its ``arguments``, as one types it where this process was called.
+
+    Code that imports the package was called by a name of its own: there it is ``python -m``.
+    """
+    import shlex  # late: few calls are refused
+
+    folder, called = os.path.split(sys.argv[0] if sys.argv else "")
+    line = shlex.join(arguments)
+    if called.removesuffix(".exe") == "darknet-safetensors":
+        return f"darknet-safetensors {line}"
+    scripts = os.path.join(os.path.dirname(__file__), os.pardir, "scripts")
+    if called.endswith(".py") and os.path.realpath(folder) == os.path.realpath(scripts):
+        script = shlex.quote(os.path.join(folder, f"{arguments[0]}.py"))
+        return f"python {script} {shlex.join(arguments[1:])}"
+    return f"python -m converter {line}"
 
 
 def shortened(text: str) -> str:

@@ -86,8 +86,8 @@ def identify(
 
 
 @contextmanager
-def explaining(source: Source) -> Iterator[None]:
-    """Say why ``source`` does not fit the plan that the block makes for it.
+def explaining(source: Source, cfg: Path | None) -> Iterator[None]:
+    """Say why ``source`` does not fit the plan that the block makes for it by ``cfg``.
 
     Raises:
         WeightsError: in place of a ``SizeMismatch``.
@@ -97,7 +97,7 @@ def explaining(source: Source) -> Iterator[None]:
     except SizeMismatch as mismatch:
         from converter.diagnosis.explain import explain  # late: rarely needed
 
-        raise explain(mismatch, source) from mismatch
+        raise explain(mismatch, source, cfg) from mismatch
 
 
 def _choose(path: Path, source: Source, dialect: DialectName | None) -> evidence.Choice:
@@ -127,8 +127,11 @@ def _recognise(source: Source, dialect: DialectName) -> tuple[str, str, Mapping[
 
         raise explain_unknown(header, dialect, source)
     if len(matches) > 1:
+        from converter.diagnosis.nearby import suggest  # late: rarely needed
+
         raise WeightsError(
-            f"can be {' or '.join(map(str, matches))} by its size", remedy="give its cfg with --cfg"
+            f"can be {' or '.join(map(str, matches))} by its size",
+            remedy=suggest(source) or "give its cfg with --cfg",
         )
     (match,) = matches
     how = (

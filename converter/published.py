@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from converter.errors import DownloadError, UsageError
+from converter.errors import DownloadError, UsageError, command
 from converter.official import RemoteFile, TextFile, find_cfg, names_file
 from converter.options import PathLike
 
@@ -316,7 +316,7 @@ def find_published(name: str) -> PublicFile:
     if stem in CFG_ONLY:
         raise DownloadError(
             f"{stem} was published as a cfg only, its weights never were",
-            remedy=f"train it; download --cfg {stem} brings the cfg",
+            remedy=f"train it; its cfg: {command('download', '--cfg', stem)}",
         )
     found = next((file for file in PUBLISHED if file.name == stem), None)
     if found is None:
@@ -347,9 +347,5 @@ def suggest_download(path: PathLike) -> str | None:
     found = next((file for file in PUBLISHED if file.file == wanted.name), None)
     if found is None:
         return None
-    import shlex  # late: seldom needed
-
-    command = ["python", "-m", "converter", "download", found.name]
-    if wanted.parent != Path():
-        command += ["-o", str(wanted.parent)]
-    return shlex.join(command)
+    folder = () if wanted.parent == Path() else ("-o", str(wanted.parent))
+    return command("download", found.name, *folder)

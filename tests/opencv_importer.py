@@ -6,13 +6,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from loading import load, outputs
 from one_feature import picture
 
 from converter.darknet.dialects import DialectName
+from converter.darknet.layers.cells import RawMap
 from converter.darknet.layers.heads import AnchorHead
 from converter.darknet.network import Network, parse_network
+from converter.diagnosis.engines import compare_engines
+from converter.diagnosis.verdict import Verdict
 
 # Relative L2 distance that rounding explains: one layer is within 9e-7, yolov3 within 1.2e-5.
 SAME = 1e-4
@@ -101,9 +103,8 @@ def distance(found: np.ndarray, expected: np.ndarray) -> float:
 
 def distance_of_boxes(found: np.ndarray, net: Network, head: AnchorHead, raw: np.ndarray) -> float:
     """Of every cell's boxes; of the likelihoods that it has not left out."""
-    values = head.values(torch.from_numpy(raw)[None], net.dialect or "pjreddie")
-    size = (net.input.h, net.input.w)
-    _, boxes, scores = (part.numpy() for part in head.boxes(values, size, float("-inf")))
+    size, maps = (net.input.h, net.input.w), RawMap(raw[None], np.asarray)
+    _, boxes, scores = head.boxes(maps, size, float("-inf"), net.dialect or "pjreddie")
     if found.shape != (len(boxes), 5 + head.classes):
         return float("inf")
     kept = found[:, 5:] > 0
@@ -128,3 +129,17 @@ def what_happens(folder: Path, text: str, dialect: DialectName, meant: str | Non
     checkpoint = folder / "net.safetensors"
     checkpoint.unlink(missing_ok=True)
     return compared(found, net, outputs(load(cfg, file, checkpoint, dialect), x), x)
+
+
+def judge(text: str, dialect: DialectName | None = None) -> Verdict:
+    """What ``info --engines`` says of OpenCV."""
+    return compare_engines(text, dialect).verdicts["opencv"]
+
+
+def require_as_judged(
+    folder: Path, text: str, dialect: DialectName, answer: str, lines: list[int]
+) -> None:
+    """It is judged as ``answer`` by reason of ``lines``, and that is what happens."""
+    verdict = judge(text, dialect)
+    assert (verdict.answer, [reason.line for reason in verdict.reasons]) == (answer, lines)
+    assert what_happens(folder, text, dialect) == answer

@@ -98,5 +98,5 @@ def __getattr__(name: str) -> Any:
         if error.name != "torch":
             raise
         raise ModuleNotFoundError(
-            "yolov3 needs PyTorch: pip install 'darknet-safetensors[torch]'", name="torch"
+            "yolov3 needs PyTorch: pip install torch", name="torch"
         ) from error

@@ -21,7 +21,7 @@ def write_state_dict(source: Source, plan: Plan, target: IO[bytes]) -> None:
     try:
         import torch
     except ModuleNotFoundError as error:
-        raise ExtraError(f"a PyTorch file needs PyTorch: {install('torch')}") from error
+        raise ExtraError("a PyTorch file needs PyTorch", remedy=install("torch")) from error
 
     tensors = {slot.tensor: torch.from_numpy(tensor_of(source, slot)) for slot in plan.tensors}
     torch.save(tensors, target)

@@ -23,9 +23,10 @@ from converter.cli.parser import (
     positive_int,
     require_cfg_out,
 )
-from converter.errors import DarknetError, UsageError, printable
+from converter.darknet.dialects import DEFAULT
+from converter.errors import DarknetError, UsageError, command, printable
 from converter.files import remote
-from converter.files.source import CHECKPOINT_SUFFIXES
+from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
 from converter.files.target import is_folder, make_folder
 from converter.operations.convert import convert, default_output
 from converter.operations.sources import find_sources
@@ -45,6 +46,7 @@ def make_parser(program: str) -> CommandParser:
         (
             "yolov3.weights",
             "yolov4.weights --cfg yolov4.cfg -o v4.safetensors",
+            "yolov4.cfg yolov4.weights v4.safetensors",
             "darknet53.conv.74 --dry-run",
             "yolov3.safetensors -o back.weights",
             "yolov3.weights --family mmdet -o mmdet.pth",
@@ -57,7 +59,7 @@ def make_parser(program: str) -> CommandParser:
         metavar="SOURCE",
         nargs="+",
         help=".weights or .backup files, folders, patterns, URLs; one .safetensors, .pt or .pth to"
-        " go back",
+        " go back; of one file also its .cfg, and the new file last",
     )
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -80,8 +82,8 @@ def make_parser(program: str) -> CommandParser:
     file.add_argument(
         "--names",
         metavar="FILE",
-        help="class names: a file, or coco, openimages or voc (default: beside .weights, else of"
-        " the published file that it is)",
+        help="class names: a .names or .data file, or coco, openimages or voc (default: beside"
+        " .weights, else of the published file that it is)",
     )
     file.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
     file.add_argument(
@@ -115,6 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Convert what the arguments name; the exit code."""
     require_cfg_out(arguments)
     sources = find_sources(arguments.sources)
+    if sources == arguments.sources:
+        sources = arguments.sources = _by_position(sources, arguments)
     if len(sources) > 1 or sources != arguments.sources:
         return _convert_many(sources, arguments)
     if arguments.output is None or not is_folder(arguments.output):
@@ -130,6 +134,33 @@ def run(arguments: argparse.Namespace) -> int:
         return _convert_one(sources[0], arguments)
     with _new_folder(Path(folder)):
         return _convert_one(sources[0], arguments)
+
+
+def _by_position(sources: list[str], arguments: argparse.Namespace) -> list[str]:
+    """The sources in ``[CFG] SOURCE [OUT]``, as other converters take them; the rest into options.
+
+    Raises:
+        UsageError: OUT is there, and would be replaced; it may be meant as a source.
+    """
+    cfgs = [name for name in sources if name.endswith(".cfg")]
+    source, *more = [name for name in sources if name not in cfgs] or sources
+    if len(cfgs) > 1 or (cfgs and arguments.cfg) or len(more) > 1 or os.path.isdir(source):
+        return sources
+    if more:
+        ends = WEIGHTS_SUFFIXES if source.endswith(CHECKPOINT_SUFFIXES) else CHECKPOINT_SUFFIXES
+        if arguments.output or not more[0].endswith(ends):
+            return sources
+        if arguments.force and os.path.lexists(more[0]):
+            cfg = ("--cfg", cfgs[0]) if cfgs else ()
+            raise UsageError(
+                "is there already: an output is named with -o if it is to be replaced",
+                path=more[0],
+                remedy=command("convert", source, *cfg, "-o", more[0], "--force"),
+            )
+        arguments.output = more[0]
+    if cfgs and source != cfgs[0]:
+        arguments.cfg = cfgs[0]
+    return [source]
 
 
 def _convert_one(source: str, arguments: argparse.Namespace) -> int:
@@ -248,10 +279,15 @@ def _new_folder(path: Path) -> Iterator[None]:
 
 
 def _rename(source: str, arguments: argparse.Namespace) -> int:
-    for option, given in {"--partial": arguments.partial, "--report": arguments.report,
-                          "--cfg-out": arguments.cfg_out}.items():  # fmt: skip
+    for option, given in {"--partial": arguments.partial, "--report": arguments.report}.items():
         if given:
             raise UsageError(f"{option} is not for checkpoints", remedy=f"leave {option} out")
+    if arguments.cfg_out:
+        written = ("--cfg-out", arguments.cfg_out, "--for", arguments.engine or DEFAULT)
+        raise UsageError(
+            "--cfg-out is written with .weights, or by info",
+            remedy=command("info", source, *written),
+        )
     from converter.operations.rename import has_names, rename
 
     table = arguments.family_table

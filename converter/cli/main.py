@@ -50,7 +50,9 @@ def _wrong_machine() -> str | None:
 
 
 def _called_by() -> str:
-    return os.path.basename(sys.argv[0])
+    """The name of the installed command; a script was called by a path that Python must run."""
+    called = sys.argv[0]
+    return f"python {called}" if called.endswith(".py") else os.path.basename(called)
 
 
 def _run(command: str | None, program: str, argv: Sequence[str]) -> int:

@@ -54,7 +54,19 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise a ``UsageError``, which is shown as all errors are."""
-        raise UsageError(message, remedy=f"see {self.prog} --help")
+        near = self._nearest(message) if message.startswith("unrecognized arguments: ") else None
+        raise UsageError(
+            message, remedy=f"did you mean {near}?" if near else f"see {self.prog} --help"
+        )
+
+    def _nearest(self, message: str) -> str | None:
+        """The option that is most like the first that ``message`` says is none."""
+        import difflib  # late: only a misspelling needs it
+
+        words = (word.partition("=")[0] for word in message.split() if word.startswith("-"))
+        options = self._option_string_actions
+        near = (difflib.get_close_matches(word, options, n=1) for word in words)
+        return next((found[0] for found in near if found), None)
 
 
 def add_network_options(parser: CommandParser) -> None:

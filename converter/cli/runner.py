@@ -108,7 +108,7 @@ def require_own_yolov3() -> None:
 
 def _missing(error: ModuleNotFoundError) -> ExtraError:
     if error.name == "torch":
-        return ExtraError(f"yolov3 needs PyTorch: {install('torch')}")
+        return ExtraError("yolov3 needs PyTorch", remedy=install("torch"))
     if error.name in _NEEDED:
         line = f"{sys.executable} -m pip install {' '.join(_NEEDED)}"
         return ExtraError(f"the package {error.name} is not installed", remedy=line)

@@ -10,7 +10,8 @@ from converter.cli.output import print_json, print_plan, print_table
 from converter.cli.parser import CommandParser, add_family_option, family_choice
 from converter.cli.runner import require_own_yolov3
 from converter.darknet.dialects import DIALECTS
-from converter.errors import OutputError, UsageError, printable
+from converter.errors import OutputError, UsageError, command, printable
+from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
 from converter.operations.verify import Verification, verify
 from converter.options import ENGINES
 
@@ -57,6 +58,9 @@ def make_parser(program: str) -> CommandParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare the two files; the exit code."""
+    files = arguments.weights, arguments.checkpoint
+    if files[0].endswith(CHECKPOINT_SUFFIXES) and files[1].endswith(WEIGHTS_SUFFIXES):
+        raise UsageError("the .weights come first", remedy=command("verify", *reversed(files)))
     if arguments.report:
         from converter.report import check_target
 
@@ -166,4 +170,5 @@ def _print_verification(result: Verification, *, verbose: bool) -> None:
     how = "bit for bit the same" if dtype == "float32" else f"the same in {dtype}"
     if result.changes:
         how += ", but for what the rules change"
+    how += "; the checkpoint was made from another file" if result.of_another else ""
     print(f"{verdict}: {same} of {len(result.comparison.rows)} tensors are {how}")

@@ -19,15 +19,18 @@ def is_built_in(choice: PathLike) -> bool:
 def suggest_names(path: Path, classes: int | None) -> str | None:
     """What is to be said of the class names that the file at ``path`` may have and does not say.
 
-    None if nothing is there: no .names file beside it and no known list has as many as ``classes``.
+    None if nothing is there: no .names file beside it, or in the ``data/`` beside ``backup/`` that
+    Darknet's users have, and no known list has as many as ``classes``.
     """
     if not classes:
         return None
     import shlex  # late: seldom needed
 
-    for beside in sorted(path.parent.glob("*.names")):
-        if _has_as_many(beside, classes):
-            return f"if they are those in {beside.name}, give --names {shlex.quote(str(beside))}"
+    for name in ("", "data", "../data"):
+        folder = Path(os.path.normpath(path.parent / name))
+        for near in sorted(folder.glob("*.names")):
+            if _has_as_many(near, classes):
+                return f"if they are those in {near.name}, give --names {shlex.quote(str(near))}"
     known = next((name for name, names in CLASS_NAMES.items() if len(names) == classes), None)
     return f"if its {classes} classes are those of {known}, give --names {known}" if known else None
 
@@ -43,7 +46,8 @@ def read_names(path: Path, classes: int | None, encoding: str | None = None) -> 
     """The class names in a .names file, one a line, or of a built-in list.
 
     Args:
-        path: the file; ``coco``, ``openimages`` or ``voc`` if there is none of that name.
+        path: the file, or a .data file that names it; ``coco``, ``openimages`` or ``voc`` if there
+            is none of that name.
         classes: how many there should be; None for any number.
         encoding: its encoding, by Python's name ("cp949", "gbk"); default: UTF-8.
 
@@ -51,7 +55,11 @@ def read_names(path: Path, classes: int | None, encoding: str | None = None) -> 
         CfgError: it cannot be read, or has another number of names than ``classes``.
         UsageError: there is no such encoding.
     """
-    names = list(CLASS_NAMES[str(path)]) if is_built_in(path) else _in_file(path, encoding)
+    if is_built_in(path):
+        names = list(CLASS_NAMES[str(path)])
+    else:
+        path = _named_in(path) if path.suffix == ".data" else path
+        names = _in_file(path, encoding)
     if classes is not None and len(names) != classes:
         raise CfgError(
             f"has {len(names)} names, the network has {classes} classes",
@@ -61,7 +69,32 @@ def read_names(path: Path, classes: int | None, encoding: str | None = None) -> 
     return names
 
 
-def _in_file(path: Path, encoding: str | None) -> list[str]:
+def _named_in(data_file: Path) -> Path:
+    """The .names file of a .data file, which is relative to where Darknet is started.
+
+    That is here or, since .data files lie in ``data/``, the folder which holds that. Darknet drops
+    every space: pjreddie/darknet@f6afaab src/option_list.c:7-47, src/utils.c:302.
+
+    Raises:
+        CfgError: it names none that is there.
+    """
+    lines = _text_bytes(data_file).decode("utf-8", "surrogateescape").split("\n")
+    pairs = ("".join(line.split()).partition("=") for line in lines)
+    options = {key: value for key, _, value in reversed(list(pairs))}  # the first of a name counts
+    name = options.get("names") or options.get("labels")
+    if not name:
+        raise CfgError("has no names=", path=data_file, remedy="give the .names file itself")
+    beside = Path(os.path.abspath(data_file)).parent
+    folders = (Path(), beside.parent, beside)
+    found = next((path for path in (folder / name for folder in folders) if path.is_file()), None)
+    if found is None:
+        raise CfgError(
+            f"names={name}: no such file", path=data_file, remedy="give the .names file itself"
+        )
+    return found
+
+
+def _text_bytes(path: Path) -> bytes:
     data = read_small(path, COMPANION_BYTES[".names"], CfgError)
     found = sniff.foreign(data[: sniff.HEAD])
     if found or b"\0" in data:
@@ -70,6 +103,11 @@ def _in_file(path: Path, encoding: str | None) -> list[str]:
             path=path,
             remedy="give a text file with one class name a line",
         )
+    return data
+
+
+def _in_file(path: Path, encoding: str | None) -> list[str]:
+    data = _text_bytes(path)
     try:
         text = data.decode(encoding or "utf-8-sig")
     except LookupError:

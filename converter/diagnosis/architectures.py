@@ -16,7 +16,7 @@ from converter.darknet.layers import Layer
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network, build_network, render_cfg
 from converter.darknet.nodes import Net
-from converter.errors import some
+from converter.errors import command, some
 from converter.families.structures import tiny
 from converter.families.template import Spec, template
 from converter.official import MAX_CLASSES, OfficialCfg, official_cfgs
@@ -122,8 +122,8 @@ class Fit:
         """What brings the first of them, with these classes."""
         cfg = self.cfgs[0]
         other = self.classes not in (0, cfg.classes)
-        classes = f" --classes {self.classes}" if other else ""
-        return f"download --cfg {cfg.key}{classes}"
+        classes = ("--classes", str(self.classes)) if other else ()
+        return command("download", "--cfg", cfg.key, *classes)
 
     def __str__(self) -> str:
         owners = dict.fromkeys(cfg.owner for cfg in self.cfgs)

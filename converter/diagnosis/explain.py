@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.darknet.dialects import RECOGNISED, DialectName
@@ -15,6 +16,7 @@ from converter.darknet.header import Header
 from converter.darknet.layers import Layer
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.heads import AnchorHead
+from converter.diagnosis import nearby
 from converter.diagnosis.alternatives import with_heads
 from converter.diagnosis.architectures import ARCHITECTURES, fits, recognise
 from converter.diagnosis.candidates import WIDTHS, are_variances, candidates, is_plausible
@@ -31,19 +33,22 @@ if TYPE_CHECKING:
 SHOWN = 3  # hypotheses in one message
 
 
-def explain(mismatch: SizeMismatch, source: Source) -> WeightsError:
-    """Why ``source`` does not fit its network."""
+def explain(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> WeightsError:
+    """Why ``source`` does not fit its network, which the cfg describes."""
     size, expected = mismatch.size, mismatch.plan.size
+    cfg = cfg_path.name if cfg_path else "the cfg"
+    beside = nearby.suggest(source, cfg_path)
     tested = [(is_plausible(r, source), r) for r in candidates(mismatch)]
     # Sorting is stable: of two equally likely ones the first found stays first.
     tested.sort(key=lambda item: ({True: 0, None: 1, False: 2}[item[0]], item[1].changes))
     likely = [reading for held, reading in tested if held is not False]
     if not likely:
-        error = _unexplained(mismatch, source)
+        error = _unexplained(mismatch, source, cfg)
         floats, rest = divmod(size - mismatch.plan.header.size, 4)
+        error.remedy = beside or error.remedy
         for fit in [] if rest else fits(floats)[:1]:
             error.message += f"; it fits {fit}"
-            error.remedy = f"{error.remedy}; or begin with: python -m converter {fit.command}"
+            error.remedy = f"{error.remedy}; or begin with: {fit.command}"
         if tested:
             error.message += (
                 f"; by its size alone, {tested[0][1].claim}, but then variances would be negative"
@@ -51,10 +56,11 @@ def explain(mismatch: SizeMismatch, source: Source) -> WeightsError:
         return error
     first, *others = likely[:SHOWN]
     claims = "; or ".join(reading.claim for reading in (first, *others))
+    remedies = [beside] if beside else [reading.remedy for reading in (first, *others)]
     return WeightsError(
-        f"{claims} ({size:,} bytes, the cfg asks for {expected:,})",
+        f"{claims} ({size:,} bytes, {cfg} asks for {expected:,})",
         place=first.place or f"byte {min(size, expected)}",
-        remedy="; or ".join(dict.fromkeys(reading.remedy for reading in (first, *others))),
+        remedy="; or ".join(dict.fromkeys(remedies)),
     )
 
 
@@ -75,14 +81,15 @@ def explain_unknown(header: Header, dialect: DialectName, source: Source) -> Wei
         layers = _layers_of_prefix(network, dialect, header.size, size)
         if layers:
             found.append(f"the first {layers} layers of {architecture.name} would be as long")
-    remedy = "give its cfg with --cfg"
+    beside = nearby.suggest(source)
+    remedy = beside or "give its cfg with --cfg"
     if any(text.startswith("the first") for text in found):
         remedy += ", and --partial for the first layers"
     floats, rest = divmod(size - header.size, 4)
     fitting = [] if rest else fits(floats)
-    if fitting:
+    if fitting and not beside:
         found = [f"it fits {fit}" for fit in fitting[:SHOWN]]
-        remedy += f"; if it is lost, begin with: python -m converter {fitting[0].command}"
+        remedy += f"; if it is lost, begin with: {fitting[0].command}"
     published = _published(source)
     if published and size not in published.sizes:
         found.insert(0, f"{published.file} as published has {published.size:,} bytes")
@@ -133,32 +140,36 @@ def explain_heads(
     return error
 
 
-def _unexplained(mismatch: SizeMismatch, source: Source) -> WeightsError:
+def _unexplained(mismatch: SizeMismatch, source: Source, cfg: str) -> WeightsError:
     """Where a file of the wrong size ends, or stops to make sense."""
     header, slots = mismatch.plan.header, mismatch.plan.slots
     size, expected = mismatch.size, mismatch.plan.size
     if not sniff.plausible_version(header.major, header.minor, header.revision):
         return WeightsError(
             f"its version reads {header.version}, which no darknet wrote"
-            f" ({size:,} bytes, the cfg asks for {expected:,})",
+            f" ({size:,} bytes, {cfg} asks for {expected:,})",
             place="byte 0",
             remedy="this is no .weights file, or a damaged one: download or copy it again",
         )
     wrong = _first_implausible(slots, source)
-    stray = (
-        f"; {wrong.place} is the first whose values cannot be what the cfg says" if wrong else ""
-    )
+    if wrong:
+        return WeightsError(
+            f"its variances would be negative: the file is of another network than {cfg}, from here"
+            f" on at the latest ({size:,} bytes, {cfg} asks for {expected:,})",
+            place=wrong.place,
+            remedy="give the cfg it was trained with",
+        )
     if size > expected:
         return WeightsError(
-            f"has {size - expected:,} bytes more than the cfg asks for"
-            f" ({size:,}, not {expected:,}){stray}",
+            f"has {size - expected:,} bytes more than {cfg} asks for ({size:,}, not {expected:,})",
             place=f"byte {expected}",
-            remedy="this is not the cfg it was trained with",
+            remedy="give the cfg it was trained with",
         )
     torn = next(slot for slot in slots if slot.end > size)
     published = _published(source)
     return WeightsError(
-        f"ends inside {torn.kind} of {torn.node.place}: {size:,} bytes of {expected:,}{stray}",
+        f"ends inside {torn.kind} of {torn.node.place}: {size:,} bytes of the {expected:,} that"
+        f" {cfg} asks for",
         place=f"byte {size}",
         remedy=f"an interrupted download of {published.file}: download it again"
         if published and expected in published.sizes

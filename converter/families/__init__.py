@@ -111,5 +111,5 @@ def native_naming(network: Network) -> Naming:
             try:
                 return replace(family.name_layers(network), reason="; ".join(reasons))
             except FamilyError as error:
-                reasons.append(f"{error.place}: {error.message}" if error.place else error.message)
+                reasons.append(f"{error.message} ({error.place})" if error.place else error.message)
     raise FamilyError("; ".join(reasons))

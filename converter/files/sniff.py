@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import struct
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -92,6 +93,8 @@ def not_weights(head: bytes) -> Finding | None:
     if found or not _is_text(head):
         return found
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if _is_data_set(text):
+        return Finding("Darknet's list of a data set's files", "for its class names: --names")
     if text.startswith((b"[", b"#", b";")):
         return Finding("text that looks like a cfg", "give it with --cfg, and the .weights first")
     return Finding("text", _OTHER)
@@ -102,6 +105,8 @@ def not_cfg(head: bytes) -> Finding | None:
     found = foreign(head)
     if found:
         return found
+    if _is_data_set(head):
+        return not_weights(head)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return Finding("UTF-16 text", "save it as UTF-8")
     if len(head) >= 12 and plausible_version(*struct.unpack_from("<iii", head)):
@@ -156,6 +161,12 @@ def _is_text(head: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_data_set(head: bytes) -> bool:
+    """Whether it is a .data file: options, as a cfg has them in sections only."""
+    known = re.search(rb"^\s*(?:train|valid|names|labels)\s*=", head, re.MULTILINE)
+    return known is not None and b"[" not in head
 
 
 def _is_safetensors(head: bytes) -> bool:

@@ -322,6 +322,10 @@ def resolved(path: Path) -> Path:
             raise OutputError("is not a regular file", path=path, remedy="choose another output")
     except ValueError as error:
         raise OutputError("cannot be written: a zero byte in its name", path=path) from error
+    except OSError as error:  # say, too long a name
+        raise OutputError(
+            f"cannot be written: {error.strerror}", path=path, remedy="choose another output"
+        ) from error
     return target
 
 

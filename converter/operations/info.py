@@ -276,7 +276,7 @@ def _find_network(
         info.names = read_names(names, network.classes)
     elif published:
         info.names = names_of(published, network.classes)
-    with explaining(source):
+    with explaining(source, known.cfg):
         plan = make_plan(
             header=known.header,
             size=source.size,

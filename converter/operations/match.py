@@ -81,7 +81,7 @@ def match(
     contents = formats.read(checkpoint)
     with opened(Path(weights)) as source:
         known = identify(source, cfg, dialect)
-        with explaining(source):
+        with explaining(source, known.cfg):
             plan = make_plan(
                 header=known.header,
                 size=source.size,

@@ -22,11 +22,10 @@ from converter.darknet.network import Network, read_network, reread
 from converter.errors import WeightsError
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, opened
-from converter.identify import explaining
 from converter.identify_checkpoint import open_checkpoint
 from converter.notebook import Record
 from converter.options import FamilyChoice, PathLike
-from converter.plan import Plan, make_plan
+from converter.plan import Plan, SizeMismatch, make_plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +65,12 @@ class Verification(Record):
     def ok(self) -> bool:
         """Whether the checkpoint holds exactly this file, and says nothing that is not true."""
         return self.comparison.ok and not any(claim.ok is False for claim in self.claims)
+
+    @property
+    def of_another(self) -> bool:
+        """Whether the checkpoint says that it was made from another file, and differs from this."""
+        hashes = next((claim.ok for claim in self.claims if claim.name == "source_sha256"), None)
+        return hashes is False and not self.comparison.ok
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``verify --json`` prints."""
@@ -124,19 +129,7 @@ def verify(
         stored.tensors() as tensors,
     ):
         header = Header.decode(weights.head, meta.dialect)
-        try:
-            with explaining(weights):
-                plan = make_plan(
-                    header=header,
-                    size=weights.size,
-                    network=stored.network,
-                    naming=stored.plan.naming,
-                    dialect=meta.dialect,
-                    partial=meta.cutoff is not None,
-                )
-        except WeightsError as error:
-            error.path = os.fspath(source)
-            raise
+        plan = _plan(weights, stored, header, partial=meta.cutoff is not None)
         hashing.begin()
         comparison = payload.compare(weights, plan, tensors)
         by_rule = changes(weights, plan)
@@ -156,15 +149,7 @@ def verify(
 def _verify_bare(source: Path, stored: Checkpoint, names: PathLike | None) -> Verification:
     """The same for a checkpoint without metadata: there is nothing but values to compare."""
     with opened(source) as weights:
-        dialect = stored.plan.dialect
-        with explaining(weights):
-            plan = make_plan(
-                header=Header.decode(weights.head, dialect),
-                size=weights.size,
-                network=stored.network,
-                naming=stored.plan.naming,
-                dialect=dialect,
-            )
+        plan = _plan(weights, stored, Header.decode(weights.head, stored.plan.dialect))
         with stored.tensors() as tensors:
             comparison = payload.compare(weights, plan, tensors)
             if not comparison.ok:
@@ -176,6 +161,31 @@ def _verify_bare(source: Path, stored: Checkpoint, names: PathLike | None) -> Ve
     return Verification(
         plan=plan, metadata=meta, comparison=comparison, changes=by_rule, claims=claims
     )
+
+
+def _plan(weights: Source, stored: Checkpoint, header: Header, *, partial: bool = False) -> Plan:
+    """What lies where in ``weights``, if it is of the checkpoint's network.
+
+    Raises:
+        WeightsError: it is not as long as that asks for.
+    """
+    try:
+        return make_plan(
+            header=header,
+            size=weights.size,
+            network=stored.network,
+            naming=stored.plan.naming,
+            dialect=stored.plan.dialect,
+            partial=partial,
+        )
+    except SizeMismatch as mismatch:
+        path = stored.contents.path
+        raise WeightsError(
+            f"does not belong to {path}: it has {weights.size:,} bytes, and a .weights file of that"
+            f" network {stored.plan.size:,}",
+            path=weights.path,
+            remedy=f"give the file that {path.name} was made from",
+        ) from mismatch
 
 
 def _compared(name: str, stored: object, actual: object, weights: Source) -> Claim:

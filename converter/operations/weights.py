@@ -175,7 +175,7 @@ def read_weights(
 
 
 def _plan(source: Source, known: Identity, family: FamilyChoice, *, partial: bool) -> Plan:
-    with explaining(source):
+    with explaining(source, known.cfg):
         plan = make_plan(
             header=known.header,
             size=source.size,

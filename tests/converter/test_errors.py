@@ -1,13 +1,18 @@
 """What users read when something is refused: the exact texts, one a fault."""
 
 import os
+import re
 import struct
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from converter import DarknetError, convert, revert
-from converter.errors import UsageError, printable
+from converter.errors import UsageError, command, install, printable
 
+ROOT = Path(__file__).parents[2]
 HEAD = "[net]\nwidth=8\nheight=8\nchannels=3\n\n"
 CONV = "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=leaky\n"
 TWICE = HEAD + CONV  # has 10 lines
@@ -131,33 +136,34 @@ WEIGHTS = {
     ),
     "cut": (
         HEADER + bytes(4 * 2),
-        "byte 28: ends inside biases of layer 0 [convolutional], line 6: 28 bytes of 468"
+        "byte 28: ends inside biases of layer 0 [convolutional], line 6: 28 bytes of the 468 that"
+        " net.cfg asks for"
         " (download or copy it again, or use the cfg it was trained with)",
     ),
     "surplus": (
         HEADER + bytes(4 * FLOATS + 8),
-        "byte 468: has 8 bytes more than the cfg asks for (476, not 468)"
-        " (this is not the cfg it was trained with)",
+        "byte 468: has 8 bytes more than net.cfg asks for (476, not 468)"
+        " (give the cfg it was trained with)",
     ),
     "channels": (
         HEADER + bytes(4 * (4 + 4 * 1 * 9)),
         "layer 0 [convolutional], line 6: the file fits channels=1, the cfg says 3"
-        " (180 bytes, the cfg asks for 468) (set channels=1 in [net])",
+        " (180 bytes, net.cfg asks for 468) (set channels=1 in [net])",
     ),
     "half precision": (
         HEADER + bytes(2 * FLOATS),
-        "byte 244: the file fits values of 2 bytes: float16 (244 bytes, the cfg asks for 468)"
+        "byte 244: the file fits values of 2 bytes: float16 (244 bytes, net.cfg asks for 468)"
         " (Darknet reads float32 only: let the program that wrote it write that)",
     ),
     "header": (
         HEADER[:16] + bytes(4 * FLOATS),
         "byte 464: the file fits a header of 16 bytes, its version 0.2.0 says 20"
-        " (464 bytes, the cfg asks for 468) (write the version 0, 1, 0 into its first 12 bytes)",
+        " (464 bytes, net.cfg asks for 468) (write the version 0, 1, 0 into its first 12 bytes)",
     ),
     "no version": (
         b"\x7f\xff\x7f\xff" * 3 + bytes(1000),
         "byte 0: its version reads -8388737.-8388737.-8388737, which no darknet wrote"
-        " (1,012 bytes, the cfg asks for 464)"
+        " (1,012 bytes, net.cfg asks for 464)"
         " (this is no .weights file, or a damaged one: download or copy it again)",
     ),
     "cfg": (
@@ -335,6 +341,15 @@ class TestPaths:
             f"{path}: cannot be written: No such file or directory (choose another output)"
         )
 
+    @pytest.mark.parametrize("length", [245, 300])
+    def test_too_long_a_name_is_the_output_s(self, folder, length):
+        """A file's name has at most 255 bytes; what grows beside it has 23 more."""
+        path = folder / f"{'x' * (length - 12)}.safetensors"
+        assert refusal(convert, folder / "net.weights", path) == (
+            f"{path}: cannot be written: File name too long (choose another output)"
+        )
+        assert sorted(os.listdir(folder)) == ["net.cfg", "net.weights"]
+
     def test_bytes_that_are_no_utf8(self, folder, caplog):
         # What is logged goes into the test's report, which pytest-xdist can send as UTF-8 only.
         caplog.set_level("CRITICAL", "converter")
@@ -393,3 +408,43 @@ class TestCheckpoints:
         ):  # fmt: skip
             toy.checkpoint.write_bytes(content)
             assert refusal(revert, toy.checkpoint, dry_run=True) == f"{toy.checkpoint}: {message}"
+
+
+class TestRemedies:
+    """They work for those without a checkout, and for a package that no index has."""
+
+    def test_what_is_missing_is_named_as_pip_knows_it(self):
+        """All that an extra brings; of bounds only the upper ones: pip takes the newest."""
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        extras = project["optional-dependencies"]
+        for extra in extras.keys() - {"all", "test"}:
+            assert install(extra) == f"pip install {' '.join(self.packages(extras, extra))}"
+
+    def packages(self, extras, extra):
+        for requirement in extras[extra]:
+            own = re.fullmatch(r"darknet-safetensors\[(\w+)\]", requirement)
+            if own:
+                yield from self.packages(extras, own[1])
+                continue
+            plain = re.sub(r">=[\d.]+,?", "", requirement)
+            yield f"'{plain}'" if "<" in plain else plain
+
+    @pytest.mark.parametrize(
+        ("called", "expected"),
+        [
+            ("/usr/local/bin/darknet-safetensors", "darknet-safetensors info 'a b'"),
+            ("darknet-safetensors.exe", "darknet-safetensors info 'a b'"),
+            (str(ROOT / "converter/__main__.py"), "python -m converter info 'a b'"),
+            (str(ROOT / "scripts/convert.py"), f"python {ROOT}/scripts/info.py 'a b'"),
+            ("/elsewhere/convert.py", "python -m converter info 'a b'"),
+            ("", "python -m converter info 'a b'"),
+        ],
+    )
+    def test_a_command_is_called_as_this_one_was(self, monkeypatch, called, expected):
+        monkeypatch.setattr(sys, "argv", [called])
+        assert command("info", "a b") == expected
+
+    def test_a_script_is_named_from_where_it_was_called(self, monkeypatch):
+        monkeypatch.chdir(ROOT / "scripts")
+        monkeypatch.setattr(sys, "argv", ["convert.py"])
+        assert command("download", "yolov3") == "python download.py yolov3"

@@ -156,7 +156,7 @@ def test_a_plan_that_does_not_fit_is_explained_by_the_values(make):
         with opened(files.weights) as source:
             found = identify(source)
             naming = convert(make(text.format(3), "whole").weights, dry_run=True).plan.naming
-            with pytest.raises(WeightsError) as caught, explaining(source):
+            with pytest.raises(WeightsError) as caught, explaining(source, None):
                 make_plan(
                     header=found.header, size=source.size, network=found.network, naming=naming,
                     dialect=found.dialect,

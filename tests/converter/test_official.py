@@ -81,12 +81,11 @@ def test_debians_copy_is_the_same_file_with_as_many_floats(cfg):
 
 @pytest.mark.engine
 @pytest.mark.parametrize("name", CLASS_NAMES)
-def test_class_names_are_those_of_the_repository(name):
+def test_debians_copy_of_class_names_is_the_same_file(name):
     data = (DEBIAN / "data" / f"{name}.names").read_bytes()
     file = names_file(name, "any.names")
     assert file.hashes == {f"sha256:{sha256(data).hexdigest()}": 1}
     assert file.size == len(data)
-    assert list(CLASS_NAMES[name]) == data.decode().splitlines()
 
 
 def test_a_count_that_does_not_fit_has_no_classes():

@@ -361,5 +361,5 @@ def test_without_torch_one_line_says_what_to_install(tmp_path):
         cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stderr.splitlines()[-1] == (
-        "ModuleNotFoundError: yolov3 needs PyTorch: pip install 'darknet-safetensors[torch]'"
+        "ModuleNotFoundError: yolov3 needs PyTorch: pip install torch"
     )

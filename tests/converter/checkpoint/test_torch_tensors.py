@@ -85,7 +85,7 @@ class TestWriting:
     def test_without_pytorch(self, files, monkeypatch):
         monkeypatch.setitem(sys.modules, "torch", None)
         target = files.weights.with_name("x.pth")
-        with pytest.raises(ExtraError, match=r"needs PyTorch: pip install"):
+        with pytest.raises(ExtraError, match=r"needs PyTorch \(pip install torch\)"):
             convert(files.weights, target, family="pytorchyolo")
         assert not target.exists()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 import reference
 
 from converter import convert
-from tests.converter.cli.processes import script
+from converter.cli.main import main
+from tests.converter.cli.processes import SCRIPTS, python, script
 
 
 def test_the_main_job(sample):
@@ -41,10 +43,69 @@ def test_dry_run_prints_the_plan(sample):
     assert not sample.checkpoint.exists()
 
 
+class TestPositions:
+    """``convert x.cfg x.weights out``, as Darknet and most converters take their files."""
+
+    @pytest.fixture(autouse=True)
+    def apart(self, sample, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        Path("cfg").mkdir()
+        sample.cfg.rename("cfg/other.cfg")  # what is not beside the weights under their name
+
+    @pytest.mark.parametrize(
+        "files",
+        [
+            ("cfg/other.cfg", "shapes.weights"),
+            ("shapes.weights", "cfg/other.cfg"),
+            ("cfg/other.cfg", "shapes.weights", "out.safetensors"),
+            ("shapes.weights", "out.safetensors", "--cfg", "cfg/other.cfg"),
+        ],
+    )
+    def test_cfg_weights_and_output(self, capsys, files):
+        assert main(["convert", *files, "-q"]) == 0
+        written = "out.safetensors" if "out.safetensors" in files else "shapes.safetensors"
+        assert capsys.readouterr().out.startswith(f"{written}: 366 tensors, ")
+        assert main(["convert", *files, "-q"]) == 0
+        assert "up to date" in capsys.readouterr().out
+
+    def test_the_way_back(self, sample):
+        before = sample.weights.read_bytes()
+        assert main(["convert", "cfg/other.cfg", "shapes.weights", "-q"]) == 0
+        back = ["convert", "cfg/other.cfg", "shapes.safetensors", "back.weights", "-q"]
+        assert main(back) == 0
+        assert Path("back.weights").read_bytes() == before
+
+    def test_what_is_there_may_be_a_source_and_is_not_replaced(self, capsys):
+        """As ``convert * --force`` would in a folder with a checkpoint."""
+        Path("mine.safetensors").write_bytes(b"mine")
+        files = ["cfg/other.cfg", "shapes.weights", "mine.safetensors"]
+        assert main(["convert", *files, "-q"]) == 1  # exists already
+        capsys.readouterr()
+        assert main(["convert", *files, "--force", "--json"]) == 2
+        assert Path("mine.safetensors").read_bytes() == b"mine"
+        remedy = json.loads(capsys.readouterr().out)["error"]["remedy"]
+        assert main(shlex.split(remedy)[3:]) == 0
+        assert Path("mine.safetensors").stat().st_size > 4
+
+    @pytest.mark.parametrize(
+        ("files", "message"),
+        [
+            (("shapes.weights", "a.weights", "x.safetensors"), "checkpoints are converted one at"),
+            ((".", "x.safetensors"), "checkpoints are converted one at a time"),
+            (("shapes.weights", "x.safetensors", "-o", "y.safetensors"), "one at a time"),
+            (("cfg/other.cfg",), "is text that looks like a cfg"),
+        ],
+    )
+    def test_anything_else_is_refused(self, capsys, files, message):
+        assert main(["convert", *files]) > 0
+        assert message in capsys.readouterr().err
+        assert list(Path().glob("*.safetensors")) == []
+
+
 class TestRefusals:
     def test_a_known_file_that_is_missing(self, tmp_path):
         done = script("convert", tmp_path / "yolov3.weights")
-        assert f"(download it: python -m converter download yolov3 -o {tmp_path})" in done.stderr
+        assert f"(download it: python {SCRIPTS}/download.py yolov3 -o {tmp_path})" in done.stderr
 
     @pytest.mark.parametrize(
         ("content", "message"),
@@ -217,8 +278,18 @@ class TestOtherPorts:
         assert done.returncode == 2
         assert "say whose it is to be with --family: bubbliiiing, " in done.stderr
 
-    @pytest.mark.parametrize("option", [("--partial",), ("--cfg-out", "x.cfg")])
+    @pytest.mark.parametrize("option", [("--partial",), ("--report", "x.html")])
     def test_what_is_not_for_checkpoints(self, option):
         done = script("convert", "x.safetensors", "-o", "y.safetensors", *option)
         assert done.returncode == 2
         assert f"{option[0]} is not for checkpoints" in done.stderr
+
+    def test_a_cfg_beside_a_checkpoint_is_written_by_the_line_that_is_shown(self, sample):
+        convert(sample.weights)
+        cfg = sample.cfg.with_name("out.cfg")
+        done = script("convert", sample.checkpoint, "-o", "y.safetensors", "--cfg-out", cfg)
+        assert done.returncode == 2
+        line = shlex.split(done.stderr.partition("(")[2].rstrip(")\n"))
+        assert line[0] == "python"
+        assert python(*line[1:]).returncode == 0
+        assert cfg.is_file()

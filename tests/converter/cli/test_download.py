@@ -153,7 +153,7 @@ def test_the_script():
     assert run.stdout == ""
     assert run.stderr == (
         "error: yolov3_5l was published as a cfg only, its weights never were"
-        " (train it; download --cfg yolov3_5l brings the cfg)\n"
+        f" (train it; its cfg: python {script} --cfg yolov3_5l)\n"
     )
 
 

@@ -30,7 +30,23 @@ def test_options_are_written_out(argument):
     """An abbreviated --json would be found too late to refuse the rest in JSON."""
     with pytest.raises(UsageError, match=f"unrecognized arguments: {argument}") as caught:
         parser().parse_args([argument])
-    assert caught.value.remedy == "see tool do --help"
+    assert caught.value.remedy == f"did you mean {'--json' if 'j' in argument else '--quiet'}?"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["--verbos=1"], "did you mean --verbose?"),
+        (["--nonsense", "--jsn"], "did you mean --json?"),
+        (["--nonsense"], "see tool do --help"),
+        (["jsn"], "see tool do --help"),  # no option
+        (["-n", "jsn"], "see tool do --help"),  # another fault
+    ],
+)
+def test_a_misspelt_option(arguments, remedy):
+    with pytest.raises(UsageError) as caught:
+        parser().parse_args(arguments)
+    assert caught.value.remedy == remedy
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("12", 12), ("007", 7)])

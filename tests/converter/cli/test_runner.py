@@ -49,7 +49,8 @@ class TestExitCodes:
         assert done.returncode == 2
         assert json.loads(done.stdout)["error"]["type"] == "UsageError"
         assert done.stderr == (
-            "error: argument -j/--jobs: '0' is not a positive integer (see convert.py --help)\n"
+            "error: argument -j/--jobs: '0' is not a positive integer"
+            f" (see python {SCRIPTS / 'convert.py'} --help)\n"
         )
 
     def test_a_file_named_json_asks_for_no_json(self, tmp_path, monkeypatch, capsys):

@@ -8,7 +8,7 @@ from safetensors.numpy import load_file, save_file
 
 from converter import convert
 from converter.checkpoint.header import read_contents
-from tests.converter.cli.processes import script
+from tests.converter.cli.processes import SCRIPTS, script
 
 
 def test_the_verdict_and_nothing_that_needs_no_reading(sample):
@@ -31,6 +31,38 @@ def test_the_arrays_that_differ(sample):
     assert heading.split() == ["equal", "layer", "bytes", "tensor", "shape"]
     assert row.split()[:4] == ["NO", "105", "convolutional", "weights"]
     assert verdict == "DIFFERENT: 365 of 366 tensors are bit for bit the same"
+
+
+class TestFilesThatDoNotBelongTogether:
+    def test_of_another_network(self, sample, toy):
+        convert(sample.weights)
+        done = script("verify", toy.weights, sample.checkpoint)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            f"error: {toy.weights}: does not belong to {sample.checkpoint}: it has 556 bytes, and a"
+            " .weights file of that network 997,548 (give the file that shapes.safetensors was made"
+            " from)\n"
+        )
+
+    def test_of_another_training_of_the_network(self, sample):
+        convert(sample.weights)
+        values = np.frombuffer(sample.weights.read_bytes()[20:], np.float32)
+        sample.weights.write_bytes(sample.weights.read_bytes()[:20] + (values + 1).tobytes())
+        done = script("verify", sample.weights, sample.checkpoint)
+        assert done.returncode == 1
+        assert done.stdout.splitlines()[-1] == (
+            "DIFFERENT: 0 of 366 tensors are bit for bit the same;"
+            " the checkpoint was made from another file"
+        )
+
+    def test_the_wrong_way_round(self, sample):
+        convert(sample.weights)
+        done = script("verify", sample.checkpoint, sample.weights)
+        assert done.returncode == 2
+        assert done.stderr == (
+            "error: the .weights come first"
+            f" (python {SCRIPTS}/verify.py {sample.weights} {sample.checkpoint})\n"
+        )
 
 
 def test_the_table(sample):

@@ -1,5 +1,6 @@
 """Class names as Darknet reads them: a line each, and nothing else means anything."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,15 @@ class TestSuggestions:
             f"if they are those in obj.names, give --names {tmp_path}/obj.names"
         )
 
+    def test_darknets_own_folder_of_them_is_looked_at(self, tmp_path):
+        for folder in ("backup", "data"):
+            (tmp_path / folder).mkdir()
+        (tmp_path / "data/obj.names").write_text("a\nb\n")
+        assert suggest_names(tmp_path / "backup/x_last.weights", 2) == (
+            f"if they are those in obj.names, give --names {tmp_path}/data/obj.names"
+        )
+        assert suggest_names(tmp_path / "x.weights", 2).endswith(f" {tmp_path}/data/obj.names")
+
     def test_a_path_is_quoted(self, tmp_path):
         folder = tmp_path / "my nets"
         folder.mkdir()
@@ -120,3 +130,49 @@ class TestSuggestions:
     @pytest.mark.parametrize("classes", [None, 0, 3])
     def test_where_nothing_fits_there_is_none(self, tmp_path, classes):
         assert suggest_names(tmp_path / "x.weights", classes) is None
+
+
+class TestDataFiles:
+    """As AlexeyAB's guide to training has them: data/obj.data names data/obj.names."""
+
+    @pytest.fixture
+    def project(self, tmp_path):
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data/obj.names").write_bytes(b"a\nb\n")
+        (tmp_path / "data/obj.data").write_bytes(
+            b"classes = 2\r\ntrain  = data/train.txt\r\n#names = data/no.names\r\n"
+            b"names = data/obj.names\r\nnames = data/second.names\r\nbackup = backup/\r\n"
+        )
+        return tmp_path
+
+    @pytest.mark.parametrize("here", ["", "data", ".."])
+    def test_its_names_are_read(self, project, monkeypatch, here):
+        monkeypatch.chdir(project / here)
+        path = Path(os.path.relpath(project / "data/obj.data"))
+        assert read_names(path, 2) == ["a", "b"]
+
+    def test_beside_it_and_by_the_older_key(self, project):
+        (project / "data/obj.data").write_text("labels=obj.names")
+        assert read_names(project / "data/obj.data", 2) == ["a", "b"]
+
+    def test_spaces_mean_nothing_in_it(self, project):
+        (project / "data/obj.data").write_text("n ames = data / obj. names")
+        assert read_names(project / "data/obj.data", 2) == ["a", "b"]
+
+    def test_the_file_with_the_wrong_number_is_blamed(self, project):
+        with pytest.raises(CfgError, match=r"obj\.names: has 2 names, the network has 3 classes"):
+            read_names(project / "data/obj.data", 3)
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("classes=2\n", "has no names= (give the .names file itself)"),
+            ("names=no.names", "names=no.names: no such file (give the .names file itself)"),
+        ],
+    )
+    def test_without_names(self, project, text, message):
+        path = project / "data/obj.data"
+        path.write_text(text)
+        with pytest.raises(CfgError) as refused:
+            read_names(path, 2)
+        assert str(refused.value) == f"{path}: {message}"

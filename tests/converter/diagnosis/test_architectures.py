@@ -103,14 +103,14 @@ class TestOfficialCfgs:
     def test_a_count_fits_all_cfgs_that_have_it(self):
         (fit,) = fits(6_056_606 + 6_208 - 77 * 3 * (513 + 257))  # yolov4-tiny's, of 80 classes
         assert str(fit) == "yolov4-tiny.cfg, yolov4-tiny-custom.cfg of AlexeyAB's with 3 classes"
-        assert fit.command == "download --cfg yolov4-tiny --classes 3"
+        assert fit.command == "python -m converter download --cfg yolov4-tiny --classes 3"
         assert fit.as_dict() == {
             "classes": 3,
             "cfgs": [
                 {"repository": "AlexeyAB/darknet", "path": "cfg/yolov4-tiny.cfg"},
                 {"repository": "AlexeyAB/darknet", "path": "cfg/yolov4-tiny-custom.cfg"},
             ],
-            "command": "download --cfg yolov4-tiny --classes 3",
+            "command": "python -m converter download --cfg yolov4-tiny --classes 3",
         }
 
     def test_one_that_needs_no_change_is_first(self):
@@ -118,19 +118,19 @@ class TestOfficialCfgs:
         first, second = fits((248_007_048 - 20) // 4)
         assert str(first).startswith("yolov3.cfg, ")
         assert str(first).endswith(" with 80 classes")
-        assert first.command == "download --cfg yolov3"
+        assert first.command == "python -m converter download --cfg yolov3"
         assert str(second) == "Gaussian_yolov3_BDD.cfg of AlexeyAB's with 76 classes"
 
     def test_a_network_without_classes_fits_as_it_is(self):
         (fit,) = fits(14_714_688)  # VGG-16's convolutions
         assert str(fit) == "vgg-conv.cfg of pjreddie's"
-        assert fit.command == "download --cfg vgg-conv"
+        assert fit.command == "python -m converter download --cfg vgg-conv"
         assert fit.as_dict()["classes"] is None
 
     def test_the_owner_is_named_where_it_must_be(self):
         cfg = find_cfg("AlexeyAB/go.test")
         (fit,) = fits(cfg.total)
-        assert fit.command == "download --cfg AlexeyAB/go.test"
+        assert fit.command == "python -m converter download --cfg AlexeyAB/go.test"
 
     @pytest.mark.parametrize("floats", [0, 1, 134, 6_062_815])
     def test_another_count_fits_none(self, floats):

@@ -47,7 +47,7 @@ class TestOneHypothesis:
     def test_classes(self, refusal):
         error = refusal(THREE, weights(EIGHTY))
         assert error.message == (
-            "the file fits 80 classes, the cfg says 3 (1,103,808 bytes, the cfg asks for 997,548)"
+            "the file fits 80 classes, the cfg says 3 (1,103,808 bytes, net.cfg asks for 997,548)"
         )
         # 82 layers of two lines or more; the first head's convolution is layer 81
         assert error.place.startswith("layer 81 [convolutional], line ")
@@ -99,7 +99,7 @@ class TestOneHypothesis:
         error = refusal(text, _zeros(36), dialect="pjreddie")
         assert str(error).endswith(
             "byte 32: the file fits alexeyab's darknet, not pjreddie's"
-            " (36 bytes, the cfg asks for 32) (use --dialect alexeyab)"
+            " (36 bytes, net.cfg asks for 32) (use --dialect alexeyab)"
         )
 
     def test_a_backbone(self, refusal):
@@ -124,7 +124,7 @@ class TestOneHypothesis:
         error = refusal(THREE, data)
         assert "; it fits yolov4-tiny.cfg, yolov4-tiny-custom.cfg of AlexeyAB's" in error.message
         assert error.remedy == (
-            "this is not the cfg it was trained with; or begin with: python -m converter download"
+            "give the cfg it was trained with; or begin with: python -m converter download"
             " --cfg yolov4-tiny --classes 3"
         )
 
@@ -148,7 +148,7 @@ class TestCfgTwice:
         # The second time, the first layer sees 2 channels: 16 + 72 and 10 floats more.
         assert error.message == (
             "the file fits the first 2 layers, which the cfg repeats;"
-            " or ends after layer 1 of 3: a backbone (556 bytes, the cfg asks for 948)"
+            " or ends after layer 1 of 3: a backbone (556 bytes, net.cfg asks for 948)"
         )
 
     def test_layers_that_do_not_fit_a_second_time(self, refusal):
@@ -198,7 +198,7 @@ class TestSeveralHypotheses:
         # 20 + 4 * (4 * 4 + 4 * 18 + 24 + 96) and 20 + 4 * (4 * 4 + 4 * 3 + 24 + 96) bytes
         assert str(error.message) == (
             "the file fits 7 classes, the cfg says 3; or the file fits channels=18, the cfg says 3"
-            " (852 bytes, the cfg asks for 612)"
+            " (852 bytes, net.cfg asks for 612)"
         )
         assert "classes=7" in error.remedy
         assert error.remedy.endswith("; or set channels=18 in [net]")
@@ -215,7 +215,21 @@ class TestSeveralHypotheses:
         other = THREE.replace("filters=16\nsize=3\nstride=2", "filters=12\nsize=3\nstride=2")
         assert other != THREE
         error = refusal(other, weights(THREE))
-        assert "is the first whose values cannot be what the cfg says" in error.message
+        assert error.message == (
+            "its variances would be negative: the file is of another network than net.cfg, from"
+            f" here on at the latest ({SIZE:,} bytes, net.cfg asks for {len(weights(other)):,})"
+        )
+        # It is that one: its 12 variances are, in the file, 12 of 16 means.
+        assert error.place == "layer 12 [convolutional], line 92"
+
+    def test_a_short_file_of_another_network_is_not_said_to_be_broken_off(self, refusal):
+        """Where it ends is in no layer of its own."""
+        other = THREE.replace("filters=16\nsize=3\nstride=2", "filters=20\nsize=3\nstride=2")
+        error = refusal(other, weights(THREE))
+        assert len(weights(other)) > SIZE
+        assert error.message.startswith("its variances would be negative: the file is of another")
+        assert error.place.startswith("layer 12 [convolutional], line ")
+        assert error.remedy == "give the cfg it was trained with"
 
 
 def _zeros(size):
@@ -226,13 +240,13 @@ class TestNoHypothesis:
     def test_cut_anywhere(self, refusal):
         error = refusal(THREE, weights(THREE)[:500_001])
         assert error.message.startswith("ends inside weights of layer 70 [convolutional], line ")
-        assert error.message.endswith(": 500,001 bytes of 997,548")
+        assert error.message.endswith(": 500,001 bytes of the 997,548 that net.cfg asks for")
         assert error.place == "byte 500001"
 
     def test_surplus(self, refusal):
         error = refusal(THREE, weights(THREE) + bytes(4096))
         assert error.message == (
-            "has 4,096 bytes more than the cfg asks for (1,001,644, not 997,548)"
+            "has 4,096 bytes more than net.cfg asks for (1,001,644, not 997,548)"
         )
 
     def test_garbage(self, refusal):
@@ -339,5 +353,5 @@ def test_every_cut_is_refused_with_its_place(toy):
         elif size == 552:
             assert "the file fits a header of 16 bytes" in text
         else:
-            assert f"{size} bytes of 556" in text or "the file fits" in text
+            assert f"{size} bytes of the 556 " in text or "the file fits" in text
         assert not toy.checkpoint.exists()

@@ -1,7 +1,8 @@
 """What OpenCV's importer makes of a cfg, against what the installed OpenCV does with it.
 
 Expected values are the engines' own where there are goldens, else those of the model, which other
-tests compare with the engines.
+tests compare with the engines. How a line is read is in test_opencv_cfg.py, what it makes of layers
+whose options it reads in test_opencv_graph.py.
 """
 
 from pathlib import Path
@@ -10,20 +11,14 @@ import numpy as np
 import pytest
 from loading import ENGINES
 from one_feature import conv, network, section
-from opencv_importer import compared, run, shifted, what_happens
+from opencv_importer import compared, judge, require_as_judged, run, shifted, what_happens
 
-from converter.darknet.dialects import DialectName
 from converter.darknet.network import read_network
 from converter.diagnosis.engines import compare_engines
-from converter.diagnosis.verdict import Verdict
 from yolov3.parity.inputs import shrink
 
 DEBIAN = Path("/usr/share/darknet/cfg")
 GOLDENS = sorted((path.parent.name, path.name) for path in ENGINES.glob("*/*"))
-
-
-def judge(text: str, dialect: DialectName | None = None) -> Verdict:
-    return compare_engines(text, dialect).verdicts["opencv"]
 
 
 @pytest.mark.parametrize(("engine", "name"), GOLDENS)
@@ -42,9 +37,8 @@ LINEAR = {"activation": "linear"}
 YOLO = {"mask": "0,1", "num": 2, "anchors": "10,14,23,27", "classes": 2}
 REGION = {"num": 2, "anchors": "1,2,3,4", "classes": 2, "coords": 4, "softmax": 1}
 MAP = conv(filters=14, size=1, **LINEAR)
-SMALL = section("maxpool", size=2, stride=2)
-TWO = conv() + conv()
 VALUES = section("connected", output=8, **LINEAR)
+TWO = conv() + conv()
 
 
 def yolo(**more: object) -> str:
@@ -58,23 +52,6 @@ def region(**more: object) -> str:
 # A cfg, the engine that it is for, the verdict, and the lines that make it. [net] has 6 lines and
 # an empty one, conv() has 6 and an empty one.
 CASES = {
-    # How a line is read: darknet_io.cpp:655-720.
-    "a line without =": (network(conv()) + "pad\n", "alexeyab", "refuses", [15]),
-    "a line of other letters": (network(conv()) + "\u043f\u0430\u0434\n", "alexeyab", "runs", []),
-    "CR LF": (network(conv()).replace("\n", "\r\n"), "alexeyab", "runs", []),
-    "a comment behind a section": (
-        network(conv()).replace("[convolutional]", "[convolutional] # 1"), "hank-ai", "runs", [],
-    ),
-    "a comment behind [net]": (
-        network(conv()).replace("[net]", "[net] # 1"), "hank-ai", "refuses", [1],
-    ),
-    "a comment behind a number": (network(conv(filters="6 # six")), "alexeyab", "runs", []),
-    "[network]": (network(conv()).replace("[net]", "[network]"), "alexeyab", "refuses", [1]),
-    "the last of equal keys": (network(conv() + "filters=3\n"), "alexeyab", "differs", [15]),
-    "a comma too many": (yolo() + "mask=0,1,\n", "alexeyab", "runs", []),
-    "no width": (
-        section("net", inputs=9) + section("connected", output=3), "pjreddie", "refuses", [1],
-    ),
     # Convolutions: darknet_io.cpp:746-774, activations: :220, :966.
     "no size": (network(conv()).replace("size=3\n", ""), "alexeyab", "refuses", [8]),
     "no filters": (network(conv()).replace("filters=6\n", ""), "alexeyab", "refuses", [8]),
@@ -96,177 +73,6 @@ CASES = {
     "a function of a maxpool": (
         network(conv(**LINEAR), section("maxpool", size=2, stride=2, activation="logistic")),
         "alexeyab", "differs", [18],
-    ),
-    # Fully connected layers, which leave no height and width: :775-790, :1031-1039.
-    "connected": (network(conv(), SMALL, VALUES), "alexeyab", "runs", []),
-    "connected with batch norm": (
-        network(conv(), section("connected", output=8, batch_normalize=1, **LINEAR)),
-        "alexeyab", "differs", [15],
-    ),
-    "connected without activation": (
-        network(conv(), section("connected", output=8)), "alexeyab", "differs", [15],
-    ),
-    "connected of one row": (
-        network(conv(), VALUES, height=1), "pjreddie", "refuses", [15],
-    ),
-    "connected of one column": (network(conv(), VALUES, width=1), "pjreddie", "runs", []),
-    "connected of a larger map": (
-        network(conv(), SMALL, section("route", layers="-2"), VALUES), "alexeyab", "refuses", [22],
-    ),
-    "convolution of what a connected layer had": (
-        network(conv(), VALUES, section("route", layers="-2"), conv()),
-        "alexeyab", "refuses", [22],
-    ),
-    "convolution of values": (
-        network(VALUES, conv(size=1)), "pjreddie", "refuses", [12],
-    ),
-    "shortcut of values": (
-        network(VALUES, VALUES, section("shortcut", from_=-2)), "pjreddie", "runs", [],
-    ),
-    "shortcut of a map and values": (
-        network(
-            conv(filters=8), VALUES, section("route", layers="-2"), section("avgpool"),
-            section("shortcut", from_=-3),
-        ),
-        "alexeyab", "refuses", [24],
-    ),
-    "softmax of values": (network(VALUES, section("softmax")), "pjreddie", "runs", []),
-    # Pooling: :791-809.
-    "maxpool without anything": (
-        network(conv(), section("maxpool")), "alexeyab", "differs", [15, 15],
-    ),
-    "maxpool of an odd padding": (
-        network(conv(), section("maxpool", size=4, stride=1, padding=1)), "alexeyab", "runs", [],
-    ),
-    "maxpool beyond the picture": (
-        network(conv(), section("maxpool", size=2, stride=1, padding=4)),
-        "alexeyab", "differs", [15],
-    ),
-    "avgpool and softmax": (
-        network(conv(), section("avgpool"), section("softmax"), section("cost")),
-        "alexeyab", "runs", [],
-    ),
-    "softmax of a map": (network(conv(), section("softmax")), "alexeyab", "differs", [15]),
-    "softmax of groups": (
-        network(conv(), section("softmax", groups=2)), "alexeyab", "refuses", [16],
-    ),
-    "softmax with a temperature": (
-        network(conv(), section("avgpool"), section("softmax", temperature=3)),
-        "alexeyab", "differs", [18],
-    ),
-    "dropout first": (network(section("dropout"), conv()), "alexeyab", "refuses", [8]),
-    "a function of cost": (
-        network(conv(), section("cost", activation="elu")), "alexeyab", "refuses", [16],
-    ),
-    # [crop] becomes two layers: :332, :1008.
-    "crop": (
-        network(section("crop", crop_height=5, crop_width=6)), "pjreddie", "runs", [],
-    ),
-    "crop before weights": (
-        network(section("crop", crop_height=5, crop_width=6), conv()), "alexeyab", "refuses", [8],
-    ),
-    "crop without adjustment before weights": (
-        network(section("crop", crop_height=5, crop_width=6, noadjust=1), conv()),
-        "alexeyab", "runs", [],
-    ),
-    # [route]: :830-869.
-    "route of unequal maps": (
-        network(conv(), SMALL, section("route", layers="-1,-2")), "alexeyab", "refuses", [19],
-    ),
-    "route of a part": (
-        network(conv(), section("route", layers="-1", groups=3, group_id=1), conv()),
-        "alexeyab", "runs", [],
-    ),
-    "route of a part, ignored": (
-        network(conv(), section("route", layers="-1", groups=3, group_id=1)),
-        "pjreddie", "differs", [17, 18],
-    ),
-    "route of parts": (
-        network(TWO, section("route", layers="-1,-2", groups=2)), "alexeyab", "differs", [22],
-    ),
-    "route of parts in order": (
-        network(TWO, section("route", layers="-2,-1", groups=2, group_id=1)),
-        "alexeyab", "runs", [],
-    ),
-    "route of parts before weights": (
-        network(TWO, section("route", layers="-2,-1", groups=2), conv()),
-        "alexeyab", "refuses", [22],
-    ),
-    "route of parts before a number": (
-        network(TWO, section("route", layers="-2,-1", groups=2), section("dropout")),
-        "alexeyab", "differs", [26],
-    ),
-    # [shortcut]: :904-916.
-    "shortcut of fewer channels": (
-        network(conv(filters=4), conv(), section("shortcut", from_=-2)), "alexeyab", "runs", [],
-    ),
-    "shortcut of more channels": (
-        network(conv(filters=8), conv(), section("shortcut", from_=-2)), "alexeyab", "runs", [],
-    ),
-    "shortcut of another size": (
-        network(conv(), SMALL, section("shortcut", from_=-2), height=10, width=12),
-        "pjreddie", "refuses", [19],
-    ),
-    "shortcut of a pixel": (
-        network(conv(), section("avgpool"), section("shortcut", from_=-2), width=10),
-        "pjreddie", "refuses", [17],
-    ),
-    "shortcut of several": (
-        network(TWO, conv(), section("shortcut", from_="-2,-3")), "alexeyab", "differs", [30],
-    ),
-    "alpha": (network(TWO, section("shortcut", from_=-2, alpha=0.5)), "pjreddie", "runs", []),
-    "alpha in another engine": (
-        network(TWO, section("shortcut", from_=-2, alpha=0.5)), "alexeyab", "differs", [24],
-    ),
-    "alpha with fewer channels": (
-        network(conv(filters=4), conv(), section("shortcut", from_=-2, alpha=0.5)),
-        "pjreddie", "differs", [22],
-    ),
-    "beta": (network(TWO, section("shortcut", from_=-2, beta=1)), "pjreddie", "refuses", [24]),
-    "no beta": (network(TWO, section("shortcut", from_=-2, beta=0)), "pjreddie", "differs", [24]),
-    # [scale_channels], [sam]: :917-932.
-    "sam": (network(TWO, section("sam", from_=-2)), "alexeyab", "runs", []),
-    "scale_channels": (
-        network(
-            conv(), section("avgpool"), conv(size=1, activation="logistic"),
-            section("scale_channels", from_=-3), conv(),
-        ),
-        "alexeyab", "runs", [],
-    ),
-    "scale_channels before a connected layer": (
-        network(conv(), section("avgpool"), section("scale_channels", from_=-2), VALUES),
-        "alexeyab", "refuses", [20],
-    ),
-    "scale_channels by pixels": (
-        network(conv(), conv(filters=1), section("scale_channels", from_=-2, scale_wh=1)),
-        "alexeyab", "refuses", [22],
-    ),
-    "scale_channels by pixels of one channel": (
-        network(
-            conv(filters=1), conv(filters=1), section("scale_channels", from_=-2, scale_wh=1)
-        ),
-        "alexeyab", "runs", [],
-    ),
-    "scale_channels by as many pixels as there are channels and rows": (
-        network(conv(filters=13), conv(filters=1), section("scale_channels", from_=-2, scale_wh=1)),
-        "alexeyab", "differs", [22],
-    ),
-    # [reorg], [upsample]: :874-884, :933-939.
-    "reorg": (
-        network(conv(filters=8), section("reorg", stride=2), height=8, width=12),
-        "alexeyab", "runs", [],
-    ),
-    "reorg without stride": (
-        network(conv(filters=8), section("reorg"), height=8, width=12), "alexeyab", "differs", [15],
-    ),
-    "reorg reversed": (
-        network(conv(filters=8), section("reorg", stride=2, reverse=1), height=8, width=12),
-        "alexeyab", "differs", [17],
-    ),
-    "upsample": (network(conv(), section("upsample", stride=3)), "alexeyab", "runs", []),
-    "upsample without stride": (network(conv(), section("upsample")), "alexeyab", "differs", [15]),
-    "upsample with a scale": (
-        network(conv(), section("upsample", stride=2, scale=2)), "alexeyab", "differs", [17],
     ),
     # Heads: :885-961, layers/region_layer.cpp.
     "yolo": (yolo(), "pjreddie", "runs", []),
@@ -300,10 +106,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_feature(name, tmp_path):
-    text, engine, answer, lines = CASES[name]
-    verdict = judge(text, engine)
-    assert (verdict.answer, [reason.line for reason in verdict.reasons]) == (answer, lines)
-    assert what_happens(tmp_path, text, engine) == answer
+    require_as_judged(tmp_path, *CASES[name])
 
 
 def test_silu_is_swish_here_and_relu_in_the_engines(tmp_path):

@@ -79,6 +79,9 @@ def test_neither_weights_nor_cfg(head, name):
         (b"[net]\nbatch=1\n", "text that looks like a cfg"),
         (b"# a comment\n[net]\n", "text that looks like a cfg"),
         (b"Not Found", "text"),
+        (b"classes= 3\ntrain  = data/train.txt\n", "Darknet's list of a data set's files"),
+        (b"# mine\nnames = data/obj.names\n", "Darknet's list of a data set's files"),
+        (b"[net]\ntrain=1\n", "text that looks like a cfg"),
         (b"404: Not Found\n", "text"),
         ("고양이\n개\n".encode(), "text"),
         # cut inside its last character, as a head of 512 bytes may be

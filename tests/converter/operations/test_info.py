@@ -104,12 +104,13 @@ class TestWeights:
         path.write_bytes(struct.pack("<iiiQ", 0, 2, 5, 0) + bytes(4 * 5_884_944))
         facts = describe(path).as_dict()
         (fit,) = facts["fits"]
-        assert (fit["classes"], fit["command"]) == (3, "download --cfg yolov4-tiny --classes 3")
+        command = "python -m converter download --cfg yolov4-tiny --classes 3"
+        assert (fit["classes"], fit["command"]) == (3, command)
         assert (facts["layers"], facts["classes"]) == ([], None)
         assert main(["info", str(path)]) == 0
         assert (
             "fits: yolov4-tiny.cfg, yolov4-tiny-custom.cfg of AlexeyAB's with 3 classes"
-            " (download --cfg yolov4-tiny --classes 3)\n"
+            f" ({command})\n"
         ) in capsys.readouterr().out
 
     def test_with_a_cfg_none_is_proposed(self, sample):

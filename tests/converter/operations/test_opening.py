@@ -15,17 +15,6 @@ from converter.operations.opening import is_weights, open_stored
 
 HEADS = Path(__file__).parents[2] / "data" / "heads"
 ONE_HEAD = HEADS / "yolo.weights"
-# A matrix that a header of such a version says is transposed: pj parser.c:1243.
-MATRIX = """\
-[net]
-width=4
-height=4
-channels=2
-
-[connected]
-output=5
-activation=linear
-"""
 NETWORKS = {
     "yolov3": (nets.yolov3(1, 2, size=64), {}, "auto"),
     "tiny": (nets.tiny(1, 2, size=64), {}, "auto"),
@@ -46,14 +35,6 @@ def test_it_is_what_it_would_become(make, network):
     if network == "classifier":
         files.cfg.with_suffix(".names").unlink()
     require_same(files.weights, family)
-
-
-def test_transposed_values_are_turned(tmp_path):
-    (tmp_path / "net.cfg").write_text(MATRIX)
-    header = np.array([1001, 2, 0, 0, 0], "<i4").tobytes()
-    values = np.arange(5 + 32 * 5, dtype="<f4")
-    (tmp_path / "net.weights").write_bytes(header + values.tobytes())
-    require_same(tmp_path / "net.weights", "auto")
 
 
 def require_same(weights, family):
@@ -126,12 +107,6 @@ class TestRefusals:
         with pytest.raises(WeightsError):
             open_stored(toy.weights)
         assert open_stored(toy.weights, partial=True).metadata.cutoff == 1
-
-    def test_it_changes_before_its_values_are_read(self, toy):
-        stored = open_stored(toy.weights)
-        os.utime(toy.weights, ns=(0, stored.changed_at + 10**9))
-        with pytest.raises(WeightsError, match="changed while it was read"):
-            stored.tensors()
 
     def test_it_changes_while_it_is_examined(self, toy, monkeypatch):
         class Touching(health.Survey):

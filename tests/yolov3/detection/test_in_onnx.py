@@ -216,6 +216,5 @@ def test_without_onnxruntime_one_line_says_what_to_install(maps, monkeypatch):
     with pytest.raises(ExtraError) as refused:
         OnnxModel(maps)
     assert str(refused.value) == (
-        "running an ONNX file needs the package onnxruntime"
-        " (pip install 'darknet-safetensors[runtime]')"
+        "running an ONNX file needs the package onnxruntime (pip install onnxruntime pillow)"
     )

@@ -1,4 +1,4 @@
-"""The README's example of training with Darknet's loss, and darknet goes on with its result."""
+"""The example of training in tests/README.md, and darknet goes on with its result."""
 
 import os
 import shutil

@@ -1,47 +1,11 @@
-"""Darknet's loss: its gradient against the ``delta`` of the engines' own [yolo] layers."""
+"""Darknet's loss as PyTorch's, whose gradient is minus the deltas; these are in test_deltas.py."""
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 
 from converter import UsageError
-from converter.darknet.network import parse_network
-from yolov3 import FPN, Darknet53, DarknetLoss, DarknetModel, YOLOv3
-
-GOLDENS = Path(__file__).parents[2] / "data" / "loss"
-NAMES = sorted(path.stem for path in GOLDENS.glob("*.cfg"))
-ALEXEYAB = [name for name in NAMES if name.startswith("alexeyab")]
-# Float32 in C's order of operations; exp, log and the logistic function differ in the last bit.
-BOUND = 1e-6
-
-
-class Golden:
-    """Maps and objects that an engine was given, and what its [yolo] layers made of them."""
-
-    def __init__(self, name, dialect=None, change=str):
-        text = change((GOLDENS / f"{name}.cfg").read_text())
-        self.network = parse_network(text, dialect or name.partition("-")[0])
-        with np.load(GOLDENS / f"{name}.npz") as arrays:
-            arrays = dict(arrays)
-        numbers = {node.index: i for i, node in enumerate(self.network.outputs)}
-        self.order = [numbers[node.index] for node in self.network.levels]
-        self.maps = self._fine_to_coarse(arrays, "map")
-        self.deltas = self._fine_to_coarse(arrays, "delta")
-        self.costs = arrays["costs"][self.order]
-        self.printed = arrays["figures"][self.order]
-        self.targets = np.split(arrays["truths"], np.cumsum(arrays["counts"])[:-1])
-
-    def _fine_to_coarse(self, arrays, kind):
-        return [arrays[f"{kind}{i}"].astype(np.float32) for i in self.order]
-
-    @property
-    def loss(self):
-        return DarknetLoss(DarknetModel(self.network))
-
-    def tensors(self, dtype=torch.float32, pictures=slice(None)):
-        return [torch.tensor(each[pictures], dtype=dtype, requires_grad=True) for each in self.maps]
+from tests.yolov3.training.golden import BOUND, NAMES, Golden, require_close
+from yolov3 import FPN, Darknet53, DarknetLoss, YOLOv3
 
 
 def gradients(golden, maps, targets):
@@ -50,58 +14,14 @@ def gradients(golden, maps, targets):
     return [each.grad.numpy() for each in maps], figures, loss
 
 
-def require_close(found, wanted, bound=BOUND):
-    assert np.isfinite(found).all()
-    assert np.all(np.abs(found - wanted) <= bound * np.maximum(1, np.abs(wanted)))
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_the_gradient_is_the_engines_delta(name):
-    golden = Golden(name)
-    found, _, _ = gradients(golden, golden.tensors(), golden.targets)
-    for gradient, delta in zip(found, golden.deltas, strict=True):
-        require_close(gradient, -delta)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_cost_is_the_engines(name):
+def test_its_value_is_what_the_engine_prints(name):
+    """The mean of the layers' costs for each of the three pictures."""
     golden = Golden(name)
     _, figures, loss = gradients(golden, golden.tensors(), golden.targets)
     # C adds up thousands of squares in float32.
-    assert [head.cost for head in figures.heads] == pytest.approx(golden.costs, rel=1e-5)
-    # Its "loss" is the mean of the layers' for each of the three pictures.
     assert figures.cost == pytest.approx(golden.costs.mean() / 3, rel=1e-5)
     assert loss.item() == pytest.approx(figures.cost, rel=1e-6)
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ALEXEYAB])
-def test_the_figures_are_those_that_pjreddies_prints(name):
-    golden = Golden(name)
-    _, figures, _ = gradients(golden, golden.tensors(), golden.targets)
-    for head, printed in zip(figures.heads, golden.printed, strict=True):
-        found = (
-            head.iou, head.category, head.objectness, head.no_objectness, head.recall50,
-            head.recall75, head.count,
-        )  # fmt: skip
-        # six digits are printed, of sums in float32
-        assert found == pytest.approx(printed.tolist(), abs=2e-6)
-
-
-@pytest.mark.parametrize("name", ALEXEYAB)
-def test_the_figures_are_those_that_alexeyabs_prints(name):
-    golden = Golden(name)
-    _, figures, _ = gradients(golden, golden.tensors(), golden.targets)
-    for head, (iou, count, *_) in zip(figures.heads, golden.printed.tolist(), strict=True):
-        assert (head.iou, head.count) == pytest.approx((iou, count), abs=2e-6)
-
-
-@pytest.mark.parametrize("name", ALEXEYAB)
-def test_hank_ais_loss_is_alexeyabs(name):
-    """Its yolo_layer.cpp:76-1116 is AB's code; it has no show_details."""
-    golden = Golden(name, "hank-ai", lambda text: text.replace("show_details=0\n", ""))
-    found, _, _ = gradients(golden, golden.tensors(), golden.targets)
-    for gradient, delta in zip(found, golden.deltas, strict=True):
-        require_close(gradient, -delta)
 
 
 @pytest.mark.parametrize("name", ["pjreddie", "alexeyab-yolov4"])
@@ -138,17 +58,6 @@ def test_delta_normalizer_is_a_factor_of_it_all():
     assert figures.heads[0].cost == pytest.approx(golden.costs[0], rel=1e-5)
 
 
-def test_an_anchor_that_the_cfg_lacks_is_half_a_pixel():
-    """Pj yolo_layer.c:45, AB :54."""
-
-    def found(rest):
-        golden = Golden("pjreddie-thresholds", change=lambda cfg: cfg.replace("44,50, 70,46", rest))
-        return gradients(golden, golden.tensors(), golden.targets)[0][0]
-
-    assert np.array_equal(found("44,50"), found("44,50, .5,.5"))
-    assert not np.array_equal(found("44,50"), found("44,50, 70,46"))
-
-
 def test_the_loss_can_be_weighed_like_any_other():
     golden = Golden("pjreddie")
     maps = golden.tensors()
@@ -169,31 +78,6 @@ def test_maps_of_another_type_get_gradients_of_theirs(dtype):
         # 11 bits; and what is below 6e-5 has fewer
         bound = 2**-11 if dtype == torch.float16 else BOUND
         require_close(each.grad.double().numpy(), -delta, bound)
-
-
-def test_a_picture_without_objects_asks_for_none_anywhere():
-    """-delta of the objectness is its logistic value, and nothing else is asked for."""
-    golden = Golden("pjreddie-thresholds")
-    (raw,) = golden.tensors()
-    loss, figures = golden.loss([raw], [[], [], []])
-    loss.backward()
-    gradient = raw.grad.reshape(3, 3, 9, 4, 6)
-    scores = raw.detach().reshape(3, 3, 9, 4, 6)[:, :, 4].sigmoid()
-    require_close(gradient[:, :, 4].numpy(), scores.numpy())
-    gradient[:, :, 4] = 0
-    assert not gradient.any()
-    assert figures.heads[0].count == 0
-    assert np.isnan(figures.heads[0].iou)
-
-
-def test_without_objects_the_cost_has_no_part_of_iou():
-    """AB yolo_layer.c:891: obj_normalizer (0.5) times the squares of 0.5 times the objectness."""
-    golden = Golden("alexeyab-giou")
-    (raw,) = golden.tensors()
-    _, figures = golden.loss([raw], [[], [], []])
-    scores = raw.detach().reshape(3, 3, 9, 4, 6)[:, :, 4].sigmoid()
-    wanted = 0.5 * (0.5 * scores).square().sum().item()
-    assert figures.heads[0].cost == pytest.approx(wanted, rel=1e-5)
 
 
 class TestWhatIsNoInput:

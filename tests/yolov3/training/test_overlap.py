@@ -1,4 +1,4 @@
-"""IoU and its kin: by arithmetic. The engine's own numbers are in test_loss.py."""
+"""IoU and its kin: by arithmetic. The engine's own numbers are in test_deltas.py."""
 
 import pytest
 import torch
