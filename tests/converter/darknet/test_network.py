@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import nets
 import pytest
 from one_feature import conv, network, section
 
@@ -319,3 +320,10 @@ class TestCfgText:
         )
         stated = render_cfg(net, layers[:1], ["size"])
         assert stated.endswith("[convolutional]\nfilters=4\nsize=1\n")
+
+
+def test_the_stride_of_the_coarsest_map():
+    """Five strides of 2 in each detector; a softmax keeps no rows and columns."""
+    assert parse_network(nets.tiny(1, 2, size=64)).coarsest_stride == 32
+    assert parse_network(nets.yolov3(1, 2, size=64)).coarsest_stride == 32
+    assert parse_network(nets.classifier(1, 5, size=64)).coarsest_stride == 0

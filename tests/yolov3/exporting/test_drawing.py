@@ -15,7 +15,6 @@ from yolov3.exporting.drawing import (
     draw_maps,
     require_boxes,
     shape_of,
-    stride_of,
 )
 
 PLAIN = Options(opset=13)
@@ -78,12 +77,6 @@ def test_sides_of_outputs():
     assert shape_of(TINY, -1) == (3, 64, 64)
     assert shape_of(TINY, 1) == (1, 32, 32)
     assert shape_of(CLASSIFIER, 77) == (5,)  # a softmax keeps no rows and columns
-
-
-def test_the_stride_of_the_coarsest_map():
-    assert stride_of(TINY) == 32
-    assert stride_of(parse_network(nets.yolov3(1, 2, size=64))) == 32
-    assert stride_of(CLASSIFIER) == 0
 
 
 def test_an_output_keeps_its_tensor_unless_that_has_a_name():
