@@ -27,9 +27,10 @@ class _Entry:
 def read(request: Request) -> Labelled | None:
     """The pictures of ``val``: a folder, a list of pictures, or several of both.
 
-    As ultralytics has it (utils/dataset.py's img2label_paths, utils/data's check_det_dataset), they
-    are below ``path``, which is taken from the working directory or the file's folder, and is this
-    folder if it is not given; a "../" in front that leads nowhere is left out.
+    As ultralytics has it (ultralytics/ultralytics@00bfe34 ultralytics/data/utils.py,
+    check_det_dataset), they are below ``path``, which is taken from the working directory, and is
+    the file's folder if it is not given; a "../" in front that leads nowhere is left out. What is
+    not there is looked for from the file's folder instead of ultralytics' folder of datasets.
 
     Raises:
         DatasetError: the file does not hold together, or what it names is not there.
@@ -40,7 +41,8 @@ def read(request: Request) -> Labelled | None:
         return None
     entries = _entries(path)
     names = _names(path, entries)
-    val = entries.get("val")
+    classes = request.classes if names is None else len(names)
+    val = entries.get("val") or entries.get("validation")
     if val is None or not val.value:
         raise DatasetError("names no pictures", path=path, remedy="it needs a line val: FOLDER")
     pictures: list[tuple[Path, list[Mark]]] = []
@@ -50,11 +52,11 @@ def read(request: Request) -> Labelled | None:
             raise _error(path, val, f"val: {str(value)[:100]} is not there")
         if os.path.isdir(where):
             inside = [where / name for name in pictures_in(where)]
-            part = marked(inside, len(names))
+            part = marked(inside, classes)
             if part is None:
                 raise _error(path, val, f"none of the {len(inside)} pictures in {where} has labels")
         else:
-            part = in_list(where, len(names))
+            part = in_list(where, classes)
         pictures += part
     return Labelled(pictures=pictures, relative=True, categories=names, numbered=True)
 
@@ -100,13 +102,11 @@ def _entries(path: Path) -> dict[str, _Entry]:
         raise DatasetError(f"is not YAML: {reason}", path=path) from error
 
 
-def _names(path: Path, entries: dict[str, _Entry]) -> dict[int, str]:
-    """``names``: a list, or a mapping of all numbers from 0."""
+def _names(path: Path, entries: dict[str, _Entry]) -> dict[int, str] | None:
+    """``names``: a list, or a mapping of all numbers from 0; None if there are only numbers."""
     names = entries.get("names")
     if names is None:
-        raise DatasetError(
-            "has no class names", path=path, remedy="it needs names: a list, or 0: NAME and so on"
-        )
+        return None
     value = names.value
     if isinstance(value, list):
         value = dict(enumerate(value))

@@ -50,6 +50,7 @@ LISTED = "names: [circle, square, triangle]\n"
         f"path:\nval: [images/val]\n{LISTED}",
         f"val: ../images/val\n{LISTED}",  # as Roboflow writes it
         f"val: val.txt\n{LISTED}",
+        "validation: images/val\nnc: 3\n",  # without names numbers are the network's
     ],
 )
 def test_val(root, text):
@@ -80,7 +81,6 @@ def test_classes_are_found_by_name(root):
         (f"train: x\n{LISTED}", "data.yaml: names no pictures"),
         (f"{LISTED}val: images/none\n", "data.yaml: line 2: val: images/none is not there"),
         (f"{LISTED}\nval: labels/val\n", "line 3: none of the 0 pictures in .* has labels"),
-        ("val: images/val\n", "data.yaml: has no class names"),
         ("val: images/val\nnames: 3\n", "line 2: names are neither a list nor numbered from 0"),
         ("val: images/val\nnames: {1: a, 2: b}\n", "line 2: names are neither"),
         ("val: images/val\nnames: [circle]\n", r"b\.txt: line 1: class 1 is outside"),
