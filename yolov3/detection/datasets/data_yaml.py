@@ -14,6 +14,7 @@ from yolov3.detection.datasets.labels import marked
 from yolov3.detection.datasets.lists import in_list
 
 MAX_YAML_BYTES = 1 << 17  # LVIS' with its 1,203 names has 30 kB
+DEEPEST = 16  # such files are three deep
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,12 @@ def _entries(path: Path) -> dict[str, _Entry]:
     content = text(path, MAX_YAML_BYTES)
     try:
         # An alias makes a file of a few lines as large as one likes: no such file needs any.
+        depth = 0
         for event in yaml.parse(content, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:  # PyYAML's time grows with the square of it
+                raise DatasetError(f"is nested deeper than {DEEPEST}", path=path)
             if isinstance(event, yaml.AliasEvent):
                 raise DatasetError(
                     "has a YAML alias",
