@@ -77,7 +77,7 @@ def _entries(path: Path) -> dict[str, _Entry]:
     try:
         # An alias makes a file of a few lines as large as one likes: no such file needs any.
         depth = 0
-        for event in yaml.parse(content, yaml.SafeLoader):
+        for event in yaml.parse(content, yaml.BaseLoader):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEPEST:  # PyYAML's time grows with the square of it
@@ -89,7 +89,8 @@ def _entries(path: Path) -> dict[str, _Entry]:
                     place=f"line {event.start_mark.line + 1}",
                     remedy="write the value itself",
                 )
-        loader = yaml.SafeLoader(content)
+        # The base loader makes texts of all: no numbers of any size, dates or objects.
+        loader = yaml.BaseLoader(content)
         root = loader.get_single_node()
         if not isinstance(root, yaml.MappingNode):
             raise DatasetError("has no keys as path, val and names", path=path)
