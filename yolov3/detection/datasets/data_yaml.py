@@ -14,6 +14,7 @@ from yolov3.detection.datasets.labels import marked
 from yolov3.detection.datasets.lists import in_list
 
 MAX_YAML_BYTES = 1 << 17  # LVIS' with its 1,203 names has 30 kB
+DEEPEST = 16  # such files are three deep
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,10 @@ class _Entry:
 def read(request: Request) -> Labelled | None:
     """The pictures of ``val``: a folder, a list of pictures, or several of both.
 
-    As ultralytics has it (utils/dataset.py's img2label_paths, utils/data's check_det_dataset), they
-    are below ``path``, which is taken from the working directory or the file's folder, and is this
-    folder if it is not given; a "../" in front that leads nowhere is left out.
+    As ultralytics has it (ultralytics/ultralytics@00bfe34 ultralytics/data/utils.py,
+    check_det_dataset), they are below ``path``, which is taken from the working directory, and is
+    the file's folder if it is not given; a "../" in front that leads nowhere is left out. What is
+    not there is looked for from the file's folder instead of ultralytics' folder of datasets.
 
     Raises:
         DatasetError: the file does not hold together, or what it names is not there.
@@ -40,7 +42,8 @@ def read(request: Request) -> Labelled | None:
         return None
     entries = _entries(path)
     names = _names(path, entries)
-    val = entries.get("val")
+    classes = request.classes if names is None else len(names)
+    val = entries.get("val") or entries.get("validation")
     if val is None or not val.value:
         raise DatasetError("names no pictures", path=path, remedy="it needs a line val: FOLDER")
     pictures: list[tuple[Path, list[Mark]]] = []
@@ -50,11 +53,11 @@ def read(request: Request) -> Labelled | None:
             raise _error(path, val, f"val: {str(value)[:100]} is not there")
         if os.path.isdir(where):
             inside = [where / name for name in pictures_in(where)]
-            part = marked(inside, len(names))
+            part = marked(inside, classes)
             if part is None:
                 raise _error(path, val, f"none of the {len(inside)} pictures in {where} has labels")
         else:
-            part = in_list(where, len(names))
+            part = in_list(where, classes)
         pictures += part
     return Labelled(pictures=pictures, relative=True, categories=names, numbered=True)
 
@@ -73,7 +76,12 @@ def _entries(path: Path) -> dict[str, _Entry]:
     content = text(path, MAX_YAML_BYTES)
     try:
         # An alias makes a file of a few lines as large as one likes: no such file needs any.
-        for event in yaml.parse(content, yaml.SafeLoader):
+        depth = 0
+        for event in yaml.parse(content, yaml.BaseLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:  # PyYAML's time grows with the square of it
+                raise DatasetError(f"is nested deeper than {DEEPEST}", path=path)
             if isinstance(event, yaml.AliasEvent):
                 raise DatasetError(
                     "has a YAML alias",
@@ -81,7 +89,8 @@ def _entries(path: Path) -> dict[str, _Entry]:
                     place=f"line {event.start_mark.line + 1}",
                     remedy="write the value itself",
                 )
-        loader = yaml.SafeLoader(content)
+        # The base loader makes texts of all: no numbers of any size, dates or objects.
+        loader = yaml.BaseLoader(content)
         root = loader.get_single_node()
         if not isinstance(root, yaml.MappingNode):
             raise DatasetError("has no keys as path, val and names", path=path)
@@ -100,13 +109,11 @@ def _entries(path: Path) -> dict[str, _Entry]:
         raise DatasetError(f"is not YAML: {reason}", path=path) from error
 
 
-def _names(path: Path, entries: dict[str, _Entry]) -> dict[int, str]:
-    """``names``: a list, or a mapping of all numbers from 0."""
+def _names(path: Path, entries: dict[str, _Entry]) -> dict[int, str] | None:
+    """``names``: a list, or a mapping of all numbers from 0; None if there are only numbers."""
     names = entries.get("names")
     if names is None:
-        raise DatasetError(
-            "has no class names", path=path, remedy="it needs names: a list, or 0: NAME and so on"
-        )
+        return None
     value = names.value
     if isinstance(value, list):
         value = dict(enumerate(value))
