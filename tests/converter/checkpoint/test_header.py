@@ -1,5 +1,6 @@
 """The safetensors file as bytes, and the target that is whole or not there."""
 
+import io
 import json
 import os
 import tracemalloc
@@ -227,11 +228,12 @@ class TestOtherFiles:
         )
 
     def test_a_file_that_cannot_be_read(self, write, monkeypatch):
-        def fail(*arguments):
-            raise OSError(5, "Input/output error")
+        class Broken(io.BytesIO):
+            def read(self, *arguments):
+                raise OSError(5, "Input/output error")
 
         path = write(make_head([], {}))
-        monkeypatch.setattr(os, "pread", fail)
+        monkeypatch.setattr("converter.checkpoint.header.open_regular", lambda *given: Broken())
         with pytest.raises(CheckpointError) as caught:
             read_head(path)
         assert str(caught.value) == f"{path}: cannot be read: Input/output error (check the path)"

@@ -206,6 +206,7 @@ class TestInPieces:
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch):
         monkeypatch.setattr(payload, "CHUNK", 16)
+        monkeypatch.setattr(payload, "PIECE", 16)
         monkeypatch.setattr(reader, "CHUNK", 16)
 
     @pytest.fixture
@@ -224,7 +225,7 @@ class TestInPieces:
 
     @pytest.mark.parametrize("chunk", [4, 16, 1000])
     def test_what_is_left_out_leaves_no_gap(self, kept, tmp_path, monkeypatch, chunk):
-        monkeypatch.setattr(payload, "CHUNK", chunk)
+        monkeypatch.setattr(payload, "PIECE", chunk)
         path, plan = kept
         slots = tuple(replace(slot, tensor="") if n in (1, 4, 6) else slot
                       for n, slot in enumerate(plan.slots))  # fmt: skip

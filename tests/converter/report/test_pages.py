@@ -89,9 +89,7 @@ def test_the_page_needs_no_other_file(sample):
 
 def test_the_page_shows_each_layer_with_its_line_of_the_cfg(toy):
     page = pages.to_html(report(convert(toy.weights), toy.weights))
-    (data,) = re.findall(
-        r'<script[^>]*type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL
-    )
+    (data,) = re.findall(r'<script[^>]*id="layers"[^>]*>(.*?)</script>', page, re.DOTALL)
     first, second = json.loads(data)
     # toy's bytes are in tests/converter/test_plan.py
     assert first == {

@@ -107,7 +107,6 @@ def test_the_facts_of_a_file(toy):
         ("Classes", "none"),
         ("Values", "float32"),
         ("Back to .weights", "byte for byte"),
-        ("Class names", "a cat, a dog"),
         ("SHA-256 of the .weights file", digest),
     ]
     assert notices(shown) == []
@@ -117,7 +116,6 @@ def test_the_facts_of_a_detector(sample):
     found = dict(facts(report(convert(sample.weights), sample.weights)))
     names = sample.weights.with_suffix(".names").read_text().split()
     assert found["Classes"] == str(len(names))
-    assert found["Class names"] == ", ".join(names)
 
 
 def test_values_that_are_changed_by_rule(make):

@@ -258,7 +258,8 @@ def test_without_pycocotools_it_is_darknets_rule(tmp_path, find, monkeypatch, ca
     dataset = labelled(tmp_path, find, *own_boxes(find))
     assert evaluate(find, dataset).as_dict() == evaluate(find, dataset, points=0).as_dict()
     assert caplog.messages == [
-        "by Darknet's rule, since COCO's needs pycocotools: pip install torch pillow pycocotools pyyaml"
+        "by Darknet's rule, since COCO's needs pycocotools:"
+        " pip install torch pillow pycocotools pyyaml"
     ]
 
 

@@ -386,6 +386,6 @@ def test_32_bit_pixels(tmp_path):
 
 def test_without_pillow(tmp_path, monkeypatch):
     monkeypatch.setattr("yolov3.detection.image.find_spec", lambda name: None)
-    with pytest.raises(ExtraError, match=r"needs Pillow.*\[detect\]"):
+    with pytest.raises(ExtraError, match=r"needs Pillow \(pip install torch pillow\)"):
         read(tmp_path / "photo.png")
     assert read(np.zeros((4, 4, 3), np.uint8)).shape == (4, 4, 3)

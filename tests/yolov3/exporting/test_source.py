@@ -70,11 +70,11 @@ def test_the_rule_of_batch_norm_is_the_sources(make):
 class TestFacts:
     def test_texts_stay_and_the_rest_is_json(self):
         network = parse_network(nets.tiny(1, 2, size=64))
-        said = texts({"family": "generic", "names": ["고양이"], "dialect": None}, network, "ab12")
+        said = texts({"family": "generic", "names": ["고양이"]}, network, "alexeyab", "ab12")
         assert said.pop("tool").startswith("darknet-safetensors ")
         assert said == {
-            "family": "generic", "names": '["고양이"]', "dialect": "null",
-            "source_sha256": "ab12", "cfg": network.text,
+            "family": "generic", "names": '["고양이"]', "dialect": "alexeyab",
+            "reading": "null", "source_sha256": "ab12", "cfg": network.text,
         }  # fmt: skip
 
     @pytest.mark.parametrize("layout", ["maps", "boxes", "deepstream"])
@@ -97,7 +97,7 @@ class TestFacts:
         files = make(nets.tiny(1, 2, size=64))
         made = convert(files.weights, files.weights.with_name("x.pth"), family="pytorchyolo").output
         source = source_of(Checkpoint.open(made, parse_network(files.text)))
-        wanted = {"family": "null", "dialect": "null", "names": "null", "source_sha256": "null"}
+        wanted = {"family": "null", "dialect": "pjreddie", "names": "null", "source_sha256": "null"}
         assert {key: source.facts[key] for key in wanted} == wanted
         assert json.loads(source.facts["architectures"]) == ["DarknetModel"]
 
