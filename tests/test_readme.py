@@ -23,6 +23,8 @@ from tests.converter.families.test_ultralytics_v5 import golden, pickled
 ROOT = Path(__file__).parents[1]
 SHAPES = ROOT / "tests/data/shapes"
 TRAINING = ROOT / "tests/yolov3/training/example.py"  # a minute; test_example.py runs it
+VIDEO = ROOT / "tests/yolov3/detection/video.py"  # of a clip; test_video.py makes one and runs it
+ELSEWHERE = (TRAINING.read_text(), VIDEO.read_text())
 READMES = ("README.md", "README.ko.md")
 DOCUMENTS = (
     *READMES, "tests/README.md", "tests/data/README.md", ".github/CONTRIBUTING.md",
@@ -83,7 +85,7 @@ BLOCKS = [
 
 @pytest.mark.parametrize(
     ("document", "number"),
-    [each for each in BLOCKS if blocks("python", each[0])[each[1]] != TRAINING.read_text()],
+    [each for each in BLOCKS if blocks("python", each[0])[each[1]] not in ELSEWHERE],
 )
 def test_python(sample, tmp_path, document, number):
     shutil.copyfile(sample, tmp_path / sample.name)
@@ -93,6 +95,11 @@ def test_python(sample, tmp_path, document, number):
 
 def test_the_example_of_training_is_the_one_that_is_run_elsewhere():
     assert TRAINING.read_text() in blocks("python", "tests/README.md")
+
+
+@pytest.mark.parametrize("document", READMES)
+def test_the_example_of_a_video_is_the_one_that_is_run_elsewhere(document):
+    assert VIDEO.read_text() in blocks("python", document)
 
 
 def test_types(tmp_path):
