@@ -14,8 +14,11 @@ from converter.report.drawing import number
 from converter.report.model import ArrayView, LayerView, Report
 from converter.report.statistics import BINS
 
-# So many rows of the table, and histograms of layers, stand in the page. Chromium needs 20 s to lay
-# out the 50,000 rows of the largest network; the script makes those that are asked for.
+# Up to so many rows, the whole table stands in the page: that of every usual network (of darknet's
+# and AlexeyAB's cfgs, resnet152_trident has the most arrays, 1,056).
+WHOLE = 1_500
+# Of a longer one, so many, and as many histograms of layers. Chromium needs 20 s to lay out the
+# 50,000 rows of the largest network; the script makes those that are asked for.
 LONG = 1_000
 
 
@@ -32,16 +35,17 @@ def to_markdown(report: Report) -> str:
 def to_html(report: Report) -> str:
     """The whole page in one file: its style, script and pictures are in it."""
     measured = [layer for layer in report.layers if layer.largest]
+    long = WHOLE if len(report.rows) <= WHOLE else LONG
     return _render(
         "report.html.j2",
         report=report,
         **_words(report),
-        long=LONG,
+        long=long,
         columns=_columns(report),
-        arrays=[(row, _cells(report, row)) for row in report.rows[:LONG]],
-        more=[_for_table(report, row) for row in report.rows[LONG:]],
+        arrays=[(row, _cells(report, row)) for row in report.rows[:long]],
+        more=[_for_table(report, row) for row in report.rows[long:]],
         measured=measured,
-        drawn={layer.largest.slot for layer in measured[:LONG] if layer.largest},
+        drawn={layer.largest.slot for layer in measured[:long] if layer.largest},
         drawing=diagram.draw(report.plan),
         byte_map=charts.byte_map(report.plan),
         parts=diagram.parts(report.plan),

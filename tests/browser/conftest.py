@@ -72,6 +72,7 @@ def pages(tmp_path_factory) -> dict[str, Path]:
 
     def write_long() -> Path:
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(writers, "WHOLE", 100)
             patch.setattr(writers, "LONG", 100)
             return write("long")
 

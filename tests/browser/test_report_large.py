@@ -94,7 +94,11 @@ def test_every_layer_and_every_array(opened, large):
     path, text = large
     with opened(path) as page:
         assert page.locator(".chip").count() == len(reference.sections(text)) - 1
-        assert page.locator("#arrays tbody tr").count() == len(list(reference.layout(text)))
+        arrays = len(list(reference.layout(text)))
+        assert page.locator("#arrays tbody tr").count() == arrays
+        for search in ("scales", ""):  # and all of them are there again after one
+            page.locator("#search").fill(search)
+        assert page.locator("#arrays tbody tr").count() == arrays
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -54,7 +54,7 @@ class TestReplacing:
             file.write(b"new")
         assert (target.stat().st_uid, target.stat().st_gid) == (12345, 23456)
 
-    def test_who_may_give_no_files_away_keeps_the_mode(self, tmp_path, monkeypatch):
+    def test_who_may_not_change_an_owner_keeps_the_mode(self, tmp_path, monkeypatch):
         def forbidden(*arguments):
             raise PermissionError(1, "Operation not permitted")
 
@@ -367,9 +367,10 @@ class TestWhatIsSaid:
         ):  # fmt: skip
             said = refusal(resolved, tmp_path / name)
             assert said == f"{tmp_path / name}: {problem} (choose another output)"
-        assert (
-            refusal(resolved, Path("a\0b")) == "a\\x00b: cannot be written: a zero byte in its name"
-        )
+
+    def test_of_a_zero_byte_in_a_name(self):
+        said = refusal(resolved, Path("a\0b"))
+        assert said == "a\\x00b: cannot be written: a zero byte in its name"
 
     def test_of_a_folder_that_is_not_there(self, tmp_path):
         path = tmp_path / "no" / "x"
@@ -439,7 +440,7 @@ class TestUnfinished:
         work.remove()
         assert [p.name for p in work.folder.iterdir()] == ["notes.txt"]
 
-    def test_a_lock_that_somebody_removed_is_not_missed(self, tmp_path):
+    def test_a_lock_that_was_removed_while_open_is_not_missed(self, tmp_path):
         work = Unfinished.make(tmp_path / "x")
         (work.folder / "lock").unlink()
         work.remove()
