@@ -2,10 +2,10 @@
 
 import pytest
 
-from converter.darknet.layers.combining import Shortcut
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.routing import Route
+from converter.darknet.layers.shortcut import Shortcut
 from converter.darknet.network import parse_network
 from converter.errors import FamilyError
 from converter.families.matching import deviation, require_layers
