@@ -17,6 +17,7 @@ from yolov3 import load
 from yolov3.detection.datasets import read_dataset
 from yolov3.detection.detect import Detector
 from yolov3.detection.evaluate import evaluate
+from yolov3.detection.in_torch import TorchModel
 from yolov3.parity.engines import Darknet
 
 ROOT = Path(__file__).parents[3]
@@ -43,7 +44,7 @@ def folder(tmp_path_factory) -> Path:
 
 def test_it_finds_what_is_on_the_validation_pictures(folder):
     model = load(convert(folder / "tuned.weights", force=True).output)
-    found = Detector(model, 0.005, 0.45)
+    found = Detector(TorchModel(model), 0.005, 0.45)
     result = evaluate(found, read_dataset(SHAPES / "val", 3, None), points=0, batch=16)
     assert result.images == 60
     assert result.mean.ap50 > 0.9
