@@ -95,7 +95,12 @@ def test_every_layer_and_every_array(opened, large):
         assert page.locator("#arrays tbody tr").count() == arrays
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("large", "scheme"),
+    [("yolov3", "light"), ("yolov3", "dark"), ("densenet201", "light")],
+    indirect=["large"],
+    scope="module",
+)
 def test_no_violation(opened, large, scheme):
     with opened(large[0], color_scheme=scheme) as page:
         page.locator('.chip[data-layer="84"]').click()
