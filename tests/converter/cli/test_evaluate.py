@@ -73,6 +73,7 @@ def test_threshold_is_of_what_is_counted(checkpoint, capsys):
 
 
 def test_plots(checkpoint, tmp_path, capsys):
+    pytest.importorskip("torch")  # missing where other Pythons are tried
     arguments = ["evaluate", checkpoint, str(SHAPES / "val"), "--points", "0", "--batch", "16"]
     folder = tmp_path / "plots"
     assert main([*arguments, "--plots", str(folder)]) == 0
