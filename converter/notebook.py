@@ -1,8 +1,10 @@
-"""What a notebook shows of a record: a small table."""
+"""What a notebook shows: a record as a small table, and how far a long wait is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -16,6 +18,29 @@ def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
         if values
     ]
     return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+
+
+@contextmanager
+def progress_bar(name: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A function of (bytes that are done, bytes of all) that draws them as tqdm's bar.
+
+    None where nobody runs a notebook, or tqdm is not installed.
+    """
+    if "ipykernel" not in sys.modules:  # it is what runs a notebook's cells
+        yield None
+        return
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        yield None
+        return
+    with tqdm(desc=name, unit="B", unit_scale=True) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
 
 
 class Record:

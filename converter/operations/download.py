@@ -27,6 +27,7 @@ from converter.darknet.header import Header
 from converter.errors import DownloadError, OutputError, WeightsError
 from converter.files import sniff
 from converter.files.target import Unfinished, require_space
+from converter.notebook import progress_bar
 from converter.official import RemoteFile, TextFile
 from converter.options import PathLike
 from converter.published import PublicFile, find_published
@@ -84,7 +85,8 @@ class Download:
 def download(name: str, directory: PathLike = ".", *, force: bool = False) -> Path:
     """Bring the published weights ``name`` into ``directory``, their cfg and class names as well.
 
-    A cfg or names of another content that are there already are kept: a cfg is often edited.
+    A cfg or names of another content that are there already are kept: a cfg is often edited. In a
+    notebook the weights have a progress bar, if tqdm is installed.
 
     Args:
         name: a name in ``published.PUBLISHED``.
@@ -100,7 +102,8 @@ def download(name: str, directory: PathLike = ".", *, force: bool = False) -> Pa
     file = find_published(name)
     for companion in file.companions:
         fetch(companion, directory, force=force, keep=True)
-    return fetch(file, directory, force=force).path
+    with progress_bar(file.file) as progress:
+        return fetch(file, directory, force=force, progress=progress).path
 
 
 def fetch(

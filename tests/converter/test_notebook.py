@@ -1,12 +1,16 @@
 """What notebooks show."""
 
+import sys
+from types import ModuleType
+
 import pytest
 
 import converter
 import yolov3
 from converter import convert, info, verify
-from converter.notebook import Record, table
+from converter.notebook import Record, progress_bar, table
 from converter.version import VERSION
+from tests.converter.toy_detector import WEIGHTS, detector_served
 
 
 def test_values_are_text_whatever_they_are():
@@ -56,3 +60,48 @@ def test_all_public_names_are_there(package):
     for name in package.__all__:
         assert getattr(package, name).__name__ in (name, "describe")
     assert set(package._LATE) <= set(package.__all__)
+
+
+class Bar:
+    """As much of tqdm as is used: n of total."""
+
+    def __init__(self, **options):
+        self.options, self.n, self.total, self.seen = options, 0, None, []
+        Bar.last = self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.seen.append("closed")
+
+    def update(self, count):
+        self.n += count
+        self.seen.append((self.n, self.total))
+
+
+class TestProgress:
+    @pytest.fixture
+    def tqdm(self, monkeypatch):
+        module = ModuleType("tqdm.auto")
+        module.tqdm = Bar
+        monkeypatch.setitem(sys.modules, "tqdm", ModuleType("tqdm"))
+        monkeypatch.setitem(sys.modules, "tqdm.auto", module)
+        monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+
+    def test_a_download_in_a_notebook(self, tqdm, tmp_path, monkeypatch):
+        with detector_served(monkeypatch):
+            converter.download("toy", tmp_path)
+        assert Bar.last.options["desc"] == "toy.weights"
+        *_, end, closed = Bar.last.seen
+        assert (end, closed) == ((len(WEIGHTS), len(WEIGHTS)), "closed")
+
+    def test_elsewhere(self, tqdm, monkeypatch):
+        monkeypatch.delitem(sys.modules, "ipykernel")
+        with progress_bar("x") as shown:
+            assert shown is None
+
+    def test_without_tqdm(self, tqdm, monkeypatch):
+        monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+        with progress_bar("x") as shown:
+            assert shown is None
