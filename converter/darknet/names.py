@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from converter.class_names import CLASS_NAMES
+from converter.darknet.data_file import data_options
 from converter.errors import CfgError, UsageError
 from converter.files import sniff
 from converter.files.opening import read_small
@@ -72,15 +73,15 @@ def read_names(path: Path, classes: int | None, encoding: str | None = None) -> 
 def _named_in(data_file: Path) -> Path:
     """The .names file of a .data file, which is relative to where Darknet is started.
 
-    That is here or, since .data files lie in ``data/``, the folder which holds that. Darknet drops
-    every space: pjreddie/darknet@f6afaab src/option_list.c:7-47, src/utils.c:302.
+    That is here or, since .data files lie in ``data/``, the folder which holds that.
 
     Raises:
         CfgError: it names none that is there.
     """
-    lines = _text_bytes(data_file).decode("utf-8", "surrogateescape").split("\n")
-    pairs = ("".join(line.split()).partition("=") for line in lines)
-    options = {key: value for key, _, value in reversed(list(pairs))}  # the first of a name counts
+    text = _text_bytes(data_file).decode("utf-8", "surrogateescape")
+    options: dict[str, str] = {}
+    for _, key, value in data_options(text):
+        options.setdefault(key, value)
     name = options.get("names") or options.get("labels")
     if not name:
         raise CfgError("has no names=", path=data_file, remedy="give the .names file itself")

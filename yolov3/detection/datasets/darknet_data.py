@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from converter.darknet.data_file import data_options
 from converter.darknet.names import read_names
 from converter.errors import DatasetError
 from yolov3.detection.datasets.base import Labelled, Request, find, text
@@ -50,16 +51,12 @@ def read(request: Request) -> Labelled | None:
 
 
 def _options(path: Path) -> dict[str, tuple[int, str]]:
-    """Line and value of each key; the first one of a key counts: AB option_list.c:8, 96."""
+    """Line and value of each key."""
     options: dict[str, tuple[int, str]] = {}
-    for number, line in enumerate(text(path, MAX_DATA_BYTES).split("\n"), start=1):
-        words = line.strip()
-        if not words or words[0] in "#;":
-            continue
-        key, equals, value = words.partition("=")
-        if not equals:
+    for number, key, value in data_options(text(path, MAX_DATA_BYTES)):
+        if not value:
             raise DatasetError("is not 'key = value'", path=path, place=f"line {number}")
-        options.setdefault(key.strip(), (number, value.strip()))
+        options.setdefault(key, (number, value))
     return options
 
 
