@@ -7,15 +7,13 @@ from PIL import Image
 from yolov3 import DarknetLoss, YOLOv3, load, save
 
 torch.manual_seed(0)
-model = load("shapes.safetensors")
-assert isinstance(model, YOLOv3)
+model = load("shapes.safetensors", model_class=YOLOv3)
 model.replace_heads(3, names=["circle", "square", "triangle"]).freeze_backbone()
 criterion = DarknetLoss(model.train())  # by the options of the cfg
 files = sorted(Path("train").glob("*.png"))  # 192 x 192 pixels, darknet's labels beside them
 pictures = torch.stack([torch.tensor(np.array(Image.open(file))) for file in files])
 targets = [np.loadtxt(file.with_suffix(".txt"), ndmin=2) for file in files]
-trained = [values for values in model.parameters() if values.requires_grad]
-optimizer = torch.optim.Adam(trained, lr=0.05)
+optimizer = torch.optim.Adam(model.parameters(), lr=0.05)  # leaves alone what is frozen
 schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0.01, total_iters=12)
 for _ in range(12):
     for batch in torch.randperm(len(files)).split(8):
