@@ -22,6 +22,7 @@ from converter.cli.parser import (
     family_choice,
     positive_int,
     require_cfg_out,
+    require_without,
 )
 from converter.darknet.dialects import DEFAULT
 from converter.errors import DarknetError, UsageError, command, printable
@@ -279,9 +280,8 @@ def _new_folder(path: Path) -> Iterator[None]:
 
 
 def _rename(source: str, arguments: argparse.Namespace) -> int:
-    for option, given in {"--partial": arguments.partial, "--report": arguments.report}.items():
-        if given:
-            raise UsageError(f"{option} is not for checkpoints", remedy=f"leave {option} out")
+    given = {"--partial": arguments.partial, "--report": arguments.report}
+    require_without(given, "checkpoints")
     if arguments.cfg_out:
         written = ("--cfg-out", arguments.cfg_out, "--for", arguments.engine or DEFAULT)
         raise UsageError(
@@ -306,9 +306,7 @@ def _revert(source: str, arguments: argparse.Namespace) -> int:
     one_way = {"--partial": arguments.partial, "--names": arguments.names,
                "--dtype": arguments.dtype != "float32", "--strict": arguments.strict,
                "--report": arguments.report}  # fmt: skip
-    for option, given in one_way.items():
-        if given:
-            raise UsageError(f"{option} is not for the way back", remedy=f"leave {option} out")
+    require_without(one_way, "the way back")
     from converter.operations.revert import revert
 
     result = revert(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn, TypedDict
 
 from converter.darknet.dialects import DIALECTS, DialectName
@@ -150,6 +150,17 @@ def require_cfg_out(arguments: argparse.Namespace) -> None:
     """
     if arguments.engine and not arguments.cfg_out:
         raise UsageError("--for says whose the cfg is that --cfg-out writes", remedy="give both")
+
+
+def require_without(options: Mapping[str, object], what: str) -> None:
+    """Refuse the first of ``options`` (name -> what was given) that is given: ``what`` takes none.
+
+    Raises:
+        UsageError: it is so.
+    """
+    for option, given in options.items():
+        if given:
+            raise UsageError(f"{option} is not for {what}", remedy=f"leave {option} out")
 
 
 def positive_int(text: str) -> int:
