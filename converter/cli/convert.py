@@ -17,6 +17,7 @@ from converter.checkpoint.dtypes import DTYPES
 from converter.cli.output import StatusLine, print_error, print_json, print_plan
 from converter.cli.parser import (
     CommandParser,
+    add_cfg_and_names,
     add_cfg_out,
     add_family_option,
     family_choice,
@@ -79,14 +80,7 @@ def make_parser(program: str) -> CommandParser:
         help="processes for several files (default: one a core)",
     )  # fmt: skip
     file = parser.add_argument_group("what the file is")
-    file.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
-    file.add_argument(
-        "--names",
-        metavar="FILE",
-        help="class names: a .names or .data file, or coco, openimages or voc (default: beside"
-        " .weights, else of the published file that it is)",
-    )
-    file.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
+    add_cfg_and_names(file, "beside .weights, else of the published file that it is")
     file.add_argument(
         "--dialect",
         choices=get_args(DialectChoice),

@@ -72,14 +72,7 @@ class CommandParser(argparse.ArgumentParser):
 def add_network_options(parser: CommandParser) -> None:
     """Add what .weights need, and a checkpoint that does not say which network it is."""
     group = parser.add_argument_group("the network, where the file does not say it")
-    group.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
-    group.add_argument(
-        "--names",
-        metavar="FILE",
-        help="class names: a file, or coco, openimages or voc (default: the checkpoint's, or beside"
-        " .weights)",
-    )
-    group.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
+    add_cfg_and_names(group, "the checkpoint's, or beside .weights")
     group.add_argument(
         "--dialect",
         choices=tuple(DIALECTS),
@@ -87,6 +80,18 @@ def add_network_options(parser: CommandParser) -> None:
         " shows; the one that knows all of the cfg)",
     )
     add_family_option(parser, "whose tensor names such a checkpoint has (default: what they show)")
+
+
+def add_cfg_and_names(group: argparse._ArgumentGroup, default: str) -> None:
+    """Add the files that say what .weights are; ``default``: whose class names they have else."""
+    group.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
+    group.add_argument(
+        "--names",
+        metavar="FILE",
+        help="class names: a .names or .data file, or coco, openimages or voc"
+        f" (default: {default})",
+    )
+    group.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
 
 
 def add_family_option(parser: CommandParser, what: str) -> None:
