@@ -121,11 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.output
     back = sources[0].endswith(CHECKPOINT_SUFFIXES)
     name = Path(sources[0]).with_suffix(".weights") if back else default_output(sources[0])
-    if remote.is_url(folder):
-        arguments.output = f"{folder.rstrip('/')}/{name.name}"
-        return _convert_one(sources[0], arguments)
-    arguments.output = str(Path(folder, name.name))
-    if arguments.dry_run:
+    arguments.output = remote.in_folder(folder, name.name)
+    if arguments.dry_run or remote.is_url(folder):
         return _convert_one(sources[0], arguments)
     with _new_folder(Path(folder)):
         return _convert_one(sources[0], arguments)
