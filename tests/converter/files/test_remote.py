@@ -101,6 +101,11 @@ def test_names(url, name):
     assert remote.name_of(url) == name
 
 
+def test_a_folder_that_is_a_url(memory):
+    assert main(["convert", "memory://nets/shapes.weights", "-o", "memory://out/"]) == 0
+    assert memory.ls("/out", detail=False) == ["/out/shapes.safetensors"]
+
+
 @pytest.mark.parametrize(
     ("folder", "path"),
     [
