@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -148,6 +148,14 @@ def command(*arguments: str) -> str:
 def shortened(text: str) -> str:
     """``text``, or its first 100 characters: a file may hold names and claims of any length."""
     return text if len(text) <= 100 else text[:100] + "..."
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+    """The remedy for ``word``, which is none of ``known``: the nearest one, or ``otherwise``."""
+    import difflib  # late: few calls are refused
+
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]}?" if near else otherwise
 
 
 def some(names: Sequence[str]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from converter.darknet import evidence
 from converter.darknet.cfg import parse_cfg
@@ -19,11 +18,6 @@ from converter.errors import CfgError, NetworkError, WeightsError
 from converter.files.source import Source, companion
 from converter.options import PathLike
 from converter.plan import SizeMismatch
-
-if TYPE_CHECKING:
-    pass
-
-log = logging.getLogger("converter")
 
 
 @dataclass(frozen=True, kw_only=True)

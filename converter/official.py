@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from converter.errors import UsageError
+from converter.errors import UsageError, did_you_mean
 
 _RAW = "https://raw.githubusercontent.com"  # files as they are in git, byte by byte
 COMMITS = {
@@ -142,13 +142,10 @@ def find_cfg(name: str) -> OfficialCfg:
     for cfg in official_cfgs():
         if wanted in (cfg.name, f"{cfg.owner}/{cfg.name}"):
             return cfg
-    import difflib  # late: seldom needed
-
     names = [cfg.name for cfg in official_cfgs()]
-    near = difflib.get_close_matches(wanted.partition("/")[2] or wanted, names, n=1)
     raise UsageError(
         f"{name!r} is no cfg of {' or '.join(COMMITS)}",
-        remedy=f"did you mean {near[0]}?" if near else "--list shows them",
+        remedy=did_you_mean(wanted.partition("/")[2] or wanted, names, "--list shows them"),
     )
 
 

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from converter.errors import DownloadError, UsageError, command
+from converter.errors import DownloadError, UsageError, command, did_you_mean
 from converter.official import RemoteFile, TextFile, find_cfg, names_file
 from converter.options import PathLike
 
@@ -320,13 +320,10 @@ def find_published(name: str) -> PublicFile:
         )
     found = next((file for file in PUBLISHED if file.name == stem), None)
     if found is None:
-        import difflib  # late: seldom needed
-
         names = [file.name for file in PUBLISHED]
-        near = difflib.get_close_matches(stem, names, n=1)
         raise UsageError(
             f"{name!r} is not the name of a published file",
-            remedy=f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}",
+            remedy=did_you_mean(stem, names, f"there are {', '.join(names)}"),
         )
     return found
 

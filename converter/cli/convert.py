@@ -17,11 +17,13 @@ from converter.checkpoint.dtypes import DTYPES
 from converter.cli.output import StatusLine, print_error, print_json, print_plan
 from converter.cli.parser import (
     CommandParser,
+    add_cfg_and_names,
     add_cfg_out,
     add_family_option,
     family_choice,
     positive_int,
     require_cfg_out,
+    require_without,
 )
 from converter.darknet.dialects import DEFAULT
 from converter.errors import DarknetError, UsageError, command, printable
@@ -78,14 +80,7 @@ def make_parser(program: str) -> CommandParser:
         help="processes for several files (default: one a core)",
     )  # fmt: skip
     file = parser.add_argument_group("what the file is")
-    file.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
-    file.add_argument(
-        "--names",
-        metavar="FILE",
-        help="class names: a .names or .data file, or coco, openimages or voc (default: beside"
-        " .weights, else of the published file that it is)",
-    )
-    file.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
+    add_cfg_and_names(file, "beside .weights, else of the published file that it is")
     file.add_argument(
         "--dialect",
         choices=get_args(DialectChoice),
@@ -126,11 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.output
     back = sources[0].endswith(CHECKPOINT_SUFFIXES)
     name = Path(sources[0]).with_suffix(".weights") if back else default_output(sources[0])
-    if remote.is_url(folder):
-        arguments.output = f"{folder.rstrip('/')}/{name.name}"
-        return _convert_one(sources[0], arguments)
-    arguments.output = str(Path(folder, name.name))
-    if arguments.dry_run:
+    arguments.output = remote.in_folder(folder, name.name)
+    if arguments.dry_run or remote.is_url(folder):
         return _convert_one(sources[0], arguments)
     with _new_folder(Path(folder)):
         return _convert_one(sources[0], arguments)
@@ -279,9 +271,8 @@ def _new_folder(path: Path) -> Iterator[None]:
 
 
 def _rename(source: str, arguments: argparse.Namespace) -> int:
-    for option, given in {"--partial": arguments.partial, "--report": arguments.report}.items():
-        if given:
-            raise UsageError(f"{option} is not for checkpoints", remedy=f"leave {option} out")
+    given = {"--partial": arguments.partial, "--report": arguments.report}
+    require_without(given, "checkpoints")
     if arguments.cfg_out:
         written = ("--cfg-out", arguments.cfg_out, "--for", arguments.engine or DEFAULT)
         raise UsageError(
@@ -306,9 +297,7 @@ def _revert(source: str, arguments: argparse.Namespace) -> int:
     one_way = {"--partial": arguments.partial, "--names": arguments.names,
                "--dtype": arguments.dtype != "float32", "--strict": arguments.strict,
                "--report": arguments.report}  # fmt: skip
-    for option, given in one_way.items():
-        if given:
-            raise UsageError(f"{option} is not for the way back", remedy=f"leave {option} out")
+    require_without(one_way, "the way back")
     from converter.operations.revert import revert
 
     result = revert(

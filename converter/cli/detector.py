@@ -16,6 +16,7 @@ from converter.cli.parser import (
     family_choice,
     network_options,
     positive_int,
+    require_without,
 )
 from converter.darknet.names import read_names, suggest_names
 from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError
@@ -144,16 +145,15 @@ def _is_onnx(path: str) -> bool:
 
 def _in_onnxruntime(arguments: argparse.Namespace) -> OnnxModel:
     """An exported file, which says itself what it is."""
-    for option, given in {
+    of_a_checkpoint = {
         "--cfg": arguments.cfg,
         "--dialect": arguments.dialect,
         "--family": family_choice(arguments) != "auto",
         "--bn": arguments.bn != "torch",
         "--device": arguments.device != "cpu",
         "--compile": arguments.compile,
-    }.items():
-        if given:
-            raise UsageError(f"{option} is not for an ONNX file", remedy=f"leave {option} out")
+    }
+    require_without(of_a_checkpoint, "an ONNX file")
     from yolov3.detection.in_onnx import OnnxModel
 
     model = OnnxModel(arguments.checkpoint)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from converter.cli import COMMANDS
-from converter.errors import UsageError
+from converter.errors import UsageError, did_you_mean
 from converter.version import TOOL
 
 _GUIDE = """\
@@ -48,17 +48,11 @@ def answer(program: str, argv: Sequence[str]) -> int:
             f"unknown option {first!r} before a command", remedy=f"see {program} --help"
         )
     else:
-        raise UsageError(f"unknown command {first!r}", remedy=_suggestion(first))
+        remedy = did_you_mean(first, COMMANDS, f"commands: {', '.join(COMMANDS)}")
+        raise UsageError(f"unknown command {first!r}", remedy=remedy)
     return 0
 
 
 def _guide(program: str) -> str:
     commands = "\n".join(f"  {name:10} {summary}" for name, summary in COMMANDS.items())
     return _GUIDE.format(program=program, commands=commands)
-
-
-def _suggestion(name: str) -> str:
-    import difflib  # late: only a misspelling needs it
-
-    near = difflib.get_close_matches(name, COMMANDS, n=1)
-    return f"did you mean {near[0]}?" if near else f"commands: {', '.join(COMMANDS)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn, TypedDict
 
 from converter.darknet.dialects import DIALECTS, DialectName
@@ -72,14 +72,7 @@ class CommandParser(argparse.ArgumentParser):
 def add_network_options(parser: CommandParser) -> None:
     """Add what .weights need, and a checkpoint that does not say which network it is."""
     group = parser.add_argument_group("the network, where the file does not say it")
-    group.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
-    group.add_argument(
-        "--names",
-        metavar="FILE",
-        help="class names: a file, or coco, openimages or voc (default: the checkpoint's, or beside"
-        " .weights)",
-    )
-    group.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
+    add_cfg_and_names(group, "the checkpoint's, or beside .weights")
     group.add_argument(
         "--dialect",
         choices=tuple(DIALECTS),
@@ -87,6 +80,18 @@ def add_network_options(parser: CommandParser) -> None:
         " shows; the one that knows all of the cfg)",
     )
     add_family_option(parser, "whose tensor names such a checkpoint has (default: what they show)")
+
+
+def add_cfg_and_names(group: argparse._ArgumentGroup, default: str) -> None:
+    """Add the files that say what .weights are; ``default``: whose class names they have else."""
+    group.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
+    group.add_argument(
+        "--names",
+        metavar="FILE",
+        help="class names: a .names or .data file, or coco, openimages or voc"
+        f" (default: {default})",
+    )
+    group.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
 
 
 def add_family_option(parser: CommandParser, what: str) -> None:
@@ -150,6 +155,17 @@ def require_cfg_out(arguments: argparse.Namespace) -> None:
     """
     if arguments.engine and not arguments.cfg_out:
         raise UsageError("--for says whose the cfg is that --cfg-out writes", remedy="give both")
+
+
+def require_without(options: Mapping[str, object], what: str) -> None:
+    """Refuse the first of ``options`` (name -> what was given) that is given: ``what`` takes none.
+
+    Raises:
+        UsageError: it is so.
+    """
+    for option, given in options.items():
+        if given:
+            raise UsageError(f"{option} is not for {what}", remedy=f"leave {option} out")
 
 
 def positive_int(text: str) -> int:

@@ -49,6 +49,13 @@ def plain(path: PathLike) -> PathLike:
     return url2pathname(text.removeprefix("file://"))
 
 
+def in_folder(folder: PathLike, name: str) -> str:
+    """The file ``name`` in ``folder``, which may be a URL."""
+    if is_url(folder):
+        return f"{os.fspath(folder).rstrip('/')}/{name}"
+    return str(Path(folder, name))
+
+
 def name_of(url: PathLike) -> str:
     """The last part of a URL's path, without query and fragment.
 

@@ -139,14 +139,14 @@ def _old_lock(folder: Path, token: str) -> IO[bytes] | None:
     return None
 
 
-def make_folder(path: Path) -> None:
-    """Make the folder ``path``, unless it is there.
+def make_folder(path: Path, *, parents: bool = False) -> None:
+    """Make the folder ``path``, unless it is there; with ``parents``, the folders above it too.
 
     Raises:
         OutputError: it cannot be made.
     """
     try:
-        path.mkdir(exist_ok=True)
+        path.mkdir(parents=parents, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot be made a folder: {error.strerror}", path=path) from error
 

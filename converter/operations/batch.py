@@ -163,13 +163,8 @@ def _failed(job: _Job, problem: str) -> Result:
 
 
 def _target(source: str, folder: PathLike | None) -> str:
-    name = Path(remote.name_of(source)) if remote.is_url(source) else Path(source)
-    target = default_output(name)
-    if folder is None:
-        return str(target)
-    if remote.is_url(folder):
-        return f"{os.fspath(folder).rstrip('/')}/{target.name}"
-    return str(Path(folder) / target.name)
+    target = default_output(source)
+    return str(target) if folder is None else remote.in_folder(folder, target.name)
 
 
 def _begin() -> None:

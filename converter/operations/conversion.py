@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,8 +30,6 @@ from converter.notebook import Record
 from converter.operations.weights import Weights, read_weights
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 from converter.plan import Plan
-
-log = logging.getLogger("converter")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 
 from converter.darknet.cfg import decode_cfg
 from converter.darknet.classes import with_class_count
-from converter.errors import OutputError, UsageError
-from converter.files.target import write_whole
+from converter.errors import UsageError
+from converter.files.target import make_folder, write_whole
 from converter.official import MAX_CLASSES, OfficialCfg
 from converter.operations.download import fetch
 from converter.options import PathLike
@@ -45,9 +45,6 @@ def fetch_cfg(
     with TemporaryDirectory() as folder:
         text = decode_cfg(fetch(cfg.as_file(), folder).path.read_bytes())
     data = with_class_count(text, classes).encode()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be made a folder: {error.strerror}", path=directory) from error
+    make_folder(target.parent, parents=True)
     write_whole(target, data, force=force)
     return target

@@ -101,6 +101,24 @@ def test_names(url, name):
     assert remote.name_of(url) == name
 
 
+def test_a_folder_that_is_a_url(memory):
+    assert main(["convert", "memory://nets/shapes.weights", "-o", "memory://out/"]) == 0
+    assert memory.ls("/out", detail=False) == ["/out/shapes.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "path"),
+    [
+        ("s3://bucket/out/", "s3://bucket/out/a.b"),
+        ("s3://bucket", "s3://bucket/a.b"),
+        (Path("out"), str(Path("out", "a.b"))),
+        (".", "a.b"),
+    ],
+)
+def test_a_file_in_a_folder(folder, path):
+    assert remote.in_folder(folder, "a.b") == path
+
+
 @pytest.mark.parametrize("path", ["a/b", "C:\\x", "/x://y"])
 def test_what_is_no_url(path):
     assert not remote.is_url(path)
