@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from converter.darknet.cfg import parse_cfg
+from converter.darknet.layers import Layer
 from converter.darknet.layers.connected import Connected
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.heads import AnchorHead
@@ -27,7 +28,8 @@ def with_class_count(text: str, classes: int) -> str:
     network = parse_network(text)
     sections = {section.line: section for section in parse_cfg(text)}
     lines = text.split("\n")
-    for line, key, value in _options(network, classes):
+    for index, key, value in options_for(network, classes):
+        line = network.nodes[index].layer.line
         option = sections[line].find(key)
         if option is None:
             raise NetworkError(f"has no {key}= to change", place=f"line {line}")
@@ -38,22 +40,30 @@ def with_class_count(text: str, classes: int) -> str:
     return changed
 
 
-def _options(network: Network, classes: int) -> Iterator[tuple[int, str, int]]:
-    """What changes: the line of a section, the option, its value."""
+def options_for(network: Network, classes: int) -> Iterator[tuple[int, str, int]]:
+    """What changes with the number of classes: the index of a layer, the option, its value.
+
+    Raises:
+        NetworkError: a head reads no convolution, or there are no classes to change.
+    """
     layers = [node.layer for node in network.nodes]
-    heads = [index for index, layer in enumerate(layers) if isinstance(layer, AnchorHead)]
-    for index in heads:
-        head, conv = layers[index], layers[index - 1]
-        assert isinstance(head, AnchorHead)
-        if not index or not isinstance(conv, Convolutional):
-            raise NetworkError("reads no convolution", place=network.nodes[index].place)
-        yield head.line, "classes", classes
-        yield conv.line, "filters", head.channels(classes)
-    if heads:
+    if any(isinstance(layer, AnchorHead) for layer in layers):
+        yield from options_of_heads(layers, classes)
         return
-    for layer in reversed(layers if network.classes is not None else []):
-        if isinstance(layer, Convolutional | Connected):
-            key = "filters" if isinstance(layer, Convolutional) else "output"
-            yield layer.line, key, classes
+    for index in reversed(range(len(layers)) if network.classes is not None else ()):
+        if isinstance(layers[index], Convolutional | Connected):
+            key = "filters" if isinstance(layers[index], Convolutional) else "output"
+            yield index, key, classes
             return
     raise NetworkError("has no classes to change")
+
+
+def options_of_heads(layers: Sequence[Layer], classes: int) -> Iterator[tuple[int, str, int]]:
+    """The same of the detection heads among ``layers``, and of what they read."""
+    for index, head in enumerate(layers):
+        if isinstance(head, AnchorHead):
+            if not index or not isinstance(layers[index - 1], Convolutional):
+                place = f"layer {index} [{head.type}], line {head.line}"
+                raise NetworkError("reads no convolution", place=place)
+            yield index, "classes", classes
+            yield index - 1, "filters", head.channels(classes)

@@ -166,10 +166,14 @@ def _assumed(choice: Choice) -> str | None:
 def _signs(sections: Sequence[Section], readings: Readings, head: bytes, size: int) -> _Signs:
     header = Header.decode(head)
     signs: dict[DialectName, list[_Sign]] = {dialect: [] for dialect in RECOGNISED}
-    sizes = {name: _size(readings[name], head, name) for name in RECOGNISED}
-    fitting = [name for name in RECOGNISED if size == sizes[name]]
+    sizes = {
+        name: file_size(network, head, name)
+        for name, network in readings.items()
+        if name in RECOGNISED and isinstance(network, Network)
+    }
+    fitting = [name for name in sizes if size == sizes[name]]
     # Where an engine does not take the cfg, the other's size decides nothing.
-    if len(fitting) == 1 and all(sizes.values()):
+    if len(fitting) == 1 and len(sizes) == len(RECOGNISED):
         signs[fitting[0]].append(_Sign(strength=_SIZE, text=f"its size, {size:,} bytes"))
     for dialect, text in evidence(sections):
         signs[dialect].append(_Sign(strength=_CFG, text=text))
@@ -180,10 +184,12 @@ def _signs(sections: Sequence[Section], readings: Readings, head: bytes, size: i
     return {dialect: tuple(found) for dialect, found in signs.items()}
 
 
-def _size(network: object, head: bytes, dialect: DialectName) -> int | None:
-    """Bytes of a file that ``dialect``'s engine would have written."""
-    if not isinstance(network, Network):
-        return None
+def file_size(network: Network, head: bytes, dialect: DialectName) -> int:
+    """Bytes of a file of ``network`` that starts with ``head`` and that ``dialect``'s engine wrote.
+
+    Raises:
+        WeightsError: ``head`` is too short to hold a header.
+    """
     return Header.decode(head, dialect).size + 4 * network.floats_of(dialect)
 
 

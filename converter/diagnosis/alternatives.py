@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from converter.darknet.classes import options_for, options_of_heads
 from converter.darknet.layers import Layer
-from converter.darknet.layers.connected import Connected
-from converter.darknet.layers.convolutional import Convolutional
-from converter.darknet.layers.heads import AnchorHead
 from converter.darknet.network import Network, build_network
 from converter.darknet.nodes import Net
 from converter.errors import DarknetError
@@ -20,9 +18,7 @@ def with_classes(network: Network, classes: int) -> Network | None:
     What each detection head reads, or the last layer with weights of a classifier, changes too.
     """
     layers = [node.layer for node in network.nodes]
-    if any(isinstance(layer, AnchorHead) for layer in layers):
-        return with_heads(network.net, layers, classes)
-    return _built(network.net, layers) if _resize_classifier(network, layers, classes) else None
+    return _built(network.net, layers, options_for(network, classes))
 
 
 def with_heads(net: Net, layers: Sequence[Layer], classes: int) -> Network | None:
@@ -30,15 +26,7 @@ def with_heads(net: Net, layers: Sequence[Layer], classes: int) -> Network | Non
 
     None if one of them reads no convolution, or the layers do not fit together otherwise.
     """
-    changed = list(layers)
-    for index, head in enumerate(layers):
-        if isinstance(head, AnchorHead):
-            conv = changed[index - 1] if index else None
-            if not isinstance(conv, Convolutional):
-                return None
-            changed[index] = replace(head, classes=classes)
-            changed[index - 1] = replace(conv, filters=head.channels(classes))
-    return _built(net, changed)
+    return _built(net, layers, options_of_heads(layers, classes))
 
 
 def with_channels(network: Network, channels: int) -> Network | None:
@@ -58,22 +46,14 @@ def without_repetition(network: Network) -> Network | None:
     return None
 
 
-def _resize_classifier(network: Network, layers: list[Layer], classes: int) -> bool:
-    if network.classes is None:
-        return False
-    for index in reversed(range(len(layers))):
-        layer = layers[index]
-        if isinstance(layer, Convolutional):
-            layers[index] = replace(layer, filters=classes)
-            return True
-        if isinstance(layer, Connected):
-            layers[index] = replace(layer, output=classes)
-            return True
-    return False
-
-
-def _built(net: Net, layers: Sequence[Layer]) -> Network | None:
+def _built(
+    net: Net, layers: Sequence[Layer], options: Iterable[tuple[int, str, int]] = ()
+) -> Network | None:
+    """The network of ``layers`` with ``options``: the index of a layer, the option, its value."""
+    changed = list(layers)
     try:
-        return build_network(net, layers, "")
-    except DarknetError:  # a layer wants what the one before it was
+        for index, key, value in options:
+            changed[index] = replace(changed[index], **{key: value})
+        return build_network(net, changed, "")
+    except DarknetError:  # there is none to change, or a layer wants what the one before it was
         return None

@@ -191,8 +191,7 @@ def _other_widths(
 def _first_difference(network: Network, other: Network, dialect: DialectName) -> str | None:
     """The place of the first layer of ``network`` whose arrays are others in ``other``."""
     for node, like in zip(network.nodes, other.nodes, strict=False):
-        arrays = [(a.kind, a.shape) for a in node.layer.arrays(node.inputs, dialect)]
-        if arrays != [(a.kind, a.shape) for a in like.layer.arrays(like.inputs, dialect)]:
+        if node.layout(dialect) != like.layout(dialect):
             return node.place
     return None
 

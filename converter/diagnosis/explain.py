@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.darknet.dialects import RECOGNISED, DialectName
+from converter.darknet.evidence import file_size
 from converter.darknet.header import Header
 from converter.darknet.layers import Layer
 from converter.darknet.layers.convolutional import Convolutional
@@ -128,10 +129,7 @@ def explain_heads(
         count
         for count in counts
         if (network := with_heads(net, layers, count))
-        and any(
-            source.size == Header.decode(source.head, dialect).size + 4 * network.floats_of(dialect)
-            for dialect in RECOGNISED
-        )
+        and any(source.size == file_size(network, source.head, name) for name in RECOGNISED)
     ]
     wanted = " or ".join(
         f"classes={count} with filters={head.channels(count)}" for count in fitting or counts

@@ -9,8 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.darknet.evidence import choose
-from converter.darknet.header import Header
+from converter.darknet.evidence import choose, file_size
 from converter.darknet.network import read_cfg
 from converter.errors import DarknetError, command
 from converter.files.target import identities
@@ -68,5 +67,4 @@ def _fits(path: Path, source: Source) -> bool:
         choice = choose(read_cfg(path), source.head, source.size)
     except DarknetError:
         return False
-    header = Header.decode(source.head, choice.dialect)
-    return source.size == header.size + 4 * choice.network.floats_of(choice.dialect)
+    return source.size == file_size(choice.network, source.head, choice.dialect)

@@ -57,16 +57,21 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "shortcut": ("from",),  # io:911
     "yolo": ("anchors", "classes", "mask", "num"),  # io:950
 }
-_REFUSED: Mapping[tuple[str, str], Callable[[float], bool]] = {
-    ("convolutional", "flipped"): lambda value: value == 1,  # io:756
-    ("region", "classes"): lambda value: value < 1,  # io:899
-    ("region", "coords"): lambda value: value != 4,  # layers/region_layer.cpp:96
-    ("region", "softmax"): lambda value: value != 1,  # layers/region_layer.cpp:99
+# A stream takes an e for a part of a number, whatever follows it.
+_INTEGER = re.compile(r"[+-]?\d+")
+_FLOAT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d*)?")
+
+_REFUSED: Mapping[tuple[str, str], Callable[[str], bool]] = {
+    ("convolutional", "flipped"): lambda text: _integer(text) == 1,  # io:756
+    ("region", "classes"): lambda text: _integer(text) < 1,  # io:899
+    ("region", "coords"): lambda text: _integer(text) != 4,  # layers/region_layer.cpp:96
+    ("region", "softmax"): lambda text: _integer(text) != 1,  # layers/region_layer.cpp:99
     ("region", "tree"): lambda _: True,  # layers/region_layer.cpp:100
-    ("shortcut", "beta"): lambda value: value != 0,  # io:909
-    ("softmax", "groups"): lambda value: value != 1,  # io:826
-    ("upsample", "stride"): lambda value: value < 1,  # its output is empty: layers/resize_layer.cpp
-    ("yolo", "classes"): lambda value: value < 1,  # io:957
+    ("shortcut", "beta"): lambda text: float(_number(text, _FLOAT)) != 0,  # io:909
+    ("softmax", "groups"): lambda text: _integer(text) != 1,  # io:826
+    # Its output is empty: layers/resize_layer.cpp.
+    ("upsample", "stride"): lambda text: _integer(text) < 1,
+    ("yolo", "classes"): lambda text: _integer(text) < 1,  # io:957
 }
 # On if they are 1, off at any other value: io:754, 778, 892, layers/region_layer.cpp:311.
 _SWITCHES = frozenset({"batch_normalize", "new_coords", "softmax"})
@@ -74,9 +79,6 @@ _ACTIVATIONS = frozenset(
     {"leaky", "linear", "logistic", "mish", "relu", "silu", "swish", "tanh"}
 )  # io:220, 967
 _SYNONYMS = {"silu": "swish"}  # io:232
-
-_INTEGER = re.compile(r"[+-]?\d+")
-_FLOAT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 @dataclass(kw_only=True)
@@ -116,7 +118,7 @@ class Written:
         refused = [
             option
             for key, option in self.options.items()
-            if (self.type, key) in _REFUSED and _REFUSED[self.type, key](_number(option.value))
+            if (self.type, key) in _REFUSED and _REFUSED[self.type, key](option.value)
         ]
         if self.activation and self.activation.value not in _ACTIVATIONS and self.type != "net":
             refused.append(self.activation)
@@ -128,13 +130,13 @@ class Written:
     def _wrong_anchors(self) -> Iterator[Remark]:
         anchors, num = self.options["anchors"], self.options["num"]
         count = len(_items(anchors.value))
-        if 2 * int(_number(num.value)) != count:  # io:899, 957
+        if 2 * _integer(num.value) != count:  # io:899, 957
             text = f"OpenCV does not take {_text(num)} with {count} values in anchors="
             yield self.remark(text, num)
         mask = self.options.get("mask") if self.type == "yolo" else None
-        for index in map(_number, _items(mask.value) if mask else ()):
+        for index in map(_integer, _items(mask.value) if mask else ()):
             if not 0 <= index < count // 2:  # io:538
-                yield self.remark(f"OpenCV finds no anchor {index:g} in anchors=", mask)
+                yield self.remark(f"OpenCV finds no anchor {index} in anchors=", mask)
 
     def doubts(self) -> Iterator[Remark]:
         """Lists with an empty item, whose value is left to chance: io:672."""
@@ -180,10 +182,15 @@ def _items(text: str) -> list[str]:
     return text.removesuffix(",").split(",")
 
 
-def _number(text: str) -> float:
-    """As a C++ stream reads it: what begins ``text``, or 0."""
-    found = _FLOAT.match(text)
-    return float(found[0]) if found else 0.0
+def _number(text: str, pattern: re.Pattern[str]) -> str:
+    """What a C++ stream reads of ``text``: the number that begins it, 0 if it ends within that."""
+    found = pattern.match(text)
+    return found[0] if found and found[0][-1] not in "eE+-" else "0"
+
+
+def _integer(text: str) -> int:
+    """As such a stream reads it: the nearest one of 32 bits."""
+    return int(min(max(float(_number(text, _INTEGER)), -(2.0**31)), 2.0**31 - 1))
 
 
 def _value(option: Option, kind: str) -> str:
@@ -192,7 +199,7 @@ def _value(option: Option, kind: str) -> str:
         return _SYNONYMS.get(option.value, option.value)
     pattern = _INTEGER if kind.startswith("int") else _FLOAT
     items = _items(option.value) if kind.endswith("s") else [option.value]
-    found = [match[0] if (match := pattern.match(item)) else "0" for item in items]
+    found = [_number(item, pattern) for item in items]
     if option.key in _SWITCHES:
         return str(int(found[0] == "1"))
     return ",".join(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,8 @@ from converter.darknet.remark import Remark
 from converter.errors import DarknetError
 
 Answer = Literal["runs", "differs", "refuses", "unknown"]
+
+_LINE = re.compile(r"\bline (\d+)")  # in either order: "line 600, layer 81", "layer 81, line 600"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,5 @@ class Verdict:
 
 def reason_of(error: DarknetError) -> Remark:
     """A refusal as one of the reasons: without remedy, its line as a number."""
-    line = None
-    if error.place and error.place.startswith("line "):
-        line = int(error.place.removeprefix("line ").partition(",")[0])
-    return Remark(text=error.message, line=line)
+    line = _LINE.search(error.place or "")
+    return Remark(text=error.message, line=int(line[1]) if line else None)

@@ -78,10 +78,8 @@ class Detection(Head):
         import numpy as np
 
         x = raw.fetch(raw.values)
-        v, cells = (
-            self.activated(x.reshape(len(x), -1), in_numpy()).astype(np.float64),
-            self.side**2,
-        )
+        v = self.activated(x.reshape(len(x), -1), in_numpy()).astype(np.float64)
+        cells = self.side**2
         first, last = cells * self.classes, cells * (self.classes + self.num)
         scores = v[:, :first].reshape(-1, cells, 1, self.classes)
         scores = scores * v[:, first:last].reshape(-1, cells, self.num, 1)

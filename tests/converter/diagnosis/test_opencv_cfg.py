@@ -30,6 +30,11 @@ CASES = {
     "a comment behind a number": (network(conv(filters="6 # six")), "alexeyab", "runs", []),
     "[network]": (network(conv()).replace("[net]", "[network]"), "alexeyab", "refuses", [1]),
     "the last of equal keys": (network(conv() + "filters=3\n"), "alexeyab", "differs", [15]),
+    # :88; a C++ stream makes 0 of it. The second engine has no alpha=: it is 1.
+    "a number that ends within its exponent": (
+        network(conv(), conv(), section("shortcut", from_=-2, alpha="1e", activation="linear")),
+        "alexeyab", "differs", [24],
+    ),
     "a comma too many": (yolo() + "mask=0,1,\n", "alexeyab", "runs", []),
     "no width": (
         section("net", inputs=9) + section("connected", output=3), "pjreddie", "refuses", [1],
@@ -114,6 +119,14 @@ class TestValues:
             "6", "+3", "1", "0",
         )  # fmt: skip
 
+    @pytest.mark.parametrize(
+        ("written", "value"),
+        [("1e", "0"), ("1e+", "0"), ("-1Ex", "0"), (".", "0"), ("1.5e1x", "1.5e1"), (".5d", ".5")],
+    )
+    def test_a_number_that_ends_within_its_exponent_is_0(self, written, value):
+        """A stream takes the letter for a part of it, and then finds that it is none: :88."""
+        assert read("shortcut", from_=-1, alpha=written)["alpha"] == value
+
     def test_a_list_has_an_item_between_commas_and_none_behind_the_last(self):
         """:670."""
         found = read("yolo", mask="0,1,", anchors="10,1.5e1,.5x,y")
@@ -182,6 +195,11 @@ class TestRefusals:
         (found,) = said("yolo", **{**YOLO, "num": 3})
         assert found == ("OpenCV does not take num=3 with 4 values in anchors=", 3)
 
+    def test_more_anchors_than_an_integer_counts(self):
+        """:88: a stream takes the largest one, and twice that is not 4."""
+        (found,) = said("yolo", **{**YOLO, "num": "9" * 400})
+        assert found[1] == 3
+
     @pytest.mark.parametrize("mask", ["2", "0,-1", "0,9"])
     def test_an_anchor_that_is_not_there(self, mask):
         """:538."""
@@ -195,6 +213,8 @@ class TestRefusals:
             ("softmax", "groups", 1, 2),  # :826
             ("upsample", "stride", 1, 0),
             ("shortcut", "beta", 0, 0.5),  # :909
+            ("shortcut", "beta", "1e", "1e0"),  # :88
+            ("softmax", "groups", 1.5, "2e"),  # :825: an integer ends at the point, or the e
             ("convolutional", "flipped", 2, 1),  # :756
         ],
     )
