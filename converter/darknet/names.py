@@ -59,7 +59,7 @@ def read_names(path: Path, classes: int | None, encoding: str | None = None) -> 
     if is_built_in(path):
         names = list(CLASS_NAMES[str(path)])
     else:
-        path = _named_in(path) if path.suffix == ".data" else path
+        path = _named_in(path) if path.suffix.lower() == ".data" else path
         names = _in_file(path, encoding)
     if classes is not None and len(names) != classes:
         raise CfgError(

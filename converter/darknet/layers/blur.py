@@ -2,7 +2,7 @@
 
 import typing
 
-from converter.darknet.layers.base import Shape
+from converter.darknet.layers.base import Shape, at_least
 
 if typing.TYPE_CHECKING:
     import torch
@@ -12,6 +12,7 @@ if typing.TYPE_CHECKING:
 
 def blurred(shape: Shape, strides: tuple[int, int], antialiasing: int) -> Shape:
     """What ``blur`` leaves of ``shape``: AB convolutional_layer.c:801-831, maxpool_layer.c:162."""
+    at_least(1, stride=min(strides))
     side = 2 if antialiasing == 2 else 1
     return Shape.image(
         shape.c, (shape.h - side) // strides[0] + 1, (shape.w - side) // strides[1] + 1

@@ -99,7 +99,6 @@ class Maxpool(Pool):
             return Shape.image(self.out_channels, shape.h, shape.w)
         if not self.antialiasing:
             return self.pooled(shape, self.strides)
-        at_least(1, stride=min(self.strides))
         return blurred(self.pooled(shape, (1, 1)), self.strides, self.antialiasing)
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
