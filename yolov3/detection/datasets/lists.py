@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from converter.errors import DatasetError
+from converter.errors import DatasetError, shortened
 from yolov3.detection.datasets.base import Labelled, Mark, Request, find, places, text
 from yolov3.detection.datasets.labels import label_file, marked, read_labels
 
@@ -72,7 +72,7 @@ def pictures_of(path: Path) -> list[Path]:
         picture = find(name, path)
         if picture is None:
             raise DatasetError(
-                f"the picture {name[:100]} is not there",
+                f"the picture {shortened(name)} is not there",
                 path=path,
                 place=f"line {number}",
                 remedy="paths are taken from the working directory, or from the list's folder",
