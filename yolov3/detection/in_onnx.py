@@ -40,7 +40,7 @@ class OnnxModel(Runner):
     def __init__(self, path: PathLike) -> None:
         try:
             open_regular(path, CheckpointError, "give an .onnx file").close()
-            self._session = _session(path)
+            self._session = _opened(path)
             says = self._session.get_modelmeta().custom_metadata_map
             self.network, self.dialect = _network(says)
             self._outputs = _maps(self._session, self.network)
@@ -77,17 +77,27 @@ class OnnxModel(Runner):
         return [values[: len(x)] for values in maps]
 
 
-def _session(path: PathLike) -> Any:
+def session_of(path: PathLike) -> Any:
+    """The ONNX file at ``path`` in onnxruntime, on the CPU.
+
+    Raises:
+        ModuleNotFoundError: the package onnxruntime is missing.
+        Exception: it cannot be opened; onnxruntime has its own, without a common base.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong is raised, too
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def _opened(path: PathLike) -> Any:
     try:
-        import onnxruntime
+        return session_of(path)
     except ModuleNotFoundError as error:
         raise ExtraError(
             f"running an ONNX file needs the package {error.name}", remedy=install("runtime")
         ) from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised, too
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has its own, without a common base
         raise CheckpointError(
             f"cannot be opened by onnxruntime: {_first_line(error)}",

@@ -15,7 +15,8 @@ _BITS = np.float32(2048)  # INTER_RESIZE_COEF_SCALE, :311
 def resize_as_opencv(pixels: Pixels, height: int, width: int) -> Floats:
     """A picture in another size, as OpenCV resizes it.
 
-    Exactly half as large is another function there, the mean of four pixels (:3977).
+    Exactly half as large is another function there, the mean of four pixels (:3977), which this
+    gives, too: shares of one half, without rounding before the end.
 
     Args:
         pixels: (H, W, channels).
@@ -26,10 +27,6 @@ def resize_as_opencv(pixels: Pixels, height: int, width: int) -> Floats:
         (height, width, channels), values 0..1.
     """
     rows, columns = pixels.shape[:2]
-    if (rows, columns) == (2 * height, 2 * width):
-        every = np.arange(rows), np.arange(0, columns, 2)
-        pairs = pick(pixels, *every, every[1] + 1).astype(np.int32).sum(0)
-        return _unit((pairs[0::2] + pairs[1::2] + 2) >> 2)
     left, right, share_left, share_right = _neighbours(columns, width)
     # A column before the first or after the last is that one alone; rows keep their shares (:1590).
     alone = left == right
@@ -40,7 +37,9 @@ def resize_as_opencv(pixels: Pixels, height: int, width: int) -> Floats:
     part = (first * share_left[:, None] + second * share_right[:, None]) >> 4
     upper, lower = part[place[:height]], part[place[height:]]
     sums = (share_above[:, None, None] * upper >> 16) + (share_below[:, None, None] * lower >> 16)
-    return _unit((sums + 2) >> 2)
+    # 0..255 -> 0..1 by a float factor, as cv::Mat::convertTo does: HK darknet_image.cpp:816
+    unit: Floats = ((sums + 2) >> 2).astype(np.float32) * np.float32(1 / 255)
+    return unit
 
 
 def _neighbours(
@@ -52,9 +51,3 @@ def _neighbours(
     share = at - before.astype(np.float32)
     shares = [np.rint(part * _BITS).astype(np.int32) for part in (np.float32(1) - share, share)]
     return before.clip(0, size - 1), (before + 1).clip(0, size - 1), shares[0], shares[1]
-
-
-def _unit(values: npt.NDArray[np.int32]) -> Floats:
-    """0..255 -> 0..1 by a float factor, as cv::Mat::convertTo does: HK darknet_image.cpp:816."""
-    unit: Floats = values.astype(np.float32) * np.float32(1 / 255)
-    return unit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -132,19 +133,6 @@ def _label_lines(pixels: Pixels, detections: Detections) -> Iterator[str]:
 
 def row(path: str, pixels: Pixels, detections: Detections) -> dict[str, Any]:
     """The entry of a picture in what ``--json`` prints."""
-    return {
-        "path": path,
-        "width": pixels.shape[1],
-        "height": pixels.shape[0],
-        "detections": [
-            {"class": label, "label": name, "score": score, "box": box}
-            for label, name, score, box in zip(
-                detections.labels.tolist(),
-                detections.names,
-                detections.scores.tolist(),
-                detections.boxes.tolist(),
-                strict=True,
-            )
-            if not name.startswith(HIDDEN)
-        ],
-    }
+    height, width = pixels.shape[:2]
+    shown = detections[[not name.startswith(HIDDEN) for name in detections.names]]
+    return {"path": path, **replace(shown, size=(width, height)).to_dict()}

@@ -14,6 +14,7 @@ from converter.darknet.network import Network
 from converter.errors import DarknetError, ExtraError, OutputError, install
 from converter.notebook import Record
 from converter.options import ExportFormat, Layout
+from yolov3.detection.in_onnx import session_of
 from yolov3.exporting.drawing import INPUT
 from yolov3.exporting.layouts import Array, Expected, expected
 
@@ -82,15 +83,12 @@ def in_onnxruntime(path: Path) -> Run:
         ExtraError: the package onnxruntime is missing.
     """
     try:
-        import onnxruntime
+        session = session_of(path)
     except ModuleNotFoundError as error:
         raise ExtraError(
             f"checking ONNX needs the package {error.name}",
             remedy=f"{install('onnx')}, or do without the check: --no-verify",
         ) from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised, too
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return lambda x: session.run(None, {INPUT: x})
 
 

@@ -90,12 +90,12 @@ def encode(drawn: Drawing, facts: Mapping[str, str], beside: str) -> tuple[Encod
         ExtraError: the package onnx is missing.
         OutputError: its nodes are no network of the shapes that the cfg says.
     """
-    model = _skeleton(drawn)
+    tensors = _tensors(drawn)
+    model = _skeleton(drawn, [tensor for tensor, _ in tensors])
     _require_valid(drawn, model)
     for key, value in facts.items():
         model.metadata_props.add(key=key, value=value)
     del model.graph.input[1:]
-    tensors = _tensors(drawn)
     alone = _alone(model, tensors)
     return (alone, None) if alone.size <= MAX_BYTES else _apart(model, tensors, beside)
 
@@ -219,15 +219,13 @@ def _stored_values(tensor: TensorProto, folder: Path) -> NDArray[Any]:
     return values
 
 
-def _skeleton(drawn: Drawing) -> ModelProto:
+def _skeleton(drawn: Drawing, weights: Sequence[TensorProto]) -> ModelProto:
     """The model with weights as further inputs, so that it is small."""
     onnx = _onnx()
     graph = onnx.GraphProto(name="darknet")
     graph.input.append(_tensor_info(INPUT, _picture(drawn)))
-    shapes = _array_shapes(drawn)
-    for name, weight in drawn.graph.weights.items():
-        shape = weight.shape or shapes[weight.layer, weight.suffix]
-        graph.input.append(_tensor_info(name, list(shape), FLOAT16 if weight.half else FLOAT))
+    for tensor in weights:
+        graph.input.append(_tensor_info(tensor.name, list(tensor.dims), tensor.data_type))
     for name, shape in drawn.shapes.items():
         sides: list[int | str | None] = [None if drawn.graph.dynamic else n for n in shape]
         graph.output.append(_tensor_info(name, [_batch(drawn), *sides]))
@@ -300,13 +298,13 @@ def _known_sides(info: ValueInfoProto) -> list[int] | None:
 
 
 def _array_shapes(drawn: Drawing) -> dict[tuple[int, str], tuple[int, ...]]:
-    """(layer, suffix) -> shape, of the arrays that are used."""
+    """(layer, suffix) -> shape, of all arrays of the layers that are used."""
     shapes = {}
     for index in {weight.layer for weight in drawn.graph.weights.values()}:
         node = drawn.network.nodes[index]
         for array in node.layer.arrays(node.inputs, drawn.graph.dialect):
             shapes[index, array.suffix] = array.shape
-    return {(w.layer, w.suffix): shapes[w.layer, w.suffix] for w in drawn.graph.weights.values()}
+    return shapes
 
 
 def _picture(drawn: Drawing) -> list[int | str]:

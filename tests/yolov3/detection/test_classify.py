@@ -50,7 +50,8 @@ def test_classify_as_darknet_does(make):
         found = classify(model, picture, top=3)
         assert found.labels.tolist() == best.tolist()
         assert list(found.names) == ["abcdef"[i] for i in best]
-        np.testing.assert_allclose(found.scores, expected[best], atol=1e-6)
+        # The engine adds up in another order. Measured: 3e-8.
+        np.testing.assert_allclose(found.scores, expected[best], atol=1e-6, rtol=0)
 
 
 def test_alexeyabs_classifier_crops(make):

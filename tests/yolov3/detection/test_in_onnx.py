@@ -26,7 +26,9 @@ CASES = [
 ]
 
 
-def same(found, wanted, *, pixels=0.01, score=1e-4):
+# Two runtimes add up in another order. Measured: 1.4e-6 in scores, and in boxes 3e-5 pixels, or up
+# to 1e-5 of their size and 2e-4 pixels (some of the random networks' are ten pictures large).
+def same(found, wanted, *, pixels=1e-3, score=1e-5):
     assert found.labels.tolist() == wanted.labels.tolist()
     assert found.names == wanted.names
     np.testing.assert_allclose(found.scores, wanted.scores, atol=score, rtol=0)
@@ -86,9 +88,11 @@ def test_any_number_of_pictures(checkpoint, model, tmp_path, options):
 
 
 def test_half(checkpoint, model, tmp_path):
-    """float16 has 11 bits: what the export's own check allows a map (layouts.HALF) is more."""
+    """Measured: 1.9e-4 in scores and 0.022 pixels. What rounds every node's output, which
+    onnxruntime need not, differs by half as much again (``layouts.HALF``).
+    """
     ours = OnnxModel(exported(checkpoint, tmp_path / "x.onnx", half=True))
-    same(detect(ours, PICTURES[0], 0.5), detect(model, PICTURES[0], 0.5), pixels=2, score=0.05)
+    same(detect(ours, PICTURES[0], 0.5), detect(model, PICTURES[0], 0.5), pixels=0.1, score=1e-3)
 
 
 def test_straight_from_darknets_file(model, tmp_path):

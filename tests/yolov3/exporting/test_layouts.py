@@ -153,7 +153,8 @@ def test_without_classes_there_is_one_called_object(make, tmp_path, head):
     maps = export_checkpoint(checkpoint, tmp_path / "maps.onnx").output
     raw = onnxruntime_run(maps, x)[0].reshape(5, 64)
     objectness = onnxruntime_run(result.output, x)[0][0, 4]
-    np.testing.assert_allclose(objectness, 1 / (1 + np.exp(-raw[4])), rtol=1e-5)
+    # Two implementations of exp in float32. Measured: 1.1e-7.
+    np.testing.assert_allclose(objectness, 1 / (1 + np.exp(-raw[4])), rtol=1e-6)
 
 
 def onnxruntime_run(path, x):

@@ -86,5 +86,5 @@ def test_coco_yolov3_tiny(coco_tiny, tmp_path, runtime, layout):
     found = RUNTIMES[runtime](path, x)
     require_values(found, outputs_of(load(made.output), x, layout), layout)
     if layout == "boxes":
-        # darknet detector test on dog.jpg; dog is coco.names' class 16
-        assert found[1][0, :, 16].max() == pytest.approx(0.56, abs=0.01)
+        # darknet detector test on dog.jpg, in whole percent; dog is coco.names' class 16
+        assert found[1][0, :, 16].max() == pytest.approx(0.56, abs=0.005)

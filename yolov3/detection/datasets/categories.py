@@ -8,14 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from converter.errors import DatasetError
+from converter.errors import DatasetError, some
 from yolov3.detection.dataset import Categories, Dataset, Sample, Truth
 from yolov3.detection.datasets.base import Labelled
 
 # Darknet calls four of COCO's categories as Pascal VOC does (pj data/coco.names:4, 5, 58, 63), and
 # makes one word of two: "pottedplant", "diningtable".
 SYNONYMS = {"aeroplane": "airplane", "motorbike": "motorcycle", "sofa": "couch", "tvmonitor": "tv"}
-MOST_LISTED = 5  # of categories that are no class
 
 log = logging.getLogger("yolov3")
 
@@ -103,10 +102,8 @@ def _by_name(entries: Mapping[Any, str], used: Collection[Any], names: Sequence[
                     renamed[name] = names[labels[identity]]
     left = [name for identity, name in categories.items() if identity not in labels]
     if left:
-        more = f" and {len(left) - MOST_LISTED} more" if len(left) > MOST_LISTED else ""
         raise DatasetError(
-            "has categories that are no class of the network:"
-            f" {', '.join(f'{name[:60]!r}' for name in left[:MOST_LISTED])}{more}",
+            f"has categories that are no class of the network: {some([repr(n) for n in left])}",
             remedy="give the class names with --names, or take the categories in the order of"
             " their ids with --by-order",
         )

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from converter.errors import DatasetError
+from converter.errors import DatasetError, shortened
 from converter.files.opening import read_start
 from yolov3.detection.datasets.base import LARGEST, Labelled, Mark, Request, require_box, text
 
@@ -91,13 +91,14 @@ def _mark(entry: dict[str, Any]) -> Mark:
 def _picture(folder: Path, name: str, images: Path | None) -> Path:
     if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
         raise DatasetError(
-            f"the picture {name[:100]!r} is outside the pictures' folder",
+            f"the picture {shortened(name)!r} is outside the pictures' folder",
             remedy="give the pictures' folder with --images, and names in it in the file",
         )
     folders = [images] if images else [folder, folder / "images"]
     found = next((f / name for f in folders if os.path.isfile(f / name)), None)
     if found is None:
         raise DatasetError(
-            f"the picture {name} is not there", remedy="give the pictures' folder with --images"
+            f"the picture {shortened(name)} is not there",
+            remedy="give the pictures' folder with --images",
         )
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from converter.darknet.data_file import data_options
 from converter.darknet.names import read_names
-from converter.errors import DatasetError
+from converter.errors import DatasetError, shortened
 from yolov3.detection.datasets.base import Labelled, Request, find, text
 from yolov3.detection.datasets.lists import difficult_in_list, in_list
 
@@ -65,7 +65,7 @@ def _file(path: Path, options: dict[str, tuple[int, str]], key: str) -> Path:
     found = find(value, path)
     if found is None:
         raise DatasetError(
-            f"{key} = {value[:100]} is not there",
+            f"{key} = {shortened(value)} is not there",
             path=path,
             place=f"line {number}",
             remedy="paths are taken from the working directory, or from the file's folder",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converter.errors import DatasetError, ExtraError, install
+from converter.errors import DatasetError, ExtraError, install, shortened
 from yolov3.detection.dataset import pictures_in
 from yolov3.detection.datasets.base import Labelled, Mark, Request, text
 from yolov3.detection.datasets.labels import marked
@@ -50,7 +50,7 @@ def read(request: Request) -> Labelled | None:
     for value in val.value if isinstance(val.value, list) else [val.value]:
         where = _found(path, entries, str(value))
         if where is None:
-            raise _error(path, val, f"val: {str(value)[:100]} is not there")
+            raise _error(path, val, f"val: {shortened(str(value))} is not there")
         if os.path.isdir(where):
             inside = [where / name for name in pictures_in(where)]
             part = marked(inside, classes)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from converter.errors import DatasetError
-from yolov3.detection.datasets.base import Labelled, Mark, Request, find, text
+from converter.errors import DatasetError, shortened
+from yolov3.detection.datasets.base import Labelled, Mark, Request, find, places, text
 from yolov3.detection.datasets.labels import label_file, marked, read_labels
 
 MAX_LIST_BYTES = 1 << 27  # Open Images' 1.7 million pictures, and long paths
@@ -54,10 +54,7 @@ def difficult_in_list(path: Path, count: int, classes: int) -> list[list[Mark]]:
             path=path,
             remedy="it names one file for each picture, in the same order",
         )
-    bases = (Path(), path.parent, path.parent.parent)
-    files = [
-        next(filter(None, (label_file(base / line) for base in bases)), None) for line in lines
-    ]
+    files = [next(filter(None, map(label_file, places(line, path))), None) for line in lines]
     return [read_labels(file, classes, difficult=True) if file else [] for file in files]
 
 
@@ -75,7 +72,7 @@ def pictures_of(path: Path) -> list[Path]:
         picture = find(name, path)
         if picture is None:
             raise DatasetError(
-                f"the picture {name[:100]} is not there",
+                f"the picture {shortened(name)} is not there",
                 path=path,
                 place=f"line {number}",
                 remedy="paths are taken from the working directory, or from the list's folder",

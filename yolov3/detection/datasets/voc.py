@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.parsers import expat
 
-from converter.errors import DatasetError
+from converter.errors import DatasetError, shortened
 from converter.files.opening import read_small
 from yolov3.detection.dataset import pictures_in
 from yolov3.detection.datasets.base import Labelled, Mark, Request, require_box, text
@@ -60,7 +60,7 @@ def read_list(request: Request) -> Labelled | None:
         file = root / "Annotations" / f"{name}.xml"
         if Path(name).name != name or not os.path.isfile(file):
             raise DatasetError(
-                f"{name[:100]} has no XML file in {root / 'Annotations'}",
+                f"{shortened(name)} has no XML file in {root / 'Annotations'}",
                 path=path,
                 place=f"line {number}",
             )

@@ -80,6 +80,11 @@ class Curve:
     recall: npt.NDArray[np.float64]
     precision: npt.NDArray[np.float64]
 
+    @property
+    def area(self) -> float:
+        """Under the curve, 0..1: AB detector.c:1297-1315."""
+        return float((np.diff(self.recall, prepend=0) * self.precision).sum())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
@@ -193,14 +198,11 @@ def _curve(right: Flags, objects: int) -> Curve:
 
 
 def _average_precision(curve: Curve, points: int) -> float:
-    recall, precision = curve.recall, curve.precision
-    if not len(recall):
-        return 0.0
     if not points:
-        return float((np.diff(recall, prepend=0) * precision).sum())  # AB detector.c:1297-1315
+        return curve.area
     # The quotient as in AB detector.c:1321: linspace() rounds otherwise, and recalls can be equal.
-    at = np.searchsorted(recall, np.arange(points) / (points - 1))
-    return float(np.append(precision, 0)[at].mean())
+    at = np.searchsorted(curve.recall, np.arange(points) / (points - 1))
+    return float(np.append(curve.precision, 0)[at].mean())
 
 
 def counts(matches: Matches, confidence: float = CONFIDENCE, iou_threshold: float = IOU) -> Counts:

@@ -117,8 +117,7 @@ def _figure(width: float, height: float) -> tuple[Figure, Any]:
 def _precision_recall(curves: Sequence[Curve], names: Sequence[str]) -> Figure:
     """The curve of each class; the ``MOST_NAMED`` of least area have a colour and their name."""
     figure, axes = _figure(8, 6)
-    areas = [float((np.diff(c.recall, prepend=0) * c.precision).sum()) for c in curves]
-    order = sorted((i for i, c in enumerate(curves) if len(c.recall)), key=lambda i: areas[i])
+    order = sorted((i for i, c in enumerate(curves) if len(c.recall)), key=lambda i: curves[i].area)
     for i in reversed(order):
         named = i in order[:MOST_NAMED]
         axes.step(
@@ -126,7 +125,7 @@ def _precision_recall(curves: Sequence[Curve], names: Sequence[str]) -> Figure:
             [curves[i].precision[0], *curves[i].precision, 0],
             where="pre",
             color=None if named else "0.8",
-            label=f"{names[i]} {areas[i]:.3f}" if named else None,
+            label=f"{names[i]} {curves[i].area:.3f}" if named else None,
         )
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
     least = f", the {MOST_NAMED} of least area named" if len(order) > MOST_NAMED else ""

@@ -52,6 +52,12 @@ def test_pictures_elsewhere(tmp_path):
     assert sample.path == tmp_path / "photos" / "a.png"
 
 
+def test_a_long_name_is_shortened(tmp_path):
+    coco(tmp_path, images=[{"id": 42, "file_name": "n" * 100_000}])
+    with pytest.raises(DatasetError, match=r"the picture n{100}\.\.\. is not there"):
+        read_dataset(tmp_path, 3, NAMES)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from converter import convert
+from tests.yolov3.detection.metrics.pictures import compared
 from yolov3 import load
 from yolov3.detection.datasets import read_dataset
 from yolov3.detection.detect import Detector
@@ -22,22 +23,6 @@ from yolov3.detection.metrics.darknet_map import (
 )
 
 SHAPES = Path(__file__).parents[3] / "data" / "shapes"
-
-
-def compared(found, objects, difficult=()):
-    """A picture; ``found`` are (score, class, centre x), ``objects`` (class, centre x).
-
-    All boxes are 1 wide and high, at y 0: two whose x differ by d have an IoU of (1 - d) / (1 + d).
-    """
-    truths = [*objects, *difficult]
-    return Compared(
-        boxes=np.array([(x, 0, 1, 1) for *_, x in found], np.float32).reshape(-1, 4),
-        scores=np.array([score for score, *_ in found], np.float32),
-        labels=np.array([label for _, label, _ in found], np.intp),
-        true_boxes=np.array([(x, 0, 1, 1) for _, x in truths], np.float32).reshape(-1, 4),
-        true_labels=np.array([label for label, _ in truths], np.intp),
-        difficult=np.arange(len(truths)) >= len(objects),
-    )
 
 
 def test_of_two_detections_on_one_object_the_likelier_is_right():
