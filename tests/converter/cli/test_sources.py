@@ -55,7 +55,7 @@ class TestLists:
         found, problems = expand(["x.txt"], "out", recursive=False)
         assert list(found) == ["a.png"]
         assert [str(error) for error in problems] == [
-            "x.txt: line 3: 'none.png' is no file, neither here nor beside the list"
+            "x.txt: line 3: 'none.png' is no file, neither here nor around the list"
             " (give one picture's path on a line)"
         ]
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -88,18 +87,3 @@ def require_box(x: float, y: float, width: float, height: float) -> None:
     """
     if not all(abs(v) <= LARGEST for v in (x, y, width, height)) or width < 0 or height < 0:
         raise ValueError(f"{x}, {y}, {width}, {height} is no box")
-
-
-def find(name: str, file: Path) -> Path | None:
-    """The file that darknet's .data file or list names, if it is there."""
-    return next(filter(os.path.isfile, places(name, file)), None)
-
-
-def places(name: str, file: Path) -> Iterator[Path]:
-    """Where what darknet's .data file or list names may be.
-
-    darknet takes it from the working directory. That is often the folder above the file's
-    ("data/valid.txt" in data/obj.data), so it is also looked for from there, and beside the file.
-    """
-    for base in (Path(), file.parent, file.parent.parent):
-        yield base / name

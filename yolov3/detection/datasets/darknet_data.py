@@ -8,7 +8,8 @@ from pathlib import Path
 from converter.darknet.data_file import data_options
 from converter.darknet.names import read_names
 from converter.errors import DatasetError, shortened
-from yolov3.detection.datasets.base import Labelled, Request, find, text
+from yolov3.detection.dataset import find
+from yolov3.detection.datasets.base import Labelled, Request, text
 from yolov3.detection.datasets.lists import difficult_in_list, in_list
 
 MAX_DATA_BYTES = 1 << 16  # a handful of lines

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from converter.errors import DatasetError, shortened
-from yolov3.detection.datasets.base import Labelled, Mark, Request, find, places, text
+from yolov3.detection.dataset import find, places
+from yolov3.detection.datasets.base import Labelled, Mark, Request, text
 from yolov3.detection.datasets.labels import label_file, marked, read_labels
 
 MAX_LIST_BYTES = 1 << 27  # Open Images' 1.7 million pictures, and long paths

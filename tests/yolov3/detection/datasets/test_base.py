@@ -1,12 +1,11 @@
 """What the readers of all formats use: texts, boxes, and the files that a file names."""
 
 import math
-from pathlib import Path
 
 import pytest
 
 from converter.errors import DatasetError
-from yolov3.detection.datasets.base import find, require_box, text
+from yolov3.detection.datasets.base import require_box, text
 
 
 def test_a_text_begins_after_the_mark_of_its_encoding(tmp_path):
@@ -45,26 +44,3 @@ def test_a_value_of_no_picture_makes_no_box(place, value):
 def test_a_negative_side_makes_no_box(box):
     with pytest.raises(ValueError, match="is no box"):
         require_box(*box)
-
-
-def test_a_named_file_is_that_of_the_working_directory_then_that_beside_then_that_above(
-    tmp_path, monkeypatch
-):
-    """darknet knows the first alone; the others are for who does not work where it does."""
-    places = [tmp_path / "here", tmp_path / "set/data", tmp_path / "set"]
-    for place in places:
-        place.mkdir(parents=True, exist_ok=True)
-        (place / "a.jpg").write_text("")
-    monkeypatch.chdir(places[0])
-    for place, found in zip(
-        places, (Path("a.jpg"), *(p / "a.jpg" for p in places[1:])), strict=True
-    ):
-        assert find("a.jpg", tmp_path / "set/data/valid.txt") == found
-        (place / "a.jpg").unlink()
-    assert find("a.jpg", tmp_path / "set/data/valid.txt") is None
-
-
-@pytest.mark.parametrize("name", ["data", "a\0.jpg", "a" * 5000])
-def test_what_is_no_file_is_not_found(tmp_path, name):
-    (tmp_path / "data").mkdir()
-    assert find(name, tmp_path / "valid.txt") is None
