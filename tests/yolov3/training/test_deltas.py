@@ -173,11 +173,6 @@ def test_what_two_objects_ask_of_a_box_is_added_in_the_second_engine():
     assert delta == pytest.approx([*wanted, 0.5, 0.5, 0.5], abs=1e-6)
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_objects_beyond_the_most_of_the_cfg_do_not_count(dialect):
-    assert one_cell(dialect, TWO, max=1) == one_cell(dialect, TWO[:1])
-
-
 ANOTHER = {"num": 2, "anchors": "8,8, 7,7", "ignore_thresh": 0.7}
 
 

@@ -35,6 +35,16 @@ def test_pictures_add_up(name):
             require_close(gradient[0], -delta[picture])
 
 
+@pytest.mark.parametrize("name", ["pjreddie-thresholds", "alexeyab-thresholds"])
+def test_objects_beyond_the_most_of_the_cfg_do_not_count(name):
+    """The engine was given 8 and 10 of two pictures, and took 6 of each: max=6."""
+    golden = Golden(name)
+    assert [len(target) for target in golden.targets] == [8, 10, 0]
+    found, _, _ = gradients(golden, golden.tensors(), golden.targets)
+    for gradient, delta in zip(found, golden.deltas, strict=True):
+        require_close(gradient, -delta)
+
+
 @pytest.mark.parametrize("name", ["pjreddie", "alexeyab-p5"])
 def test_pictures_may_have_another_size_than_the_cfg_says(name):
     """The network of twice the size, given maps of 6 x 4 cells, sees pictures of 96 x 64 pixels."""
