@@ -50,6 +50,7 @@ def test_classify_as_darknet_does(make):
         found = classify(model, picture, top=3)
         assert found.labels.tolist() == best.tolist()
         assert list(found.names) == ["abcdef"[i] for i in best]
+        # two orders of additions in float32; scores add up to 1
         np.testing.assert_allclose(found.scores, expected[best], atol=1e-6)
 
 

@@ -26,7 +26,12 @@ CASES = [
 ]
 
 
-def same(found, wanted, *, pixels=0.01, score=1e-4):
+def same(found, wanted, *, pixels=1e-3, score=1e-5):
+    """Two runtimes add up in another order.
+
+    Measured are 1.3e-6 in scores, and in boxes 1.2e-4 pixels or 1.3e-6 of the largest box, which
+    random networks make huge.
+    """
     assert found.labels.tolist() == wanted.labels.tolist()
     assert found.names == wanted.names
     np.testing.assert_allclose(found.scores, wanted.scores, atol=score, rtol=0)

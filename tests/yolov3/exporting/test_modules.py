@@ -48,6 +48,7 @@ def test_boxes_stand_row_by_row_cell_by_cell_anchor_by_anchor(detector):
         for column in range(4)
         for w, h in ((2, 4), (8, 6))
     ]
+    # float32 of pixels up to 8
     np.testing.assert_allclose(boxes[0].detach(), expected, atol=1e-6)
     np.testing.assert_allclose(scores.detach(), np.full((1, 16, 1), 0.25), atol=1e-7)
 
