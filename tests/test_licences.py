@@ -1,6 +1,7 @@
 """The licences of what this project uses, as .github/CONTRIBUTING.md lists them."""
 
 import re
+import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from pathlib import Path
@@ -66,7 +67,9 @@ def test_the_licence_is_what_the_package_says(name):
     try:
         words = words_of(name)
     except PackageNotFoundError:
-        pytest.skip("not installed")
+        if sys.platform == "linux":  # where all of them are installed
+            raise
+        pytest.skip("for another system")
     if name in SAYS_NOTHING:
         assert words.strip("; ") == ""
         files = distribution(name).files

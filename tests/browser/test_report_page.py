@@ -137,7 +137,8 @@ def test_a_layer_without_weights_shows_what_it_reads(opened, pages):
         chip(page, 86).hover()
         detail = page.locator("#detail").inner_text()
         assert "layer 85 (16×12×12), layer 61 (32×12×12)" in detail  # noqa: RUF001
-        assert "layers=-1, 61" in detail or "layers = -1, 61" in detail or "layers=-1,61" in detail
+        assert "layers=-1, 61\n" in TEXT
+        assert "layers=-1, 61" in detail
 
 
 def test_a_click_holds_a_layer_until_escape(opened, pages):

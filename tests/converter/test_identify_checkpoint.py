@@ -61,7 +61,7 @@ class TestByACfg:
 
     def test_a_cfg_that_is_no_network(self, bare, toy):
         toy.cfg.write_text("[net]\n[convolutional]\n")
-        with pytest.raises(NetworkError):
+        with pytest.raises(NetworkError, match="has no width="):
             identified(bare, toy.cfg)
 
 

@@ -112,5 +112,5 @@ class TestAnotherFileByNow:
 
     def test_gone(self, stored, toy):
         toy.weights.unlink()
-        with pytest.raises(WeightsError):
+        with pytest.raises(WeightsError, match=r"toy\.weights: no such file"):
             stored.tensors()

@@ -191,8 +191,9 @@ class TestOnnx:
         assert len(found["detections"]) == len(wanted["detections"]) > 0
         for ours, theirs in zip(found["detections"], wanted["detections"], strict=True):
             assert (ours["class"], ours["label"]) == (theirs["class"], theirs["label"])
-            assert ours["score"] == pytest.approx(theirs["score"], abs=1e-4)
-            assert ours["box"] == pytest.approx(theirs["box"], abs=0.01)
+            # Two runtimes: test_in_onnx.py of yolov3/detection.
+            assert ours["score"] == pytest.approx(theirs["score"], abs=1e-5)
+            assert ours["box"] == pytest.approx(theirs["box"], abs=1e-3)
         assert Path("without", "0003.png").is_file()
 
     def test_evaluate_needs_no_pytorch(self, checkpoint, exported, capsys):

@@ -91,9 +91,9 @@ def test_a_file_of_its_name_comes_first(here):
 
 
 def test_no_other_name_is_a_list(here):
-    with pytest.raises(CfgError):
+    with pytest.raises(CfgError, match="cannot be read: No such file"):
         read_names(Path("COCO"), 80)
-    with pytest.raises(CfgError):
+    with pytest.raises(CfgError, match="cannot be read: No such file"):
         read_names(Path("./lists/coco"), 80)
 
 

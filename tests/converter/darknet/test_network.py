@@ -119,9 +119,9 @@ class TestFiles:
         monkeypatch.setattr(network_module, "MAX_CFG_BYTES", len(NET + CONV))
         assert read_cfg(path) == NET + CONV
         monkeypatch.setattr(network_module, "MAX_CFG_BYTES", len(NET + CONV) - 1)
-        with pytest.raises(CfgError):
+        with pytest.raises(CfgError, match="is larger than"):
             read_cfg(path)
-        with pytest.raises(CfgError):
+        with pytest.raises(CfgError, match="cannot be read: No such file"):
             read_cfg(tmp_path / "none")
 
 
@@ -142,7 +142,7 @@ class TestReadAgain:
         assert reread(bare, "pjreddie") is bare
 
     def test_what_the_engine_does_not_take(self):
-        with pytest.raises(CfgError):
+        with pytest.raises(CfgError, match=r"hank-ai's darknet does not know \[reorg\]"):
             reread(parse_network(NET + "[reorg]\nstride=2\n"), "hank-ai")
 
 

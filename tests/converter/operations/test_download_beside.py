@@ -115,7 +115,8 @@ class TestOfWhichOnlyTheSizeIsKnown:
 
     @pytest.mark.parametrize("sent", [PAYLOAD[:-1], PAYLOAD[:-4], PAYLOAD + b"!", PAGE])
     def test_another_size_is_refused(self, tmp_path, sent):
-        with serving(whole(sent)) as server, pytest.raises(DownloadError):
+        problem = "sent an HTML page" if sent is PAGE else f"has a file of {len(sent)} bytes"
+        with serving(whole(sent)) as server, pytest.raises(DownloadError, match=problem):
             bring(tmp_path, server.url, hashes={})
         assert not (tmp_path / "toy.weights").exists()
 
@@ -154,7 +155,10 @@ class TestWhoseHeaderMayBeOld:
 
     @pytest.mark.parametrize("payload", [PAYLOAD, OLD])
     def test_a_part_of_an_earlier_run_is_gone_on_with(self, tmp_path, payload):
-        with serving(cut(payload, CHUNK)) as server, pytest.raises(DownloadError):
+        with (
+            serving(cut(payload, CHUNK)) as server,
+            pytest.raises(DownloadError, match="broke off"),
+        ):
             bring(tmp_path, server.url, hashes={}, old_header=True)
         assert parts(tmp_path) == [payload[:CHUNK]]
         with serving(ranged(payload)) as server:

@@ -104,7 +104,7 @@ class TestRefusals:
     def test_an_end_after_a_layer_is_for_those_who_ask_for_it(self, toy):
         # 20 of the header, 4 * 4 + 4 * 3 * 9 floats of the first convolution
         toy.weights.write_bytes(toy.weights.read_bytes()[: 20 + 4 * 124])
-        with pytest.raises(WeightsError):
+        with pytest.raises(WeightsError, match="ends after layer 0 of 1"):
             open_stored(toy.weights)
         assert open_stored(toy.weights, partial=True).metadata.cutoff == 1
 

@@ -204,7 +204,7 @@ def test_a_notebook_without_the_picture_shows_the_table(tmp_path):
         assert "<img" not in html
         assert html.count("<td>triangle</td>") == 20
         assert "and 10 more" in html
-    with pytest.raises(ImageError):
+    with pytest.raises(ImageError, match=r"gone\.png: cannot be read"):
         replace(FOUND, picture=tmp_path / "gone.png").draw()
 
 

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
-import pytest
 
 from converter import convert
 
@@ -15,8 +15,6 @@ SHAPES = ROOT / "tests/data/shapes"
 EXAMPLE = Path(__file__).with_name("video.py")
 PICTURE = SHAPES / "images/0003.png"
 FRAMES = 4
-
-cv2 = pytest.importorskip("cv2")
 
 
 def frames(path):

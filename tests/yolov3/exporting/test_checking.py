@@ -44,7 +44,7 @@ class TestInputs:
 
 
 class TestWorst:
-    """1e-4 may differ, and 1e-4 of the value."""
+    """1e-4 may differ, and 1e-4 of the value; float32's step at 1 and 5 is below 1 % of that."""
 
     def found(self, mine, theirs):
         mine, theirs = ([[np.float32(y) for y in x]] for x in (mine, theirs))

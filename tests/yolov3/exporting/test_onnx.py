@@ -183,7 +183,7 @@ class TestMetadata:
         assert said["cfg"] == (tmp_path / "yolo.cfg").read_text()
         assert said["tool"].startswith("darknet-safetensors ")
         assert json.loads(said["input_size"]) == [64, 96]
-        assert json.loads(said["names"]) is None or len(json.loads(said["names"])) == 3
+        assert json.loads(said["names"]) is None  # there are none beside yolo.cfg
 
     def test_a_model_in_memory_gives_the_same_file(self, heads, sample, tmp_path):
         for checkpoint in (heads("yolo-two"), convert(sample.weights).output):

@@ -33,7 +33,7 @@ class TestSmallerPictures:
         )
 
     def test_what_cannot_be_read(self):
-        with pytest.raises(CfgError):
+        with pytest.raises(CfgError, match="an option before the first section"):
             shrink("no cfg", "pjreddie")
 
     def test_a_crop_is_smaller_than_its_picture(self):

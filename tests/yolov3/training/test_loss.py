@@ -21,7 +21,7 @@ def test_its_value_is_what_the_engine_prints(name):
     _, figures, loss = gradients(golden, golden.tensors(), golden.targets)
     # C adds up thousands of squares in float32.
     assert figures.cost == pytest.approx(golden.costs.mean() / 3, rel=1e-5)
-    assert loss.item() == pytest.approx(figures.cost, rel=1e-6)
+    assert loss.item() == pytest.approx(figures.cost, rel=1e-6)  # a float32 of a double
 
 
 @pytest.mark.parametrize("name", ["pjreddie", "alexeyab-yolov4"])
@@ -33,6 +33,16 @@ def test_pictures_add_up(name):
         found, _, _ = gradients(golden, maps, [target])
         for gradient, delta in zip(found, golden.deltas, strict=True):
             require_close(gradient[0], -delta[picture])
+
+
+@pytest.mark.parametrize("name", ["pjreddie-thresholds", "alexeyab-thresholds"])
+def test_objects_beyond_the_most_of_the_cfg_do_not_count(name):
+    """The engine was given 8 and 10 of two pictures, and took 6 of each: max=6."""
+    golden = Golden(name)
+    assert [len(target) for target in golden.targets] == [8, 10, 0]
+    found, _, _ = gradients(golden, golden.tensors(), golden.targets)
+    for gradient, delta in zip(found, golden.deltas, strict=True):
+        require_close(gradient, -delta)
 
 
 @pytest.mark.parametrize("name", ["pjreddie", "alexeyab-p5"])
@@ -55,6 +65,7 @@ def test_delta_normalizer_is_a_factor_of_it_all():
     )
     found, figures, _ = gradients(golden, golden.tensors(), golden.targets)
     require_close(found[0], -0.5 * golden.deltas[0])
+    # C adds up thousands of squares in float32.
     assert figures.heads[0].cost == pytest.approx(golden.costs[0], rel=1e-5)
 
 

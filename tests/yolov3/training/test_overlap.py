@@ -30,6 +30,7 @@ UNIT = (0.5, 0.5, 0.5, 0.5)
     ],
 )
 def test_overlap_by_arithmetic(other, overlap, generalised):
+    # float32, from sides and areas of about 1
     assert iou(box(*UNIT), box(*other)).item() == pytest.approx(overlap, abs=1e-6)
     assert iou(box(*other), box(*UNIT)).item() == pytest.approx(overlap, abs=1e-6)
     assert giou(box(*UNIT), box(*other)).item() == pytest.approx(generalised, abs=1e-6)

@@ -1,7 +1,6 @@
 """ultralytics' dataset files."""
 
 import sys
-import time
 
 import pytest
 
@@ -100,13 +99,11 @@ def test_files_that_make_no_sense(root, text, problem):
 
 
 def test_a_bomb_of_aliases(root):
-    """Merged ten times ten times: 10**9 keys of 400 bytes."""
+    """Merged ten times ten times: 10**9 keys of 400 bytes. The first is refused: none is made."""
     lines = ["a0: &a0 {x: 1}"]
     lines += (f"a{i + 1}: &a{i + 1}\n  <<: [{', '.join([f'*a{i}'] * 10)}]" for i in range(9))
-    start = time.monotonic()
     with pytest.raises(DatasetError, match=r"data.yaml: line 3: has a YAML alias"):
         read(root, "\n".join(lines))
-    assert time.monotonic() - start < 5
 
 
 def test_a_file_of_any_size_is_not_read(root):

@@ -1,7 +1,5 @@
 """Pascal VOC's XML files."""
 
-import time
-
 import pytest
 
 from converter.errors import DatasetError
@@ -120,15 +118,13 @@ def test_files_that_make_no_sense(voc, text, problem):
         read_dataset(voc, 3, NAMES)
 
 
-def test_a_file_of_a_megabyte_takes_a_moment(voc):
+def test_a_file_of_a_megabyte_is_read_to_its_end(voc):
     """A million characters in one field, or 170,000 elements side by side."""
     path = voc / "Annotations/000002.xml"
     for inside in ("<object><name>" + "a" * 1_000_000, "<object>" * 14 + "<a/>" * 170_000):
         path.write_text(f"<annotation>{inside}")
-        start = time.monotonic()
-        with pytest.raises(DatasetError, match="is not XML"):
+        with pytest.raises(DatasetError, match="line 1: is not XML: no element found"):
             read_dataset(voc, 3, NAMES)
-        assert time.monotonic() - start < 10
     with open(path, "wb") as file:
         file.truncate(20 << 30)
     with pytest.raises(DatasetError, match="is larger than 1,048,576 bytes"):
