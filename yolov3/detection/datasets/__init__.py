@@ -59,6 +59,7 @@ def read_dataset(
         if labelled is not None:
             return as_classes(labelled, path, classes, names, by_order=by_order)
     if os.path.isdir(path):
+        coco.require_no_annotations(path)
         raise DatasetError(
             f"has no labels beside its pictures, and {len(coco.files_in(path))} JSON files",
             path=path,

@@ -19,6 +19,21 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json"))
 
 
+def require_no_annotations(folder: Path) -> None:
+    """Refuse a folder as COCO's archives unpack to, which does not say which pictures are meant.
+
+    Raises:
+        DatasetError: it has JSON files in ``annotations``.
+    """
+    found = files_in(folder / "annotations")
+    if found:
+        raise DatasetError(
+            "has COCO's files in annotations",
+            path=folder,
+            remedy=f"give one of them, such as {found[0]}, and its pictures' folder with --images",
+        )
+
+
 def read_folder(request: Request) -> Labelled | None:
     """A folder with one JSON file.
 

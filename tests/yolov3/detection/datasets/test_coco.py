@@ -36,6 +36,18 @@ def test_one_json_file_makes_a_folder_cocos(tmp_path):
     assert sample.relative
 
 
+def test_a_folder_as_cocos_archives_unpack_to_names_the_file_to_give(tmp_path):
+    (tmp_path / "val2017").mkdir()
+    (tmp_path / "annotations").mkdir()
+    file = tmp_path / "annotations/instances_val2017.json"
+    file.write_text("{}")
+    with pytest.raises(DatasetError, match="annotations") as caught:
+        read_dataset(tmp_path, 3, NAMES)
+    assert caught.value.remedy == (
+        f"give one of them, such as {file}, and its pictures' folder with --images"
+    )
+
+
 def test_a_json_file_of_another_name(tmp_path):
     coco(tmp_path)
     (tmp_path / "labels.json").rename(tmp_path / "labels")
