@@ -17,7 +17,6 @@ from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network, build_network, render_cfg
 from converter.darknet.nodes import Net
 from converter.errors import command, some
-from converter.families.structures import tiny
 from converter.families.template import Spec, template
 from converter.official import MAX_CLASSES, OfficialCfg, official_cfgs
 from converter.published import PUBLISHED
@@ -187,6 +186,8 @@ def _with_anchors(layer: Layer, anchors: tuple[int, ...]) -> Layer:
 
 
 def _tiny(classes: int) -> list[Layer]:
+    from converter.families.structures import tiny  # late: the other networks need none of it
+
     return [_with_anchors(layer, _ANCHORS_TINY) for layer in tiny(16, classes)]
 
 

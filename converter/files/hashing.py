@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 from collections.abc import Callable
-from threading import Condition, Thread
+from threading import Event, Thread
 from types import TracebackType
 from typing import Self
 
@@ -33,7 +33,6 @@ class Hashing:
         end: the byte after the last.
         start: the first byte.
         prefix: bytes that are hashed before them.
-        growing: whether the file is being written, and ``reached`` says how far it is.
     """
 
     def __init__(
@@ -43,14 +42,11 @@ class Hashing:
         *,
         start: int = 0,
         prefix: bytes = b"",
-        growing: bool = False,
     ) -> None:
         self._read_into, self._start, self._end = read_into, start, end
-        self._there = start if growing else end  # bytes that can be read
         self._digest = hashlib.sha256(prefix)
         self._error: Exception | None = None
-        self._abandoned = False
-        self._changed = Condition()
+        self._abandoned = Event()
         self._thread: Thread | None = None
 
     def __enter__(self) -> Self:
@@ -62,9 +58,7 @@ class Hashing:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with self._changed:
-            self._abandoned = True
-            self._changed.notify()
+        self._abandoned.set()
         if self._thread:
             self._thread.join()
 
@@ -74,12 +68,6 @@ class Hashing:
             self._thread = Thread(target=self._run, daemon=True)
             self._thread.start()
         return self
-
-    def reached(self, end: int) -> None:
-        """All bytes before ``end`` are written; of a file that is whole, all are there already."""
-        with self._changed:
-            self._there = max(self._there, end)
-            self._changed.notify()
 
     def result(self) -> str:
         """The hash in hexadecimal, when it is there.
@@ -98,16 +86,10 @@ class Hashing:
         buffer = memoryview(mmap.mmap(-1, PIECE))
         try:
             for offset in range(self._start, self._end, PIECE):
-                view = buffer[: self._end - offset]
-                if not self._wait_until(offset + len(view)):
+                if self._abandoned.is_set():
                     return
+                view = buffer[: self._end - offset]
                 self._read_into(view, offset)
                 self._digest.update(view)
         except Exception as error:  # for result() to raise, in the thread that asks
             self._error = error
-
-    def _wait_until(self, end: int) -> bool:
-        """Wait until all before ``end`` can be read; False if nobody wants it any more."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._abandoned or self._there >= end)
-        return not self._abandoned

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Thread
 from typing import IO, Any, Literal
 
 from converter.checkpoint import formats, payload
@@ -198,10 +200,13 @@ class Job:
         with replacing(self.target, size) as file, self._hashing(file, plan, len(blank)) as hashing:
             file.write(blank)
             file.flush()
+            if self.verify:
+                Thread(target=_import_reader).start()
             if self.dtype == "float32":
-                payload.write(self.source, plan, file, len(blank), hashing.reached)
+                payload.write(self.source, plan, file, len(blank))
             else:
                 error = payload.write_rounded(self.source, plan, file, len(blank), self.dtype)
+            hashing.begin()
             if self.verify:
                 self._require_equal(plan, Path(file.name), survey)
             meta = self.weights.metadata(hashing.result(), self.dtype)
@@ -211,10 +216,11 @@ class Job:
                 and sha256_of(self.source) != meta.source_sha256
             ):
                 raise self.source.changed()
+            head = self._head(plan, meta)
             file.seek(0)
-            file.write(self._head(plan, meta))
+            file.write(head)
             file.flush()
-            if read_head(file.name) != self._head(plan, meta):
+            if read_head(file.name) != head:
                 raise _unlike(self.target, "its header")
             self.source.require_unchanged()
             anomalies = self._examine(survey)
@@ -245,14 +251,14 @@ class Job:
         is true whatever becomes of the source meanwhile; they are compared anyway.
         """
         if not (self.verify and plan.verbatim and self.dtype == "float32"):
-            return self.hashing.begin()
+            return self.hashing
 
         def read_into(view: memoryview, offset: int) -> None:
             read_at(file.fileno(), view, offset)
 
         end = start + plan.size - plan.header.size
         prefix = plan.header.encode()
-        return Hashing(read_into, end, start=start, prefix=prefix, growing=True).begin()
+        return Hashing(read_into, end, start=start, prefix=prefix)
 
     def _require_equal(self, plan: Plan, written: Path, survey: Survey) -> None:
         found = self._compared(plan, written, survey)
@@ -285,6 +291,13 @@ class Job:
             changes=self.weights.changes,
             warnings=(*self.weights.remarks, *anomalies),
         )
+
+
+def _import_reader() -> None:
+    """Import what reads a checkpoint: it takes as long as copying, which leaves Python free."""
+    with suppress(ImportError):  # whoever reads will say so
+        import numpy as np  # noqa: F401
+        import safetensors  # noqa: F401
 
 
 def _unlike(target: Path, what: str) -> OutputError:

@@ -57,46 +57,6 @@ def test_nobody_asks_for_the_hash_of_a_refused_file(file):
     assert offsets == [0]  # the first piece, and no more
 
 
-def test_a_growing_file_is_followed(tmp_path):
-    data = bytes(range(31))
-    written, read = bytearray(), []
-
-    def read_into(view, offset):
-        view[:] = written[offset : offset + len(view)]
-        assert len(written) >= offset + len(view)
-        read.append(offset)
-
-    with Hashing(read_into, 31, start=3, prefix=b"head", growing=True) as digest:
-        digest.begin()
-        for end in (3, 5, 20, 31):
-            written += data[len(written) : end]
-            digest.reached(end)
-        assert digest.result() == hashlib.sha256(b"head" + data[3:]).hexdigest()
-
-
-def test_a_growing_file_that_does_not_grow_is_abandoned():
-    with pytest.raises(KeyError), Hashing(lambda view, offset: None, 31, growing=True) as digest:
-        digest.begin()
-        raise KeyError  # and this test ends
-
-
-def test_a_whole_file_is_read_to_its_end_whatever_is_written_meanwhile():
-    # A checkpoint that leaves some arrays out is shorter than its .weights file: the conversion
-    # waited for bytes that were never written.
-    data = bytes(range(100))
-
-    def read_into(view: memoryview, offset: int) -> None:
-        view[:] = data[offset : offset + len(view)]
-
-    with Hashing(read_into, len(data)) as whole:
-        whole.reached(60)
-        found: list[str] = []
-        asking = threading.Thread(target=lambda: found.append(whole.result()), daemon=True)
-        asking.start()
-        asking.join(10)
-        assert found == [hashlib.sha256(data).hexdigest()]
-
-
 def test_it_begins_once(file):
     with opened(file) as source:
         offsets = []
@@ -118,10 +78,18 @@ def test_a_file_from_some_byte_on_and_something_before_it(file):
         assert digest.result() == hashlib.sha256(b"ab" + bytes(range(5, 20))).hexdigest()
 
 
-def test_nothing_runs_on_when_the_block_is_left(file):
-    with opened(file) as source, Hashing(source.read_into, source.size, growing=True) as digest:
+def test_nothing_runs_on_when_the_block_is_left():
+    begun, left = threading.Event(), threading.Event()
+
+    def slow(view, offset):
+        begun.set()
+        left.wait()
+
+    with Hashing(slow, hashing.PIECE + 1) as digest:
         digest.begin()
+        begun.wait()
         thread = digest._thread
         assert thread.daemon  # nor does it keep the program from ending
-        assert thread.is_alive()  # it waits for bytes
+        assert thread.is_alive()
+        threading.Timer(0.2, left.set).start()
     assert not thread.is_alive()

@@ -40,8 +40,8 @@ def test_a_source_that_is_changed_where_nobody_sees_it(sample, monkeypatch, fami
 def test_a_write_that_goes_wrong_is_caught(sample, monkeypatch):
     write = conversion.payload.write
 
-    def lying(source, plan, target, start, reached):
-        write(source, plan, target, start, reached)
+    def lying(source, plan, target, start):
+        write(source, plan, target, start)
         os.pwrite(target.fileno(), b"\1", start + 1000)
 
     monkeypatch.setattr(conversion.payload, "write", lying)
