@@ -279,14 +279,19 @@ class _Transfer:
             log.info("going on from byte %s of %s", f"{_size(self.part):,}", self.part.name)
         faults: dict[str, _ServerError] = {}
         for wait in (0.0, *waits):
+            if wait:
+                log.debug("asking again in %g seconds", wait)
             time.sleep(wait)
             for url in self.file.urls:
                 if url in faults and faults[url].final:
                     continue
+                # A line for each server: what is wrong with them all is said by ``_failed``.
+                say = log.debug if url in faults else log.info
+                say("%s from %s", self.file.file, url)
                 try:
                     return self._try(url)
                 except _ServerError as fault:
-                    log.warning("%s: %s", url, fault)
+                    log.debug("%s: %s", url, fault)
                     faults[url] = fault
             if all(fault.final for fault in faults.values()):
                 break
@@ -304,7 +309,6 @@ class _Transfer:
 
     def _try(self, url: str) -> str:
         start = _size(self.part)
-        log.info("%s from %s", self.file.file, url)
         with self._get(url, start) as response:
             begun = self._position(response, url, start)
             self._receive(response, begun)

@@ -91,6 +91,38 @@ def test_a_refusal(server, tmp_path, capsys):
     assert printed.err.count("\n") == 1
 
 
+class TestServersThatFail:
+    @pytest.fixture(autouse=True)
+    def impatient(self, monkeypatch):
+        monkeypatch.setattr("converter.operations.download.time.sleep", lambda seconds: None)
+
+    @pytest.fixture
+    def mirrors(self, monkeypatch):
+        with serving(status(503)) as one, serving(status(404)) as other:
+            file = published(one.url, other.url)
+            monkeypatch.setattr(converter.published, "PUBLISHED", (file,))
+            yield one, other
+
+    def test_each_has_one_line_and_the_refusal_says_why(self, mirrors, tmp_path, capsys):
+        one, other = mirrors
+        assert main(["download", "toy", "-o", str(tmp_path)]) == 1
+        assert capsys.readouterr().err == (
+            f"toy.weights from {one.url}\n"
+            f"toy.weights from {other.url}\n"
+            "error: toy.weights: could not be downloaded: 127.0.0.1 answered with HTTP status 503;"
+            " 127.0.0.1 answered with HTTP status 404 (check the connection, or the proxy settings,"
+            " and run it again)\n"
+        )
+        assert (len(one.asked), len(other.asked)) == (5, 1)  # once, and after each of four waits
+
+    def test_all_of_it_if_asked_for(self, mirrors, tmp_path, capsys):
+        one, _ = mirrors
+        assert main(["download", "toy", "-o", str(tmp_path), "-v"]) == 1
+        printed = capsys.readouterr().err
+        assert printed.count(f"{one.url}: answered with HTTP status 503\n") == 5
+        assert printed.count("asking again in ") == 4
+
+
 def test_force(server, tmp_path):
     (tmp_path / "toy.weights").write_bytes(OTHER)
     assert main(["download", "toy", "-o", str(tmp_path)]) == 1
