@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from converter import published
 from converter.cli.output import StatusLine, print_json, print_table
 from converter.cli.parser import CommandParser, positive_int
-from converter.errors import UsageError, printable
+from converter.errors import UsageError, command, printable
 from converter.official import RemoteFile, find_cfg, official_cfgs
 from converter.operations.download import Download, fetch
 from converter.published import PublicFile
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.cfg is not None:
         _bring_cfg(arguments)
     elif arguments.name is None:
-        raise UsageError("which weights?", remedy="give a NAME, or --list")
+        raise UsageError("which weights?", remedy=f"list them: {command('download', '--list')}")
     else:
         _bring(published.find_published(arguments.name), arguments)
     return 0

@@ -36,8 +36,8 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(
         self, program: str, arguments: str, description: str, examples: Sequence[str]
     ) -> None:
-        common = f"{program} {examples[0]}".rstrip()
-        usage = f"{common}\n       {program} [options] {arguments}"
+        self.example = f"{program} {examples[0]}".rstrip()
+        usage = f"{self.example}\n       {program} [options] {arguments}"
         super().__init__(
             # An abbreviated --json would be found too late to refuse the rest in JSON.
             allow_abbrev=False,
@@ -54,10 +54,13 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise a ``UsageError``, which is shown as all errors are."""
+        raise UsageError(message, remedy=self._remedy(message))
+
+    def _remedy(self, message: str) -> str:
+        if message.startswith("the following arguments are required: "):
+            return f"for example: {self.example}"
         near = self._nearest(message) if message.startswith("unrecognized arguments: ") else None
-        raise UsageError(
-            message, remedy=f"did you mean {near}?" if near else f"see {self.prog} --help"
-        )
+        return f"did you mean {near}?" if near else f"see {self.prog} --help"
 
     def _nearest(self, message: str) -> str | None:
         """The option that is most like the first that ``message`` says is none."""

@@ -150,6 +150,13 @@ def test_exit_codes(arguments, code):
     assert main(["download", *arguments]) == code
 
 
+def test_without_a_name_it_says_what_lists_them(capsys):
+    assert main(["download"]) == 2
+    assert capsys.readouterr().err == (
+        "error: which weights? (list them: python -m converter download --list)\n"
+    )
+
+
 def test_the_list(capsys):
     assert main(["download", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -88,7 +88,7 @@ class TestNames:
         assert usage.startswith(f"       {called} [options] ")
 
     def test_a_wrong_option_points_to_the_help_of_that_name(self, call, capsys, name, command):
-        assert call(CALLS[name], command, "--nonsense") == 2
+        assert call(CALLS[name], command, "x", "y", "--zzzzzzzz") == 2
         err = capsys.readouterr().err
         assert err.startswith("error: ")
         assert err.endswith(f" (see {name.format(command)} --help)\n")
@@ -97,6 +97,19 @@ class TestNames:
     def test_version(self, call, capsys, name, command):
         assert call(CALLS[name], command, "--version") == 0
         assert capsys.readouterr() == (f"darknet-safetensors {VERSION}\n", "")
+
+
+@pytest.mark.parametrize("command", [name for name in EIGHT if name != "download"])
+@pytest.mark.parametrize("name", CALLS)
+def test_a_missing_argument_has_the_first_example(call, capsys, name, command):
+    assert call(CALLS[name], command, "--help") == 0
+    example = capsys.readouterr().out.partition("examples:\n")[2].splitlines()[0].strip()
+    assert call(CALLS[name], command, "--json") == 2
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"]["remedy"] == f"for example: {example}"
+    assert err.startswith("error: the following arguments are required: ")
+    assert err.endswith(f" (for example: {example})\n")
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", EIGHT)
@@ -144,7 +157,7 @@ class TestProcesses:
         assert (done.returncode, done.stdout.count("verified")) == (0, 1)
         done = python("-c", code, "convert", cwd=ROOT)
         assert done.returncode == 2
-        assert done.stderr.endswith("(see darknet-safetensors convert --help)\n")
+        assert done.stderr.endswith("(for example: darknet-safetensors convert yolov3.weights)\n")
 
     def test_workers_of_the_module(self, sample, tmp_path):
         """They are processes of their own, started from a main module that is in a package."""
