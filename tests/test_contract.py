@@ -151,6 +151,19 @@ def literals(node: ast.AST) -> Iterator[ast.Constant]:
             yield from literals(element)
 
 
+def chained_refusals(tree: ast.AST) -> Iterator[int]:
+    """Lines that answer a failed import with another exception, and keep the first one."""
+    for handler in ast.walk(tree):
+        if not isinstance(handler, ast.ExceptHandler) or handler.type is None:
+            continue
+        if ast.unparse(handler.type) not in ("ImportError", "ModuleNotFoundError"):
+            continue
+        raised = (node for node in ast.walk(handler) if isinstance(node, ast.Raise) and node.exc)
+        for node in raised:
+            if not isinstance(node.cause, ast.Constant):  # None
+                yield node.lineno
+
+
 def comparisons(tree: ast.AST, names: Iterable[str]) -> Iterator[int]:
     """Where something is compared with one of the names: ==, !=, in, not in, case."""
     for node in ast.walk(tree):
@@ -221,6 +234,14 @@ def test_torch_is_not_imported_where_it_may_be_missing():
         for place in module.places(torch_imports(module.tree))
     ]
     require_none(found, "Imports torch when it is imported:")
+
+
+def test_a_package_that_is_missing_is_one_exception():
+    """The refusal says what to install; Python's own traceback above it says nothing more."""
+    found = [
+        place for module in modules() for place in module.places(chained_refusals(module.tree))
+    ]
+    require_none(found, "Chains a refusal to the failed import; raise it from None:")
 
 
 def test_the_reference_reader_is_independent():
@@ -393,6 +414,30 @@ if typing.TYPE_CHECKING:
     import torch
 """
     assert list(torch_imports(ast.parse(code))) == lines_with_mark(code)
+
+
+def test_a_refusal_is_found_that_is_chained_to_a_failed_import():
+    code = """\
+try:
+    import torch
+except ModuleNotFoundError:
+    raise ExtraError("no torch") from None
+try:
+    import torch
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    raise ExtraError("no torch") from error  # !
+try:
+    import torch
+except ImportError:
+    raise ExtraError("no torch")  # !
+try:
+    open(path)
+except OSError as error:
+    raise OutputError("no file") from error
+"""
+    assert list(chained_refusals(ast.parse(code))) == lines_with_mark(code)
 
 
 def test_a_comparison_is_found_in_every_form():

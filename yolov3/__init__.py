@@ -97,6 +97,4 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        raise ModuleNotFoundError(
-            "yolov3 needs PyTorch: pip install torch", name="torch"
-        ) from error
+        raise ModuleNotFoundError("yolov3 needs PyTorch: pip install torch", name="torch") from None

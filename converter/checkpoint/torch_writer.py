@@ -20,8 +20,8 @@ def write_state_dict(source: Source, plan: Plan, target: IO[bytes]) -> None:
     """
     try:
         import torch
-    except ModuleNotFoundError as error:
-        raise ExtraError("a PyTorch file needs PyTorch", remedy=install("torch")) from error
+    except ModuleNotFoundError:
+        raise ExtraError("a PyTorch file needs PyTorch", remedy=install("torch")) from None
 
     tensors = {slot.tensor: torch.from_numpy(tensor_of(source, slot)) for slot in plan.tensors}
     torch.save(tensors, target)

@@ -198,7 +198,7 @@ def _filesystem(url: PathLike) -> tuple[Any, str]:
             f"cannot be opened: {error}",
             path=url,
             remedy=install("remote") + ", or what it names",
-        ) from error
+        ) from None
     except Exception as error:  # what a filesystem raises is its own business
         text = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
         raise UsageError(f"cannot be opened: {text}", path=url) from error

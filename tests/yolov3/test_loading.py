@@ -363,3 +363,4 @@ def test_without_torch_one_line_says_what_to_install(tmp_path):
     assert done.stderr.splitlines()[-1] == (
         "ModuleNotFoundError: yolov3 needs PyTorch: pip install torch"
     )
+    assert done.stderr.count("Traceback") == 1

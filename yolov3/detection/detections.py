@@ -229,7 +229,7 @@ class Detections:
         except ModuleNotFoundError as error:
             raise ExtraError(
                 f"{error.name} is not installed", remedy="pip install supervision"
-            ) from error
+            ) from None
         return supervision.Detections(
             xyxy=self.boxes,
             confidence=self.scores,

@@ -97,7 +97,7 @@ def _opened(path: PathLike) -> Any:
     except ModuleNotFoundError as error:
         raise ExtraError(
             f"running an ONNX file needs the package {error.name}", remedy=install("runtime")
-        ) from error
+        ) from None
     except Exception as error:  # onnxruntime has its own, without a common base
         raise CheckpointError(
             f"cannot be opened by onnxruntime: {_first_line(error)}",

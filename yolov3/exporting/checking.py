@@ -88,7 +88,7 @@ def in_onnxruntime(path: Path) -> Run:
         raise ExtraError(
             f"checking ONNX needs the package {error.name}",
             remedy=f"{install('onnx')}, or do without the check: --no-verify",
-        ) from error
+        ) from None
     return lambda x: session.run(None, {INPUT: x})
 
 

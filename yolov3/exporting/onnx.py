@@ -338,5 +338,5 @@ def _onnx() -> Any:
     except ModuleNotFoundError as error:
         raise ExtraError(
             f"exporting to ONNX needs the package {error.name}", remedy=install("onnx")
-        ) from error
+        ) from None
     return onnx

@@ -90,7 +90,7 @@ def _require_onnx() -> None:
         raise ExtraError(
             f"exporting to ONNX needs the package {error.name}",
             remedy=install("onnx"),
-        ) from error
+        ) from None
 
 
 def _write_torchscript(job: ExportJob) -> bytes:

@@ -34,11 +34,11 @@ try:
 
     # HTTPError is that of the HTTP library that the installed version is built on.
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
-except ModuleNotFoundError as error:
+except ModuleNotFoundError:
     raise ExtraError(
         "the Hugging Face Hub needs the package huggingface_hub",
         remedy=install("hub"),
-    ) from error
+    ) from None
 
 CARD_NAME = "README.md"
 CONFIG_NAME = "config.json"

@@ -70,8 +70,8 @@ def _entries(path: Path) -> dict[str, _Entry]:
     """The keys of the file, with their lines."""
     try:
         import yaml
-    except ModuleNotFoundError as error:
-        raise ExtraError("reading a .yaml file needs PyYAML", remedy=install("evaluate")) from error
+    except ModuleNotFoundError:
+        raise ExtraError("reading a .yaml file needs PyYAML", remedy=install("evaluate")) from None
 
     content = text(path, MAX_YAML_BYTES)
     try:

@@ -46,8 +46,8 @@ def require_folder(folder: Path) -> None:
     """
     try:
         import matplotlib  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ExtraError("drawing plots needs matplotlib", remedy=install("plots")) from error
+    except ModuleNotFoundError:
+        raise ExtraError("drawing plots needs matplotlib", remedy=install("plots")) from None
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise OutputError("is no folder", path=folder, remedy="choose another with --plots")
     for path in (folder / name for name in NAMES):
