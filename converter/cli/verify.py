@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json, print_plan, print_table
 from converter.cli.parser import CommandParser, add_family_option, family_choice
 from converter.cli.runner import require_own_yolov3
 from converter.darknet.dialects import DIALECTS
-from converter.errors import OutputError, UsageError, command, printable
+from converter.errors import CheckpointError, OutputError, UsageError, command, printable
 from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
 from converter.operations.verify import Verification, verify
 from converter.options import ENGINES
@@ -72,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
     if arguments.image and not arguments.against:
         raise UsageError("--image is what --against runs on", remedy="add --against darknet")
+    _require_checkpoint(arguments)
     result = verify(
         arguments.weights,
         arguments.checkpoint,
@@ -90,6 +92,32 @@ def run(arguments: argparse.Namespace) -> int:
         if parity:
             _print_parity(parity, verbose=arguments.verbose)
     return 0 if result.ok and (parity is None or parity.ok) else 1
+
+
+def _require_checkpoint(arguments: argparse.Namespace) -> None:
+    """Refuse a .safetensors that was not made yet, with the line that makes it.
+
+    Raises:
+        CheckpointError: it is not there, and the .weights are.
+    """
+    weights, checkpoint = arguments.weights, arguments.checkpoint
+    if os.path.lexists(checkpoint) or not os.path.isfile(weights):
+        return
+    if not checkpoint.endswith(".safetensors"):  # which port's names it should have is not known
+        return
+    from converter.operations.convert import default_output  # late: seldom needed
+
+    options = {
+        "-o": None if Path(checkpoint) == default_output(weights) else checkpoint,
+        "--cfg": arguments.cfg,
+        "--names": arguments.names,
+        "--dialect": arguments.dialect,
+        "--family": None if arguments.family == "auto" else arguments.family,
+        "--family-table": arguments.family_table,
+    }
+    given = [word for option, value in options.items() if value for word in (option, value)]
+    line = command("convert", weights, *given)
+    raise CheckpointError("no such file", path=checkpoint, remedy=f"make it: {line}")
 
 
 def _against(arguments: argparse.Namespace) -> Parity:

@@ -1,6 +1,7 @@
 """verify as a command."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from converter import convert
 from converter.checkpoint.header import read_contents
+from converter.cli.main import main
 from tests.converter.cli.processes import SCRIPTS, script
 
 
@@ -63,6 +65,43 @@ class TestFilesThatDoNotBelongTogether:
             "error: the .weights come first"
             f" (python {SCRIPTS}/verify.py {sample.weights} {sample.checkpoint})\n"
         )
+
+
+class TestACheckpointThatIsNotMadeYet:
+    @pytest.mark.parametrize(
+        ("checkpoint", "options", "line"),
+        [
+            ("shapes.safetensors", (), "shapes.weights"),
+            ("out/x.safetensors", (), "shapes.weights -o out/x.safetensors"),
+            (
+                "shapes.safetensors",
+                ("--cfg", "shapes.cfg", "--family", "generic", "--dialect", "pjreddie"),
+                "shapes.weights --cfg shapes.cfg --dialect pjreddie --family generic",
+            ),
+        ],
+    )
+    def test_the_line_makes_it(self, sample, monkeypatch, capsys, checkpoint, options, line):
+        monkeypatch.chdir(sample.weights.parent)
+        Path("out").mkdir()
+        call = ["verify", "shapes.weights", checkpoint, *options]
+        assert main(call) == 1
+        assert capsys.readouterr() == (
+            "",
+            f"error: {checkpoint}: no such file (make it: python -m converter convert {line})\n",
+        )
+        assert main(["convert", *line.split()]) == 0
+        assert main(call) == 0
+
+    @pytest.mark.parametrize(
+        ("weights", "checkpoint"),
+        [("none.weights", "none.safetensors"), ("shapes.weights", "shapes.pth")],
+    )
+    def test_what_no_line_makes(self, sample, monkeypatch, capsys, weights, checkpoint):
+        monkeypatch.chdir(sample.weights.parent)
+        assert main(["verify", weights, checkpoint]) == 1
+        err = capsys.readouterr().err
+        assert err.startswith(f"error: {checkpoint}: ")
+        assert err.endswith(" (check the path)\n")
 
 
 def test_the_table(sample):
