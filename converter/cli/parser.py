@@ -12,6 +12,8 @@ from converter.families import FAMILIES
 from converter.options import FamilyChoice
 from converter.version import TOOL
 
+NAMES = "a .names or .data file, or coco, openimages or voc"  # what read_names() reads
+
 
 class NetworkOptions(TypedDict):
     """The options of ``add_network_options``."""
@@ -88,12 +90,12 @@ def add_network_options(parser: CommandParser) -> None:
 def add_cfg_and_names(group: argparse._ArgumentGroup, default: str) -> None:
     """Add the files that say what .weights are; ``default``: whose class names they have else."""
     group.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
-    group.add_argument(
-        "--names",
-        metavar="FILE",
-        help="class names: a .names or .data file, or coco, openimages or voc"
-        f" (default: {default})",
-    )
+    add_names(group, f"class names: {NAMES} (default: {default})")
+
+
+def add_names(group: argparse._ArgumentGroup, what: str) -> None:
+    """Add a list of class names, and its encoding; ``what`` is the help of the first."""
+    group.add_argument("--names", metavar="FILE", help=what)
     group.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json, print_plan, print_table
-from converter.cli.parser import CommandParser, add_family_option, family_choice
+from converter.cli.parser import NAMES, CommandParser, add_family_option, add_names, family_choice
 from converter.cli.runner import require_own_yolov3
 from converter.darknet.dialects import DIALECTS
 from converter.errors import CheckpointError, OutputError, UsageError, command, printable
@@ -36,7 +36,7 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors, .pt or .pth file")
     expected = parser.add_argument_group("what the checkpoint should be")
     expected.add_argument("--cfg", metavar="FILE", help="the network that it should be")
-    expected.add_argument("--names", metavar="FILE", help="the class names that it should have")
+    add_names(expected, f"the class names that it should have: {NAMES}")
     expected.add_argument(
         "--dialect", choices=tuple(DIALECTS), help="whose darknet it should be of"
     )
@@ -73,12 +73,15 @@ def run(arguments: argparse.Namespace) -> int:
             )
     if arguments.image and not arguments.against:
         raise UsageError("--image is what --against runs on", remedy="add --against darknet")
+    if arguments.names_encoding and not arguments.names:
+        raise UsageError("--names-encoding is that of --names", remedy="give both")
     _require_checkpoint(arguments)
     result = verify(
         arguments.weights,
         arguments.checkpoint,
         cfg=arguments.cfg,
         names=arguments.names,
+        names_encoding=arguments.names_encoding,
         dialect=arguments.dialect,
         family=family_choice(arguments),
     )
@@ -111,6 +114,7 @@ def _require_checkpoint(arguments: argparse.Namespace) -> None:
         "-o": None if Path(checkpoint) == default_output(weights) else checkpoint,
         "--cfg": arguments.cfg,
         "--names": arguments.names,
+        "--names-encoding": arguments.names_encoding,
         "--dialect": arguments.dialect,
         "--family": None if arguments.family == "auto" else arguments.family,
         "--family-table": arguments.family_table,

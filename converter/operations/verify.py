@@ -97,6 +97,7 @@ def verify(
     names: PathLike | None = None,
     dialect: DialectName | None = None,
     family: FamilyChoice = "auto",
+    names_encoding: str | None = None,
 ) -> Verification:
     """Compare ``checkpoint`` with the .weights file it was made from, value by value.
 
@@ -112,6 +113,7 @@ def verify(
         names: the class names that it should have, one a line.
         dialect: whose darknet it should be of.
         family: whose tensor names it has, if it does not say that itself; "auto": what they show.
+        names_encoding: of ``names``, by Python's name; default: UTF-8.
 
     Raises:
         DarknetError: they cannot be compared.
@@ -138,7 +140,7 @@ def verify(
             _compared("cutoff", meta.cutoff, plan.cutoff, weights),
             _compared("source_sha256", meta.source_sha256, hashing.result(), weights),
             _network(stored.network, network, cfg),
-            _names(meta.names, names, network.classes),
+            _names(meta.names, names, network.classes, names_encoding),
             _dialect(meta.dialect, dialect),
         )
     return Verification(
@@ -235,10 +237,12 @@ def _option(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _names(stored: Sequence[str] | None, path: PathLike | None, classes: int | None) -> Claim:
+def _names(
+    stored: Sequence[str] | None, path: PathLike | None, classes: int | None, encoding: str | None
+) -> Claim:
     if path is None:
         return Claim(name="names", ok=None, text="they were believed: --names compares them")
-    actual = read_names(Path(path), classes)
+    actual = read_names(Path(path), classes, encoding)
     pairs = enumerate(zip_longest(stored or (), actual, fillvalue="nothing"))
     wrong = next((item for item in pairs if item[1][0] != item[1][1]), None)
     if wrong is None:

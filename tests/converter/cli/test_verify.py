@@ -136,6 +136,28 @@ def test_a_difference_in_json(sample):
     }  # fmt: skip
 
 
+class TestNamesInAnotherEncoding:
+    def test_they_are_compared(self, sample, capsys):
+        names = sample.weights.with_suffix(".names")
+        names.write_bytes("원\n사각형\n삼각형\n".encode("cp949"))
+        given = ("--names", str(names), "--names-encoding", "cp949")
+        assert main(["convert", str(sample.weights), *given]) == 0
+        pair = ("verify", str(sample.weights), str(sample.checkpoint))
+        assert main([*pair, *given[:2]]) == 1
+        assert "name its encoding with --names-encoding" in capsys.readouterr().err
+        assert main([*pair, *given, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["claims"]["names"] is True
+        names.write_bytes("원\n삼각형\n사각형\n".encode("cp949"))
+        assert main([*pair, *given]) == 1
+        assert "class 1 is 사각형, but 삼각형 in " in capsys.readouterr().out
+
+    def test_of_no_names(self, sample, capsys):
+        assert main(["verify", str(sample.weights), "x", "--names-encoding", "gbk"]) == 2
+        assert capsys.readouterr().err == (
+            "error: --names-encoding is that of --names (give both)\n"
+        )
+
+
 def test_a_picture_that_nothing_runs_on(sample):
     done = script("verify", sample.weights, "x.safetensors", "--image", "dog.jpg")
     assert done.returncode == 2
