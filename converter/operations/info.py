@@ -22,7 +22,7 @@ from converter.darknet.remark import Remark
 from converter.diagnosis.architectures import Fit, fits
 from converter.diagnosis.health import Anomaly, Survey
 from converter.diagnosis.remarks import header_remarks
-from converter.errors import DarknetError, WeightsError
+from converter.errors import CfgError, DarknetError, WeightsError
 from converter.families import native_naming
 from converter.files.hashing import sha256_of
 from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, opened
@@ -220,6 +220,12 @@ def describe(
     path = Path(path)
     if path.suffix == ".cfg":
         return _of_cfg(path, dialect)
+    if path.suffix == ".names":
+        raise CfgError(
+            f"is a list of class names, {len(read_names(path, None))} of them",
+            path=path,
+            remedy="give it with --names, and the .weights first",
+        )
     if path.suffix in CHECKPOINT_SUFFIXES:
         return _of_checkpoint(path, cfg, dialect, family)
     with opened(path) as source:

@@ -45,6 +45,18 @@ def test_a_missing_file_is_one_line(tmp_path):
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
 
 
+def test_class_names_are_counted_and_sent_to_their_option(sample):
+    names = sample.weights.with_suffix(".names")  # circle, square, triangle
+    done = script("info", names)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"error: {names}: is a list of class names, 3 of them"
+        " (give it with --names, and the .weights first)\n"
+    )
+    names.write_bytes(b"\0")
+    assert "is not text" in script("info", names).stderr
+
+
 def test_a_file_of_pytorchs(make):
     files = make(nets.tiny(1, 2, size=64))
     path = convert(files.weights, files.weights.with_name("x.pth"), family="lightnet").output
