@@ -42,7 +42,8 @@ def make_parser(program: str) -> CommandParser:
     parser = CommandParser(
         program,
         "FILE",
-        "Show what a .cfg, .weights, .safetensors, .pt or .pth file is, layer by layer.",
+        "Show what a .cfg, .weights, .safetensors, .pt or .pth file is, layer by layer.\n\n"
+        "What does not fit is shown as well: with a line 'problem:', and exit code 0.",
         (
             "yolov3.cfg",
             "yolov3.weights",

@@ -34,6 +34,21 @@ def test_json(toy):
     assert json.loads(script("info", toy.cfg, "--json").stdout)["schema"] == 1
 
 
+def test_a_file_that_does_not_fit_its_cfg_is_described_and_says_so(toy):
+    toy.weights.write_bytes(toy.weights.read_bytes()[:-8])  # 548 of 556 bytes
+    done = script("info", toy.weights)
+    assert (done.returncode, done.stderr) == (0, "")
+    (problem,) = (line for line in done.stdout.splitlines() if line.startswith("problem: "))
+    assert "548 bytes of the 556 that toy.cfg asks for" in problem
+    done = script("info", toy.weights, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads(done.stdout)
+    assert facts["size"] == 548
+    assert facts["problem"]["type"] == "WeightsError"
+    assert "548 bytes of the 556" in facts["problem"]["message"]
+    assert "and exit code 0" in script("info", "--help").stdout
+
+
 def test_a_stranger(tmp_path):
     save_file({"x": np.zeros((2, 3), "<f4")}, tmp_path / "x.safetensors")
     lines = script("info", tmp_path / "x.safetensors").stdout.splitlines()
