@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 
@@ -143,6 +145,41 @@ def command(*arguments: str) -> str:
         script = shlex.quote(os.path.join(folder, f"{arguments[0]}.py"))
         return f"python {script} {shlex.join(arguments[1:])}"
     return f"python -m converter {line}"
+
+
+# The command that is running and its arguments, if one is whose call can be repeated.
+_RUNNING: ContextVar[tuple[str, ...]] = ContextVar("_RUNNING", default=())
+_LONGEST = 300  # characters of a line to paste: a pattern may have become a thousand pictures
+
+
+@contextmanager
+def running(*call: str) -> Iterator[None]:
+    """Have ``again`` repeat ``call``, a command of ours with its arguments, in the block."""
+    token = _RUNNING.set(call)
+    try:
+        yield
+    finally:
+        _RUNNING.reset(token)
+
+
+def again(option: str, value: str) -> str | None:
+    """The command that is running, with ``value`` for ``option``; of a long one the option alone.
+
+    None where no command is running, or one that takes many files, of which that is about one.
+    """
+    import shlex  # late: few calls are refused
+
+    call = list(_RUNNING.get())
+    if not call:
+        return None
+    while option in call:
+        at = call.index(option)
+        del call[at : at + 2]
+    call = [word for word in call if not word.startswith(f"{option}=")]
+    end = call.index("--") if "--" in call else len(call)
+    call[end:end] = [option, value]
+    line = command(*call)
+    return line if len(line) <= _LONGEST else f"add {shlex.join((option, value))}"
 
 
 def shortened(text: str) -> str:

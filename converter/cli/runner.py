@@ -19,7 +19,7 @@ from importlib import import_module
 from itertools import takewhile
 
 from converter.cli.output import print_error, print_json
-from converter.errors import DarknetError, ExtraError, OutputError, UsageError, install
+from converter.errors import DarknetError, ExtraError, OutputError, UsageError, install, running
 from converter.logs import ToStderr
 
 # The commands whose modules import it before anything else.
@@ -68,7 +68,9 @@ def _run(command: str | None, program: str, argv: Sequence[str]) -> int:
             arguments = module.make_parser(program).parse_args(argv)
         except SystemExit:
             return 0  # --help or --version: argparse has printed it; errors are no SystemExit
-        with _log_to_stderr(arguments):
+        # ``convert`` takes many files, and what is proposed for one is not for all of them.
+        call = () if command == "convert" else (command, *argv)
+        with _log_to_stderr(arguments), running(*call):
             code: int = module.run(arguments)
             return code
     except DarknetError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from converter.darknet.evidence import choose, file_size
 from converter.darknet.network import read_cfg
-from converter.errors import DarknetError, command
+from converter.errors import DarknetError, again, command
 from converter.files.target import identities
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def suggest(source: Source, other_than: Path | None = None) -> str | None:
     found = [path for path in fitting(source) if given.isdisjoint(identities(path))]
     if not found:
         return None
-    line = command("convert", os.fspath(source.path), "--cfg", os.fspath(found[0]))
+    cfg = os.fspath(found[0])
+    line = again("--cfg", cfg) or command("convert", os.fspath(source.path), "--cfg", cfg)
     others = f"; so does {found[1]}" if found[1:] else ""
     return f"{found[0]} fits to the byte: {line}{others}"
 

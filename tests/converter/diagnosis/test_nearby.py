@@ -62,6 +62,42 @@ def test_the_line_to_paste(project, text, monkeypatch, capsys, here, cfg, shown)
     assert "verified" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("given", ["", "--cfg cfg/toy_last.cfg", "--cfg=cfg/toy_last.cfg"])
+@pytest.mark.parametrize("command", ["report -o x.json", "export -o x.onnx", "evaluate", "detect"])
+def test_the_line_to_paste_is_that_of_the_command(project, text, capsys, command, given):
+    Path("cfg/toy.cfg").write_text(text)
+    command, *more = command.split()
+    inputs = {"evaluate": ["val"], "detect": ["a photo.png", "b.png"]}.get(command, [])
+    call = [command, "backup/toy_last.weights", *inputs, *more]
+    assert main([*call, *given.split()]) == 1
+    line = capsys.readouterr().err.rpartition("cfg/toy.cfg fits to the byte: ")[2]
+    assert line == f"python -m converter {shlex.join(call)} --cfg cfg/toy.cfg)\n"
+    if command in ("report", "export"):  # the others need pictures, and boxes in them
+        assert main(shlex.split(line.rstrip(")\n"))[3:]) == 0
+
+
+def test_info_proposes_its_own_line(project, text, capsys):
+    Path("cfg/toy.cfg").write_text(text)
+    assert main(["info", "backup/toy_last.weights"]) == 0
+    line = capsys.readouterr().out.rpartition(" fits to the byte: ")[2].rstrip(")\n")
+    assert line == "python -m converter info backup/toy_last.weights --cfg cfg/toy.cfg"
+    assert main(shlex.split(line)[3:]) == 0
+    assert "problem: " not in capsys.readouterr().out
+
+
+def test_a_long_call_has_its_option_alone(project, text, capsys):
+    Path("cfg/my toy.cfg").write_text(text)
+    assert main(["detect", "backup/toy_last.weights", *(f"{n}.png" for n in range(100))]) == 1
+    err = capsys.readouterr().err
+    assert err.endswith(" fits to the byte: add --cfg 'cfg/my toy.cfg')\n")
+
+
+def test_what_follows_two_dashes_stays_there(project, text, capsys):
+    Path("cfg/toy.cfg").write_text(text)
+    assert main(["detect", "backup/toy_last.weights", "--", "-1.png"]) == 1
+    assert capsys.readouterr().err.endswith(" --cfg cfg/toy.cfg -- -1.png)\n")
+
+
 def test_the_likest_name_comes_first_and_one_more_is_named(project, text):
     for name in ("a", "toy", "z"):
         Path(f"cfg/{name}.cfg").write_text(text)
