@@ -7,12 +7,11 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from converter.errors import DarknetError, ImageError, shortened
-from converter.files.opening import read_small
-from yolov3.detection.dataset import find, pictures_in
+from converter.darknet.data_file import listed_files
+from converter.errors import DarknetError, ImageError
+from yolov3.detection.dataset import pictures_in
 
 LIST = ".txt"
-MAX_LIST_BYTES = 1 << 28  # a million paths of 256 characters, which is Darknet's longest
 
 
 def expand(
@@ -97,18 +96,5 @@ def _in_list(path: str) -> Iterator[tuple[str, str] | DarknetError]:
     Darknet opens them as they are written, from the working directory: pj examples/detector.c:582,
     pj src/data.c:12. Those that are not there are looked for around the list.
     """
-    lines = read_small(path, MAX_LIST_BYTES, ImageError).removeprefix(b"\xef\xbb\xbf").splitlines()
-    for number, line in enumerate(lines, 1):
-        name = os.fsdecode(line.strip())
-        if not name:
-            continue
-        there = find(name, Path(path))
-        if there is not None:
-            yield str(there), ""
-        else:
-            yield ImageError(
-                f"{shortened(name)!r} is no file, neither here nor around the list",
-                path=path,
-                place=f"line {number}",
-                remedy="give one picture's path on a line",
-            )
+    for found in listed_files(Path(path), ImageError):
+        yield found if isinstance(found, DarknetError) else (str(found), "")

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 from converter.class_names import CLASS_NAMES
-from converter.darknet.data_file import data_options
+from converter.darknet.data_file import DataFile
 from converter.errors import CfgError, UsageError
 from converter.files import sniff
-from converter.files.opening import read_small
+from converter.files.opening import decode, read_small
 from converter.files.source import COMPANION_BYTES
 from converter.options import PathLike
 
@@ -71,31 +71,19 @@ def read_names(path: Path, classes: int | None, encoding: str | None = None) -> 
 
 
 def _named_in(data_file: Path) -> Path:
-    """The .names file of a .data file, which is relative to where Darknet is started.
-
-    That is here or, since .data files lie in ``data/``, the folder which holds that.
+    """The .names file of a .data file.
 
     Raises:
         CfgError: it names none that is there.
     """
-    text = _text_bytes(data_file).decode("utf-8", "surrogateescape")
-    options: dict[str, str] = {}
-    for _, key, value in data_options(text):
-        options.setdefault(key, value)
-    name = options.get("names") or options.get("labels")
-    if not name:
-        raise CfgError("has no names=", path=data_file, remedy="give the .names file itself")
-    beside = Path(os.path.abspath(data_file)).parent
-    folders = (Path(), beside.parent, beside)
-    found = next((path for path in (folder / name for folder in folders) if path.is_file()), None)
+    options = DataFile.read(data_file, CfgError)
+    found = options.file("names") or options.file("labels")
     if found is None:
-        raise CfgError(
-            f"names={name}: no such file", path=data_file, remedy="give the .names file itself"
-        )
+        raise CfgError("has no names=", path=data_file, remedy="give the .names file itself")
     return found
 
 
-def _text_bytes(path: Path) -> bytes:
+def _in_file(path: Path, encoding: str | None) -> list[str]:
     data = read_small(path, COMPANION_BYTES[".names"], CfgError)
     found = sniff.foreign(data[: sniff.HEAD])
     if found or b"\0" in data:
@@ -104,23 +92,12 @@ def _text_bytes(path: Path) -> bytes:
             path=path,
             remedy="give a text file with one class name a line",
         )
-    return data
-
-
-def _in_file(path: Path, encoding: str | None) -> list[str]:
-    data = _text_bytes(path)
+    remedy = "name its encoding with --names-encoding, or save it as UTF-8"
     try:
-        text = data.decode(encoding or "utf-8-sig")
+        text = decode(data, path, CfgError, encoding, remedy)
     except LookupError:
         raise UsageError(
             f"{encoding!r} is no encoding", remedy="use a name that Python knows, as cp949 or gbk"
         ) from None
-    except UnicodeDecodeError as error:
-        raise CfgError(
-            f"is not {encoding or 'UTF-8'} text",
-            path=path,
-            place=f"byte {error.start}",
-            remedy="name its encoding with --names-encoding, or save it as UTF-8",
-        ) from error
     # Not splitlines(): a name may hold characters that it takes for line ends, Darknet does not.
     return [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []

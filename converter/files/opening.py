@@ -71,3 +71,46 @@ def read_small(path: PathLike, limit: int, error: type[DarknetError]) -> bytes:
     if len(data) > limit:
         raise error(f"is larger than {limit:,} bytes", path=path)
     return bytes(data)
+
+
+def read_text(path: PathLike, limit: int, error: type[DarknetError]) -> str:
+    """The text of a regular file of at most ``limit`` bytes, in UTF-8.
+
+    Raises:
+        DarknetError: as ``error``: as ``read_small``, or it is in another encoding.
+    """
+    return decode(read_small(path, limit, error), path, error)
+
+
+def decode(
+    data: bytes,
+    path: PathLike,
+    error: type[DarknetError],
+    encoding: str | None = None,
+    remedy: str = "save it as UTF-8",
+) -> str:
+    """The text in ``data``, which was read from ``path``; without a byte order mark.
+
+    Args:
+        data: the contents.
+        path: where they are from, for the refusal.
+        error: what that is.
+        encoding: by Python's name; default: UTF-8.
+        remedy: what else could be done.
+
+    Raises:
+        DarknetError: as ``error``: it is not in that encoding.
+        LookupError: there is no such encoding.
+    """
+    try:
+        return data.decode(encoding or "utf-8-sig")
+    except UnicodeDecodeError as problem:
+        # Its own bytes are without the mark.
+        start = problem.start + len(data) - len(problem.object)
+        line = data.count(b"\n", 0, start) + 1
+        raise error(
+            f"is not {encoding or 'UTF-8'} text",
+            path=path,
+            place=f"line {line}, byte {start}",
+            remedy=remedy,
+        ) from problem

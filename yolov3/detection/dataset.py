@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,18 +104,3 @@ def pictures_in(folder: str | os.PathLike[str]) -> list[str]:
 def labels_of(picture: Path) -> Path:
     """The file with the labels beside a picture."""
     return picture.with_suffix(".txt")
-
-
-def find(name: str, file: Path) -> Path | None:
-    """The file that darknet's .data file or list names, if it is there."""
-    return next(filter(os.path.isfile, places(name, file)), None)
-
-
-def places(name: str, file: Path) -> Iterator[Path]:
-    """Where what darknet's .data file or list names may be.
-
-    darknet takes it from the working directory. That is often the folder above the file's
-    ("data/valid.txt" in data/obj.data), so it is also looked for from there, and beside the file.
-    """
-    for base in (Path(), file.parent, file.parent.parent):
-        yield base / name

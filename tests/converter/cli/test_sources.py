@@ -64,6 +64,19 @@ class TestLists:
         (error,) = errors("0003.txt")
         assert error.startswith("0003.txt: line 1: '0 0.5 0.5 0.25 0.25' is no file")
 
+    def test_another_encoding_and_too_large_a_one(self):
+        """As evaluate refuses them."""
+        make("a.png")
+        Path("x.txt").write_bytes(b"a.png\n\xe9.png\n")
+        with open("giant.txt", "wb") as file:
+            file.truncate((1 << 27) + 1)
+        found, problems = expand(["x.txt", "giant.txt", "a.png"], "out", recursive=False)
+        assert list(found) == ["a.png"]
+        assert [str(error) for error in problems] == [
+            "x.txt: line 2, byte 6: is not UTF-8 text (save it as UTF-8)",
+            "giant.txt: is larger than 134,217,728 bytes",
+        ]
+
     def test_empty_and_missing_ones(self):
         make("empty.txt")
         assert errors("empty.txt", "none.txt") == [

@@ -51,7 +51,7 @@ def test_another_encoding_is_named_or_refused(tmp_path, encoding, names):
     with pytest.raises(CfgError) as caught:
         read_names(path, 3)
     assert str(caught.value) == (
-        f"{path}: byte 4: is not UTF-8 text"
+        f"{path}: line 2, byte 4: is not UTF-8 text"
         " (name its encoding with --names-encoding, or save it as UTF-8)"
     )
     assert read_names(path, 3, encoding) == ["cat", *names]
@@ -167,7 +167,12 @@ class TestDataFiles:
         ("text", "message"),
         [
             ("classes=2\n", "has no names= (give the .names file itself)"),
-            ("names=no.names", "names=no.names: no such file (give the .names file itself)"),
+            (
+                "names=no.names",
+                "line 1: names = no.names is not there (paths are taken from the working directory,"
+                " or from the file's folder)",
+            ),
+            ("classes=2\nnames\n", "line 2: is not 'key = value'"),
         ],
     )
     def test_without_names(self, project, text, message):

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from converter import CfgError
-from converter.files.opening import open_regular, read_small, read_start
+from converter.files.opening import decode, open_regular, read_small, read_start, read_text
 
 
 def refusal(function, *arguments):
@@ -68,3 +68,35 @@ def test_what_cannot_be_read_starts_with_nothing(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")
     assert [read_start(tmp_path / "file", count) for count in (2, 4)] == [b"ab", b"abc"]
     assert [read_start(tmp_path / name, 2) for name in ("pipe", "none", "a\0b")] == [b""] * 3
+
+
+def test_a_text_begins_after_the_mark_of_its_encoding(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfna\xc3\xafve")
+    assert read_text(tmp_path / "a.txt", 9, CfgError) == (
+        "na\N{LATIN SMALL LETTER I WITH DIAERESIS}ve"
+    )
+
+
+def test_a_text_has_as_many_bytes_as_the_limit_and_no_more(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"12345")
+    assert read_text(tmp_path / "a.txt", 5, CfgError) == "12345"
+    assert refusal(read_text, tmp_path / "a.txt", 4, CfgError) == (
+        f"{tmp_path}/a.txt: is larger than 4 bytes"
+    )
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_text_in_another_encoding_is_refused_with_line_and_byte(tmp_path, mark):
+    (tmp_path / "a.txt").write_bytes(mark + b"caf\xc3\xa9\r\ncaf\xe9")  # UTF-8, then Latin-1
+    assert refusal(read_text, tmp_path / "a.txt", 99, CfgError) == (
+        f"{tmp_path}/a.txt: line 2, byte {len(mark) + 10}: is not UTF-8 text (save it as UTF-8)"
+    )
+
+
+def test_another_encoding_can_be_named():
+    assert decode(b"caf\xe9", "a.txt", CfgError, "latin-1")[-1] == "\xe9"
+    assert refusal(decode, b"a\nb\n\x81", "a.txt", CfgError, "cp1252", "do something") == (
+        "a.txt: line 3, byte 4: is not cp1252 text (do something)"
+    )
+    with pytest.raises(LookupError):
+        decode(b"a", "a.txt", CfgError, "nonsense")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from converter.errors import DatasetError
-from yolov3.detection.dataset import Categories, find, labels_of, pictures_in
+from yolov3.detection.dataset import Categories, labels_of, pictures_in
 
 
 def test_pictures_are_known_by_their_suffix_in_any_case_and_sorted_by_name(tmp_path):
@@ -38,26 +38,3 @@ def test_categories_as_a_dictionary_are_how_they_were_taken():
     """The ids are the dataset's own, and of many types: not for JSON."""
     categories = Categories(labels={(1,): 0}, renamed={"sofa": "couch"}, by_order=False)
     assert categories.as_dict() == {"renamed": {"sofa": "couch"}, "by_order": False}
-
-
-def test_a_named_file_is_that_of_the_working_directory_then_that_beside_then_that_above(
-    tmp_path, monkeypatch
-):
-    """darknet knows the first alone; the others are for who does not work where it does."""
-    places = [tmp_path / "here", tmp_path / "set/data", tmp_path / "set"]
-    for place in places:
-        place.mkdir(parents=True, exist_ok=True)
-        (place / "a.jpg").write_text("")
-    monkeypatch.chdir(places[0])
-    for place, found in zip(
-        places, (Path("a.jpg"), *(p / "a.jpg" for p in places[1:])), strict=True
-    ):
-        assert find("a.jpg", tmp_path / "set/data/valid.txt") == found
-        (place / "a.jpg").unlink()
-    assert find("a.jpg", tmp_path / "set/data/valid.txt") is None
-
-
-@pytest.mark.parametrize("name", ["data", "a\0.jpg", "a" * 5000])
-def test_what_is_no_file_is_not_found(tmp_path, name):
-    (tmp_path / "data").mkdir()
-    assert find(name, tmp_path / "valid.txt") is None

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from converter.errors import DatasetError
-from converter.files.opening import read_small
-
 LARGEST = 1e6  # of a box's values: pictures of more pixels a side are not read
 
 
@@ -65,18 +62,6 @@ class Labelled:
 
 # None is the answer to what is not of the reader's format.
 Reader: TypeAlias = Callable[[Request], Labelled | None]
-
-
-def text(path: Path, limit: int) -> str:
-    """The text of a file of at most ``limit`` bytes, in UTF-8.
-
-    Raises:
-        DatasetError: it is larger, or none.
-    """
-    try:
-        return read_small(path, limit, DatasetError).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DatasetError("is not text", path=path) from error
 
 
 def require_box(x: float, y: float, width: float, height: float) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import DatasetError, shortened
-from converter.files.opening import read_start
-from yolov3.detection.datasets.base import LARGEST, Labelled, Mark, Request, require_box, text
+from converter.files.opening import read_start, read_text
+from yolov3.detection.datasets.base import LARGEST, Labelled, Mark, Request, require_box
 
 MAX_COCO_BYTES = 1 << 29  # instances_train2017.json has 470 MB
 
@@ -60,7 +60,7 @@ def read_file(request: Request) -> Labelled | None:
 
 def _read(path: Path, images: Path | None) -> Labelled:
     try:
-        content = json.loads(text(path, MAX_COCO_BYTES))
+        content = json.loads(read_text(path, MAX_COCO_BYTES, DatasetError))
         entries = {entry["id"]: _name(entry) for entry in content["categories"]}
         marks: dict[Any, list[Mark]] = {entry["id"]: [] for entry in content["images"]}
         if not marks or len(marks) != len(content["images"]):

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import DatasetError, ExtraError, install, shortened
+from converter.files.opening import read_text
 from yolov3.detection.dataset import pictures_in
-from yolov3.detection.datasets.base import Labelled, Mark, Request, text
+from yolov3.detection.datasets.base import Labelled, Mark, Request
 from yolov3.detection.datasets.labels import marked
 from yolov3.detection.datasets.lists import in_list
 
@@ -73,7 +74,7 @@ def _entries(path: Path) -> dict[str, _Entry]:
     except ModuleNotFoundError:
         raise ExtraError("reading a .yaml file needs PyYAML", remedy=install("evaluate")) from None
 
-    content = text(path, MAX_YAML_BYTES)
+    content = read_text(path, MAX_YAML_BYTES, DatasetError)
     try:
         # An alias makes a file of a few lines as large as one likes: no such file needs any.
         depth = 0

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from converter.errors import DatasetError
+from converter.files.opening import read_text
 from yolov3.detection.dataset import labels_of
-from yolov3.detection.datasets.base import Mark, require_box, text
+from yolov3.detection.datasets.base import Mark, require_box
 
 MAX_LABEL_BYTES = 1 << 20  # of one picture: more than 20,000 objects
 _LABEL = re.compile(r"[+-]?\d{1,9}", re.ASCII).fullmatch
@@ -57,7 +58,8 @@ def read_labels(path: Path, classes: int, *, difficult: bool = False) -> list[Ma
         DatasetError: a line is none, or its class not below ``classes``.
     """
     marks = []
-    for number, line in enumerate(text(path, MAX_LABEL_BYTES).splitlines(), start=1):
+    content = read_text(path, MAX_LABEL_BYTES, DatasetError)
+    for number, line in enumerate(content.splitlines(), start=1):
         words = line.split()
         if not words:
             continue

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from converter.errors import DatasetError, shortened
-from yolov3.detection.dataset import find, places
-from yolov3.detection.datasets.base import Labelled, Mark, Request, text
+from converter.darknet.data_file import lines_of, listed_files, places
+from converter.errors import DarknetError, DatasetError
+from yolov3.detection.datasets.base import Labelled, Mark, Request
 from yolov3.detection.datasets.labels import label_file, marked, read_labels
-
-MAX_LIST_BYTES = 1 << 27  # Open Images' 1.7 million pictures, and long paths
 
 
 def read(request: Request) -> Labelled | None:
@@ -48,7 +46,7 @@ def difficult_in_list(path: Path, count: int, classes: int) -> list[list[Mark]]:
     Raises:
         DatasetError: it has another number of lines.
     """
-    lines = [line.strip() for line in text(path, MAX_LIST_BYTES).split("\n") if line.strip()]
+    lines = [line for _, line in lines_of(path, DatasetError)]
     if len(lines) != count:
         raise DatasetError(
             f"has {len(lines)} lines, and the list of pictures {count}",
@@ -65,20 +63,11 @@ def pictures_of(path: Path) -> list[Path]:
     Raises:
         DatasetError: one is not there, or there is none.
     """
-    found = []
-    for number, line in enumerate(text(path, MAX_LIST_BYTES).split("\n"), start=1):
-        name = line.strip()
-        if not name:
-            continue
-        picture = find(name, path)
-        if picture is None:
-            raise DatasetError(
-                f"the picture {shortened(name)} is not there",
-                path=path,
-                place=f"line {number}",
-                remedy="paths are taken from the working directory, or from the list's folder",
-            )
-        found.append(picture)
-    if not found:
+    pictures = []
+    for picture in listed_files(path, DatasetError):
+        if isinstance(picture, DarknetError):
+            raise picture
+        pictures.append(picture)
+    if not pictures:
         raise DatasetError("names no pictures", path=path)
-    return found
+    return pictures

@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.parsers import expat
 
+from converter.darknet.data_file import lines_of
 from converter.errors import DatasetError, shortened
 from converter.files.opening import read_small
 from yolov3.detection.dataset import pictures_in
-from yolov3.detection.datasets.base import Labelled, Mark, Request, require_box, text
+from yolov3.detection.datasets.base import Labelled, Mark, Request, require_box
 from yolov3.detection.datasets.labels import MAX_LABEL_BYTES
-from yolov3.detection.datasets.lists import MAX_LIST_BYTES
 
 DEEPEST = 16  # VOC's own are five deep
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -53,9 +53,7 @@ def read_list(request: Request) -> Labelled | None:
         return None
     root = path.parent.parent.parent
     files = []
-    for number, line in enumerate(text(path, MAX_LIST_BYTES).split("\n"), start=1):
-        if not line.strip():
-            continue
+    for number, line in lines_of(path, DatasetError):
         name = line.split()[0]
         file = root / "Annotations" / f"{name}.xml"
         if Path(name).name != name or not os.path.isfile(file):

@@ -107,5 +107,5 @@ def test_the_area_of_an_object_is_its_files(tmp_path, area, expected):
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
 def test_files_that_are_no_json(tmp_path, text):
     (tmp_path / "labels.json").write_bytes(text)
-    with pytest.raises(DatasetError, match=r"is not (text|COCO's annotation format)"):
+    with pytest.raises(DatasetError, match=r"is not (UTF-8 text|COCO's annotation format)"):
         read_dataset(tmp_path / "labels.json", 3, NAMES)

@@ -55,10 +55,10 @@ def test_a_picture_without_labels_has_no_objects_and_a_list_without_any_is_refus
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (b"images/a.jpg\nimages/none.jpg\n", r"valid.txt: line 2: the picture images/none.jpg"),
+        (b"images/a.jpg\nimages/none.jpg\n", r"valid.txt: line 2: 'images/none.jpg' is no file"),
         (b"\n\n", "valid.txt: names no pictures"),
-        (b"images/a\0.jpg", "line 1: the picture"),
-        (b"\xff\xfe\x00", "valid.txt: is not text"),
+        (b"images/a\0.jpg", r"line 1: 'images/a\\x00\.jpg' is no file"),
+        (b"\xff\xfe\x00", "valid.txt: line 1, byte 0: is not UTF-8 text"),
     ],
 )
 def test_lists_that_make_no_sense(tmp_path, text, problem):
