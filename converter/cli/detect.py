@@ -163,6 +163,8 @@ def _outcomes(
     While the network computes a batch, the next one is read, and the last one drawn and saved.
     """
     batch, total = arguments.batch, len(where)
+    if not total:  # what was named has no pictures, which is said already
+        return
     line = StatusLine(quiet=arguments.quiet or total < 2)
     threads = ThreadPoolExecutor(min(2 * batch, os.cpu_count() or 1))
     try:

@@ -303,6 +303,17 @@ def test_nothing_where_pictures_should_be(checkpoint, here, capsys):
         assert out.startswith("photos/0003.png: circle")
 
 
+def test_no_picture_at_all_is_one_line(checkpoint, here, capsys):
+    """It divided by the number of pictures."""
+    Path("empty").mkdir()
+    assert main(["detect", checkpoint, "empty"]) == 1
+    assert capsys.readouterr() == ("", "error: empty: has no pictures in it (check the path)\n")
+    assert main(["detect", checkpoint, "none.txt", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"schema": 1, "images": []}
+    assert err == "error: none.txt: cannot be read: No such file or directory (check the path)\n"
+
+
 def test_a_name_that_is_none(checkpoint, here, capsys):
     assert main(["detect", checkpoint, ""]) == 2
     assert capsys.readouterr().err.startswith("error: an empty name")
