@@ -22,7 +22,7 @@ from converter.darknet.names import read_names, suggest_names
 from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError
 from converter.files import sniff
 from converter.files.opening import read_start
-from converter.operations.opening import is_weights
+from converter.files.source import is_weights
 from converter.options import BATCH_NORM_RULES, DETECTOR_RESIZES, EXPORT_SUFFIXES
 
 if TYPE_CHECKING:
