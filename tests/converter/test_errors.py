@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from converter import DarknetError, convert, revert
-from converter.errors import UsageError, command, install, printable
+from converter.errors import UsageError, command, first_line, install, printable
 
 ROOT = Path(__file__).parents[2]
 HEAD = "[net]\nwidth=8\nheight=8\nchannels=3\n\n"
@@ -408,6 +408,19 @@ class TestCheckpoints:
         ):  # fmt: skip
             toy.checkpoint.write_bytes(content)
             assert refusal(revert, toy.checkpoint, dry_run=True) == f"{toy.checkpoint}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("a\nb", "a"),
+        ("\n  a \r\n\nb", "a"),
+        ("", "ValueError"),
+        ("\n \n", "ValueError"),
+    ],
+)
+def test_the_first_line_of_another_librarys_error(said, line):
+    assert first_line(ValueError(said)) == line
 
 
 class TestRemedies:
