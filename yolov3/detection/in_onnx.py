@@ -56,6 +56,10 @@ class OnnxModel(Runner):
             self._input, self._batch = _input(self._session, self.network)
         except FileNotFoundError as error:
             raise CheckpointError("no such file", path=path, remedy="check the path") from error
+        except UnicodeDecodeError as error:  # onnxruntime gives texts as they are in the file
+            raise CheckpointError(
+                "has a text that is not UTF-8", path=path, remedy=_AGAIN
+            ) from error
         except CheckpointError as error:
             error.path = os.fspath(path)
             raise
