@@ -77,6 +77,8 @@ def draw_plots(
     import matplotlib
 
     shown = [name if len(name) <= LONGEST else name[:LONGEST] + "..." for name in names]
+    # JSON and YAML may hold half a character, which cannot be drawn.
+    shown = [name.encode("utf-8", "backslashreplace").decode() for name in shown]
     drawn = [folder / name for name in NAMES]
     with (
         matplotlib.rc_context({"font.family": _families(shown)}),

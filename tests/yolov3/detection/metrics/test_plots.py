@@ -64,7 +64,7 @@ def test_nothing_at_all(tmp_path):
         assert path.stat().st_size > 1000
 
 
-@pytest.mark.parametrize("name", ["$\\frac{", "a_b$x$", "n" * 10_000, "\n", ""])
+@pytest.mark.parametrize("name", ["$\\frac{", "a_b$x$", "n" * 10_000, "\n", "", "\ud800"])
 def test_names_are_no_formulas(tmp_path, name):
     draw_plots(tmp_path, [HALF], Counter({(0, 0): 1}), [name])
 
