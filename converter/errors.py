@@ -187,6 +187,12 @@ def shortened(text: str) -> str:
     return text if len(text) <= 100 else text[:100] + "..."
 
 
+def first_line(error: Exception) -> str:
+    """What an error of another library says, without what follows; its type if it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip() if lines else type(error).__name__
+
+
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
     """The remedy for ``word``, which is none of ``known``: the nearest one, or ``otherwise``."""
     import difflib  # late: few calls are refused

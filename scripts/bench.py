@@ -24,6 +24,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
+
+from bench_times import in_turns, medians
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -85,23 +88,23 @@ def anonymous(pid: int) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("RssAnon")), 0)
 
 
-def timed(run: Callable[[], None]) -> float:
-    """Seconds that ``run`` took."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+class Cost(NamedTuple):
+    """Seconds: of processors, those of the processes that were started included; and passed."""
+
+    processor: float
+    seconds: float
 
 
-def processor_time(run: Callable[[], None]) -> float:
-    """Seconds that ``run`` and the processes that it started took on processors."""
+def cost(run: Callable[[], None]) -> Cost:
+    """What ``run`` takes."""
 
     def now() -> float:
         used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         return sum(each.ru_utime + each.ru_stime for each in used)
 
-    start = now()
+    used, start = now(), time.perf_counter()
     run()
-    return now() - start
+    return Cost(now() - used, time.perf_counter() - start)
 
 
 LOAD = f"""
@@ -179,24 +182,15 @@ def bench_export(rounds: int) -> None:
             }
             for source in (weights, checkpoint):
                 jobs[f"{name}{source.suffix} to ONNX"] = partial(script, *export, source)
-            times: dict[str, list[tuple[float, float]]] = {way: [] for way in jobs}
-            for _ in range(rounds):
-                for way, job in jobs.items():
-                    start = time.perf_counter()
-                    used = processor_time(job)
-                    times[way].append((used, time.perf_counter() - start))
-            first, *others = times
+            costs = in_turns({way: partial(cost, job) for way, job in jobs.items()}, rounds)
             memory = {
                 way: f"{(peak_memory(*export, source) - imports) * 1024 / size:.2f}"
-                for way, source in zip(others, (weights, checkpoint), strict=True)
+                for way, source in zip(list(jobs)[1:], (weights, checkpoint), strict=True)
             }
-            for way, found in times.items():
-                used, passed = (statistics.median(column) for column in zip(*found, strict=True))
-                ratio = statistics.median(
-                    mine / theirs
-                    for (mine, _), (theirs, _) in zip(found, times[first], strict=True)
-                )
-                print(f"{way:32}{used:10.2f}{ratio:7.2f}{passed:9.2f}{memory.get(way, ''):>8}")
+            used = {way: [each.processor for each in found] for way, found in costs.items()}
+            for way, median, ratio in medians(used):
+                passed = statistics.median(each.seconds for each in costs[way])
+                print(f"{way:32}{median:10.2f}{ratio:7.2f}{passed:9.2f}{memory.get(way, ''):>8}")
 
 
 def bench_picture(rounds: int) -> None:
@@ -217,15 +211,10 @@ def bench_picture(rounds: int) -> None:
             "detect .onnx": partial(script, *detect, maps, photo),
             "detect .weights": partial(script, *detect, weights, photo),
         }
-        times: dict[str, list[float]] = {way: [] for way in jobs}
-        for _ in range(rounds):
-            for way, job in jobs.items():
-                times[way].append(processor_time(job))
+        ways = {way: lambda job=job: cost(job).processor for way, job in jobs.items()}
         print(f"{'one picture':22}{'processor':>10}{'ratio':>7}")
-        for way, found in times.items():
-            pairs = zip(found, times["ten lines"], strict=True)
-            ratio = statistics.median(mine / theirs for mine, theirs in pairs)
-            print(f"{way:22}{statistics.median(found):10.2f}{ratio:7.2f}")
+        for way, median, ratio in medians(in_turns(ways, rounds)):
+            print(f"{way:22}{median:10.2f}{ratio:7.2f}")
 
 
 def bench_convert(rounds: int) -> None:
@@ -239,25 +228,21 @@ def bench_convert(rounds: int) -> None:
         jobs: dict[str, Callable[[], None]] = {"cp + sha256": lambda: copy_and_hash(weights, copy)}
         for name, command in commands.items():
             jobs[name] = partial(script, *command)
-        for job in jobs.values():
-            job()
-            output.unlink(missing_ok=True)
-        times: dict[str, list[float]] = {name: [] for name in jobs}
-        for _ in range(rounds):
-            for name, job in jobs.items():
-                for leftover in (output, copy):
-                    leftover.unlink(missing_ok=True)
-                times[name].append(timed(job))
+
+        def afresh(job: Callable[[], None]) -> float:
+            for leftover in (output, copy):
+                leftover.unlink(missing_ok=True)
+            return cost(job).seconds
+
+        ways = {name: partial(afresh, job) for name, job in jobs.items()}
+        in_turns(ways, 1)
         print(f"{'':22}{'seconds':>8}{'ratio':>7}{'anonymous memory':>19}")
-        for name, found in times.items():
-            ratio = statistics.median(
-                a / b for a, b in zip(found, times["cp + sha256"], strict=True)
-            )
+        for name, median, ratio in medians(in_turns(ways, rounds)):
             memory = ""
             if name in commands:
                 output.unlink(missing_ok=True)
                 memory = f"{peak_memory(*commands[name]) / 1024:.0f} MiB"
-            print(f"{name:22}{statistics.median(found):8.3f}{ratio:7.2f}{memory:>19}")
+            print(f"{name:22}{median:8.3f}{ratio:7.2f}{memory:>19}")
         bench_load(output, Path(folder))
 
 

@@ -13,15 +13,15 @@ import ctypes
 import itertools
 import math
 import os
-import random
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from bench_times import in_turns, medians
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -181,14 +181,8 @@ def bench(rounds: int, device_name: str) -> None:
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode(), without_tf32():
         for name, batch in itertools.product(("yolov3-tiny", "yolov3"), (1, 8)):
             ways = jobs(name, Path(folder), batch, device)
-            times: dict[str, list[float]] = {way: [] for way in ways}
-            for _ in range(rounds):
-                for way in random.sample(list(ways), len(ways)):
-                    times[way].append(ways[way]())
             print(f"{f'{name}, batch {batch}':24}{'ms':>8}{'ratio':>7}{'a second':>10}")
-            for way, found in times.items():
-                ratio = statistics.median(a / b for a, b in zip(found, times["ours"], strict=True))
-                median = statistics.median(found)
+            for way, median, ratio in medians(in_turns(ways, rounds)):
                 print(f"{way:24}{1000 * median:8.1f}{ratio:7.2f}{batch / median:10.1f}")
 
 

@@ -19,10 +19,10 @@ from converter.cli.parser import (
     require_without,
 )
 from converter.darknet.names import read_names, suggest_names
-from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError
+from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError, first_line
 from converter.files import sniff
 from converter.files.opening import read_start
-from converter.operations.opening import is_weights
+from converter.files.source import is_weights
 from converter.options import BATCH_NORM_RULES, DETECTOR_RESIZES, EXPORT_SUFFIXES
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def usable_device(name: str) -> torch.device:
         torch.empty(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         # What a build without CUDA raises is an AssertionError.
-        raise UsageError(f"--device {name}: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"--device {name}: {first_line(error)}") from error
     return device
 
 
@@ -220,7 +220,6 @@ def _compile(model: FromDarknet, detector: Detector, batch: int) -> None:
     except DarknetError:
         raise
     except Exception as error:  # whatever the compiler behind torch.compile raises
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(
-            f"torch.compile does not work here: {reason}", remedy="leave out --compile"
+            f"torch.compile does not work here: {first_line(error)}", remedy="leave out --compile"
         ) from error

@@ -9,11 +9,12 @@ from converter.checkpoint.metadata import Metadata
 from converter.cli.output import print_json
 from converter.cli.parser import CommandParser, add_family_option, family_choice
 from converter.errors import UsageError, printable
+from converter.files.source import is_weights
 from converter.identify_checkpoint import open_checkpoint
 from converter.operations.convert import convert
 from converter.report import check_target, write_report
 from converter.report.summary import verdict
-from converter.report.values import is_checkpoint, restores
+from converter.report.values import restores
 
 
 def make_parser(program: str) -> CommandParser:
@@ -46,16 +47,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("SOURCE names no file")
     output = Path(arguments.output) if arguments.output else source.with_suffix(".html")
     check_target(output, source, arguments.cfg)
-    if is_checkpoint(source):
-        stored = open_checkpoint(source, arguments.cfg, family=family_choice(arguments))
-        plan, meta, verified = stored.plan, stored.claims, None
-        if meta is None:  # what it would say
-            meta = Metadata.of(plan, tool="", sha256="", names=None, dtype=stored.dtype)
-        else:
-            verified = restores(stored)
-    else:
+    verified = None
+    if is_weights(source):
         result = convert(source, cfg=arguments.cfg, family=family_choice(arguments), dry_run=True)
-        plan, meta, verified = result.plan, result.metadata, None
+        plan, meta = result.plan, result.metadata
+    else:
+        stored = open_checkpoint(source, arguments.cfg, family=family_choice(arguments))
+        plan = stored.plan
+        if stored.claims:
+            meta, verified = stored.claims, restores(stored)
+        else:  # what it would say
+            meta = Metadata.of(plan, tool="", sha256="", names=None, dtype=stored.dtype)
     report = write_report(plan, meta, source, output, verified=verified, force=arguments.force)
     if arguments.json:
         print_json({"schema": 1, "output": str(output), "verified": report.verified})

@@ -11,6 +11,7 @@ from converter.darknet.layers.connected import Connected
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.heads import AnchorHead
 from converter.darknet.network import Network, parse_network
+from converter.darknet.nodes import place_of
 from converter.errors import NetworkError
 
 _NUMBER = re.compile(r"(=\s*)[+-]?[0-9]+")
@@ -63,7 +64,6 @@ def options_of_heads(layers: Sequence[Layer], classes: int) -> Iterator[tuple[in
     for index, head in enumerate(layers):
         if isinstance(head, AnchorHead):
             if not index or not isinstance(layers[index - 1], Convolutional):
-                place = f"layer {index} [{head.type}], line {head.line}"
-                raise NetworkError("reads no convolution", place=place)
+                raise NetworkError("reads no convolution", place=place_of(index, head))
             yield index, "classes", classes
             yield index - 1, "filters", head.channels(classes)

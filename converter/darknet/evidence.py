@@ -25,6 +25,7 @@ from converter.darknet.network import (
     read_cfg,
     taken,
 )
+from converter.darknet.nodes import place_of
 from converter.darknet.reading import FUNCTIONS, counts, is_implied, readers
 from converter.errors import CfgError, NetworkError, WeightsError
 from converter.options import PathLike
@@ -197,7 +198,7 @@ def evidence(sections: Sequence[Section]) -> Iterator[tuple[DialectName, str]]:
     """What in a cfg only one engine knows: (dialect, description with its line)."""
     records = [DIALECTS[name] for name in RECOGNISED]
     for index, section in enumerate(sections, start=-1):
-        place = f"layer {index} [{section.type}], line {section.line}"
+        place = place_of(index, section)
         knowing = [record for record in records if section.type in record.sections]
         if len(knowing) == 1:
             yield knowing[0].name, place

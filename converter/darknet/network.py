@@ -9,7 +9,7 @@ from typing import TypeVar
 from converter.darknet.cfg import MAX_CFG_BYTES, Option, Section, decode_cfg, parse_cfg
 from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
 from converter.darknet.layers import LAYERS, Layer, Misfit, Shape
-from converter.darknet.nodes import Net, Node, resolve
+from converter.darknet.nodes import Net, Node, place_of, resolve
 from converter.darknet.reading import Reading, misspelled, nearest, read_as
 from converter.darknet.remark import Remark
 from converter.errors import CfgError, NetworkError
@@ -229,8 +229,7 @@ def build_network(
     except Misfit as error:
         from converter.darknet.sizes import unequal_maps  # late: a cfg that fits needs none
 
-        layer = layers[len(nodes)]
-        place = f"line {layer.line}, layer {len(nodes)} [{layer.type}]"
+        place = place_of(len(nodes), layers[len(nodes)])
         refusal = NetworkError(str(error), place=place, remedy="correct the cfg")
         raise unequal_maps(net, layers, nodes) or refusal from error
     return taken(Network(net=net, input=picture, nodes=tuple(nodes), text=text, dialect=dialect))
@@ -256,7 +255,7 @@ def refusals(network: Network, dialect: DialectName) -> Iterator[NetworkError]:
         if problem:
             yield NetworkError(
                 f"{record.engine} does not take it: {problem}",
-                place=f"line {node.layer.line}, layer {node.index} [{node.layer.type}]",
+                place=node.place,
                 remedy="correct the cfg, or name the engine that it is for with --dialect",
             )
     net, last = network.net, network.nodes[-1].layer

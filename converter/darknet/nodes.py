@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from converter.darknet.cfg import Section
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers import Layer, Misfit, Shape
 from converter.darknet.layers.base import MAX_VALUES
@@ -50,8 +51,7 @@ class Node:
     @property
     def place(self) -> str:
         """Where it stands, for messages."""
-        line = f", line {self.layer.line}" if self.layer.line else ""
-        return f"layer {self.index} [{self.layer.type}]{line}"
+        return place_of(self.index, self.layer)
 
     @property
     def map_index(self) -> int:
@@ -61,6 +61,12 @@ class Node:
     def layout(self, dialect: DialectName) -> list[tuple[str, tuple[int, ...]]]:
         """Suffix and shape of its arrays, in the order in which ``dialect``'s engine has them."""
         return [(array.suffix, array.shape) for array in self.layer.arrays(self.inputs, dialect)]
+
+
+def place_of(index: int, part: Layer | Section) -> str:
+    """Where a layer stands, or its section in a cfg, for messages; a line of 0 is none."""
+    line = f", line {part.line}" if part.line else ""
+    return f"layer {index} [{part.type}]{line}"
 
 
 def resolve(nodes: list[Node], net: Net, layers: Sequence[Layer]) -> None:

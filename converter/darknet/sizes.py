@@ -30,7 +30,7 @@ def unequal_maps(net: Net, layers: Sequence[Layer], nodes: Sequence[Node]) -> Ne
     return NetworkError(
         f"joins maps of unequal size, {' and '.join(map(str, route.inputs[:4]))},"
         f" which {reader.place}, cannot read",
-        place=f"line {route.layer.line}, layer {route.index} [{route.layer.type}]",
+        place=route.place,
         remedy=_fitting(net, layers, route) or "correct the cfg",
     )
 

@@ -62,7 +62,9 @@ def _without_maps(network: Network) -> Iterator[Remark]:
     for node in network.nodes:
         kind, layer = node.layer.type, node.layer
         found = [source in flat for source in node.sources]
-        if (kind in _ON_MAPS and any(found)) or (kind in _ALIKE and len(set(found)) > 1):
+        # A part is one of four dimensions: layers/slice_layer.cpp:399.
+        on_maps = kind in _ON_MAPS or (isinstance(layer, Route) and layer.groups > 1)
+        if (on_maps and any(found)) or (kind in _ALIKE and len(set(found)) > 1):
             yield _remark(node, f"OpenCV has no height and width of an input of this [{kind}]")
         if kind == "connected" and _on_boxes(network, node):
             yield _remark(node, f"OpenCV has boxes, no map, as the input of this [{kind}]")

@@ -11,7 +11,7 @@ from converter.errors import DarknetError
 
 Answer = Literal["runs", "differs", "refuses", "unknown"]
 
-_LINE = re.compile(r"\bline (\d+)")  # in either order: "line 600, layer 81", "layer 81, line 600"
+_LINE = re.compile(r"\bline (\d+)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from converter.errors import (
     OutputError,
     UsageError,
     WeightsError,
+    first_line,
     install,
 )
 from converter.files.portable import is_reserved
@@ -182,8 +183,7 @@ def _one_line(kind: type[DarknetError], what: str, url: PathLike) -> Iterator[No
     except FileNotFoundError:
         raise kind("no such file", path=url, remedy="check the URL") from None
     except Exception as error:
-        text = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-        raise kind(f"{what}: {text}", path=url) from error
+        raise kind(f"{what}: {first_line(error)}", path=url) from error
 
 
 def _filesystem(url: PathLike) -> tuple[Any, str]:
@@ -200,8 +200,7 @@ def _filesystem(url: PathLike) -> tuple[Any, str]:
             remedy=install("remote") + ", or what it names",
         ) from None
     except Exception as error:  # what a filesystem raises is its own business
-        text = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-        raise UsageError(f"cannot be opened: {text}", path=url) from error
+        raise UsageError(f"cannot be opened: {first_line(error)}", path=url) from error
     return files, path
 
 

@@ -77,7 +77,7 @@ def foreign(head: bytes) -> Finding | None:
     for offset, magic, name, remedy in _MAGIC:
         if head[offset:].startswith(magic):
             return Finding(name, remedy)
-    if _is_safetensors(head):
+    if is_safetensors(head):
         return Finding("a safetensors file", "give the .weights file; --help shows the way back")
     if is_onnx(head):
         return Finding("an ONNX model", _OTHER)
@@ -169,7 +169,8 @@ def _is_data_set(head: bytes) -> bool:
     return known is not None and b"[" not in head
 
 
-def _is_safetensors(head: bytes) -> bool:
+def is_safetensors(head: bytes) -> bool:
+    """Whether a file that starts with ``head`` is safetensors: JSON after its length."""
     length = int.from_bytes(head[:8], "little")
     return 2 <= length <= 100_000_000 and head[8:10] in (b'{"', b"{}", b"{ ", b"{\n")
 

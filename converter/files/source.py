@@ -12,7 +12,7 @@ from typing import IO
 
 from converter.errors import DarknetError, WeightsError
 from converter.files import sniff
-from converter.files.opening import open_regular
+from converter.files.opening import open_regular, read_start
 from converter.files.portable import read_at
 
 # What trainers append to a net's name: yolov3_final.weights, yolov3_10000.weights, ...
@@ -129,6 +129,17 @@ def opened(
             changed_at=status.st_mtime_ns,
             error=error,
         )
+
+
+def is_weights(path: Path) -> bool:
+    """Whether a file is to be read as Darknet's: no checkpoint by its name or its first bytes.
+
+    So is what is neither, or is not there: its refusal says what it is, or where it can be had.
+    """
+    if path.suffix in CHECKPOINT_SUFFIXES:
+        return False
+    head = read_start(path, sniff.HEAD)
+    return not sniff.is_safetensors(head) and sniff.not_torch(head) is not None
 
 
 def companion(path: Path, suffix: str) -> Path | None:

@@ -148,7 +148,9 @@ def make_folder(path: Path, *, parents: bool = False) -> None:
     try:
         path.mkdir(parents=parents, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot be made a folder: {error.strerror}", path=path) from error
+        raise OutputError(
+            f"cannot be made a folder: {error.strerror}", path=path, remedy="choose another folder"
+        ) from error
 
 
 @contextmanager

@@ -206,16 +206,7 @@ class Job:
                 payload.write(self.source, plan, file, len(blank))
             else:
                 error = payload.write_rounded(self.source, plan, file, len(blank), self.dtype)
-            hashing.begin()
-            if self.verify:
-                self._require_equal(plan, Path(file.name), survey)
-            meta = self.weights.metadata(hashing.result(), self.dtype)
-            if (
-                self.verify
-                and hashing is self.hashing
-                and sha256_of(self.source) != meta.source_sha256
-            ):
-                raise self.source.changed()
+            meta = self._checked(plan, Path(file.name), survey, hashing)
             head = self._head(plan, meta)
             file.seek(0)
             file.write(head)
@@ -232,9 +223,7 @@ class Job:
         with replacing(self.target, plan.size) as file:
             write_state_dict(self.source, plan, file)
             file.flush()
-            if self.verify:
-                self._require_equal(plan, Path(file.name), survey)
-            meta = self.weights.metadata(self.hashing.begin().result(), self.dtype)
+            meta = self._checked(plan, Path(file.name), survey, self.hashing)
             self.source.require_unchanged()
             anomalies = self._examine(survey)
         return self._done("converted", plan, meta, anomalies, verified=self.verify)
@@ -260,11 +249,22 @@ class Job:
         prefix = plan.header.encode()
         return Hashing(read_into, end, start=start, prefix=prefix)
 
-    def _require_equal(self, plan: Plan, written: Path, survey: Survey) -> None:
-        found = self._compared(plan, written, survey)
-        self.source.require_unchanged()
-        if not found.ok:
-            raise _unlike(self.target, ", ".join(found.mismatched[:3]))
+    def _checked(self, plan: Plan, written: Path, survey: Survey, hashing: Hashing) -> Metadata:
+        """What the source is, whose values are in ``written``.
+
+        A hash of the source itself is computed beside the comparison and again after it, so that a
+        change between reading and hashing is noticed.
+        """
+        hashing.begin()
+        if self.verify:
+            found = self._compared(plan, written, survey)
+            self.source.require_unchanged()
+            if not found.ok:
+                raise _unlike(self.target, ", ".join(found.mismatched[:3]))
+        sha256 = hashing.result()
+        if self.verify and hashing is self.hashing and sha256_of(self.source) != sha256:
+            raise self.source.changed()
+        return self.weights.metadata(sha256, self.dtype)
 
     def _compared(self, plan: Plan, written: Path, survey: Survey) -> payload.Comparison:
         with formats.open_tensors(written, self.dtype) as tensors:

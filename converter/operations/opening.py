@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.errors import WeightsError
-from converter.files import sniff
-from converter.files.opening import read_start
-from converter.files.source import CHECKPOINT_SUFFIXES, opened
+from converter.files.source import is_weights, opened
 from converter.options import FILE_NAME, FamilyChoice, PathLike
 
 if TYPE_CHECKING:
@@ -65,16 +63,6 @@ def open_stored(
     from converter.darknet.names import read_names  # late: seldom needed
 
     return stored.named(read_names(Path(names), stored.network.classes, names_encoding))
-
-
-def is_weights(path: Path) -> bool:
-    """Whether a file is to be read as Darknet's: no checkpoint by its name or its first bytes.
-
-    So is one that is not there, since only then its refusal says where it can be had.
-    """
-    if path.suffix in CHECKPOINT_SUFFIXES:
-        return False
-    return sniff.not_weights(read_start(path, sniff.HEAD)) is None
 
 
 def _open_weights(

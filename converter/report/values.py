@@ -12,20 +12,14 @@ from converter.checkpoint import formats, payload
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.checkpoint.reader import CHUNK, Tensors
 from converter.diagnosis.health import Anomaly, Survey
-from converter.files.opening import read_start
-from converter.files.source import Source, opened
-from converter.options import Dtype, PathLike
+from converter.files.source import Source, is_weights, opened
+from converter.options import Dtype
 from converter.plan import Plan, Slot
 from converter.report.statistics import Statistics, measure
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-
-def is_checkpoint(path: PathLike) -> bool:
-    """Whether a file looks like safetensors, JSON after eight bytes of length, or PyTorch's."""
-    return formats.is_torch(path) or read_start(path, 9)[8:] == b"{"
 
 
 def survey(
@@ -44,13 +38,13 @@ def survey(
     Raises:
         WeightsError, CheckpointError: it cannot be read, or is not what ``plan`` is about.
     """
-    if is_checkpoint(path):
-        with formats.open_tensors(path, dtype) as tensors:
-            for slot in plan.tensors:
-                tensors.require(slot)
-            return _look(plan, plan.tensors, partial(_from_tensor, tensors))
-    with opened(path) as source:
-        return _look(plan, plan.slots, partial(_from_weights, source))
+    if is_weights(path):
+        with opened(path) as source:
+            return _look(plan, plan.slots, partial(_from_weights, source))
+    with formats.open_tensors(path, dtype) as tensors:
+        for slot in plan.tensors:
+            tensors.require(slot)
+        return _look(plan, plan.tensors, partial(_from_tensor, tensors))
 
 
 def restores(stored: Checkpoint) -> bool | None:

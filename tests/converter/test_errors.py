@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from converter import DarknetError, convert, revert
-from converter.errors import UsageError, command, install, printable
+from converter.errors import UsageError, command, first_line, install, printable
 
 ROOT = Path(__file__).parents[2]
 HEAD = "[net]\nwidth=8\nheight=8\nchannels=3\n\n"
@@ -35,7 +35,7 @@ CFGS = {
     ),
     "no filters, and what follows": (
         TWICE.replace("filters=4", "filters=") + "[convolutional]\ngroups=4\n",
-        "line 11, layer 1 [convolutional]: groups=4 does not divide its 1 input channels"
+        "layer 1 [convolutional], line 11: groups=4 does not divide its 1 input channels"
         " (correct the cfg; cfg line 7: filters= has no value: the engines skip the line)",
     ),
     "unknown section": (
@@ -66,44 +66,44 @@ CFGS = {
     ),
     "too many filters": (
         TWICE.replace("filters=4", "filters=2147483647"),
-        "line 6, layer 0 [convolutional]: its output 2147483647 x 8 x 8 has more than"
+        "layer 0 [convolutional], line 6: its output 2147483647 x 8 x 8 has more than"
         " 2,147,483,647 values (correct the cfg)",
     ),
     "unknown activation": (
         TWICE.replace("leaky", "leaky#x").replace("leaky#x", "Leaky"),
-        "line 6, layer 0 [convolutional]: activation=Leaky is unknown: Darknet would silently use"
+        "layer 0 [convolutional], line 6: activation=Leaky is unknown: Darknet would silently use"
         " relu (correct the cfg)",
     ),
     "groups": (
         TWICE + "groups=2\n",
-        "line 6, layer 0 [convolutional]: groups=2 does not divide its 3 input channels"
+        "layer 0 [convolutional], line 6: groups=2 does not divide its 3 input channels"
         " (correct the cfg)",
     ),
     "a route to itself": (
         TWICE + "[route]\nlayers=1\n",
-        "line 11, layer 1 [route]: refers to layer 1, which is not before it (correct the cfg)",
+        "layer 1 [route], line 11: refers to layer 1, which is not before it (correct the cfg)",
     ),
     "a route to nowhere": (
         TWICE + "[route]\nlayers=-2\n",
-        "line 11, layer 1 [route]: refers to layer -1, which is not before it (correct the cfg)",
+        "layer 1 [route], line 11: refers to layer -1, which is not before it (correct the cfg)",
     ),
     "shared with a later layer": (
         TWICE + "share_index=7\n",
-        "line 6, layer 0 [convolutional]: refers to layer 7, which is not before it"
+        "layer 0 [convolutional], line 6: refers to layer 7, which is not before it"
         " (correct the cfg)",
     ),
     "a shortcut without from": (
         TWICE + "[shortcut]\n",
-        "line 11, layer 1 [shortcut]: has no from= (correct the cfg)",
+        "layer 1 [shortcut], line 11: has no from= (correct the cfg)",
     ),
     "filters before a head": (
         TWICE + "[yolo]\nclasses=3\nnum=3\n",
-        "line 11, layer 1 [yolo]: classes=3 with 3 anchors needs 24 channels, the layer before it"
+        "layer 1 [yolo], line 11: classes=3 with 3 anchors needs 24 channels, the layer before it"
         " has 4 (write classes=3 with filters=24 there)",
     ),
     "nothing left": (
         TWICE + "[convolutional]\nsize=9\n",
-        "line 11, layer 1 [convolutional]: leaves nothing: its output would be 1 x 0 x 0"
+        "layer 1 [convolutional], line 11: leaves nothing: its output would be 1 x 0 x 0"
         " (correct the cfg)",
     ),
     "control characters": (
@@ -408,6 +408,19 @@ class TestCheckpoints:
         ):  # fmt: skip
             toy.checkpoint.write_bytes(content)
             assert refusal(revert, toy.checkpoint, dry_run=True) == f"{toy.checkpoint}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("a\nb", "a"),
+        ("\n  a \r\n\nb", "a"),
+        ("", "ValueError"),
+        ("\n \n", "ValueError"),
+    ],
+)
+def test_the_first_line_of_another_librarys_error(said, line):
+    assert first_line(ValueError(said)) == line
 
 
 class TestRemedies:

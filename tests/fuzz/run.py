@@ -20,7 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
-TARGETS = ("cfg", "weights", "checkpoint", "torch")
+TARGETS = ("cfg", "weights", "checkpoint", "torch", "dataset")
 
 # In the environment of a process that is the fuzzer of one target. Not an argument: libFuzzer
 # starts itself again for some tasks, with its own arguments only.
@@ -37,7 +37,7 @@ def be(name: str) -> None:
 
     if name == "cfg":  # a pattern that is hooked takes fewer arguments than json gives one
         atheris.enabled_hooks.add("RegEx")
-    with atheris.instrument_imports(include=["converter"]):
+    with atheris.instrument_imports(include=["converter", "yolov3.detection.datasets"]):
         converter = importlib.import_module("converter")
         # All of it: what is imported later is not instrumented.
         for module in pkgutil.walk_packages(converter.__path__, "converter."):

@@ -1,4 +1,4 @@
-"""What is fuzzed: four readers of untrusted files, each as a function of bytes.
+"""What is fuzzed: readers of untrusted files, each as a function of bytes.
 
 A target may refuse its input with a ``DarknetError`` and do nothing else: any other exception is a
 bug, and so is an acceptance that breaks one of the promises asserted here.
@@ -6,7 +6,8 @@ bug, and so is an acceptance that breaks one of the promises asserted here.
 
 import os
 import tempfile
-from contextlib import suppress
+from contextlib import chdir, suppress
+from math import isfinite
 from pathlib import Path
 
 import torch_files
@@ -20,6 +21,7 @@ from converter.errors import CheckpointError, DarknetError
 from converter.files.torch_file import opened
 from converter.files.torch_objects import MOST_TIMES
 from converter.operations.info import describe
+from yolov3.detection.datasets import read_dataset
 
 # Which network a fuzzed .weights file is read with: its first byte chooses.
 NETWORKS = (
@@ -116,11 +118,60 @@ def fuzz_torch(data: bytes) -> None:
             assert total <= MOST_TIMES * len(data)
 
 
+# A labelled data set in all formats at once, of two pictures and three classes.
+DATA_SET = {
+    "a.png": "",
+    "a.txt": "0 0.5 0.5 0.25 0.25\n",
+    "b.png": "",
+    "list.txt": "a.png\nb.png\n",
+    "set.names": "x\ny\nz\n",
+    "set.data": "valid = list.txt\nnames = set.names\ndifficult = hard.txt\n",
+    "hard.txt": "a.png\nb.png\n",
+    "voc/JPEGImages/a.png": "",
+    "voc/Annotations/a.xml": "<annotation></annotation>",
+    "voc/ImageSets/Main/test.txt": "a\n",
+}
+# The file that is fuzzed, and what is then read; the first byte of the input chooses.
+DATA_FILES = (
+    ("a.txt", "."),
+    ("list.txt", "list.txt"),
+    ("list.txt", "set.data"),
+    ("hard.txt", "set.data"),
+    ("set.names", "set.data"),
+    ("set.data", "set.data"),
+    ("set.yaml", "set.yaml"),
+    ("set.json", "set.json"),
+    ("voc/Annotations/a.xml", "voc"),
+    ("voc/ImageSets/Main/test.txt", "voc/ImageSets/Main/test.txt"),
+)
+
+
+def fuzz_dataset(data: bytes) -> None:
+    """Reading labelled pictures: they are there, their boxes finite, their labels classes."""
+    choice, data = data[0] if data else 0, data[1:]
+    name, path = DATA_FILES[choice % len(DATA_FILES)]
+    with _folder() as folder, chdir(folder):
+        for place in ("voc/JPEGImages", "voc/Annotations", "voc/ImageSets/Main"):
+            os.makedirs(place)
+        for file, text in DATA_SET.items():
+            Path(file).write_text(text)
+        Path(name).write_bytes(data)
+        with suppress(DarknetError):
+            found = read_dataset(Path(path), 3, ("x", "y", "z"), by_order=choice > 127)
+            for sample in found.samples:
+                assert os.path.isfile(sample.path)
+                for truth in sample.truths:
+                    assert truth.label in range(3)
+                    assert all(map(isfinite, truth.box))
+                    assert min(truth.box[2:]) >= 0
+
+
 TARGETS = {
     "cfg": fuzz_cfg,
     "weights": fuzz_weights,
     "checkpoint": fuzz_checkpoint,
     "torch": fuzz_torch,
+    "dataset": fuzz_dataset,
 }
 
 

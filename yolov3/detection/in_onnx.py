@@ -12,7 +12,15 @@ import numpy as np
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.cells import RawMap
 from converter.darknet.network import Network, parse_network
-from converter.errors import CfgError, CheckpointError, ExtraError, NetworkError, install, some
+from converter.errors import (
+    CfgError,
+    CheckpointError,
+    ExtraError,
+    NetworkError,
+    first_line,
+    install,
+    some,
+)
 from converter.files.opening import open_regular
 from converter.options import PathLike
 from yolov3.detection.decode import Runner
@@ -48,6 +56,10 @@ class OnnxModel(Runner):
             self._input, self._batch = _input(self._session, self.network)
         except FileNotFoundError as error:
             raise CheckpointError("no such file", path=path, remedy="check the path") from error
+        except UnicodeDecodeError as error:  # onnxruntime gives texts as they are in the file
+            raise CheckpointError(
+                "has a text that is not UTF-8", path=path, remedy=_AGAIN
+            ) from error
         except CheckpointError as error:
             error.path = os.fspath(path)
             raise
@@ -72,7 +84,7 @@ class OnnxModel(Runner):
             maps = self._session.run(self._outputs, {self._input: padded})
         except Exception as error:  # onnxruntime has its own, without a common base
             raise CheckpointError(
-                f"does not run in onnxruntime: {_first_line(error)}", path=self._path
+                f"does not run in onnxruntime: {first_line(error)}", path=self._path
             ) from error
         return [values[: len(x)] for values in maps]
 
@@ -100,13 +112,9 @@ def _opened(path: PathLike) -> Any:
         ) from None
     except Exception as error:  # onnxruntime has its own, without a common base
         raise CheckpointError(
-            f"cannot be opened by onnxruntime: {_first_line(error)}",
+            f"cannot be opened by onnxruntime: {first_line(error)}",
             remedy="it is no ONNX file, or damaged: export or copy it again",
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
 
 
 def _network(says: Mapping[str, str]) -> tuple[Network, DialectName]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from converter.errors import ImageError, OutputError, UsageError
 from converter.files.opening import open_regular
-from converter.files.target import identities, write_whole
+from converter.files.target import identities, make_folder, write_whole
 from converter.options import PathLike
 from converter.version import TOOL
 from yolov3.detection.dataset import labels_of
@@ -76,12 +76,7 @@ def write(
             path=target,
             remedy="replace it with --force, or choose another folder with -o",
         )
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot be made: {error.strerror}", path=target.parent, remedy="choose another folder"
-        ) from error
+    make_folder(target.parent, parents=True)
     if labels:
         lines = "".join(f"{line}\n" for line in _label_lines(pixels, detections))
         write_whole(labels_of(target), lines.encode(), force=force)

@@ -41,25 +41,31 @@ def font_for(text: str, size: float) -> ImageFont.FreeTypeFont:
     """
     from PIL import ImageFont
 
-    path = None
-    lacking = _lacking(None, text)
-    if lacking:
-        scripts = frozenset(map(_script, lacking))
-        if scripts not in _chosen:
-            _chosen[scripts] = _best(lacking)
-        path = _chosen[scripts]
-        lacking = lacking if path is None else _lacking(path, lacking)
-        if lacking and scripts not in _reported:
-            _reported.add(scripts)
-            log.warning(
-                "no font of this system has the letters %r (%s): they are drawn as boxes;"
-                " install one that has them, such as Noto's",
-                "".join(lacking),
-                ", ".join(sorted(scripts)),
-            )
+    path = path_for(text)
+    lacking = _lacking(path, _lacking(None, text))
+    scripts = frozenset(map(_script, lacking))
+    if scripts and scripts not in _reported:
+        _reported.add(scripts)
+        log.warning(
+            "no font of this system has the letters %r (%s): they are drawn as boxes;"
+            " install one that has them, such as Noto's",
+            "".join(lacking),
+            ", ".join(sorted(scripts)),
+        )
     if path is not None:
         return ImageFont.truetype(path, size)
     return typing.cast("ImageFont.FreeTypeFont", ImageFont.load_default(size))
+
+
+def path_for(text: str) -> Path | None:
+    """The font of this system that has most letters of ``text`` that Pillow's own lacks, if any."""
+    lacking = _lacking(None, text)
+    if not lacking:
+        return None
+    scripts = frozenset(map(_script, lacking))
+    if scripts not in _chosen:
+        _chosen[scripts] = _best(lacking)
+    return _chosen[scripts]
 
 
 def _best(characters: Iterable[str]) -> Path | None:

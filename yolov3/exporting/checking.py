@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from converter.darknet.network import Network
-from converter.errors import DarknetError, ExtraError, OutputError, install
+from converter.errors import DarknetError, ExtraError, OutputError, first_line, install
 from converter.notebook import Record
 from converter.options import ExportFormat, Layout
 from yolov3.detection.in_onnx import session_of
@@ -167,5 +167,4 @@ def foreign_errors(target: Path, what: str) -> Iterator[None]:
     except DarknetError:
         raise
     except Exception as error:
-        problem = str(error).strip().partition("\n")[0]
-        raise OutputError(f"{what}: {problem}", path=target) from error
+        raise OutputError(f"{what}: {first_line(error)}", path=target) from error

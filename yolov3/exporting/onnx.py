@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from converter.checkpoint.dtypes import narrow
 from converter.darknet.layers.graph import FLOAT, FLOAT16, Weight
-from converter.errors import ExtraError, OutputError, UsageError, install
+from converter.errors import ExtraError, OutputError, UsageError, first_line, install
 from converter.version import VERSION
 from yolov3.exporting.drawing import INPUT, Drawing, shape_of
 
@@ -264,8 +264,7 @@ def _require_valid(drawn: Drawing, model: ModelProto) -> None:
         onnx.checker.check_model(model)
         inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        problem = str(error).strip().partition("\n")[0]
-        raise OutputError(f"cannot be made: {problem}") from error
+        raise OutputError(f"cannot be made: {first_line(error)}") from error
     names = {tensor: name for name, tensor in drawn.outputs.items()}
     found = {info.name: _known_sides(info) for info in _infos(inferred.graph)}
     found.update({tensor.name: list(tensor.dims) for tensor in model.graph.initializer})

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.network import parse_network, read_cfg
-from converter.errors import CheckpointError, DarknetError
+from converter.errors import CheckpointError, DarknetError, first_line
 from yolov3.blocks import set_batch_norm
 from yolov3.darknet import DarknetModel
 from yolov3.parity.compare import Difference, compare_layers
@@ -98,7 +98,7 @@ def examine(case: Case, limits: Limits) -> Verdict:
                 raise
             return Verdict(**facts, result="no answer", there=error.message)
         except (RuntimeError, MemoryError) as error:  # PyTorch's, for a network that is too large
-            text = f"{type(error).__name__}: {error}".partition("\n")[0]
+            text = f"{type(error).__name__}: {first_line(error)}"
             return Verdict(**facts, result="no answer", here=text)
 
 

@@ -21,6 +21,7 @@ from converter.errors import (
     DownloadError,
     ExtraError,
     OutputError,
+    first_line,
     install,
 )
 from converter.options import FILE_NAME, PathLike
@@ -110,5 +111,4 @@ def _errors(kind: type[DarknetError], what: str) -> Iterator[None]:
     try:
         yield
     except (HTTPError, OSError, RuntimeError, ValueError) as error:
-        lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        raise kind(f"{what}: {lines[0].strip()}") from error
+        raise kind(f"{what}: {first_line(error)}") from error

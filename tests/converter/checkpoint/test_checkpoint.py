@@ -108,7 +108,7 @@ FALSE = {
         ("[net]\n[yolo]\n", "line 1: [net] has no width=, height= and channels="),
         (
             DETECTOR.replace("filters=24", "filters=23"),
-            "line 18, layer 2 [yolo]: classes=3 with 3 anchors needs 24 channels, the layer before"
+            "layer 2 [yolo], line 18: classes=3 with 3 anchors needs 24 channels, the layer before"
             " it has 23",
         ),
         (DETECTOR.replace("[convolutional]", "[convolutional]\ndontload=1"), "holds no weights"),

@@ -418,7 +418,7 @@ def test_checkpoints_that_are_refused(here, capsys, sample):
 def test_an_output_that_cannot_be(checkpoint, here, capsys):
     Path("file").write_text("")
     assert main(["detect", checkpoint, "photos/0003.png", "-o", "file/below"]) == 1
-    assert capsys.readouterr().err.startswith("error: file/below: cannot be made: ")
+    assert capsys.readouterr().err.startswith("error: file/below: cannot be made a folder: ")
 
 
 def test_what_is_read_ahead_and_saved_behind():

@@ -48,7 +48,7 @@ def test_a_network_that_does_not_fit_tells_what_else_is_wrong():
     with pytest.raises(NetworkError) as refusal:
         parse_network(network(conv(filters=""), conv(groups=2)))
     assert str(refusal.value) == (
-        "line 15, layer 1 [convolutional]: groups=2 does not divide its 1 input channels"
+        "layer 1 [convolutional], line 15: groups=2 does not divide its 1 input channels"
         " (correct the cfg; cfg line 9: filters= has no value: the engines skip the line)"
     )
 
@@ -161,14 +161,14 @@ class TestRefusals:
     def test_the_first_layer_that_does_not_fit(self):
         text = NET + CONV + "[convolutional]\nsize=9\n[convolutional]\nsize=99\n"
         assert refusal(text) == (
-            "line 8, layer 1 [convolutional]: leaves nothing: its output would be 1 x 0 x 0"
+            "layer 1 [convolutional], line 8: leaves nothing: its output would be 1 x 0 x 0"
             " (correct the cfg)"
         )
 
     def test_what_the_engine_refuses(self):
         text = NET + CONV + CONV + "[shortcut]\nfrom=-2\nweights_type=per_feature\n"
         assert refusal(text, "alexeyab") == (
-            "line 11, layer 2 [shortcut]: AlexeyAB's darknet does not take it:"
+            "layer 2 [shortcut], line 11: AlexeyAB's darknet does not take it:"
             " weights_type=per_feature needs weights_normalization=relu or softmax (correct the"
             " cfg, or name the engine that it is for with --dialect)"
         )
@@ -179,7 +179,7 @@ class TestRefusals:
         text = NET + CONV + CONV + "stride=2\n[shortcut]\nfrom=-2\n"
         assert parse_network(text, "pjreddie").nodes[2].output == Shape.image(4, 4, 4)
         said = refusal(text, "alexeyab")
-        assert said.startswith("line 12, layer 2 [shortcut]: AlexeyAB's darknet does not take it: ")
+        assert said.startswith("layer 2 [shortcut], line 12: AlexeyAB's darknet does not take it: ")
 
     def test_maps_that_do_not_meet_have_sizes_that_would(self):
         text = "[net]\nwidth=11\nheight=12\nchannels=3\n" + CONV + CONV + "stride=2\n"
@@ -213,7 +213,7 @@ class TestRefusals:
         # The second half begins where its input has another size.
         layers = "[convolutional]\nfilters=4\nsize=5\n[convolutional]\nfilters=4\nsize=3\n"
         assert refusal(NET + layers + layers) == (
-            "line 11, layer 2 [convolutional]: leaves nothing: its output would be 4 x -2 x -2"
+            "layer 2 [convolutional], line 11: leaves nothing: its output would be 4 x -2 x -2"
             " (from line 11 on the layers repeat: delete those)"
         )
         twice = "[convolutional]\nfilters=4\nsize=5\n" * 2

@@ -237,7 +237,7 @@ CANNOT = {
 def test_what_cannot_be_said_is_refused_with_its_line(text, source, target, line, what):
     with pytest.raises(DarknetError) as error:
         rewrite(text, source, target)
-    assert error.value.place.partition(",")[0] == line
+    assert error.value.place.rpartition(", ")[2] == line
     assert what in error.value.message
     assert DIALECTS[target].engine in error.value.message
 

@@ -45,7 +45,7 @@ def test_the_route_and_the_next_sizes_are_named(height, width, maps, remedy):
     route = next(i for i, line in enumerate(lines, 1) if line == "layers=-1,61") - 1
     reader = next(i for i, line in enumerate(lines, 1) if i > route and line == "[convolutional]")
     assert refusal("\n".join(lines)) == (
-        f"line {route}, layer 86 [route]: joins maps of unequal size, {maps},"
+        f"layer 86 [route], line {route}: joins maps of unequal size, {maps},"
         f" which layer 87 [convolutional], line {reader}, cannot read"
         f" (the next sizes that fit are {remedy})"
     )

@@ -206,7 +206,7 @@ def test_it_refuses_what_the_engine_refuses(text, line):
     assert verdict.answer == "refuses"
     lines = [reason.line for reason in verdict.reasons]
     assert line in lines  # it stops at the first in the order of the alphabet
-    assert error.value.place.partition(",")[0] == f"line {lines[0]}"
+    assert error.value.place.rpartition(", ")[2] == f"line {lines[0]}"
 
 
 def test_every_refusal_is_listed_with_its_line():

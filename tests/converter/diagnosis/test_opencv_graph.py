@@ -45,6 +45,10 @@ CASES = {
         ),
         "alexeyab", "refuses", [24],
     ),
+    "part of values": (
+        network(conv(), SMALL, VALUES, section("route", layers="-1", groups=2)),
+        "alexeyab", "refuses", [23],
+    ),
     "softmax of values": (network(VALUES, section("softmax")), "pjreddie", "runs", []),
     # Pooling: :791-809.
     "maxpool without anything": (

@@ -19,7 +19,6 @@ def test_it_is_written_with_the_lines_of_its_reasons():
     ("place", "line"),
     [
         ("line 12", 12),
-        ("line 600, layer 81 [convolutional]", 600),
         ("layer 81 [convolutional], line 600", 600),
         ("layer 81", None),
         ("byte 20", None),

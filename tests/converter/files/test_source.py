@@ -2,11 +2,12 @@
 
 import os
 import re
+import struct
 
 import pytest
 
 from converter import WeightsError
-from converter.files.source import companion, companion_names, opened
+from converter.files.source import companion, companion_names, is_weights, opened
 
 
 @pytest.fixture
@@ -51,6 +52,38 @@ def test_what_is_something_else_by_its_first_bytes(file, data, problem):
     file.write_bytes(data)
     with pytest.raises(WeightsError, match=problem), opened(file):
         pass
+
+
+WEIGHTS = struct.pack("<iiiQ", 0, 2, 0, 0) + bytes(40)  # version 0.2.0, seen
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("net.weights", WEIGHTS, True),
+        ("net.backup", WEIGHTS, True),
+        ("darknet53.conv.74", WEIGHTS, True),
+        ("net", WEIGHTS, True),
+        ("net.safetensors", WEIGHTS, False),
+        ("net.pt", WEIGHTS, False),
+        ("net", struct.pack("<Q", 2) + b"{}", False),
+        ("net.weights", struct.pack("<Q", 0x480) + b'{"', False),  # a pickle's first two bytes
+        ("net.weights", b"PK\3\4", False),  # torch.save's archive
+        ("net", b"{" * 16, True),
+        # neither
+        ("net", b"", True),
+        ("net.weights", b"<!DOCTYPE html>", True),
+        ("net.weights", b"\x1f\x8b" + bytes(40), True),
+    ],
+)
+def test_weights_and_checkpoints_by_name_and_first_bytes(tmp_path, name, data, expected):
+    (tmp_path / name).write_bytes(data)
+    assert is_weights(tmp_path / name) is expected
+
+
+def test_a_missing_file_is_what_its_name_says(tmp_path):
+    assert is_weights(tmp_path / "net.weights")
+    assert not is_weights(tmp_path / "net.safetensors")
 
 
 def test_a_published_file_that_is_not_there_can_be_downloaded(tmp_path):

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from converter import CfgError, CheckpointError, WeightsError, convert
 from converter.diagnosis import health
-from converter.operations.opening import is_weights, open_stored
+from converter.operations.opening import open_stored
 
 HEADS = Path(__file__).parents[2] / "data" / "heads"
 ONE_HEAD = HEADS / "yolo.weights"
@@ -124,18 +124,12 @@ class TestRefusals:
 
 
 class TestWhatItIs:
-    @pytest.mark.parametrize("name", ["net.weights", "net.backup", "darknet53.conv.74", "net"])
-    def test_weights_by_any_name(self, tmp_path, name):
-        shutil.copyfile(ONE_HEAD, tmp_path / name)
-        assert is_weights(tmp_path / name)
-
     @pytest.mark.parametrize("name", ["net.safetensors", "net.weights", "net"])
     def test_a_checkpoint_by_any_name(self, tmp_path, name):
         shutil.copyfile(ONE_HEAD, tmp_path / "x.weights")
         shutil.copyfile(HEADS / "yolo.cfg", tmp_path / "x.cfg")
         written = convert(tmp_path / "x.weights", tmp_path / "y.safetensors", dialect="alexeyab")
         written.output.rename(tmp_path / name)
-        assert not is_weights(tmp_path / name)
         assert open_stored(tmp_path / name).metadata.dialect == "alexeyab"
 
     def test_weights_under_a_checkpoints_name(self, tmp_path):

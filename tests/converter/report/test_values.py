@@ -9,22 +9,7 @@ from safetensors.numpy import load_file, save_file
 from converter import CheckpointError, convert
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.checkpoint.header import read_contents
-from converter.report.values import is_checkpoint, restores, survey
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        (b"\x10" + bytes(7) + b"{}", True),
-        (struct.pack("<iiiQ", 0, 2, 0, 0), False),  # a .weights file
-        (b"{" * 8, False),
-        (b"", False),
-    ],
-)
-def test_a_checkpoint_has_json_after_eight_bytes(tmp_path, data, expected):
-    (tmp_path / "x").write_bytes(data)
-    assert is_checkpoint(tmp_path / "x") is expected
-    assert not is_checkpoint(tmp_path / "none")
+from converter.report.values import restores, survey
 
 
 def test_both_files_have_the_same_values(toy):

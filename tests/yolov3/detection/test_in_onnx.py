@@ -162,6 +162,16 @@ def test_what_it_says_of_itself(maps, tmp_path, says, problem):
     assert refused.value.remedy
 
 
+@pytest.mark.parametrize("text", [b"circle", b"library_name", b"pjreddie", b"images", b"map0"])
+def test_texts_that_are_none(maps, tmp_path, text):
+    """A class name, a key, a dialect, the input and an output, wherever they stand in the file."""
+    content = maps.read_bytes()
+    assert text in content
+    (tmp_path / "x.onnx").write_bytes(content.replace(text, b"\xff" + text[1:]))
+    with pytest.raises(CheckpointError, match=r"x.onnx: has a text that is not UTF-8 \(.+\)$"):
+        OnnxModel(tmp_path / "x.onnx")
+
+
 def test_a_map_of_another_size(maps, tmp_path):
     text = (DATA / "shapes" / "shapes.cfg").read_text()
     smaller = text.replace("stride=2", "stride=4", 1)

@@ -56,7 +56,7 @@ class TestInDarknet:
     def test_refused_here(self, tmp_path):
         verdict = examine(case(tmp_path, network(conv(activation="silu"))), Limits())
         assert (verdict.result, verdict.there) == ("refused here", None)
-        assert verdict.here.startswith("line 8, layer 0 [convolutional]: activation=silu is")
+        assert verdict.here.startswith("layer 0 [convolutional], line 8: activation=silu is")
 
     @pytest.mark.parametrize("content", [b"[convolutional]\n", b"\0\1\2"])
     def test_refused_by_both(self, tmp_path, content):

@@ -114,7 +114,13 @@ def _by_name(entries: Mapping[Any, str], used: Collection[Any], names: Sequence[
 
 
 def _by_order(entries: Mapping[Any, str], classes: int, *, asked_for: bool) -> Categories:
-    ids = sorted(entries)
+    try:
+        ids = sorted(entries)
+    except TypeError as error:
+        raise DatasetError(
+            "has categories whose ids, numbers and others, have no order",
+            remedy="leave out --by-order, and give the class names with --names",
+        ) from error
     if len(ids) != classes:
         raise DatasetError(
             f"has {len(ids)} categories, the network has {classes} classes",

@@ -77,7 +77,9 @@ def _read(path: Path, images: Path | None) -> Labelled:
     except DatasetError as error:
         error.path = error.path or os.fspath(path)
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (
+        ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError
+    ) as error:  # fmt: skip
         raise DatasetError(
             f"is not COCO's annotation format ({type(error).__name__}: {error})", path=path
         ) from error

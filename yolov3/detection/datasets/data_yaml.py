@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converter.errors import DatasetError, ExtraError, install, shortened
+from converter.errors import DatasetError, ExtraError, first_line, install, shortened
 from converter.files.opening import read_text
 from yolov3.detection.dataset import pictures_in
 from yolov3.detection.datasets.base import Labelled, Mark, Request
@@ -106,8 +106,7 @@ def _entries(path: Path) -> dict[str, _Entry]:
         place = f"line {mark.line + 1}" if mark else None
         raise DatasetError(f"is not YAML: {error.problem}", path=path, place=place) from error
     except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DatasetError(f"is not YAML: {reason}", path=path) from error
+        raise DatasetError(f"is not YAML: {first_line(error)}", path=path) from error
 
 
 def _names(path: Path, entries: dict[str, _Entry]) -> dict[int, str] | None:

@@ -31,6 +31,8 @@ def label_file(picture: Path) -> Path | None:
 
 
 def _label_files(picture: Path) -> Iterator[Path]:
+    if not picture.name:  # a list may say "/"
+        return
     beside = labels_of(picture)
     yield beside
     parts = beside.parts

@@ -19,6 +19,7 @@ from converter.files.target import make_folder, write_whole
 from converter.version import TOOL
 from yolov3.detection.metrics.confusion import Confusion
 from yolov3.detection.metrics.darknet_map import Curve
+from yolov3.drawing.fonts import path_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,11 +29,6 @@ MOST_CLASSES = 30  # in the matrix: more would not be read
 LONGEST = 24  # of a class name, in characters
 NAMES = ("precision_recall.png", "confusion.png")
 _MARK = TOOL.split()[0].encode()  # stands in the head of what was drawn here
-# Fonts with the scripts of class names, after matplotlib's own; those that are there are taken.
-_FONTS = (
-    "Noto Sans CJK KR", "Noto Sans CJK JP", "NanumGothic", "UnDotum", "Malgun Gothic",
-    "Apple SD Gothic Neo", "WenQuanYi Zen Hei", "Noto Sans", "FreeSans",
-)  # fmt: skip
 
 log = logging.getLogger("yolov3")
 
@@ -81,9 +77,11 @@ def draw_plots(
     import matplotlib
 
     shown = [name if len(name) <= LONGEST else name[:LONGEST] + "..." for name in names]
+    # JSON and YAML may hold half a character, which cannot be drawn.
+    shown = [name.encode("utf-8", "backslashreplace").decode() for name in shown]
     drawn = [folder / name for name in NAMES]
     with (
-        matplotlib.rc_context({"font.family": _families()}),
+        matplotlib.rc_context({"font.family": _families(shown)}),
         warnings.catch_warnings(record=True) as met,
     ):
         warnings.simplefilter("always")
@@ -97,11 +95,17 @@ def draw_plots(
     return drawn
 
 
-def _families() -> list[str]:
+def _families(names: Sequence[str]) -> list[str]:
+    """The font of matplotlib, and those of this system that have the letters of ``names``."""
     from matplotlib import font_manager
 
-    there = {font.name for font in font_manager.fontManager.ttflist}
-    return ["DejaVu Sans", *(name for name in _FONTS if name in there)]
+    manager = font_manager.fontManager
+    families = ["DejaVu Sans"]
+    for path in dict.fromkeys(filter(None, map(path_for, names))):
+        if os.fspath(path) not in (font.fname for font in manager.ttflist):
+            manager.addfont(path)
+        families.append(font_manager.FontProperties(fname=path).get_name())
+    return families
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Any]:

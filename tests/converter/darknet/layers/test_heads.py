@@ -65,7 +65,7 @@ def test_a_mask_beyond_everything_is_refused_with_its_line(kind, given, pairs):
     with pytest.raises(NetworkError) as refusal:
         detector(kind, 10 if kind == "Gaussian_yolo" else 6, **options)
     assert str(refusal.value) == (
-        f"line 15, layer 1 [{kind}]: mask= names anchor 2: num=1, and anchors= has {pairs} pairs"
+        f"layer 1 [{kind}], line 15: mask= names anchor 2: num=1, and anchors= has {pairs} pairs"
         " (correct the cfg)"
     )
 

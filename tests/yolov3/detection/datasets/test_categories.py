@@ -73,6 +73,16 @@ def test_categories_in_the_order_of_their_ids(tmp_path, caplog):
     assert "in the order of their ids" in caplog.text
 
 
+def test_ids_that_have_no_order(tmp_path):
+    categories = [{"id": 9, "name": "square"}, {"id": "5", "name": "circle"}]
+    annotations = [{"image_id": 42, "category_id": "5", "bbox": [1, 2, 3, 4]}]
+    folder = coco(tmp_path, categories=categories, annotations=annotations)
+    with pytest.raises(DatasetError, match=r"have no order \(leave out --by-order"):
+        read_dataset(folder, 2, ["circle", "square"], by_order=True)
+    (sample,) = read_dataset(folder, 2, ["circle", "square"]).samples
+    assert [truth.label for truth in sample.truths] == [0]
+
+
 @pytest.mark.parametrize(("count", "end"), [(5, "'e'"), (7, "'e' and 2 more")])
 def test_five_of_the_categories_that_are_no_class_are_listed(tmp_path, count, end):
     letters = "abcdefg"[:count]

@@ -83,6 +83,13 @@ def test_a_long_name_is_shortened(tmp_path):
         {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, 3, -4]}]},
         {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, 3, 4], "area": -1}]},
         {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [1, 2, 3, 4], "area": "x"}]},
+        # a double has 309 digits at most
+        {"annotations": [{"image_id": 42, "category_id": 9, "bbox": [10**309, 2, 3, 4]}]},
+        {
+            "annotations": [
+                {"image_id": 42, "category_id": 9, "bbox": [1, 2, 3, 4], "area": 10**309}
+            ]
+        },
         {"categories": [{"id": 9, "name": 9}, {"id": 5, "name": "circle"}]},
         {"images": [{"id": 42, "file_name": "a.png"}] * 2},
         {"images": [], "annotations": []},

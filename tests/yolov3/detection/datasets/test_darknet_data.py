@@ -63,6 +63,13 @@ def test_difficult_objects_are_in_a_list_of_their_own(data):
         read_dataset(data, 3, NAMES)
 
 
+def test_a_list_of_difficult_objects_that_names_no_files(data):
+    (data.parent / "difficult.txt").write_text(".\n/\n")
+    data.write_text("valid=data/valid.txt\ndifficult=data/difficult.txt\n")
+    truths = [truth for sample in read_dataset(data, 3, NAMES).samples for truth in sample.truths]
+    assert [(truth.label, truth.difficult) for truth in truths] == [(0, False), (1, False)]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

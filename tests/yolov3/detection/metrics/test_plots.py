@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from PIL import Image
+from small_fonts import make_font
 
 from converter.errors import ExtraError, OutputError
 from yolov3.detection.metrics.darknet_map import Curve
@@ -62,9 +64,17 @@ def test_nothing_at_all(tmp_path):
         assert path.stat().st_size > 1000
 
 
-@pytest.mark.parametrize("name", ["$\\frac{", "a_b$x$", "n" * 10_000, "\n", ""])
+@pytest.mark.parametrize("name", ["$\\frac{", "a_b$x$", "n" * 10_000, "\n", "", "\ud800"])
 def test_names_are_no_formulas(tmp_path, name):
     draw_plots(tmp_path, [HALF], Counter({(0, 0): 1}), [name])
+
+
+def test_a_script_that_only_one_font_of_the_system_has(tmp_path, font_folder, monkeypatch, caplog):
+    known = font_manager.fontManager.ttflist
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", list(known))
+    make_font(font_folder / "squares.ttf", "\ua984\ua98f")  # Javanese
+    draw_plots(tmp_path / "plots", [HALF], Counter({(0, 0): 1}), ["a \ua984\ua98f"])
+    assert caplog.messages == []
 
 
 def test_a_script_that_no_font_has(tmp_path, caplog):
