@@ -102,7 +102,7 @@ def explain_unknown(header: Header, dialect: DialectName, source: Source) -> Wei
         "; ".join(
             [
                 f"is of no architecture known by its size ({size:,} bytes),"
-                " and there is no cfg beside it",
+                " and no cfg of its name is beside it",
                 *found[:SHOWN],
             ]
         ),

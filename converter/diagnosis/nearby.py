@@ -41,9 +41,15 @@ def suggest(source: Source, other_than: Path | None = None) -> str | None:
 def fitting(source: Source) -> list[Path]:
     """Two cfgs nearby, at most, that ask for as many bytes as ``source`` has.
 
-    Of the files in ``FOLDERS`` the ``MOST`` that are most like it by name are looked at, in turn.
+    Of the files in ``FOLDERS`` ``MOST`` are looked at: first those beside it, in each place first
+    those that are most like it by name.
     """
-    paths = sorted(_cfgs(source.path.parent), key=lambda path: (-_likeness(path, source), path))
+    beside = source.path.parent
+
+    def rank(path: Path) -> tuple[bool, float, Path]:
+        return path.parent != beside, -_likeness(path, source), path
+
+    paths = sorted(_cfgs(beside), key=rank)
     return list(islice((path for path in paths[:MOST] if _fits(path, source)), 2))
 
 

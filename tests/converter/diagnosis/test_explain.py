@@ -280,7 +280,8 @@ class TestWithoutCfg:
     def test_nothing_known(self, alone):
         error = alone("x.weights", weights(THREE))
         assert error.message == (
-            "is of no architecture known by its size (997,548 bytes), and there is no cfg beside it"
+            "is of no architecture known by its size (997,548 bytes), and no cfg of its name is"
+            " beside it"
         )
         assert error.remedy == "give its cfg with --cfg"
 
@@ -288,8 +289,8 @@ class TestWithoutCfg:
         """yolov4-tiny with 3 classes: 5,884,944 floats."""
         error = alone("mine.weights", struct.pack("<iiiQ", 0, 2, 5, 0) + bytes(4 * 5_884_944))
         assert error.message == (
-            "is of no architecture known by its size (23,539,796 bytes), and there is no cfg beside"
-            " it; it fits yolov4-tiny.cfg, yolov4-tiny-custom.cfg of AlexeyAB's with 3 classes"
+            "is of no architecture known by its size (23,539,796 bytes), and no cfg of its name is"
+            " beside it; it fits yolov4-tiny.cfg, yolov4-tiny-custom.cfg of AlexeyAB's with 3 classes"
         )
         assert error.remedy == (
             "give its cfg with --cfg; if it is lost, begin with: python -m converter download"

@@ -56,7 +56,7 @@ def test_the_line_to_paste(project, text, monkeypatch, capsys, here, cfg, shown)
     weights = os.path.relpath(project / "backup/toy_last.weights")
     line = f"python -m converter convert {weights} --cfg {shown}"
     error = refusal(weights)
-    assert error.message.endswith("and there is no cfg beside it")
+    assert error.message.endswith("and no cfg of its name is beside it")
     assert error.remedy == f"{shown} fits to the byte: {line}"
     assert main(shlex.split(line)[3:]) == 0
     assert "verified" in capsys.readouterr().out
@@ -104,6 +104,14 @@ def test_the_likest_name_comes_first_and_one_more_is_named(project, text):
     error = refusal("backup/toy_last.weights")
     assert error.remedy.startswith("cfg/toy.cfg fits to the byte: ")
     assert error.remedy.endswith(" --cfg cfg/toy.cfg; so does cfg/a.cfg")
+
+
+def test_one_beside_it_comes_before_likelier_names_elsewhere(project, text):
+    for name in ("cfg/toy", "toy", "backup/other"):
+        Path(f"{name}.cfg").write_text(text)
+    error = refusal("backup/toy_last.weights")
+    assert error.remedy.startswith("backup/other.cfg fits to the byte: ")
+    assert error.remedy.endswith("; so does cfg/toy.cfg")
 
 
 def test_in_place_of_one_that_does_not_fit(project, text):
