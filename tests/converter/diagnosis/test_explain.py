@@ -290,7 +290,8 @@ class TestWithoutCfg:
         error = alone("mine.weights", struct.pack("<iiiQ", 0, 2, 5, 0) + bytes(4 * 5_884_944))
         assert error.message == (
             "is of no architecture known by its size (23,539,796 bytes), and no cfg of its name is"
-            " beside it; it fits yolov4-tiny.cfg, yolov4-tiny-custom.cfg of AlexeyAB's with 3 classes"
+            " beside it; it fits yolov4-tiny.cfg, yolov4-tiny-custom.cfg of AlexeyAB's with 3"
+            " classes"
         )
         assert error.remedy == (
             "give its cfg with --cfg; if it is lost, begin with: python -m converter download"
