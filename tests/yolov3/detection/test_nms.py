@@ -82,11 +82,17 @@ def test_no_boxes():
 
 
 def test_overlaps_that_count_the_distance():
-    # IoU 1/3; the centres are 1 apart in a common box of 3 x 2: (1 / 13)^beta less
-    square, others = array([1, 1, 2, 2])[0], array([2, 1, 2, 2])
+    # Shifted by (1, 0): IoU 1 / 3, the centres are 1 apart in a common box of 3 x 1, which leaves
+    # 1 / 10 of the squared diagonal; by (1, 0.5): 0.5 / 3.5, and 1.25 of 3^2 + 1.5^2.
+    box, others = array([1, 1, 2, 1])[0], array([2, 1, 2, 1], [2, 1.5, 2, 1])
     for name, exponent in (("greedynms", 0.6), ("diounms", 0.5)):
-        expected = [1 / 3 - (1 / 13) ** exponent]
-        np.testing.assert_allclose(measure(name, 0.5)(square, others), expected, rtol=1e-5)
+        expected = [1 / 3 - (1 / 10) ** exponent, 1 / 7 - (1 / 9) ** exponent]
+        for part in (np.float32(1), np.float32(1 / 8)):  # the unit plays no role
+            found = measure(name, 0.5)(part * box, part * others)
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # Points in one place have no diagonal: AB box.c:221
+    point = array([1, 1, 0, 0])
+    assert measure("diounms", 0.5)(point[0], point).tolist() == [0]
     for name in ("default", "cornersnms", "unknown"):
         assert measure(name, 0.5) is iou
 
@@ -182,12 +188,16 @@ def test_random_boxes_in_true_tiles(kind, seed):
     assert 100 < len(found[0]) < np.count_nonzero(scores)
 
 
-def test_huge_boxes_warn_of_nothing():
-    boxes = array([0, 0, 3e38, 3e38], [0, 0, 3e38, 3e38], [3e38, 0, 3e38, 1], [0.5, 0.5, 1, 1])
-    scores = array([0.9], [0.8], [0.7], [0.6])
+@pytest.mark.parametrize("tile", [1, nms.TILE])
+def test_huge_boxes_warn_of_nothing(tile, monkeypatch):
+    monkeypatch.setattr(nms, "TILE", tile)
+    # The last two share 0 of an infinite side.
+    boxes = array([0, 0, 3e38, 3e38], [0, 0, 3e38, 3e38], [3e38, 0, 3e38, 1], [0.5, 0.5, 1, 1],
+                  [0, 3e38, 1, 3e38], [1, 3e38, 1, 3e38])  # fmt: skip
+    scores = array([0.9], [0.8], [0.7], [0.6], [0.5], [0.4])
     for kind in ("default", "greedynms", "diounms"):
         # An infinite area makes each quotient 0 or NaN: nothing is dropped
-        assert len(suppress(boxes, scores, 0.45, measure(kind, 0.6))[0]) == 4
+        assert len(suppress(boxes, scores, 0.45, measure(kind, 0.6))[0]) == 6
 
 
 MANY = """
