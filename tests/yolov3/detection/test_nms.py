@@ -188,6 +188,21 @@ def test_random_boxes_in_true_tiles(kind, seed):
     assert 100 < len(found[0]) < np.count_nonzero(scores)
 
 
+def test_a_tile_that_cannot_overlap_enough_is_not_compared(monkeypatch):
+    monkeypatch.setattr(nms, "TILE", 1)
+    compared = []
+
+    def overlap(box, others):
+        compared.append(others.tolist())
+        return iou(box, others)
+
+    # They share 1 of 4 + 1: 1 * (1 + 0.45) is not above 0.45 * (4 + 1)
+    large, small = [1, 1, 2, 2], [1, 1, 1, 1]
+    where, _ = suppress(array(large, small), array([0.9], [0.8]), 0.45, overlap)
+    assert where.tolist() == [0, 1]
+    assert compared == [[large], [small]]  # each with itself
+
+
 @pytest.mark.parametrize("tile", [1, nms.TILE])
 def test_huge_boxes_warn_of_nothing(tile, monkeypatch):
     monkeypatch.setattr(nms, "TILE", tile)
