@@ -188,7 +188,16 @@ def test_random_boxes_in_true_tiles(kind, seed):
     assert 100 < len(found[0]) < np.count_nonzero(scores)
 
 
-def test_a_tile_that_cannot_overlap_enough_is_not_compared(monkeypatch):
+@pytest.mark.parametrize(
+    "other",
+    [
+        [1, 1, 1, 1],  # shares 1 of 4 + 1: 1 * (1 + 0.45) is not above 0.45 * (4 + 1)
+        [4, 1, 2, 2],  # to the right, below, and both
+        [1, 4, 2, 2],
+        [9, 9, 2, 2],
+    ],
+)
+def test_a_tile_that_cannot_overlap_enough_is_not_compared(other, monkeypatch):
     monkeypatch.setattr(nms, "TILE", 1)
     compared = []
 
@@ -196,11 +205,10 @@ def test_a_tile_that_cannot_overlap_enough_is_not_compared(monkeypatch):
         compared.append(others.tolist())
         return iou(box, others)
 
-    # They share 1 of 4 + 1: 1 * (1 + 0.45) is not above 0.45 * (4 + 1)
-    large, small = [1, 1, 2, 2], [1, 1, 1, 1]
-    where, _ = suppress(array(large, small), array([0.9], [0.8]), 0.45, overlap)
+    box = [1, 1, 2, 2]
+    where, _ = suppress(array(box, other), array([0.9], [0.8]), 0.45, overlap)
     assert where.tolist() == [0, 1]
-    assert compared == [[large], [small]]  # each with itself
+    assert compared == [[box], [other]]  # each with itself
 
 
 @pytest.mark.parametrize("tile", [1, nms.TILE])
