@@ -188,6 +188,18 @@ def test_random_boxes_in_true_tiles(kind, seed):
     assert 100 < len(found[0]) < np.count_nonzero(scores)
 
 
+@pytest.fixture
+def compared():
+    """``iou``, and the boxes that it has compared: one, and those with which it was."""
+
+    def overlap(box, others):
+        overlap.calls.append((box.tolist(), sorted(others.tolist())))
+        return iou(box, others)
+
+    overlap.calls = []
+    return overlap
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -197,18 +209,27 @@ def test_random_boxes_in_true_tiles(kind, seed):
         [9, 9, 2, 2],
     ],
 )
-def test_a_tile_that_cannot_overlap_enough_is_not_compared(other, monkeypatch):
+def test_a_tile_that_cannot_overlap_enough_is_not_compared(other, compared, monkeypatch):
     monkeypatch.setattr(nms, "TILE", 1)
-    compared = []
-
-    def overlap(box, others):
-        compared.append(others.tolist())
-        return iou(box, others)
-
     box = [1, 1, 2, 2]
-    where, _ = suppress(array(box, other), array([0.9], [0.8]), 0.45, overlap)
+    where, _ = suppress(array(box, other), array([0.9], [0.8]), 0.45, compared)
     assert where.tolist() == [0, 1]
-    assert compared == [[box], [other]]  # each with itself
+    assert compared.calls == [(box, [box]), (other, [other])]
+
+
+def test_as_many_boxes_as_a_tile_has_are_all_compared(compared, monkeypatch):
+    monkeypatch.setattr(nms, "TILE", 2)
+    points = [[1, 1, 0, 0], [9, 9, 0, 0]]
+    suppress(array(*points), array([0.9], [0.8]), 0.45, compared)
+    assert compared.calls == [(point, points) for point in points]
+
+
+def test_tiles_are_halves_along_the_side_that_differs_most(compared, monkeypatch):
+    monkeypatch.setattr(nms, "TILE", 512)
+    falling = [[i % 5, 4 * i, 2, 2] for i in range(1024)]
+    boxes = np.random.default_rng(0).permutation(array(*falling))
+    suppress(boxes, (boxes[:, 1:2] == 0).astype(np.float32), 0.45, compared)  # one of them
+    assert compared.calls == [(falling[0], sorted(falling[:512]))]
 
 
 @pytest.mark.parametrize("tile", [1, nms.TILE])
@@ -219,8 +240,10 @@ def test_huge_boxes_warn_of_nothing(tile, monkeypatch):
                   [0, 3e38, 1, 3e38], [1, 3e38, 1, 3e38])  # fmt: skip
     scores = array([0.9], [0.8], [0.7], [0.6], [0.5], [0.4])
     for kind in ("default", "greedynms", "diounms"):
-        # An infinite area makes each quotient 0 or NaN: nothing is dropped
-        assert len(suppress(boxes, scores, 0.45, measure(kind, 0.6))[0]) == 6
+        for part in (slice(None), slice(-2, None)):
+            found, _ = suppress(boxes[part], scores[part], 0.45, measure(kind, 0.6))
+            # An infinite area makes each quotient 0 or NaN: nothing is dropped
+            assert len(found) == len(boxes[part])
 
 
 MANY = """
