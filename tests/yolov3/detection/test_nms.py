@@ -24,8 +24,11 @@ def array(*rows):
 def test_intersection_over_union():
     # Squares of 2: shifted by 1 they share 2 of 6, by 2 only an edge; inside lies a quarter
     square = array([1, 1, 2, 2])[0]
-    others = array([1, 1, 2, 2], [2, 1, 2, 2], [3, 1, 2, 2], [9, 9, 2, 2], [1, 1, 1, 1])
-    np.testing.assert_allclose(iou(square, others), [1, 1 / 3, 0, 0, 0.25], rtol=1e-6)
+    others = array([1, 1, 2, 2], [2, 1, 2, 2], [3, 1, 2, 2], [1, 1, 1, 1])
+    np.testing.assert_allclose(iou(square, others), [1, 1 / 3, 0, 0.25], rtol=1e-6)
+    # To the right, below, and both: pj box.c:167
+    apart = array([9, 1, 2, 2], [1, 9, 2, 2], [9, 9, 2, 2])
+    assert iou(square, apart).tolist() == [0, 0, 0]
 
 
 def test_the_likelier_stays_class_by_class():
