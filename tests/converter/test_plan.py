@@ -11,6 +11,7 @@ from converter.darknet.header import Header
 from converter.darknet.network import parse_network
 from converter.errors import WeightsError
 from converter.families import article, generic, yolov3
+from converter.families.rules import Factor, ReversedGroups, Variance
 from converter.plan import SizeMismatch, make_plan
 
 HEADER = Header(major=0, minor=2, revision=0, seen=0, size=20)
@@ -52,6 +53,25 @@ def test_slots_tile_the_file(text):
     assert slots[-1].end == 20 + 4 * reference.floats(text)
     for slot, entry in zip(slots, reference.layout(text), strict=True):
         assert (slot.node.index, slot.kind, slot.shape) == (entry.layer, entry.kind, entry.shape)
+
+
+def test_rules_go_to_their_slots_with_what_they_read(toy):
+    """Of layer 0: ``Factor`` reads the layer's variances, the others nothing."""
+    rules = {(0, "bn.weight"): Factor(1e-3), (0, "bn.running_var"): Variance(1e-3)}
+    rules[0, "conv.weight"] = ReversedGroups(3)
+    plain = made(toy.text)
+    ruled = made(toy.text, naming=lambda net: replace(generic.name_layers(net), rules=rules))
+    found = {slot.label: slot for slot in ruled.slots}
+    assert {label: slot.rule for label, slot in found.items() if slot.rule} == {
+        "0 scales": Factor(1e-3),
+        "0 rolling_variance": Variance(1e-3),
+        "0 weights": ReversedGroups(3),
+    }
+    read = {label: slot.read.label for label, slot in found.items() if slot.read}
+    assert read == {"0 scales": "0 rolling_variance"}
+    assert [replace(slot, rule=None, read=None) for slot in ruled.slots] == list(plain.slots)
+    assert (ruled.verbatim, ruled.exact) == (False, False)
+    assert (plain.verbatim, plain.exact) == (True, True)
 
 
 def test_a_short_head_moves_everything_by_four_bytes(toy):

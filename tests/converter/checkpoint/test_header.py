@@ -26,6 +26,7 @@ def test_it_can_be_made_as_long_as_another(tmp_path):
     """By spaces, with which the library reads it as well."""
     head = make_head([("a", (2,))], {"k": "v"}, least=401)
     assert len(head) == 408  # the next multiple of 8
+    assert head[8:9] == b"{"  # with which the format lets a header begin
     (tmp_path / "a.safetensors").write_bytes(head + bytes(8))
     assert load((tmp_path / "a.safetensors").read_bytes())["a"].tolist() == [0, 0]
     assert read_contents(tmp_path / "a.safetensors").metadata == {"k": "v"}

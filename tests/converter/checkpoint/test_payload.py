@@ -163,6 +163,15 @@ def test_a_missing_tensor_is_not_counted_as_different_too(matrix):
     assert not Comparison(rows=((kernel, True),), missing=(), unexpected=("more",)).ok
 
 
+def test_a_comparison_in_a_few_words(matrix):
+    _, plan = matrix
+    biases, kernel = plan.slots
+    found = Comparison(
+        rows=((biases, True), (kernel, False)), missing=("a",), unexpected=("b", "c")
+    )
+    assert repr(found) == "Comparison(1 of 2 tensors equal, 1 missing, 2 unexpected)"
+
+
 def test_anything_surplus_is_no_equal_checkpoint(matrix, checkpoint):
     path, plan = matrix
     more = {"b": np.zeros(1, "<f4"), "a": np.zeros(1, "<f4"), "x.total_ops": np.zeros(1, "<f4")}
@@ -211,6 +220,25 @@ class TestInPieces:
         data = toy.weights.read_bytes()
         plan = plan_of(toy.text, Header.decode(data[:20], "pjreddie"))
         return toy.weights, plan
+
+    def test_pieces_are_the_whole_file(self, kept):
+        data = kept[0].read_bytes()
+        with opened(kept[0]) as source:
+            found = [(bytes(view), offset) for view, offset in payload._chunks(source, 16)]
+        assert found == [(data[at : at + 16], at) for at in range(0, len(data), 16)]
+
+    def test_a_tensor_in_memory(self, matrix, toy):
+        path, plan = matrix
+        with opened(path) as source:
+            biases, kernel = (payload.tensor_of(source, slot) for slot in plan.slots)
+        assert (biases.dtype, biases.tolist()) == (np.dtype("<f4"), BIASES)
+        assert kernel.tolist() == [TURNED[:3], TURNED[3:]]
+        data = toy.weights.read_bytes()
+        slot = plan_of(toy.text, Header.decode(data[:20], "pjreddie")).slots[4]
+        with opened(toy.weights) as source:
+            found = payload.tensor_of(source, slot)
+        assert found.shape == (4, 3, 3, 3)
+        assert found.tobytes() == data[84:516]  # tests/converter/test_plan.py
 
     def test_copied(self, kept, tmp_path):
         copied, _ = written(kept, tmp_path, payload.write)
@@ -269,6 +297,27 @@ class TestInPieces:
         exact = np.fromfile(path, "<f4", offset=20)
         np.testing.assert_array_equal(np.frombuffer(data, "<f2"), exact.astype("<f2"))
         assert error == np.abs(exact.astype("<f2").astype("<f4") - exact).max() > 0
+
+
+def test_neighbours_are_copied_in_one_go(toy):
+    plan = plan_of(toy.text, Header.decode(toy.weights.read_bytes()[:20], "pjreddie"))
+    # Bytes 20 to 555, to 5 and on
+    assert payload._targets(plan, 5) == ([(20, 556, -15)], [])
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_the_disk_is_reserved_at_once(matrix, tmp_path, monkeypatch, full):
+    reserved = []
+
+    def reserve(descriptor, start, size):
+        reserved.append((start, size))
+        if full:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", reserve, raising=False)
+    data, _ = written(matrix, tmp_path, payload.write)
+    assert reserved == [(0, 5 + 4 * 8)]
+    assert len(data) == 4 * 8
 
 
 def test_a_disk_that_takes_a_few_bytes_at_a_time(toy, tmp_path, monkeypatch):

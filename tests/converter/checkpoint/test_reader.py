@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from converter import convert, revert, verify
 from converter.checkpoint import header, reader
 from converter.checkpoint.dtypes import WIDTHS, widen
-from converter.checkpoint.reader import Tensors
+from converter.checkpoint.reader import Tensors, WholeTensors
 from converter.darknet.header import Header
 from converter.darknet.network import parse_network
 from converter.errors import CheckpointError
@@ -215,6 +215,39 @@ def test_what_is_no_checkpoint(tmp_path):
     with pytest.raises(CheckpointError) as caught:
         Tensors(tmp_path / "none", "float32")
     assert str(caught.value) == f"{tmp_path / 'none'}: cannot be read"
+
+
+class InMemory(WholeTensors):
+    """The matrix and the list as arrays; bfloat16 as its bits, the upper half of float32's."""
+
+    def __init__(self, slots, dtype):
+        self.dtype, self.biases = dtype, slots[0].tensor
+
+    def array(self, name):
+        values = np.array([10, 20], "<f4") if name == self.biases else MATRIX.copy()
+        if self.dtype == "bfloat16":
+            return (values.view("<u4") >> 16).astype("<u2")
+        return values.astype(self.dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("chunk", [4, 8, 1 << 18])
+def test_tensors_that_are_read_as_a_whole(slots, dtype, chunk, monkeypatch):
+    monkeypatch.setattr(reader, "CHUNK", chunk)
+    biases, kernel = slots
+    tensors = InMemory(slots, dtype)
+    rows = tensors.rows(kernel)
+    np.testing.assert_array_equal(widen(rows(0, 2), dtype), MATRIX)
+    np.testing.assert_array_equal(widen(rows(1, 1), dtype), MATRIX[1:])
+    np.testing.assert_array_equal(widen(tensors.rows(biases)(0, 2), dtype), [[10], [20]])
+    np.testing.assert_array_equal(np.vstack([*tensors.in_file_order(kernel)]), MATRIX.T)
+
+
+def test_nothing_is_mapped_at_the_end(stored, slots):
+    with Tensors(stored("bfloat16"), "bfloat16") as tensors:
+        tensors.rows(slots[0])
+        assert "_values" in vars(tensors)
+    assert "_values" not in vars(tensors)
 
 
 def test_it_is_closed_at_the_end(stored, slots):

@@ -24,3 +24,9 @@ def test_the_template_is_a_network():
     assert set(without) == {""}
     softmax = template(Spec(levels=0, backbone="classifier and softmax"))
     assert [path for _, path in softmax[-3:]] == ["", "fc.2", ""]
+
+
+def test_a_backbone_alone_has_no_prefix():
+    for levels, name in ((0, "stem.0"), (3, "backbone.stem.0")):
+        (_, path), *_ = template(Spec(levels=levels, merge_channels=(8, 16)))
+        assert path == name

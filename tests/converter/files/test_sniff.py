@@ -202,6 +202,7 @@ def test_an_onnx_model_by_its_first_fields(head, expected):
     assert said(sniff.foreign(head)) == expected
 
 
+DATA_SET = ("Darknet's list of a data set's files", "for its class names: --names")
 CFG_TEXT = ("text that looks like a cfg", "give it with --cfg, and the .weights first")
 
 
@@ -211,7 +212,7 @@ CFG_TEXT = ("text that looks like a cfg", "give it with --cfg, and the .weights 
         (b"[net]", CFG_TEXT), (b" # x", CFG_TEXT), (b"; x", CFG_TEXT), (BOM + b"[net]", CFG_TEXT),
         (b"hello", ("text", OTHER)), (b"a\tb\r\n\x0c\x1b[0m", ("text", OTHER)),
         (b"a\x1fb", None), (b"a\0b", None), (b"caf\xe9 au lait", None), (b" ", ("text", OTHER)),
-        (b"", None), (b"<html>", PAGE),
+        (b"", None), (b"<html>", PAGE), (b"train = a.txt\n", DATA_SET),
     ],
 )  # fmt: skip
 def test_what_is_no_weights_file(head, expected):
@@ -227,6 +228,7 @@ def test_what_is_no_weights_file(head, expected):
         (HEADER[:11], None),
         (struct.pack("<iii", 10_000, 0, 0), None),
         (b"<html>", PAGE),
+        (b"train = a.txt\n", DATA_SET),
     ],
 )
 def test_what_is_no_cfg(head, expected):

@@ -145,6 +145,15 @@ def test_maps_that_are_no_numbers(value):
     )
 
 
+def test_a_map_of_another_size():
+    small = RawMap(np.zeros((1, 16, 4, 5), np.float32), np.asarray)  # the cfg's has 4 x 6 cells
+    with pytest.raises(NetworkError) as caught:
+        list(decode(head(YOLO, 16), [small], (64, 96), 0.25))
+    assert str(caught.value) == (
+        "layer 2 [yolo], line 21: gets a map of another size than its cfg says"
+    )
+
+
 def test_each_picture_has_its_own_boxes():
     maps = np.full((3, 16, 4, 6), -50.0, np.float32)
     maps[1, :, 1, 2] = 50.0  # the two anchors of one cell, on the second picture alone

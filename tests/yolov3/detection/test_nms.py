@@ -24,8 +24,11 @@ def array(*rows):
 def test_intersection_over_union():
     # Squares of 2: shifted by 1 they share 2 of 6, by 2 only an edge; inside lies a quarter
     square = array([1, 1, 2, 2])[0]
-    others = array([1, 1, 2, 2], [2, 1, 2, 2], [3, 1, 2, 2], [9, 9, 2, 2], [1, 1, 1, 1])
-    np.testing.assert_allclose(iou(square, others), [1, 1 / 3, 0, 0, 0.25], rtol=1e-6)
+    others = array([1, 1, 2, 2], [2, 1, 2, 2], [3, 1, 2, 2], [1, 1, 1, 1])
+    np.testing.assert_allclose(iou(square, others), [1, 1 / 3, 0, 0.25], rtol=1e-6)
+    # To the right, below, and both: pj box.c:167
+    apart = array([9, 1, 2, 2], [1, 9, 2, 2], [9, 9, 2, 2])
+    assert iou(square, apart).tolist() == [0, 0, 0]
 
 
 def test_the_likelier_stays_class_by_class():
@@ -82,11 +85,17 @@ def test_no_boxes():
 
 
 def test_overlaps_that_count_the_distance():
-    # IoU 1/3; the centres are 1 apart in a common box of 3 x 2: (1 / 13)^beta less
-    square, others = array([1, 1, 2, 2])[0], array([2, 1, 2, 2])
+    # Shifted by (1, 0): IoU 1 / 3, the centres are 1 apart in a common box of 3 x 1, which leaves
+    # 1 / 10 of the squared diagonal; by (1, 0.5): 0.5 / 3.5, and 1.25 of 3^2 + 1.5^2.
+    box, others = array([1, 1, 2, 1])[0], array([2, 1, 2, 1], [2, 1.5, 2, 1])
     for name, exponent in (("greedynms", 0.6), ("diounms", 0.5)):
-        expected = [1 / 3 - (1 / 13) ** exponent]
-        np.testing.assert_allclose(measure(name, 0.5)(square, others), expected, rtol=1e-5)
+        expected = [1 / 3 - (1 / 10) ** exponent, 1 / 7 - (1 / 9) ** exponent]
+        for part in (np.float32(1), np.float32(1 / 8)):  # the unit plays no role
+            found = measure(name, 0.5)(part * box, part * others)
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # Points in one place have no diagonal: AB box.c:221
+    point = array([1, 1, 0, 0])
+    assert measure("diounms", 0.5)(point[0], point).tolist() == [0]
     for name in ("default", "cornersnms", "unknown"):
         assert measure(name, 0.5) is iou
 
@@ -182,12 +191,62 @@ def test_random_boxes_in_true_tiles(kind, seed):
     assert 100 < len(found[0]) < np.count_nonzero(scores)
 
 
-def test_huge_boxes_warn_of_nothing():
-    boxes = array([0, 0, 3e38, 3e38], [0, 0, 3e38, 3e38], [3e38, 0, 3e38, 1], [0.5, 0.5, 1, 1])
-    scores = array([0.9], [0.8], [0.7], [0.6])
+@pytest.fixture
+def compared():
+    """``iou``, and the boxes that it has compared: one, and those with which it was."""
+
+    def overlap(box, others):
+        overlap.calls.append((box.tolist(), sorted(others.tolist())))
+        return iou(box, others)
+
+    overlap.calls = []
+    return overlap
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [1, 1, 1, 1],  # shares 1 of 4 + 1: 1 * (1 + 0.45) is not above 0.45 * (4 + 1)
+        [4, 1, 2, 2],  # to the right, below, and both
+        [1, 4, 2, 2],
+        [9, 9, 2, 2],
+    ],
+)
+def test_a_tile_that_cannot_overlap_enough_is_not_compared(other, compared, monkeypatch):
+    monkeypatch.setattr(nms, "TILE", 1)
+    box = [1, 1, 2, 2]
+    where, _ = suppress(array(box, other), array([0.9], [0.8]), 0.45, compared)
+    assert where.tolist() == [0, 1]
+    assert compared.calls == [(box, [box]), (other, [other])]
+
+
+def test_as_many_boxes_as_a_tile_has_are_all_compared(compared, monkeypatch):
+    monkeypatch.setattr(nms, "TILE", 2)
+    points = [[1, 1, 0, 0], [9, 9, 0, 0]]
+    suppress(array(*points), array([0.9], [0.8]), 0.45, compared)
+    assert compared.calls == [(point, points) for point in points]
+
+
+def test_tiles_are_halves_along_the_side_that_differs_most(compared, monkeypatch):
+    monkeypatch.setattr(nms, "TILE", 512)
+    falling = [[i % 5, 4 * i, 2, 2] for i in range(1024)]
+    boxes = np.random.default_rng(0).permutation(array(*falling))
+    suppress(boxes, (boxes[:, 1:2] == 0).astype(np.float32), 0.45, compared)  # one of them
+    assert compared.calls == [(falling[0], sorted(falling[:512]))]
+
+
+@pytest.mark.parametrize("tile", [1, nms.TILE])
+def test_huge_boxes_warn_of_nothing(tile, monkeypatch):
+    monkeypatch.setattr(nms, "TILE", tile)
+    # The last two share 0 of an infinite side.
+    boxes = array([0, 0, 3e38, 3e38], [0, 0, 3e38, 3e38], [3e38, 0, 3e38, 1], [0.5, 0.5, 1, 1],
+                  [0, 3e38, 1, 3e38], [1, 3e38, 1, 3e38])  # fmt: skip
+    scores = array([0.9], [0.8], [0.7], [0.6], [0.5], [0.4])
     for kind in ("default", "greedynms", "diounms"):
-        # An infinite area makes each quotient 0 or NaN: nothing is dropped
-        assert len(suppress(boxes, scores, 0.45, measure(kind, 0.6))[0]) == 4
+        for part in (slice(None), slice(-2, None)):
+            found, _ = suppress(boxes[part], scores[part], 0.45, measure(kind, 0.6))
+            # An infinite area makes each quotient 0 or NaN: nothing is dropped
+            assert len(found) == len(boxes[part])
 
 
 MANY = """

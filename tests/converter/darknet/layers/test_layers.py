@@ -202,6 +202,101 @@ def test_arrays_in_file_order(layer: str, dialect: DialectName, kinds: str):
     assert whole == kinds.split()
 
 
+def norm_of(count):
+    names = {"scales": "weight", "rolling_mean": "running_mean", "rolling_variance": "running_var"}
+    return [f"{kind} bn.{suffix} {count}" for kind, suffix in names.items()]
+
+
+# One layer on a picture of 3 x 10 x 13, and its arrays: Darknet's name, the name and the shape in
+# the layer's module, and how the file holds it where that is another order.
+ARRAYS = [
+    # pj parser.c:1098
+    (section("connected", output=2), ["biases fc.bias 2", "weights fc.weight 2x390 connected"]),
+    (
+        section("connected", output=2, batch_normalize=1),
+        ["biases bn.bias 2", "weights fc.weight 2x390 connected", *norm_of(2)],
+    ),
+    # pj parser.c:1164
+    (conv(filters=2), ["biases conv.bias 2", "weights conv.weight 2x3x3x3"]),
+    (conv(filters=3, groups=3), ["biases conv.bias 3", "weights conv.weight 3x1x3x3"]),
+    (
+        conv(filters=2, batch_normalize=1, flipped=1),
+        ["biases bn.bias 2", *norm_of(2), "weights conv.weight 2x3x3x3 transposed"],
+    ),
+    # pj deconvolutional_layer.c:222: the input's channels come first
+    (
+        section("deconvolutional", filters=2, size=3),
+        ["biases conv.bias 2", "weights conv.weight 3x2x3x3"],
+    ),
+    (
+        section("deconvolutional", filters=2, size=3, batch_normalize=1),
+        ["biases bn.bias 2", *norm_of(2), "weights conv.weight 3x2x3x3"],
+    ),
+    # pj parser.c:1292: a kernel for each of 8 x 11 places
+    (
+        section("local", filters=2, size=3),
+        ["biases bias 2x8x11", "weights weight 88x2x3x3x3"],
+    ),
+    # AB parser.c:2117, :2227
+    (section("batchnorm"), ["biases bn.bias 3", *norm_of(3)]),
+    (section("implicit", filters=2, atoms=4), ["weights weight 2x4x1"]),
+    # AB shortcut_layer.c:49: a weight for each of three maps, or of their channels
+    (
+        conv(filters=5) + conv() + section("shortcut", from_="0,1", weights_type="per_feature"),
+        ["weights weight 3"],
+    ),
+    (
+        conv(filters=5) + conv() + section("shortcut", from_="0,1", weights_type="per_channel"),
+        ["weights weight 3x6"],
+    ),
+    # AB parser.c:2300: each part as a layer of its own
+    (
+        section("rnn", output=2, hidden=4),
+        [
+            "input_layer biases input_layer.fc.bias 4",
+            "input_layer weights input_layer.fc.weight 4x390 connected",
+            "self_layer biases self_layer.fc.bias 4",
+            "self_layer weights self_layer.fc.weight 4x4 connected",
+            "output_layer biases output_layer.fc.bias 2",
+            "output_layer weights output_layer.fc.weight 2x4 connected",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("layers", "arrays"), ARRAYS)
+def test_arrays_written_out(layers, arrays):
+    found = [
+        f"{each.kind} {each.suffix} {'x'.join(map(str, each.shape))} {each.stored}"
+        for each in arrays_of_the_last(layers)
+    ]
+    assert [each.removesuffix(" as is") for each in found] == arrays
+
+
+@pytest.mark.parametrize(
+    ("options", "norm", "others"),
+    [
+        ("", True, True),
+        ("dontload=1", False, False),
+        ("dontloadscales=1", False, True),
+        ("dontload=1\ndontloadscales=1", False, False),
+    ],
+)
+@pytest.mark.parametrize("layers", [layers for layers, _ in ARRAYS])
+def test_which_arrays_are_on_disk(layers, options, norm, others):
+    """Pj parser.c:1248 for all, :1107 and :1173 for batch norm's; :1122 reads them always."""
+    if layers.startswith("[batchnorm]"):
+        norm = others
+    kinds = {"scales", "rolling_mean", "rolling_variance"}
+    for array in arrays_of_the_last(f"{layers.rstrip()}\n{options}\n"):
+        assert array.on_disk is (norm if array.kind in kinds else others)
+
+
+def arrays_of_the_last(layers):
+    *_, node = parse_network(network(layers)).nodes
+    return list(node.layer.arrays(node.inputs, "alexeyab"))
+
+
 @pytest.mark.parametrize(("dialect", "hidden"), [("pjreddie", 6), ("alexeyab", 4)])
 def test_only_alexeyab_reads_the_hidden_size_of_rnn(dialect, hidden):
     parsed = parse_network(sequence(section("rnn", output=6, hidden=4)))
