@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,8 @@ from converter.errors import DatasetError
 from converter.files.opening import read_text
 from yolov3.detection.dataset import labels_of
 from yolov3.detection.datasets.base import Mark, require_box
+
+log = logging.getLogger("yolov3")
 
 MAX_LABEL_BYTES = 1 << 20  # of one picture: more than 20,000 objects
 _LABEL = re.compile(r"[+-]?\d{1,9}", re.ASCII).fullmatch
@@ -50,7 +53,25 @@ def marked(pictures: Iterable[Path], classes: int) -> list[tuple[Path, list[Mark
     files = [(picture, label_file(picture)) for picture in pictures]
     if not any(file for _, file in files):
         return None
-    return [(picture, read_labels(file, classes) if file else []) for picture, file in files]
+    found = [(picture, read_labels(file, classes) if file else []) for picture, file in files]
+    without = [picture for picture, file in files if not file]
+    if without:
+        log.info(
+            "%d of %d pictures have no file of labels, as %s: they count as pictures of nothing",
+            len(without), len(files), without[0],
+        )  # fmt: skip
+    outside = [picture for picture, marks in found if any(map(_is_outside, marks))]
+    if outside:
+        log.warning(
+            "labels of %d of %d pictures have a centre outside the picture, as those of %s:"
+            " they are in parts of it, not in pixels", len(outside), len(files), outside[0],
+        )  # fmt: skip
+    return found
+
+
+def _is_outside(mark: Mark) -> bool:
+    left, top, width, height = mark.box
+    return not (0 <= left + width / 2 <= 1 and 0 <= top + height / 2 <= 1)
 
 
 def read_labels(path: Path, classes: int, *, difficult: bool = False) -> list[Mark]:

@@ -42,6 +42,29 @@ def test_labels_that_make_no_sense(tmp_path, line, problem):
         read_dataset(tmp_path, 3, None)
 
 
+def test_labels_in_pixels_and_pictures_without_any_are_named(tmp_path, caplog):
+    caplog.set_level("INFO", "yolov3")
+    for name, label in (("a", "0 0.5 0.5 0.2 0.2"), ("b", "1 50 50 10 10"), ("c", None)):
+        (tmp_path / f"{name}.png").write_text("")
+        if label:
+            (tmp_path / f"{name}.txt").write_text(label)
+    assert len(read_dataset(tmp_path, 3, None).samples) == 3
+    assert caplog.messages == [
+        f"1 of 3 pictures have no file of labels, as {tmp_path}/c.png: they count as pictures of"
+        " nothing",
+        "labels of 1 of 3 pictures have a centre outside the picture, as those of"
+        f" {tmp_path}/b.png: they are in parts of it, not in pixels",
+    ]
+
+
+def test_labels_that_touch_the_edges_are_not_named(tmp_path, caplog):
+    caplog.set_level("INFO", "yolov3")
+    (tmp_path / "a.png").write_text("")
+    (tmp_path / "a.txt").write_text("0 0 1 0.2 0.2\n0 1 0 0.3 0.3\n")
+    read_dataset(tmp_path, 3, None)
+    assert caplog.messages == []
+
+
 def test_labels_of_more_than_a_megabyte(tmp_path):
     """300,000 lines, or a sparse file of 20 GB: neither is read."""
     (tmp_path / "a.png").write_text("")
