@@ -220,6 +220,12 @@ def _growing(path: Path, size: int) -> Iterator[tuple[Path, Path]]:
         OutputError: as ``replacing``.
     """
     target = resolved(path)
+    if not target.parent.is_dir():
+        raise OutputError(
+            f"cannot be written: there is no folder {target.parent}",
+            path=path,
+            remedy="make it, or choose another output",
+        )
     try:
         require_space(target, size)
         for work in Unfinished.left_behind(target):

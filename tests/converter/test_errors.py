@@ -338,7 +338,8 @@ class TestPaths:
     def test_a_folder_that_is_missing(self, folder):
         path = folder / "no" / "x.safetensors"
         assert refusal(convert, folder / "net.weights", path) == (
-            f"{path}: cannot be written: No such file or directory (choose another output)"
+            f"{path}: cannot be written: there is no folder {folder / 'no'}"
+            " (make it, or choose another output)"
         )
 
     @pytest.mark.parametrize("length", [245, 300])

@@ -121,7 +121,7 @@ class TestReplacing:
 
     def test_no_such_folder(self, tmp_path):
         with (
-            pytest.raises(OutputError, match="No such file or directory"),
+            pytest.raises(OutputError, match="there is no folder"),
             replacing(tmp_path / "no" / "x", 1),
         ):
             pass
@@ -375,7 +375,8 @@ class TestWhatIsSaid:
     def test_of_a_folder_that_is_not_there(self, tmp_path):
         path = tmp_path / "no" / "x"
         assert refusal(replaced, path) == (
-            f"{path}: cannot be written: No such file or directory (choose another output)"
+            f"{path}: cannot be written: there is no folder {tmp_path / 'no'}"
+            " (make it, or choose another output)"
         )
 
     def test_of_a_run_at_work(self, tmp_path):
