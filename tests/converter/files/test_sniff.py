@@ -267,9 +267,9 @@ class TestTorch:
         assert not sniff.is_zip(b"xPK\x03\x04")
 
 
-SAVE = "save its values: torch.save({}.state_dict(), 'values.pt')"
-SCRIPT = ("a TorchScript program", SAVE.format("torch.jit.load(PATH)"))
-PROGRAM = ("a program that torch.export saved", SAVE.format("torch.export.load(PATH)"))
+SAVE = "save its values: torch.save({}, 'values.pt')"
+SCRIPT = ("a TorchScript program", SAVE.format("torch.jit.load(PATH).state_dict()"))
+PROGRAM = ("a program that torch.export saved", SAVE.format("torch.export.load(PATH).state_dict"))
 ARRAYS = ("an archive of NumPy arrays", CHECKPOINT)
 ZIP = ("a zip archive that torch.save did not write", "unpack it, and give the file inside")
 
