@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from converter.checkpoint.checkpoint import Checkpoint, native_plan
-from converter.checkpoint.header import is_counter
+from converter.checkpoint.header import is_counter, unreadable
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
 from converter.darknet.network import Network
@@ -164,7 +164,7 @@ def _map(stored: Checkpoint) -> dict[str, torch.Tensor]:
         with safe_open(stored.contents.path, framework="pt") as file:
             found = {name: file.get_tensor(name) for name in stored.names}
     except SafetensorError as error:
-        raise CheckpointError(f"is not a safetensors file: {error}") from error
+        raise unreadable(stored.contents.path, error) from error
     if portable.WINDOWS:  # else nobody could replace the file for as long as the model lives
         found = {name: tensor.clone() for name, tensor in found.items()}
     return found

@@ -403,8 +403,10 @@ class TestCheckpoints:
                          " (download or convert it again)"),
             (b"PK\x03\x04" + bytes(30), "is a zip archive that is cut off or damaged"
                                         " (download or copy it again)"),
-            (data[:-1], "is not a safetensors file: Error while deserializing header: incomplete"
-                        " metadata, file not fully covered"),
+            (data[:-1], f"is cut off: it has {len(data) - 1:,} bytes, its header promises"
+                        f" {len(data):,} (download or convert it again)"),
+            (data + b"0", "is not a safetensors file: Error while deserializing header: incomplete"
+                          " metadata, file not fully covered"),
         ):  # fmt: skip
             toy.checkpoint.write_bytes(content)
             assert refusal(revert, toy.checkpoint, dry_run=True) == f"{toy.checkpoint}: {message}"
