@@ -80,7 +80,8 @@ def foreign(head: bytes) -> Finding | None:
     if is_safetensors(head):
         return Finding("a safetensors file", "give the .weights file; --help shows the way back")
     if is_onnx(head):
-        return Finding("an ONNX model", _OTHER)
+        remedy = "ONNX is no source: give the file that it was exported from"
+        return Finding("an ONNX model", remedy)
     return None
 
 

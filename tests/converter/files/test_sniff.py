@@ -151,7 +151,7 @@ PAGE = ("an HTML page, not the file it was downloaded for", AGAIN)
 XML = ("an XML document, as servers send in place of a file", AGAIN)
 JSON = ("text (JSON)", OTHER)
 SAFETENSORS = ("a safetensors file", "give the .weights file; --help shows the way back")
-ONNX = ("an ONNX model", OTHER)
+ONNX = ("an ONNX model", "ONNX is no source: give the file that it was exported from")
 BOM = b"\xef\xbb\xbf"
 
 
