@@ -53,6 +53,7 @@ WITHOUT_TORCH = (  # beside all of converter
     "yolov3.drawing.places",
     "yolov3.exporting.checking",
     "yolov3.exporting.drawing",
+    "yolov3.exporting.formats",
     "yolov3.exporting.onnx",
     "yolov3.exporting.source",
     "yolov3.exporting.straight",

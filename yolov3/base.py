@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
 from typing import Self, TypeVar
@@ -13,11 +14,11 @@ import torch
 from torch import nn
 
 from converter.checkpoint.checkpoint import Checkpoint, native_plan
-from converter.checkpoint.header import is_counter
+from converter.checkpoint.header import is_counter, unreadable
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
 from converter.darknet.network import Network
-from converter.errors import CheckpointError, NetworkError, UsageError, some
+from converter.errors import CheckpointError, NetworkError, UsageError, first_line, some
 from converter.files import portable
 from converter.options import BATCH_NORM_RULES, BatchNormRule
 from converter.plan import Plan, Slot
@@ -30,6 +31,25 @@ Loaded = TypeVar("Loaded", bound="FromDarknet")
 # Values that are initialised freshly for any file, half a GiB; for a large one four times its own.
 # The files with pretrained layers that darknet's authors published hold more than half of theirs.
 MAX_FRESH = 1 << 27
+
+
+@contextmanager
+def refusing_device(named: str) -> Iterator[None]:
+    """Refuse a device that does not work in the block; ``named`` is the option and its value.
+
+    Raises:
+        UsageError: with PyTorch's reason, and what is there.
+    """
+    try:
+        yield
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        # What a build without CUDA raises is an AssertionError.
+        there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+        if torch.backends.mps.is_available():
+            there.append("mps")
+        raise UsageError(
+            f"{named}: {first_line(error)}", remedy=f"use {' or '.join(there)}"
+        ) from error
 
 
 class FromDarknet(nn.Module):
@@ -78,6 +98,8 @@ class FromDarknet(nn.Module):
         """The model of ``stored``, in eval mode; arguments and errors are those of ``load``."""
         if bn not in BATCH_NORM_RULES:
             raise UsageError(f"bn={bn!r} is unknown", remedy=f"use one of {BATCH_NORM_RULES}")
+        with refusing_device(f"device={device}"):
+            torch.empty(1, device=device)
         plan = native_plan(stored.plan)
         try:
             tensors = _read(stored, plan)
@@ -164,7 +186,7 @@ def _map(stored: Checkpoint) -> dict[str, torch.Tensor]:
         with safe_open(stored.contents.path, framework="pt") as file:
             found = {name: file.get_tensor(name) for name in stored.names}
     except SafetensorError as error:
-        raise CheckpointError(f"is not a safetensors file: {error}") from error
+        raise unreadable(stored.contents.path, error) from error
     if portable.WINDOWS:  # else nobody could replace the file for as long as the model lives
         found = {name: tensor.clone() for name, tensor in found.items()}
     return found

@@ -86,6 +86,7 @@ def load(
             the model is not a ``model_class``.
         WeightsError: a .weights file that is not its network's.
         CfgError, NetworkError: ``cfg`` is not one of Darknet, or there are other ``names``.
+        UsageError: there is no such ``bn``, or PyTorch has no such ``device`` here.
     """
     stored = open_stored(
         path,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -29,6 +30,7 @@ MAX_HEADER = 16 << 20
 # What DataParallel and torch.compile put before the names of all of a model's tensors.
 SHELLS = ("module.", "_orig_mod.")
 MOST_SHELLS = 4  # in one another
+_AGAIN = "download or convert it again"
 
 
 def make_head(
@@ -164,6 +166,20 @@ def read_contents(path: PathLike) -> Contents:
     return Contents(path=Path(path), start=len(head), entries=entries, metadata=metadata)
 
 
+def unreadable(path: PathLike, reason: Exception) -> CheckpointError:
+    """The refusal of a file that the safetensors library does not read, for ``reason``."""
+    with suppress(CheckpointError, OSError):  # then its header does not say where it ends
+        contents, size = read_contents(path), os.stat(path).st_size
+        ends = [contents.start + entry.offsets[1] for entry in contents.entries.values()]
+        if size < max(ends, default=0):
+            return CheckpointError(
+                f"is cut off: it has {size:,} bytes, its header promises {max(ends):,}",
+                path=path,
+                remedy=_AGAIN,
+            )
+    return CheckpointError(f"is not a safetensors file: {reason}", path=path)
+
+
 def _entry(described: Any) -> Entry:
     dtype, shape, (start, end) = (described[key] for key in ("dtype", "shape", "data_offsets"))
     if not isinstance(dtype, str) or not isinstance(shape, list):
@@ -180,7 +196,7 @@ def _not_safetensors(start: bytes, path: PathLike) -> CheckpointError:
         return CheckpointError(
             "is not a safetensors file, or is cut off inside its header",
             path=path,
-            remedy="convert it first" if named else "download or convert it again",
+            remedy="convert it first" if named else _AGAIN,
         )
     return CheckpointError(
         f"is {found.name}", path=path, remedy="give the .safetensors file that convert wrote"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from converter.checkpoint.dtypes import CODES, WIDTHS, widen
-from converter.checkpoint.header import Contents, is_counter, read_contents
+from converter.checkpoint.header import Contents, is_counter, read_contents, unreadable
 from converter.errors import CheckpointError
 from converter.options import Dtype
 from converter.plan import Slot
@@ -44,7 +44,7 @@ class Tensors:
         try:
             file: Any = safe_open(path, framework="numpy")
         except SafetensorError as error:
-            raise CheckpointError(f"is not a safetensors file: {error}", path=path) from error
+            raise unreadable(path, error) from error
         except OSError as error:
             raise CheckpointError("cannot be read", path=path) from error
         self._file, self.path = file, path

@@ -195,12 +195,11 @@ def usable_device(name: str) -> torch.device:
     """
     import torch
 
-    try:
+    from yolov3.base import refusing_device
+
+    with refusing_device(f"--device {name}"):
         device = torch.device(f"cuda:{name}" if name.isdecimal() else name)
         torch.empty(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        # What a build without CUDA raises is an AssertionError.
-        raise UsageError(f"--device {name}: {first_line(error)}") from error
     return device
 
 

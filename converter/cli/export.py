@@ -15,9 +15,9 @@ from converter.cli.parser import (
     positive_int,
 )
 from converter.errors import UsageError, printable
-from converter.files.source import CHECKPOINT_SUFFIXES, TORCH_SUFFIXES, WEIGHTS_SUFFIXES
+from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
 from converter.files.target import is_folder, require_other
-from converter.options import EXPORT_SUFFIXES, FILE_NAME, LAYOUTS, OPSET, ExportFormat, PathLike
+from converter.options import EXPORT_SUFFIXES, FILE_NAME, LAYOUTS, OPSET, PathLike
 
 if TYPE_CHECKING:
     from yolov3.exporting.checking import Exported
@@ -76,10 +76,12 @@ def make_parser(program: str) -> CommandParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the file; the exit code."""
+    from yolov3.exporting.formats import format_of
+
     checkpoint = Path(arguments.checkpoint)
     output = _output(arguments, checkpoint)
     require_other(output, checkpoint, checkpoint / FILE_NAME, arguments.cfg, arguments.names)
-    arguments.format = _format(output, arguments.format)
+    arguments.format = format_of(output, arguments.format)
     straight = arguments.format == "onnx"
     if arguments.no_verify and not straight:
         raise UsageError(f"--no-verify is about ONNX, not {arguments.format}")
@@ -143,29 +145,6 @@ def _output(arguments: argparse.Namespace, checkpoint: Path) -> Path:
     if arguments.output is None:
         return default
     return Path(arguments.output, default.name if is_folder(arguments.output) else "")
-
-
-def _format(output: Path, wanted: ExportFormat | None) -> ExportFormat:
-    """The format that ``output`` ends in.
-
-    Raises:
-        UsageError: it ends in none, or in another than is ``wanted``.
-    """
-    formats = {suffix: name for name, suffix in EXPORT_SUFFIXES.items()}
-    named = formats.get(output.suffix)
-    if output.suffix in TORCH_SUFFIXES and wanted == "torchscript":
-        named = wanted  # as PyTorch's own documentation calls such files
-    if named is None:
-        raise UsageError(
-            "is no format of an export", path=output, remedy=f"end it with {', '.join(formats)}"
-        )
-    if wanted not in (None, named):
-        raise UsageError(
-            f"is {named}'s ending, not that of --format {wanted}",
-            path=output,
-            remedy=f"end it with {EXPORT_SUFFIXES[wanted]}",
-        )
-    return named
 
 
 def _default(checkpoint: Path, suffix: str) -> Path:

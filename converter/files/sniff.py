@@ -15,7 +15,7 @@ _AGAIN = "download it again; a browser shows what the address really serves"
 _TORCH = "give the .weights file that darknet wrote, or end a PyTorch file with .pt or .pth"
 _OTHER = "give the file that darknet wrote"
 _CHECKPOINT = "give a .pt or .pth file that torch.save wrote"
-_SAVE = "save its values: torch.save({}.state_dict(), 'values.pt')"
+_SAVE = "save its values: torch.save({}, 'values.pt')"
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def foreign(head: bytes) -> Finding | None:
     if is_safetensors(head):
         return Finding("a safetensors file", "give the .weights file; --help shows the way back")
     if is_onnx(head):
-        return Finding("an ONNX model", _OTHER)
+        remedy = "ONNX is no source: give the file that it was exported from"
+        return Finding("an ONNX model", remedy)
     return None
 
 
@@ -135,9 +136,12 @@ def archive(names: Collection[str]) -> Finding | None:
     """
     inner = [name.partition("/")[2] or name for name in names]
     if "constants.pkl" in inner:
-        return Finding("a TorchScript program", _SAVE.format("torch.jit.load(PATH)"))
+        values = "torch.jit.load(PATH).state_dict()"
+        return Finding("a TorchScript program", _SAVE.format(values))
     if "archive_format" in inner or "serialized_exported_program.json" in inner:
-        return Finding("a program that torch.export saved", _SAVE.format("torch.export.load(PATH)"))
+        # A property there, not a method: pytorch@cf30153 torch/export/exported_program.py:1175.
+        values = "torch.export.load(PATH).state_dict"
+        return Finding("a program that torch.export saved", _SAVE.format(values))
     if inner and all(name.endswith(".npy") for name in inner):
         return Finding("an archive of NumPy arrays", _CHECKPOINT)
     if inner.count("data.pkl") != 1 or "data.pkl" in names:

@@ -76,6 +76,9 @@ def convert(
     source = remote.plain(source)
     target = default_output(source) if output is None else remote.plain(output)
     if _local_name(target).suffix in WEIGHTS_SUFFIXES:
+        if not remote.is_url(source):
+            with opened(Path(source)):  # no other name of the output helps what is no source
+                pass
         raise UsageError(
             "would hold safetensors under a Darknet file's name",
             path=target,

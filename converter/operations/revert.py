@@ -14,7 +14,6 @@ from converter.checkpoint import payload
 from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus, require_way_back
 from converter.checkpoint.metadata import Metadata, NetworkUnknown
 from converter.darknet.dialects import DialectName
-from converter.darknet.network import render_cfg
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.hashing import sha256_of
 from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES, opened
@@ -102,8 +101,9 @@ def revert(
         cfg: the network, for a file that does not say which it is.
         dialect: whose darknet it is for, for such a file; "auto": who knows all of the cfg.
         family: whose tensor names such a file has; "auto": what they and the shapes show.
-        cfg_out: also write the network's cfg there, in our own words; default: beside ``output``,
-            with the class names, for a network that no published cfg is of.
+        cfg_out: also write the network's cfg there, as it is in the checkpoint or in ``cfg``;
+            default: beside ``output``, with the class names, for a network that no published cfg
+            is of.
         engine: whose darknet ``cfg_out`` is for; default: that of the checkpoint.
         verify: read the output back and compare every value.
         dry_run: plan only.
@@ -226,15 +226,13 @@ def _beside(
 
 
 def _cfg(stored: Checkpoint, engine: DialectName | None) -> bytes:
-    """The network's cfg: in our own words, or its own as ``engine`` takes it."""
-    network = stored.network
-    if engine is None and stored.unpublished:
-        return network.text.encode()  # in our own words already
+    """The network's cfg as it was read, with what is for training; or as ``engine`` takes it."""
+    text = stored.network.text
     if engine is None:
-        return render_cfg(network.net, [node.layer for node in network.nodes]).encode()
+        return text.encode()
     from converter.operations.engine_cfg import cfg_for  # late: for those who ask for it
 
-    return cfg_for(engine, network.text, stored.plan.dialect, stored.contents.path)
+    return cfg_for(engine, text, stored.plan.dialect, stored.contents.path)
 
 
 def _write(files: Mapping[Path, bytes], *, force: bool) -> None:

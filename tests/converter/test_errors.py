@@ -309,6 +309,16 @@ class TestPaths:
             " (end it with .weights)"
         )
 
+    def test_what_is_no_source_is_refused_before_the_name_of_the_output(self, folder):
+        path = folder / "net.onnx"
+        path.write_bytes(b"\x08\x08\x12\x07pytorch")  # field 1 is 8, field 2 has 7 bytes
+        assert refusal(convert, path, folder / "new.weights") == (
+            f"{path}: is an ONNX model (ONNX is no source: give the file that it was exported from)"
+        )
+        assert refusal(convert, folder / "none", folder / "new.weights") == (
+            f"{folder / 'none'}: no such file (check the path)"
+        )
+
     def test_a_symlink_is_followed(self, folder):
         link = folder / "link.safetensors"
         link.symlink_to("there.safetensors")
@@ -404,8 +414,10 @@ class TestCheckpoints:
                          " (download or convert it again)"),
             (b"PK\x03\x04" + bytes(30), "is a zip archive that is cut off or damaged"
                                         " (download or copy it again)"),
-            (data[:-1], "is not a safetensors file: Error while deserializing header: incomplete"
-                        " metadata, file not fully covered"),
+            (data[:-1], f"is cut off: it has {len(data) - 1:,} bytes, its header promises"
+                        f" {len(data):,} (download or convert it again)"),
+            (data + b"0", "is not a safetensors file: Error while deserializing header: incomplete"
+                          " metadata, file not fully covered"),
         ):  # fmt: skip
             toy.checkpoint.write_bytes(content)
             assert refusal(revert, toy.checkpoint, dry_run=True) == f"{toy.checkpoint}: {message}"

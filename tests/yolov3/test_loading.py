@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,21 @@ def test_a_changed_model_does_not_change_the_file(sample):
         for parameter in model.parameters():
             parameter.zero_()
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("device", ["cuda:99", torch.device("cuda:99")])
+def test_a_device_that_is_not_there(sample, device):
+    """What is there depends on the machine; of a build without CUDA it is the CPU alone."""
+    with pytest.raises(UsageError) as caught:
+        load(converted(sample), device=device)
+    assert re.fullmatch(r"device=cuda:99: [^\n]+ \(use cpu[^\n]*\)", str(caught.value))
+    if not torch.backends.cuda.is_built() and not torch.backends.mps.is_available():
+        said = "device=cuda:99: Torch not compiled with CUDA enabled (use cpu)"
+        assert str(caught.value) == said
+
+
+def test_a_device_that_holds_no_values_is_pytorchs_own_affair(sample):
+    assert next(load(converted(sample), device="meta").parameters()).is_meta
 
 
 def test_dtype_and_device(sample):
@@ -345,9 +361,14 @@ class TestRefusals:
 
     def test_a_truncated_file(self, sample):
         path = converted(sample)
-        path.write_bytes(path.read_bytes()[:-4])
-        with pytest.raises(CheckpointError, match="is not a safetensors file"):
+        size = path.stat().st_size
+        os.truncate(path, size - 4)
+        with pytest.raises(CheckpointError) as caught:
             load(path)
+        assert str(caught.value) == (
+            f"{path}: is cut off: it has {size - 4:,} bytes, its header promises {size:,}"
+            " (download or convert it again)"
+        )
 
     def test_an_unknown_rule(self, sample):
         with pytest.raises(UsageError, match="bn='darknet' is unknown"):

@@ -14,6 +14,7 @@ from converter.files.target import replacing
 from converter.options import LAYOUTS, PYTORCH_OPSET, ExportFormat, Layout, PathLike
 from yolov3.base import FromDarknet, in_float32
 from yolov3.exporting.checking import Exported, foreign_errors, inputs_for, worst
+from yolov3.exporting.formats import format_of
 from yolov3.exporting.layouts import tolerance_of
 from yolov3.exporting.modules import graph_of, outputs_of, source_in_memory
 from yolov3.exporting.source import texts
@@ -28,7 +29,7 @@ def export(
     model: FromDarknet,
     output: PathLike,
     *,
-    format: ExportFormat = "onnx",  # noqa: A002 - as everybody calls it
+    format: ExportFormat | None = None,  # noqa: A002 - as everybody calls it
     layout: Layout = "maps",
     opset: int | None = None,
     dynamic: bool = False,
@@ -50,7 +51,8 @@ def export(
         model: from ``load``, on the CPU; from values of another type the file computes in float32,
             too.
         output: the file to write.
-        format: "onnx", "torchscript" (for ``torch.jit.load``) or "pt2" (``torch.export.load``).
+        format: "onnx", "torchscript" (for ``torch.jit.load``) or "pt2" (``torch.export.load``);
+            default: what ``output`` ends in, .onnx, .torchscript or .pt2.
         layout: raw maps, or decoded boxes as one of ``drawing.draw_decoded``'s outputs; those of
             "ultralytics" and "deepstream" are for ONNX only.
         opset: the ONNX operator set, from 11 on; default 13, and 18 through PyTorch's exporter.
@@ -62,14 +64,15 @@ def export(
         force: replace an output that exists.
 
     Raises:
-        UsageError: the options do not go together, or the model is not on the CPU.
+        UsageError: the options do not go together, ``output`` ends in no format or in another, or
+            the model is not on the CPU.
         ExtraError: a package is missing.
         CheckpointError: the model comes from no checkpoint.
         NetworkError: boxes of a network that has none.
         OutputError: the file exists, cannot be written, or does not compute the same.
     """
-    if format not in FORMATS:
-        raise UsageError(f"format={format!r} is unknown", remedy=f"use one of {list(FORMATS)}")
+    target = Path(output)
+    format = format_of(target, format)  # noqa: A001
     if opset is not None and format != "onnx":
         raise UsageError(f"opset={opset} is about ONNX, not {format}")
     if not hasattr(model, "network"):
@@ -82,7 +85,6 @@ def export(
         raise UsageError(
             f"the model is on {other}", remedy="files are made on the CPU: model.cpu()"
         )
-    target = Path(output)
     require_free(target, force=force)
     model = in_float32(model)
     source = source_in_memory(model) if format == "onnx" else None

@@ -18,6 +18,7 @@ from converter.checkpoint.header import (
     prefixes,
     read_contents,
     read_head,
+    unreadable,
 )
 from converter.errors import CheckpointError, OutputError
 
@@ -206,6 +207,24 @@ class TestReading:
     def test_an_entry_of_nothing_from_the_first_byte_on(self, write):
         path = write(described('{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'))
         assert read_contents(path).entries == {"a": Entry(dtype="F32", shape=(0,), offsets=(0, 0))}
+
+
+@pytest.mark.parametrize(
+    ("entries", "values", "said"),
+    [
+        # The header has 8 + 65 bytes: so many are before the values.
+        ('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,           8]}}', 7,
+         "is cut off: it has 80 bytes, its header promises 81 (download or convert it again)"),
+        ('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,           8]}}', 8,
+         "is not a safetensors file: why"),
+        ("{}", 0, "is not a safetensors file: why"),
+        ("[]", 0, "is not a safetensors file: why"),
+    ],
+)  # fmt: skip
+def test_what_the_library_does_not_read(write, entries, values, said):
+    path = write(described(entries) + bytes(values))
+    refused = unreadable(path, ValueError("why"))
+    assert str(refused) == f"{path}: {said}"
 
 
 class TestOtherFiles:

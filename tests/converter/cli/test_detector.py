@@ -58,6 +58,8 @@ def test_wrong_options(checkpoint, capsys, command, source, options, problem):
     err = capsys.readouterr().err
     assert err.startswith(f"error: {problem}")
     assert err.count("\n") == 1
+    if "--device" in options:
+        assert "(use cpu" in err
 
 
 @pytest.mark.parametrize(("command", "source"), INPUTS)

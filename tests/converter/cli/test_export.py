@@ -106,7 +106,7 @@ def test_an_ending_decides_the_format(checkpoint, tmp_path, capsys):
         ("x.engine", ["--format", "onnx"],
          "is no format of an export (end it with .onnx, .torchscript, .pt2)"),
         ("x.pt2", ["--format", "onnx"],
-         "is pt2's ending, not that of --format onnx (end it with .onnx)"),
+         "is pt2's ending, not that of onnx (end it with .onnx)"),
     ],
 )  # fmt: skip
 def test_an_ending_of_no_format_or_of_another(checkpoint, tmp_path, capsys, name, options, said):

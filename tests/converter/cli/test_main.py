@@ -361,6 +361,31 @@ def test_a_script_is_run_from_anywhere(sample, tmp_path):
     assert done.stdout.startswith("shapes.safetensors: 366 tensors, ")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "convert {}", "report {}", "export {}", "evaluate {} x", "detect {} shapes.weights x.png",
+        "export {} -o x.pt2",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("net.cfg", "[net]\nbatch=1\n",
+         "is text that looks like a cfg (give it with --cfg, and the .weights first)"),
+        ("obj.data", "classes=3\ntrain=train.txt\nnames=obj.names\n",
+         "is Darknet's list of a data set's files (for its class names: --names)"),
+    ],
+)  # fmt: skip
+def test_what_darknet_takes_first_is_named_and_has_an_option_here(
+    tmp_path, monkeypatch, capsys, command, name, text, said
+):
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text(text)
+    assert main(command.format(name).split()) == 1
+    assert capsys.readouterr().err == f"error: {name}: {said}\n"
+
+
 def test_arguments_are_the_process_s_unless_given(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["/bin/name", "--version"])
     assert main() == 0

@@ -96,13 +96,13 @@ def test_layers_between_the_route_and_the_reader_are_looked_through():
         height=12,
         width=12,
     )
-    assert "layer 2 [route]: joins maps of unequal size, 6 x 12 x 12 and 6 x 6 x 6" in refusal(text)
+    assert "layer 2 [route], line 17: joins maps of unequal size, 6 x 12 x 12 and 6 x 6 x 6" in refusal(text)
     assert refusal(text).endswith("(correct the cfg)")  # no size makes these two equal
 
 
 def test_other_maps_without_a_size_keep_their_message():
     text = network(section("softmax"), section("route", layers=-1), conv())
-    assert "layer 2 [convolutional]: needs an image, and gets 390 values" in refusal(text)
+    assert "layer 2 [convolutional], line 13: needs an image, and gets 390 values" in refusal(text)
 
 
 def test_a_route_of_unequal_maps_that_the_reader_does_not_read():
@@ -110,7 +110,7 @@ def test_a_route_of_unequal_maps_that_the_reader_does_not_read():
         conv(stride=2), section("upsample"), section("route", layers="-1,-2"),
         section("route", layers=0), section("softmax"), conv(), height=12, width=12,
     )  # fmt: skip
-    assert "layer 5 [convolutional]: needs an image" in refusal(text)
+    assert "layer 5 [convolutional], line 25: needs an image" in refusal(text)
 
 
 def test_four_of_the_maps_are_named():

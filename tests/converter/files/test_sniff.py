@@ -151,7 +151,7 @@ PAGE = ("an HTML page, not the file it was downloaded for", AGAIN)
 XML = ("an XML document, as servers send in place of a file", AGAIN)
 JSON = ("text (JSON)", OTHER)
 SAFETENSORS = ("a safetensors file", "give the .weights file; --help shows the way back")
-ONNX = ("an ONNX model", OTHER)
+ONNX = ("an ONNX model", "ONNX is no source: give the file that it was exported from")
 BOM = b"\xef\xbb\xbf"
 
 
@@ -269,9 +269,9 @@ class TestTorch:
         assert not sniff.is_zip(b"xPK\x03\x04")
 
 
-SAVE = "save its values: torch.save({}.state_dict(), 'values.pt')"
-SCRIPT = ("a TorchScript program", SAVE.format("torch.jit.load(PATH)"))
-PROGRAM = ("a program that torch.export saved", SAVE.format("torch.export.load(PATH)"))
+SAVE = "save its values: torch.save({}, 'values.pt')"
+SCRIPT = ("a TorchScript program", SAVE.format("torch.jit.load(PATH).state_dict()"))
+PROGRAM = ("a program that torch.export saved", SAVE.format("torch.export.load(PATH).state_dict"))
 ARRAYS = ("an archive of NumPy arrays", CHECKPOINT)
 ZIP = ("a zip archive that torch.save did not write", "unpack it, and give the file inside")
 

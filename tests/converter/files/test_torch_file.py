@@ -414,23 +414,42 @@ def test_an_old_file_from_a_machine_with_the_other_byte_order(write):
 # Files that are something else.
 
 
-def test_a_torchscript_program(tmp_path):
-    path = tmp_path / "net.pt"
-    with warnings.catch_warnings(action="ignore"):  # it is deprecated
-        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 3)), path)
+def values_by_the_line_proposed(path, monkeypatch):
+    """Those that the line in the refusal of ``path`` saves, as it stands there."""
+    with pytest.raises(CheckpointError) as caught:
+        read(path)
+    monkeypatch.chdir(path.parent)
+    exec(caught.value.remedy.removeprefix("save its values: "), {"torch": torch, "PATH": path})
+    return read(path.with_name("values.pt"))
+
+
+def assert_same_values(found, layer):
+    wanted = {name: bits(value) for name, value in layer.state_dict().items()}
+    assert {name: value.tolist() for name, value in found.items()} == {
+        name: value.tolist() for name, value in wanted.items()
+    }
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.jit is, as a whole
+def test_a_torchscript_program(tmp_path, monkeypatch):
+    path, layer = tmp_path / "net.pt", torch.nn.Linear(2, 3)
+    torch.jit.save(torch.jit.script(layer), path)
     assert refusal(path) == (
         "is a TorchScript program"
         " (save its values: torch.save(torch.jit.load(PATH).state_dict(), 'values.pt'))"
     )
+    assert_same_values(values_by_the_line_proposed(path, monkeypatch), layer)
 
 
-def test_an_exported_program(tmp_path):
-    path = tmp_path / "net.pt2"
-    torch.export.save(torch.export.export(torch.nn.Linear(2, 3), (torch.ones(1, 2),)), path)
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # its loader uses deprecated parts of PyTorch
+def test_an_exported_program(tmp_path, monkeypatch):
+    path, layer = tmp_path / "net.pt2", torch.nn.Linear(2, 3)
+    torch.export.save(torch.export.export(layer, (torch.ones(1, 2),)), path)
     assert refusal(path) == (
         "is a program that torch.export saved"
-        " (save its values: torch.save(torch.export.load(PATH).state_dict(), 'values.pt'))"
+        " (save its values: torch.save(torch.export.load(PATH).state_dict, 'values.pt'))"
     )
+    assert_same_values(values_by_the_line_proposed(path, monkeypatch), layer)
 
 
 @pytest.mark.parametrize(

@@ -53,10 +53,10 @@ class TestRuntimes:
     def test_maps(self, heads, tmp_path, runtime):
         format_, run = RUNTIMES[runtime]
         model = load(heads("yolo-two"))
-        result = export(model, tmp_path / "out", format=format_)
+        result = export(model, tmp_path / f"out.{format_}", format=format_)
         # yolo-two.cfg: two [yolo] of 3 classes; 3 * (5 + 3) = 24 filters
         assert list(result.outputs) == ["map0", "map1"]
-        found, wanted = run(tmp_path / "out", self.X), model(self.X)
+        found, wanted = run(tmp_path / f"out.{format_}", self.X), model(self.X)
         assert len(found) == 2
         for mine, theirs in zip(found, wanted, strict=True):
             np.testing.assert_allclose(mine, theirs.detach().numpy(), **ROUNDING)
@@ -69,11 +69,11 @@ class TestRuntimes:
         checkpoint = heads("yolo-two", dtype=dtype)
         model = load(checkpoint)
         with caplog.at_level("INFO", "yolov3"):
-            export(model, tmp_path / "out", format=format_)
+            export(model, tmp_path / f"out.{format_}", format=format_)
         line = f"the values are {dtype}: computing in float32 from them"
         assert [record.message for record in caplog.records].count(line) == 1
         assert {p.dtype for p in model.parameters()} == {getattr(torch, dtype)}
-        found = run(tmp_path / "out", self.X)
+        found = run(tmp_path / f"out.{format_}", self.X)
         wanted = load(checkpoint, dtype=torch.float32)(self.X)
         for mine, theirs in zip(found, wanted, strict=True):
             assert mine.dtype == np.float32
@@ -81,10 +81,12 @@ class TestRuntimes:
 
     def test_boxes_are_darknets(self, heads, tmp_path, runtime):
         format_, run = RUNTIMES[runtime]
-        result = export(load(heads("yolo-two")), tmp_path / "out", format=format_, layout="boxes")
+        result = export(
+            load(heads("yolo-two")), tmp_path / f"out.{format_}", format=format_, layout="boxes"
+        )
         assert list(result.outputs) == ["boxes", "scores"]
         for x, scale, expected in answers("yolo-two"):
-            contain(run(tmp_path / "out", x), expected, scale=scale)
+            contain(run(tmp_path / f"out.{format_}", x), expected, scale=scale)
 
 
 class TestBoxes:
@@ -138,10 +140,10 @@ class TestDynamic:
     def test_any_batch_and_size(self, heads, tmp_path, runtime, layout):
         format_, run = RUNTIMES[runtime]
         model = load(heads("yolo-two"))
-        export(model, tmp_path / "out", format=format_, layout=layout, dynamic=True)
+        export(model, tmp_path / f"out.{format_}", format=format_, layout=layout, dynamic=True)
         x = torch.rand(5, 3, 160, 32 * 2)
         wanted = model(x) if layout == "maps" else Boxes(model)(x)
-        for mine, theirs in zip(run(tmp_path / "out", x), wanted, strict=True):
+        for mine, theirs in zip(run(tmp_path / f"out.{format_}", x), wanted, strict=True):
             theirs = theirs.detach().numpy()
             # Corners are differences: what counts is how large a box is.
             np.testing.assert_allclose(mine, theirs, atol=1e-4 * max(1, np.abs(theirs).max()))
@@ -179,9 +181,9 @@ def test_signs(tmp_path, runtime):
         # Without a shift, sums of as many pluses as minuses are 0, and rounding is their sign.
         nn.init.normal_(layer.bn.bias)
     kind, run = RUNTIMES[runtime]
-    export(model, tmp_path / "out", format=kind)
+    export(model, tmp_path / f"out.{kind}", format=kind)
     x = torch.randn(1, 3, 10, 13)
-    (found,) = run(tmp_path / "out", x)
+    (found,) = run(tmp_path / f"out.{kind}", x)
     np.testing.assert_allclose(found, model(x)[0].detach().numpy(), **ROUNDING)
 
 
@@ -229,7 +231,7 @@ class TestRefusals:
     @pytest.mark.parametrize("format_", ["onnx", "pt2"])
     def test_a_model_on_another_device(self, heads, tmp_path, format_):
         with pytest.raises(UsageError, match=r"the model is on meta \(files are made on the CPU"):
-            export(load(heads("yolo")).to("meta"), tmp_path / "out", format=format_)
+            export(load(heads("yolo")).to("meta"), tmp_path / f"out.{format_}", format=format_)
 
     def test_an_opset_for_another_format(self, heads, tmp_path):
         with pytest.raises(UsageError, match="opset=18 is about ONNX, not pt2"):

@@ -180,11 +180,11 @@ def test_several_pictures(heads, tmp_path, layout, options):
 class TestRefusals:
     def test_formats_that_have_no_such_layout(self, heads, tmp_path):
         with pytest.raises(UsageError, match="layout='deepstream' is for ONNX"):
-            export(load(heads("yolo")), tmp_path / "out", format="pt2", layout="deepstream")
+            export(load(heads("yolo")), tmp_path / "out.pt2", format="pt2", layout="deepstream")
 
     def test_a_layout_that_is_none(self, heads, tmp_path):
         with pytest.raises(UsageError, match="layout='yolov8' is unknown"):
-            export(load(heads("yolo")), tmp_path / "out", layout="yolov8")
+            export(load(heads("yolo")), tmp_path / "out.onnx", layout="yolov8")
 
     def test_a_batch_that_is_left_open(self, heads, tmp_path):
         with pytest.raises(UsageError, match="batch=2 fixes what dynamic leaves open"):
