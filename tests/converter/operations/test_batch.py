@@ -78,6 +78,49 @@ def test_workers_end_with_their_parent(folder, tmp_path):
     process.communicate(timeout=30)  # until the last process has closed the pipes
 
 
+PLAIN = """
+import sys
+from converter import convert_many
+
+print("begun")
+for result in convert_many(sys.argv[1:], "out", workers=2):
+    print(result.facts.get("status") or result.facts["error"]["message"])
+"""
+
+
+def plain_script(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A script without ``if __name__ == "__main__":`` that converts two files."""
+    script = folder / "plain.py"
+    script.write_text(PLAIN)
+    return subprocess.run(
+        [sys.executable, script, folder / "s_0.weights", folder / "s_1.weights"],
+        cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_a_plain_script_runs_once(folder):
+    done = plain_script(folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["begun", "converted", "converted"]
+
+
+def test_processes_that_do_not_start_are_not_said_to_be_killed(folder):
+    (folder / "sitecustomize.py").write_text(
+        "import os, sys\nif '--multiprocessing-fork' in sys.orig_argv: os._exit(1)\n"
+    )
+    paths = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    done = plain_script(folder, PYTHONPATH=paths)
+    assert done.stdout.splitlines() == [
+        "begun", *["was given up: no process could be started for it"] * 2
+    ]  # fmt: skip
+
+
+def test_the_main_module_is_as_before(folder, tmp_path):
+    before = sys.modules["__main__"].__spec__
+    list(convert_many([folder / "s_0.weights"], tmp_path / "out", workers=1))
+    assert sys.modules["__main__"].__spec__ is before
+
+
 @pytest.fixture
 def many(folder) -> list[Path]:
     """So many that a worker is at work whenever one looks."""
