@@ -84,9 +84,11 @@ def convert_many(
         The results as they come, one for each source.
 
     Raises:
-        UsageError: two of them would be written to the same file.
+        UsageError: ``sources`` is one path, or two would be written to the same file.
         OutputError: ``out`` cannot be made a folder.
     """
+    if isinstance(sources, str | os.PathLike):  # a string would be taken letter by letter
+        raise UsageError("is one source", path=sources, remedy="give a list")
     paths = dict.fromkeys(os.fspath(source) for source in sources)
     jobs = [_Job(source, _target(source, out), options) for source in paths]
     taken: dict[str, str] = {}

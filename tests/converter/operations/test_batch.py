@@ -43,6 +43,13 @@ def test_two_that_would_become_one_file(folder, tmp_path):
         convert_many([folder / "s_1.weights", other], tmp_path)
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_path_for_many(kind, tmp_path):
+    with pytest.raises(UsageError, match=r"^shapes\.weights: is one source \(give a list\)$"):
+        convert_many(kind("shapes.weights"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_same_bytes_as_one_by_one(folder, tmp_path):
     assert convert(folder / "s_[0-3].weights", "-o", tmp_path / "out", "-j", 2).returncode == 0
     assert convert(folder / "s_0.weights", "-o", tmp_path / "alone.safetensors").returncode == 0
