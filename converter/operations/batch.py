@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from converter.errors import DarknetError, UsageError, WeightsError
 from converter.files import portable, remote
-from converter.files.target import make_folder
+from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
+from converter.files.target import is_folder, make_folder
 from converter.logs import OneLine
 from converter.operations.convert import convert, default_output
-from converter.options import PathLike
+from converter.options import EXPORT_SUFFIXES, PathLike
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # ProcessPoolExecutor refuses more there: a process cannot wait for more than 64 things.
 _MOST_ON_WINDOWS = 61
+# What names of files that some command writes end in.
+_FILES = (*CHECKPOINT_SUFFIXES, *WEIGHTS_SUFFIXES, *EXPORT_SUFFIXES.values())
 _STARTING = Lock()  # held while new processes are told of no main module
 
 
@@ -84,11 +87,14 @@ def convert_many(
         The results as they come, one for each source.
 
     Raises:
-        UsageError: ``sources`` is one path, or two would be written to the same file.
+        UsageError: ``sources`` is one path, ``out`` ends as a file's name does, or two would be
+            written to the same file.
         OutputError: ``out`` cannot be made a folder.
     """
     if isinstance(sources, str | os.PathLike):  # a string would be taken letter by letter
         raise UsageError("is one source", path=sources, remedy="give a list")
+    if out is not None:
+        _require_folders_name(os.fspath(out))
     paths = dict.fromkeys(os.fspath(source) for source in sources)
     jobs = [_Job(source, _target(source, out), options) for source in paths]
     taken: dict[str, str] = {}
@@ -101,6 +107,15 @@ def convert_many(
     if executor is None:
         return _by_processes(jobs, workers or os.cpu_count() or 1)
     return _by_executor(jobs, executor)
+
+
+def _require_folders_name(out: str) -> None:
+    if Path(out).suffix in _FILES and not is_folder(out):
+        raise UsageError(
+            "is a file's name, and many are written into a folder",
+            path=out,
+            remedy="give a folder's name, or end it with /",
+        )
 
 
 def _by_executor(jobs: Sequence[_Job], executor: Executor) -> Iterator[Result]:

@@ -218,6 +218,13 @@ def test_an_output_that_is_no_folder(folder, tmp_path):
     assert (tmp_path / "file").read_bytes() == b"precious"
 
 
+def test_a_files_name_for_the_folder_of_many(folder, tmp_path):
+    done = script("convert", folder, "-o", "x.safetensors", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: x.safetensors: is a file's name, and many are written")
+    assert not (tmp_path / "x.safetensors").exists()
+
+
 def test_one_source_into_a_folder(sample, tmp_path):
     (tmp_path / "out").mkdir()
     assert script("convert", sample.weights, "-o", tmp_path / "out").returncode == 0

@@ -50,6 +50,27 @@ def test_one_path_for_many(kind, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["x.safetensors", "x.pth", "x.weights", "x.onnx", "memory://x.pt"])
+def test_a_files_name_for_the_folder(folder, tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        convert_many([folder / "s_0.weights", folder / "s_1.weights"], name)
+    assert str(caught.value) == (
+        f"{name}: is a file's name, and many are written into a folder"
+        " (give a folder's name, or end it with /)"
+    )
+    assert not Path(name).exists()
+
+
+def test_a_folder_with_a_files_name(folder, tmp_path):
+    """One that is there, or that ends as only a folder's name does."""
+    (tmp_path / "there.safetensors").mkdir()
+    for name in ("there.safetensors", "new.safetensors/"):
+        (result,) = convert_many([folder / "s_0.weights"], f"{tmp_path}/{name}", workers=1)
+        assert result.ok
+        assert os.listdir(tmp_path / name) == ["s_0.safetensors"]
+
+
 def test_the_same_bytes_as_one_by_one(folder, tmp_path):
     assert convert(folder / "s_[0-3].weights", "-o", tmp_path / "out", "-j", 2).returncode == 0
     assert convert(folder / "s_0.weights", "-o", tmp_path / "alone.safetensors").returncode == 0
