@@ -102,3 +102,7 @@ def __getattr__(name: str) -> Any:
 
     module, _, attribute = _LATE[name].partition(":")
     return getattr(import_module(f"{__name__}.{module}"), attribute or name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

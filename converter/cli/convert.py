@@ -28,10 +28,10 @@ from converter.cli.parser import (
 from converter.darknet.dialects import DEFAULT
 from converter.errors import DarknetError, UsageError, command, printable
 from converter.files import remote
-from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
+from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES, is_weights_name
 from converter.files.target import is_folder, make_folder
 from converter.operations.convert import convert, default_output
-from converter.operations.sources import find_sources
+from converter.operations.sources import export_line, find_sources
 from converter.options import DialectChoice
 
 if TYPE_CHECKING:
@@ -155,6 +155,32 @@ def _by_position(sources: list[str], arguments: argparse.Namespace) -> list[str]
     return [source]
 
 
+def _require_inputs(sources: list[str], arguments: argparse.Namespace) -> None:
+    """Refuse a last source that is not there and has no input's name: OUT may be meant.
+
+    Raises:
+        UsageError: naming the call that writes it.
+    """
+    cfgs = [name for name in sources if name.endswith(".cfg")]
+    *others, last = [name for name in sources if name not in cfgs] or sources
+    if arguments.output or not others or remote.is_url(last) or os.path.lexists(last):
+        return
+    if last.endswith(CHECKPOINT_SUFFIXES) or is_weights_name(Path(last)):
+        return
+    cfg = arguments.cfg or next(iter(cfgs), None)
+    line = export_line(others[0], last, cfg)
+    if len(others) > 1:
+        remedy = "check the path; a folder for outputs is named with -o"
+    elif line:
+        remedy = f"write it with: {line}"
+    else:
+        end = ".weights" if others[0].endswith(CHECKPOINT_SUFFIXES) else ".safetensors"
+        target = last if is_folder(last) else str(Path(last).with_suffix(end))
+        line = command("convert", *others, *(("--cfg", cfg) if cfg else ()), "-o", target)
+        remedy = f"check the path; an output is named with -o: {line}"
+    raise UsageError("no such file", path=last, remedy=remedy)
+
+
 def _convert_one(source: str, arguments: argparse.Namespace) -> int:
     if source.endswith(CHECKPOINT_SUFFIXES):
         again = (arguments.output or "").endswith(CHECKPOINT_SUFFIXES)
@@ -221,6 +247,7 @@ def _print(result: Conversion, arguments: argparse.Namespace) -> None:
 def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
     from converter.operations.batch import convert_many
 
+    _require_inputs(sources, arguments)
     if arguments.report:
         raise UsageError("--report is for one file at a time")
     if arguments.cfg_out:

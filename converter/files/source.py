@@ -17,6 +17,7 @@ from converter.files.portable import read_at
 
 # What trainers append to a net's name: yolov3_final.weights, yolov3_10000.weights, ...
 _TRAINED = re.compile(r"_(?:final|best|last|\d+)$")
+_PARTIAL = re.compile(r"\.conv\.\d+$")  # as darknet partial calls the first layers: x.conv.15
 WEIGHTS_SUFFIXES = (".weights", ".backup")
 TORCH_SUFFIXES = (".pt", ".pth")
 CHECKPOINT_SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
@@ -140,6 +141,11 @@ def is_weights(path: Path) -> bool:
         return False
     head = read_start(path, sniff.HEAD)
     return not sniff.is_safetensors(head) and sniff.not_torch(head) is not None
+
+
+def is_weights_name(path: Path) -> bool:
+    """Whether a file is called as Darknet calls weights."""
+    return path.suffix in WEIGHTS_SUFFIXES or _PARTIAL.search(path.name) is not None
 
 
 def companion(path: Path, suffix: str) -> Path | None:

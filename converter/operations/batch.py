@@ -5,25 +5,32 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from threading import Thread, current_thread, main_thread
+from threading import Lock, Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from converter.errors import DarknetError, UsageError, WeightsError
 from converter.files import portable, remote
-from converter.files.target import make_folder
+from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
+from converter.files.target import is_folder, make_folder
 from converter.logs import OneLine
 from converter.operations.convert import convert, default_output
-from converter.options import PathLike
+from converter.options import EXPORT_SUFFIXES, PathLike
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
+    from multiprocessing.synchronize import Semaphore
 
 # ProcessPoolExecutor refuses more there: a process cannot wait for more than 64 things.
 _MOST_ON_WINDOWS = 61
+# What names of files that some command writes end in.
+_FILES = (*CHECKPOINT_SUFFIXES, *WEIGHTS_SUFFIXES, *EXPORT_SUFFIXES.values())
+_STARTING = Lock()  # held while new processes are told of no main module
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +78,8 @@ def convert_many(
             source, or in the current folder for a URL.
         executor: where it is done: any executor that gives ``concurrent.futures.Future``, such as
             Dask's, whose workers see the same paths; default: processes of this machine, of which
-            one that is killed loses nothing but its time.
+            one that is killed loses nothing but its time. They do not import the caller's script,
+            which needs no ``if __name__ == "__main__":`` for them.
         workers: how many processes; default: one for each processor.
         **options: of ``convert``, the same for all.
 
@@ -79,9 +87,14 @@ def convert_many(
         The results as they come, one for each source.
 
     Raises:
-        UsageError: two of them would be written to the same file.
+        UsageError: ``sources`` is one path, ``out`` ends as a file's name does, or two would be
+            written to the same file.
         OutputError: ``out`` cannot be made a folder.
     """
+    if isinstance(sources, str | os.PathLike):  # a string would be taken letter by letter
+        raise UsageError("is one source", path=sources, remedy="give a list")
+    if out is not None:
+        _require_folders_name(os.fspath(out))
     paths = dict.fromkeys(os.fspath(source) for source in sources)
     jobs = [_Job(source, _target(source, out), options) for source in paths]
     taken: dict[str, str] = {}
@@ -96,8 +109,17 @@ def convert_many(
     return _by_executor(jobs, executor)
 
 
+def _require_folders_name(out: str) -> None:
+    if Path(out).suffix in _FILES and not is_folder(out):
+        raise UsageError(
+            "is a file's name, and many are written into a folder",
+            path=out,
+            remedy="give a folder's name, or end it with /",
+        )
+
+
 def _by_executor(jobs: Sequence[_Job], executor: Executor) -> Iterator[Result]:
-    for job, future in _completed(jobs, executor, _convert):
+    for job, future in _completed(jobs, executor, _convert, nullcontext()):
         error = future.exception()
         if error is None:
             yield future.result()
@@ -111,7 +133,8 @@ def _by_processes(jobs: Sequence[_Job], workers: int) -> Iterator[Result]:
     """Results as they come.
 
     When a process is killed its pool is lost. What is left is then done one after the other, so
-    that it is known which file the next process is lost with: that one is given up.
+    that it is known which file the next process is lost with: that one is given up. Where none
+    even starts, all are.
     """
     # Late: their import costs more than planning, and one file needs no other process.
     import multiprocessing
@@ -124,14 +147,19 @@ def _by_processes(jobs: Sequence[_Job], workers: int) -> Iterator[Result]:
         workers = min(workers, _MOST_ON_WINDOWS)
     left = {job.source: job for job in jobs}
     while left:
-        broken = False
-        with ProcessPoolExecutor(workers, context, initializer=_begin) as pool:
-            for job, future in _completed(tuple(left.values()), pool, _convert_alone):
+        broken, started = False, context.Semaphore(0)
+        with ProcessPoolExecutor(workers, context, _begin, (started,)) as pool:
+            jobs = tuple(left.values())
+            for job, future in _completed(jobs, pool, _convert_alone, _main_module_left_alone()):
                 if isinstance(future.exception(), BrokenProcessPool):
                     broken = True
                     continue
                 del left[job.source]
                 yield future.result()
+        if broken and workers == 1 and not started.acquire(block=False):
+            for job in left.values():
+                yield _failed(job, "was given up: no process could be started for it")
+            return
         if broken and workers == 1:
             lost = left.pop(next(iter(left)))
             yield _failed(lost, "was given up: its process was killed, perhaps for want of memory")
@@ -139,13 +167,16 @@ def _by_processes(jobs: Sequence[_Job], workers: int) -> Iterator[Result]:
 
 
 def _completed(
-    jobs: Sequence[_Job], executor: Executor, function: Callable[..., Result]
+    jobs: Sequence[_Job],
+    executor: Executor,
+    function: Callable[..., Result],
+    starting: AbstractContextManager[None],
 ) -> Iterator[tuple[_Job, Future[Result]]]:
     """Each job when it is done; those that nobody waits for any more are not begun."""
     from concurrent.futures import as_completed
 
     # What starts now inherits it, and so is never interrupted half-way up.
-    with _ignoring_interrupts():
+    with _ignoring_interrupts(), starting:
         submitted = {executor.submit(function, *job): job for job in jobs}
     try:
         for future in as_completed(submitted):
@@ -167,13 +198,14 @@ def _target(source: str, folder: PathLike | None) -> str:
     return str(target) if folder is None else remote.in_folder(folder, target.name)
 
 
-def _begin() -> None:
+def _begin(started: Semaphore) -> None:
     """Begin a process of the pool: keep messages for the parent, and end when it does.
 
     A worker would else wait for work for ever.
     """
     from multiprocessing import parent_process
 
+    started.release()
     logger = logging.getLogger("converter")
     logger.propagate = False
     logger.setLevel(logging.INFO)
@@ -201,6 +233,24 @@ def _ignoring_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _main_module_left_alone() -> Iterator[None]:
+    """Start processes that do not import the main module while the block runs.
+
+    They need nothing of it, and a script without ``if __name__ == "__main__":`` would run again in
+    each. A module whose name says no more than ``__main__`` is not imported: cpython@v3.11.7
+    Lib/multiprocessing/spawn.py:256.
+    """
+    main = sys.modules["__main__"]
+    with _STARTING:
+        before = main.__spec__
+        main.__spec__ = ModuleSpec("__main__", None)
+        try:
+            yield
+        finally:
+            main.__spec__ = before
 
 
 def _convert_alone(source: str, target: str, options: dict[str, Any]) -> Result:

@@ -15,6 +15,7 @@ from converter.errors import UsageError, WeightsError
 from converter.files import remote
 from converter.files.hashing import Hashing
 from converter.files.source import TORCH_SUFFIXES, WEIGHTS_SUFFIXES, opened
+from converter.operations.sources import export_line
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 
 if TYPE_CHECKING:
@@ -87,7 +88,12 @@ def convert(
     if _local_name(target).suffix in TORCH_SUFFIXES:
         _require_port(family, dtype, target)
     elif _local_name(target).suffix != ".safetensors":
-        raise UsageError("is no checkpoint's name", path=target, remedy="end it with .safetensors")
+        line = export_line(source, target, cfg)
+        raise UsageError(
+            "is no checkpoint's name",
+            path=target,
+            remedy=f"write it with: {line}" if line else "end it with .safetensors",
+        )
     with (
         remote.local_source(source, max_download) as local,
         opened(local) as opened_source,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from converter.checkpoint.metadata import Metadata, NetworkUnknown
 from converter.darknet.dialects import DialectName
 from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
 from converter.files.hashing import sha256_of
-from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES, opened
+from converter.files.source import CHECKPOINT_SUFFIXES, is_weights_name, opened
 from converter.files.target import (
     is_written,
     remove_leftovers,
@@ -26,12 +25,11 @@ from converter.files.target import (
 )
 from converter.identify_checkpoint import open_checkpoint
 from converter.notebook import Record
+from converter.operations.sources import export_line
 from converter.options import DialectChoice, FamilyChoice, PathLike
 from converter.plan import Plan
 
 log = logging.getLogger("converter")
-
-_PARTIAL = re.compile(r"\.conv\.\d+$")  # as darknet partial calls the first layers: x.conv.15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +118,12 @@ def revert(
             path=target,
             remedy="end it with .weights",
         )
-    if target.suffix not in WEIGHTS_SUFFIXES and not _PARTIAL.search(target.name):
+    if not is_weights_name(target):
+        line = export_line(source, target, cfg)
         raise UsageError(
-            "is no name of Darknet's weights", path=target, remedy="end it with .weights"
+            "is no name of Darknet's weights",
+            path=target,
+            remedy=f"write it with: {line}" if line else "end it with .weights",
         )
     stored = _open(source, cfg, dialect, family, force=force)
     plan = stored.plan

@@ -7,9 +7,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from converter.errors import WeightsError
+from converter.errors import WeightsError, command
 from converter.files import remote
 from converter.files.source import WEIGHTS_SUFFIXES
+from converter.options import EXPORT_SUFFIXES, PathLike
 
 
 def find_sources(arguments: Sequence[str]) -> list[str]:
@@ -37,3 +38,13 @@ def _expand(argument: str) -> list[str]:
     if not matches:
         raise WeightsError("holds no .weights file", path=argument)
     return matches
+
+
+def export_line(source: PathLike, target: PathLike, cfg: PathLike | None) -> str | None:
+    """The command that writes ``target``, if it is ``export`` that makes what ends so."""
+    if Path(target).suffix not in EXPORT_SUFFIXES.values():
+        return None
+    if remote.is_url(source) or remote.is_url(target):  # which it does not take
+        return None
+    network = () if cfg is None else ("--cfg", os.fspath(cfg))
+    return command("export", os.fspath(source), *network, "-o", os.fspath(target))

@@ -60,6 +60,7 @@ def test_all_public_names_are_there(package):
     for name in package.__all__:
         assert getattr(package, name).__name__ in (name, "describe")
     assert set(package._LATE) <= set(package.__all__)
+    assert {*package.__all__, "__version__", "__doc__"} <= set(dir(package))
 
 
 class Bar:

@@ -101,6 +101,45 @@ class TestPositions:
         assert message in capsys.readouterr().err
         assert list(Path().glob("*.safetensors")) == []
 
+    @pytest.mark.parametrize(
+        ("files", "remedy"),
+        [
+            (("shapes.weights", "s.onnx"),
+             "write it with: python -m converter export shapes.weights -o s.onnx"),
+            (("cfg/other.cfg", "shapes.weights", "s.pt2"),
+             "write it with: python -m converter export shapes.weights --cfg cfg/other.cfg"
+             " -o s.pt2"),
+            (("shapes.weights", "s.torchscript", "--cfg", "cfg/other.cfg"),
+             "write it with: python -m converter export shapes.weights --cfg cfg/other.cfg"
+             " -o s.torchscript"),
+            (("shapes.safetensors", "s.onnx"),
+             "write it with: python -m converter export shapes.safetensors -o s.onnx"),
+            (("shapes.weights", "out/x.bin"),
+             "check the path; an output is named with -o:"
+             " python -m converter convert shapes.weights -o out/x.safetensors"),
+            (("shapes.safetensors", "x"),
+             "check the path; an output is named with -o:"
+             " python -m converter convert shapes.safetensors -o x.weights"),
+            (("shapes.weights", "cfg/../shapes.weights", "out"),
+             "check the path; a folder for outputs is named with -o"),
+        ],
+    )  # fmt: skip
+    def test_an_output_that_is_not_taken_by_position(self, capsys, files, remedy):
+        """Refused before the first file is converted."""
+        assert main(["convert", *files]) == 2
+        assert capsys.readouterr().err.partition(": ")[2].partition(": ")[2] == (
+            f"no such file ({remedy})\n"
+        )
+        assert list(Path().glob("*.safetensors")) == []
+
+    @pytest.mark.parametrize("missing", ["no.weights", "no.conv.15", "no.cfg"])
+    def test_an_input_that_is_missing_does_not_stop_the_rest(self, capsys, missing):
+        Path("shapes.cfg").symlink_to("cfg/other.cfg")
+        os.link("shapes.weights", "shapes_2.weights")
+        assert main(["convert", "shapes.weights", "shapes_2.weights", missing, "-q"]) == 1
+        assert f"error: {missing}: no such file" in capsys.readouterr().err
+        assert len(list(Path().glob("*.safetensors"))) == 2
+
 
 class TestRefusals:
     def test_a_known_file_that_is_missing(self, tmp_path):
@@ -218,6 +257,13 @@ def test_an_output_that_is_no_folder(folder, tmp_path):
     assert (tmp_path / "file").read_bytes() == b"precious"
 
 
+def test_a_files_name_for_the_folder_of_many(folder, tmp_path):
+    done = script("convert", folder, "-o", "x.safetensors", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: x.safetensors: is a file's name, and many are written")
+    assert not (tmp_path / "x.safetensors").exists()
+
+
 def test_one_source_into_a_folder(sample, tmp_path):
     (tmp_path / "out").mkdir()
     assert script("convert", sample.weights, "-o", tmp_path / "out").returncode == 0
@@ -243,7 +289,19 @@ def test_a_folder_is_made_only_for_what_is_written(sample, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("name", ["x.onnx", "x.engine", "x", "x.SAFETENSORS"])
+@pytest.mark.parametrize("name", ["x.onnx", "x.torchscript", "x.pt2"])
+def test_an_output_that_export_makes(sample, tmp_path, name):
+    convert(sample.weights)
+    for source, kind in (("shapes.weights", "checkpoint's"), ("shapes.safetensors", "Darknet's")):
+        done = script("convert", source, "-o", name, cwd=tmp_path)
+        assert done.returncode == 2
+        start, _, line = done.stderr.rstrip(")\n").partition(" (write it with: ")
+        assert start.startswith(f"error: {name}: is no ")
+        assert kind in start
+        assert line == f"python {SCRIPTS}/export.py {source} -o {name}"
+
+
+@pytest.mark.parametrize("name", ["x.engine", "x", "x.SAFETENSORS"])
 def test_an_output_of_another_ending(sample, tmp_path, name):
     done = script("convert", sample.weights, "-o", name, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (

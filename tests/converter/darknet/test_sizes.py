@@ -96,7 +96,8 @@ def test_layers_between_the_route_and_the_reader_are_looked_through():
         height=12,
         width=12,
     )
-    assert "layer 2 [route], line 17: joins maps of unequal size, 6 x 12 x 12 and 6 x 6 x 6" in refusal(text)
+    joins = "layer 2 [route], line 17: joins maps of unequal size, 6 x 12 x 12 and 6 x 6 x 6"
+    assert joins in refusal(text)
     assert refusal(text).endswith("(correct the cfg)")  # no size makes these two equal
 
 

@@ -43,6 +43,34 @@ def test_two_that_would_become_one_file(folder, tmp_path):
         convert_many([folder / "s_1.weights", other], tmp_path)
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_path_for_many(kind, tmp_path):
+    with pytest.raises(UsageError, match=r"^shapes\.weights: is one source \(give a list\)$"):
+        convert_many(kind("shapes.weights"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["x.safetensors", "x.pth", "x.weights", "x.onnx", "memory://x.pt"])
+def test_a_files_name_for_the_folder(folder, tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        convert_many([folder / "s_0.weights", folder / "s_1.weights"], name)
+    assert str(caught.value) == (
+        f"{name}: is a file's name, and many are written into a folder"
+        " (give a folder's name, or end it with /)"
+    )
+    assert not Path(name).exists()
+
+
+def test_a_folder_with_a_files_name(folder, tmp_path):
+    """One that is there, or that ends as only a folder's name does."""
+    (tmp_path / "there.safetensors").mkdir()
+    for name in ("there.safetensors", "new.safetensors/"):
+        (result,) = convert_many([folder / "s_0.weights"], f"{tmp_path}/{name}", workers=1)
+        assert result.ok
+        assert os.listdir(tmp_path / name) == ["s_0.safetensors"]
+
+
 def test_the_same_bytes_as_one_by_one(folder, tmp_path):
     assert convert(folder / "s_[0-3].weights", "-o", tmp_path / "out", "-j", 2).returncode == 0
     assert convert(folder / "s_0.weights", "-o", tmp_path / "alone.safetensors").returncode == 0
@@ -76,6 +104,49 @@ def test_workers_end_with_their_parent(folder, tmp_path):
     process.stdout.readline()
     process.kill()
     process.communicate(timeout=30)  # until the last process has closed the pipes
+
+
+PLAIN = """
+import sys
+from converter import convert_many
+
+print("begun")
+for result in convert_many(sys.argv[1:], "out", workers=2):
+    print(result.facts.get("status") or result.facts["error"]["message"])
+"""
+
+
+def plain_script(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A script without ``if __name__ == "__main__":`` that converts two files."""
+    script = folder / "plain.py"
+    script.write_text(PLAIN)
+    return subprocess.run(
+        [sys.executable, script, folder / "s_0.weights", folder / "s_1.weights"],
+        cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_a_plain_script_runs_once(folder):
+    done = plain_script(folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["begun", "converted", "converted"]
+
+
+def test_processes_that_do_not_start_are_not_said_to_be_killed(folder):
+    (folder / "sitecustomize.py").write_text(
+        "import os, sys\nif '--multiprocessing-fork' in sys.orig_argv: os._exit(1)\n"
+    )
+    paths = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    done = plain_script(folder, PYTHONPATH=paths)
+    assert done.stdout.splitlines() == [
+        "begun", *["was given up: no process could be started for it"] * 2
+    ]  # fmt: skip
+
+
+def test_the_main_module_is_as_before(folder, tmp_path):
+    before = sys.modules["__main__"].__spec__
+    list(convert_many([folder / "s_0.weights"], tmp_path / "out", workers=1))
+    assert sys.modules["__main__"].__spec__ is before
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -321,6 +322,9 @@ def test_a_model_and_a_path_will_do(find):
     found = yolov3.evaluate(model, SHAPES / "val", points=0)
     same = evaluate(find, read_dataset(SHAPES / "val", 3, find.names), points=0)
     assert found.as_dict() == same.as_dict()
-    assert repr(found).startswith("Evaluation(images=60, objects=")
+    assert repr(found).startswith("Evaluation(images=60, mean.objects=")
     assert len(repr(found)) < 400
-    assert "<td>mAP50</td><td>" in found._repr_html_()
+    assert f"mean.ap50={found.mean.ap50!r}, " in repr(found)
+    assert f"<td>mean.ap50</td><td>{found.mean.ap50}</td>" in found._repr_html_()
+    for name, value in found._facts():  # each can be asked for by the name that is shown
+        assert attrgetter(name)(found) == value
