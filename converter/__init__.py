@@ -25,6 +25,8 @@ Importing this package imports none of them but ``errors``; the first use of a n
 PyTorch is imported nowhere but inside methods of ``layers``.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 from converter.errors import (
