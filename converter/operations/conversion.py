@@ -240,7 +240,7 @@ class Job:
         is true whatever becomes of the source meanwhile; they are compared anyway.
         """
         if not (self.verify and plan.verbatim and self.dtype == "float32"):
-            return self.hashing
+            return self.hashing.begin()
 
         def read_into(view: memoryview, offset: int) -> None:
             read_at(file.fileno(), view, offset)
@@ -252,8 +252,8 @@ class Job:
     def _checked(self, plan: Plan, written: Path, survey: Survey, hashing: Hashing) -> Metadata:
         """What the source is, whose values are in ``written``.
 
-        A hash of the source itself is computed beside the comparison and again after it, so that a
-        change between reading and hashing is noticed.
+        A hash of the source itself is computed at the latest beside the comparison and again after
+        it, so that a change between reading and hashing is noticed.
         """
         hashing.begin()
         if self.verify:
