@@ -12,7 +12,7 @@ from converter.cli.parser import NAMES, CommandParser, add_family_option, add_na
 from converter.cli.runner import require_own_yolov3
 from converter.darknet.dialects import DIALECTS
 from converter.errors import CheckpointError, OutputError, UsageError, command, printable
-from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
+from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES, is_weights_name
 from converter.operations.verify import Verification, verify
 from converter.options import ENGINES
 
@@ -105,6 +105,8 @@ def _require_checkpoint(arguments: argparse.Namespace) -> None:
     """
     weights, checkpoint = arguments.weights, arguments.checkpoint
     if os.path.lexists(checkpoint) or not os.path.isfile(weights):
+        return
+    if not is_weights_name(Path(weights)):  # of another file its own refusal says more
         return
     if not checkpoint.endswith(".safetensors"):  # which port's names it should have is not known
         return

@@ -94,7 +94,11 @@ class TestACheckpointThatIsNotMadeYet:
 
     @pytest.mark.parametrize(
         ("weights", "checkpoint"),
-        [("none.weights", "none.safetensors"), ("shapes.weights", "shapes.pth")],
+        [
+            ("none.weights", "none.safetensors"),
+            ("shapes.weights", "shapes.pth"),
+            ("shapes.cfg", "shapes.safetensors"),
+        ],
     )
     def test_what_no_line_makes(self, sample, monkeypatch, capsys, weights, checkpoint):
         monkeypatch.chdir(sample.weights.parent)
