@@ -6,19 +6,16 @@ from PIL import Image
 
 from yolov3 import DarknetLoss, YOLOv3, load, save
 
-torch.manual_seed(0)
-model = load("shapes.safetensors", model_class=YOLOv3)
-model.replace_heads(3, names=["circle", "square", "triangle"]).freeze_backbone()
-criterion = DarknetLoss(model.train())  # by the options of the cfg
+model = load("shapes.safetensors", model_class=YOLOv3).freeze_backbone()
+criterion = DarknetLoss(model.replace_heads(3, names=["circle", "square", "triangle"]).train())
 files = sorted(Path("train").glob("*.png"))  # 192 x 192 pixels, darknet's labels beside them
 pictures = torch.stack([torch.tensor(np.array(Image.open(file))) for file in files])
-targets = [np.loadtxt(file.with_suffix(".txt"), ndmin=2) for file in files]
 optimizer = torch.optim.Adam(model.parameters(), lr=0.05)  # leaves alone what is frozen
 schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0.01, total_iters=12)
 for _ in range(12):
     for batch in torch.randperm(len(files)).split(8):
-        maps = model(pictures[batch].permute(0, 3, 1, 2) / 255)
-        loss, figures = criterion(maps, [targets[i] for i in batch])
+        targets = [np.loadtxt(files[i].with_suffix(".txt"), ndmin=2) for i in batch]
+        loss, figures = criterion(model(pictures[batch].permute(0, 3, 1, 2) / 255), targets)
         optimizer.zero_grad()
         (loss / len(batch)).backward()  # darknet divides by the pictures of a batch, too
         optimizer.step()

@@ -23,6 +23,7 @@ from yolov3.parity.engines import Darknet
 ROOT = Path(__file__).parents[3]
 SHAPES = ROOT / "tests/data/shapes"
 EXAMPLE = Path(__file__).with_name("example.py")
+SEEDED = "import runpy, sys, torch; torch.manual_seed(0); runpy.run_path(sys.argv[1])"
 
 pytestmark = pytest.mark.slow  # a minute of training
 
@@ -36,7 +37,7 @@ def folder(tmp_path_factory) -> Path:
     convert(folder / "shapes.weights")
     draw(folder / "train", 480, seed=7)
     subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLE],
+        [sys.executable, "-W", "error", "-c", SEEDED, EXAMPLE],
         cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True,
     )  # fmt: skip
     return folder
