@@ -53,6 +53,8 @@ def differences(network: Network) -> Iterator[Remark]:
             yield _remark(node, f"OpenCV takes another layer as the input of this [{kind}]")
         if _is_split(node):
             renumbered = True
+        if _reads_beyond(node):
+            yield _remark(node, f"OpenCV reads what is beyond maps of {node.inputs[0]}")
         yield from _different(node)
 
 
@@ -184,6 +186,22 @@ def _different(node: Node) -> Iterator[Remark]:
         same = all(other.c == shape.c for other in others)
         if not same or node.sources != tuple(range(node.index - n, node.index)):
             yield _remark(node, "OpenCV joins other layers than the parts that groups= makes")
+
+
+def _reads_beyond(node: Node) -> bool:
+    """Whether it is a convolution of each channel of a single row or column, 3x3 and padded.
+
+    What has its own procedure (initFastConv in layers/cpu_kernels/convolution.cpp) leaves out the
+    row and column on one side of the map, not on both (depthWiseBlockConv2D in conv_depthwise.cpp).
+    """
+    layer, shape = node.layer, node.inputs[0]
+    return (
+        isinstance(layer, Convolutional)
+        and 1 in (shape.h, shape.w)
+        and 1 < layer.groups == layer.filters == shape.c
+        and (layer.size, layer.pixels) == (3, 1)
+        and layer.stride <= 2
+    )
 
 
 def _remark(node: Node, text: str) -> Remark:

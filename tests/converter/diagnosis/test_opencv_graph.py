@@ -50,6 +50,32 @@ CASES = {
         "alexeyab", "refuses", [23],
     ),
     "softmax of values": (network(VALUES, section("softmax")), "pjreddie", "runs", []),
+    # Of each channel, 3x3, padded: layers/cpu_kernels/conv_depthwise.cpp.
+    "each channel of one pixel": (
+        network(conv(filters=2), section("avgpool"), conv(filters=2, groups=2)),
+        "alexeyab", "differs", [17],
+    ),
+    "each channel of one row": (
+        network(conv(filters=2), conv(filters=2, groups=2, stride=2), height=1),
+        "alexeyab", "differs", [15],
+    ),
+    "each channel of one column": (
+        network(conv(filters=2), conv(filters=2, groups=2), width=1), "alexeyab", "differs", [15],
+    ),
+    "each channel of two rows": (
+        network(conv(filters=2), conv(filters=2, groups=2), height=2), "alexeyab", "runs", [],
+    ),
+    "each channel of one row, 5x5": (
+        network(conv(filters=2), conv(filters=2, groups=2, size=5), height=1),
+        "alexeyab", "runs", [],
+    ),
+    "each channel of one row, in steps of three": (
+        network(conv(filters=2), conv(filters=2, groups=2, stride=3), height=1),
+        "alexeyab", "runs", [],
+    ),
+    "each channel of one row, twice": (
+        network(conv(filters=2), conv(filters=4, groups=2), height=1), "alexeyab", "runs", [],
+    ),
     # Pooling: :791-809.
     "maxpool without anything": (
         network(conv(), section("maxpool")), "alexeyab", "differs", [15, 15],
