@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 import reference
+from hypothesis import settings
 
 from converter import UsageError
 from converter.files.lock import try_lock
@@ -29,6 +30,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Whoever starts the tests in the background of a script has them ignore Ctrl-C, which the programs
 # that they start would inherit, and those that are interrupted would not notice.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Whether a change passes is no matter of luck: the same inputs every time. New ones are drawn with
+# --hypothesis-profile random.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("random", derandomize=False, print_blob=True)
+settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser):

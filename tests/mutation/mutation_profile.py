@@ -1,4 +1,7 @@
-"""A pytest plugin: how hypothesis behaves while mutants are tested, many times in one process."""
+"""A pytest plugin: how hypothesis behaves while mutants are tested, many times in one process.
+
+It is chosen by --hypothesis-profile, since conftest.py chooses another.
+"""
 
 from hypothesis import HealthCheck, settings
 
@@ -9,4 +12,3 @@ settings.register_profile(
     max_examples=25,
     suppress_health_check=[HealthCheck.differing_executors],
 )
-settings.load_profile("mutation")

@@ -98,6 +98,7 @@ pytest_add_cli_args =
     no:cacheprovider
     -p
     mutation_profile
+    --hypothesis-profile=mutation
     -m
     not engine and not slow
 pytest_add_cli_args_test_selection =
