@@ -35,6 +35,7 @@ def refusals(network: Network) -> Iterator[Remark]:
     yield from _without_maps(network)
     yield from _miscounted(network)
     yield from _misplaced(network)
+    yield from _without_parts(network)
     regions = [node for node in network.nodes if node.layer.type == "region"]
     for node in regions[1:]:
         yield _remark(node, "OpenCV does not take a second [region]")  # of the same name: io:506
@@ -137,6 +138,26 @@ def _misplaced(network: Network) -> Iterator[Remark]:
         ):
             why = "without noadjust=1" if adjusts else "with groups= of several layers"
             yield _remark(node, f"OpenCV misplaces the weights after a [{layer.type}] {why}")
+
+
+def _without_parts(network: Network) -> Iterator[Remark]:
+    """Parts that are empty or do not fit together: all are of one size, whatever their layers have.
+
+    io:839-863 and layers/slice_layer.cpp; what is joined is looked for n layers after the wholes.
+    """
+    numbered: list[tuple[int, int, int]] = []  # c, h and w
+    for node in network.nodes:
+        layer, n = node.layer, len(node.sources)
+        if isinstance(layer, Route) and _is_split(node):
+            size = sum(shape.c for shape in node.inputs) // layer.groups // n
+            wholes = [numbered[source] for source in node.sources]
+            counts = [min(size, c - layer.group_id * size) for c, _, _ in wholes]
+            if min(counts) < 1:
+                yield _remark(node, f"OpenCV takes parts of {size} channels, and one is empty")
+            numbered += [(c, h, w) for c, (_, h, w) in zip(counts, wholes, strict=True)]
+            if len({numbered[source + n][1:] for source in node.sources}) > 1:
+                yield _remark(node, "OpenCV joins maps of unequal size, which are not the parts")
+        numbered.append((node.output.c, node.output.h, node.output.w))
 
 
 def _is_split(node: Node) -> bool:

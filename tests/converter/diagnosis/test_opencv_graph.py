@@ -141,6 +141,21 @@ CASES = {
         network(TWO, section("route", layers="-2,-1", groups=2), section("dropout")),
         "alexeyab", "differs", [26],
     ),
+    # All parts are of (12 + 4) / 2 / 2 = 4 channels: the layer of 4 has no second one.
+    "route of parts of unequal layers": (
+        network(
+            conv(filters=12), conv(filters=4),
+            section("route", layers="-2,-1", groups=2, group_id=1),
+        ),
+        "alexeyab", "refuses", [22],
+    ),
+    # Layers 0 + 2 and 1 + 2 are joined: the smaller map, and the part of layer 0.
+    "route of parts, looked for elsewhere": (
+        network(
+            conv(), conv(), SMALL, section("route", layers="0,1", groups=2)
+        ),
+        "alexeyab", "refuses", [26],
+    ),
     # [shortcut]: :904-916.
     "shortcut of fewer channels": (
         network(conv(filters=4), conv(), section("shortcut", from_=-2)), "alexeyab", "runs", [],
