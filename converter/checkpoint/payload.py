@@ -60,8 +60,17 @@ class Comparison:
         return not (self.mismatched or self.missing or self.unexpected)
 
 
-def write(source: Source, plan: Plan, target: IO[bytes], start: int) -> None:
-    """Write all tensors from byte ``start`` of ``target`` on."""
+def write(
+    source: Source,
+    plan: Plan,
+    target: IO[bytes],
+    start: int,
+    written: Callable[[int], None] | None = None,
+) -> None:
+    """Write all tensors from byte ``start`` of ``target`` on.
+
+    ``written`` is called with the end of each piece of values that are copied as they are.
+    """
     descriptor = target.fileno()
     verbatim, changed = _targets(plan, start)
     _reserve(descriptor, start + sum(slot.end - slot.offset for slot in plan.tensors))
@@ -70,6 +79,8 @@ def write(source: Source, plan: Plan, target: IO[bytes], start: int) -> None:
             low, high = max(begin, offset), min(end, offset + len(view))
             if low < high:
                 _write_at(descriptor, view[low - offset : high - offset], low + shift)
+                if written:
+                    written(high + shift)
     for slot, position in changed:
         for _, rows in rows_of(source, slot):
             position += _write_at(descriptor, rows.data.cast("B"), position)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 from collections.abc import Callable
-from threading import Event, Thread
+from threading import Condition, Event, Thread
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +25,25 @@ def sha256_of(source: Source) -> str:
         return hashing.result()
 
 
+class Growth:
+    """How far a file is there that one thread writes and another one reads."""
+
+    def __init__(self) -> None:
+        self._end = 0
+        self._more = Condition()
+
+    def reach(self, end: int) -> None:
+        """All bytes before ``end`` are there, or never will be."""
+        with self._more:
+            self._end = end
+            self._more.notify_all()
+
+    def wait_for(self, end: int) -> None:
+        """Wait until all bytes before ``end`` are there."""
+        with self._more:
+            self._more.wait_for(lambda: self._end >= end)
+
+
 class Hashing:
     """The hash of a file's bytes, computed in a thread; leaving the block abandons it.
 
@@ -33,6 +52,7 @@ class Hashing:
         end: the byte after the last.
         start: the first byte.
         prefix: bytes that are hashed before them.
+        first: what the thread does before.
     """
 
     def __init__(
@@ -42,8 +62,10 @@ class Hashing:
         *,
         start: int = 0,
         prefix: bytes = b"",
+        first: Callable[[], None] | None = None,
     ) -> None:
         self._read_into, self._start, self._end = read_into, start, end
+        self._first = first
         self._digest = hashlib.sha256(prefix)
         self._error: Exception | None = None
         self._abandoned = Event()
@@ -85,6 +107,8 @@ class Hashing:
     def _run(self) -> None:
         buffer = memoryview(mmap.mmap(-1, PIECE))
         try:
+            if self._first:
+                self._first()
             for offset in range(self._start, self._end, PIECE):
                 if self._abandoned.is_set():
                     return

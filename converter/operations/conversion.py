@@ -6,7 +6,6 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Thread
 from typing import IO, Any, Literal
 
 from converter.checkpoint import formats, payload
@@ -18,7 +17,7 @@ from converter.darknet.dialects import DialectName
 from converter.darknet.remark import Remark
 from converter.diagnosis.health import Anomaly, Survey
 from converter.errors import CheckpointError, OutputError
-from converter.files.hashing import Hashing, sha256_of
+from converter.files.hashing import Growth, Hashing, sha256_of
 from converter.files.portable import read_at
 from converter.files.source import TORCH_SUFFIXES, Source
 from converter.files.target import (
@@ -197,15 +196,21 @@ class Job:
         blank = self._head(plan, replace(meta, source_sha256="0" * 64))
         size = len(blank) + WIDTHS[self.dtype] * sum(slot.floats for slot in plan.tensors)
         error = 0.0
-        with replacing(self.target, size) as file, self._hashing(file, plan, len(blank)) as hashing:
+        growth = Growth()
+        with (
+            replacing(self.target, size) as file,
+            self._hashing(file, plan, len(blank), growth) as hashing,
+        ):
             file.write(blank)
             file.flush()
-            if self.verify:
-                Thread(target=_import_reader).start()
-            if self.dtype == "float32":
-                payload.write(self.source, plan, file, len(blank))
-            else:
-                error = payload.write_rounded(self.source, plan, file, len(blank), self.dtype)
+            try:
+                hashing.begin()
+                if self.dtype == "float32":
+                    payload.write(self.source, plan, file, len(blank), growth.reach)
+                else:
+                    error = payload.write_rounded(self.source, plan, file, len(blank), self.dtype)
+            finally:
+                growth.reach(size)  # or else the hash would wait for ever
             meta = self._checked(plan, Path(file.name), survey, hashing)
             head = self._head(plan, meta)
             file.seek(0)
@@ -233,7 +238,7 @@ class Job:
         tensors = ((slot.tensor, slot.shape) for slot in plan.tensors)
         return make_head(tensors, meta.encode(), meta.dtype, least=self.least_head)
 
-    def _hashing(self, file: IO[bytes], plan: Plan, start: int) -> Hashing:
+    def _hashing(self, file: IO[bytes], plan: Plan, start: int, growth: Growth) -> Hashing:
         """The hash of the .weights file.
 
         If the checkpoint holds all its bytes as they are, it is that of what is written, so that it
@@ -243,11 +248,12 @@ class Job:
             return self.hashing.begin()
 
         def read_into(view: memoryview, offset: int) -> None:
+            growth.wait_for(offset + len(view))
             read_at(file.fileno(), view, offset)
 
         end = start + plan.size - plan.header.size
         prefix = plan.header.encode()
-        return Hashing(read_into, end, start=start, prefix=prefix)
+        return Hashing(read_into, end, start=start, prefix=prefix, first=_import_reader)
 
     def _checked(self, plan: Plan, written: Path, survey: Survey, hashing: Hashing) -> Metadata:
         """What the source is, whose values are in ``written``.
@@ -294,7 +300,10 @@ class Job:
 
 
 def _import_reader() -> None:
-    """Import what reads a checkpoint: it takes as long as copying, which leaves Python free."""
+    """Import what reads a checkpoint, while Python has nothing else to do.
+
+    In a third thread it would take its time from copying: two cores are what there is.
+    """
     with suppress(ImportError):  # whoever reads will say so
         import numpy as np  # noqa: F401
         import safetensors  # noqa: F401

@@ -7,7 +7,7 @@ import pytest
 
 from converter import WeightsError
 from converter.files import hashing
-from converter.files.hashing import Hashing, sha256_of
+from converter.files.hashing import Growth, Hashing, sha256_of
 from converter.files.source import opened
 
 
@@ -93,3 +93,42 @@ def test_nothing_runs_on_when_the_block_is_left():
         assert thread.is_alive()
         threading.Timer(0.2, left.set).start()
     assert not thread.is_alive()
+
+
+def test_a_file_is_hashed_while_it_grows(file):
+    growth, waiting, offsets = Growth(), threading.Event(), []
+
+    def read_into(view, offset):
+        waiting.set()
+        growth.wait_for(offset + len(view))
+        offsets.append(offset)
+        view[:] = bytes(range(offset, offset + len(view)))
+
+    with Hashing(read_into, 20) as digest:
+        digest.begin()
+        waiting.wait()
+        assert offsets == []
+        growth.reach(15)  # one piece of eight, and a part of the second
+        growth.reach(20)
+        assert digest.result() == hashlib.sha256(bytes(range(20))).hexdigest()
+    assert offsets == [0, 8, 16]
+
+
+def test_something_is_done_first(file):
+    order = []
+    with Hashing(
+        lambda view, offset: order.append(offset), 9, first=lambda: order.append("first")
+    ) as digest:
+        digest.result()
+    assert order == ["first", 0, 8]
+
+
+def test_what_fails_first_is_an_error_where_the_hash_is_asked_for():
+    def fail():
+        raise WeightsError("no", path="x")
+
+    with (
+        Hashing(lambda view, offset: None, 9, first=fail) as digest,
+        pytest.raises(WeightsError, match="no"),
+    ):
+        digest.result()

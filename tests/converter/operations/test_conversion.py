@@ -74,8 +74,8 @@ def test_a_source_that_is_changed_after_it_was_compared(
 def test_a_write_that_goes_wrong_is_caught(sample, monkeypatch):
     write = conversion.payload.write
 
-    def lying(source, plan, target, start):
-        write(source, plan, target, start)
+    def lying(source, plan, target, start, written):
+        write(source, plan, target, start, written)
         os.pwrite(target.fileno(), b"\1", start + 1000)
 
     monkeypatch.setattr(conversion.payload, "write", lying)
