@@ -51,7 +51,8 @@ def differences(network: Network) -> Iterator[Remark]:
         if node.layer.has_output and _on_boxes(network, node):
             yield _remark(node, f"OpenCV has boxes, no map, as the input of this [{kind}]")
         if renumbered and kind in _BY_NUMBER:
-            yield _remark(node, f"OpenCV takes another layer as the input of this [{kind}]")
+            text = f"OpenCV takes another layer as the input of this [{kind}], or refuses it"
+            yield _remark(node, text)
         if _is_split(node):
             renumbered = True
         if _reads_beyond(node):
@@ -206,7 +207,8 @@ def _different(node: Node) -> Iterator[Remark]:
         n = len(node.sources)
         same = all(other.c == shape.c for other in others)
         if not same or node.sources != tuple(range(node.index - n, node.index)):
-            yield _remark(node, "OpenCV joins other layers than the parts that groups= makes")
+            text = "OpenCV joins other layers than the parts of groups=, or refuses them"
+            yield _remark(node, text)
 
 
 def _reads_beyond(node: Node) -> bool:
