@@ -18,7 +18,10 @@ RELATIVE = re.compile(
     r"|(?P<picture>!?)\[(?P<text>[^]]*)\]\((?!https?:|#)(?P<path>[^)\s]+)\)",
     re.DOTALL,
 )
-NOTE = "Files that this page names, such as README.ko.md, are in the source repository."
+NOTE = """\
+Files that this page names, such as README.ko.md, are in the source repository, and `.` after
+`pip install` is a checkout of it: of a wheel alone, `'FILE.whl[detect]'` is what `'.[detect]'` is
+there."""
 
 
 def page_of(readme: str, repository: str | None) -> str:
