@@ -155,7 +155,8 @@ def use(wheel: Path, folder: Path) -> None:
     for line in ("detect shapes.safetensors x.png", "report shapes.weights"):
         answer = call(f"darknet-safetensors {line}", code=1)
         require(answer.count("\n") == 1 and "pip install" in answer, "a traceback, or no remedy")
-    call("python -m converter --version")
+    version = wheel.name.split("-")[1]
+    require(version in call("python -m converter --version"), f"it is not version {version}")
 
 
 def main() -> int:
