@@ -76,7 +76,7 @@ def _run(command: str | None, program: str, argv: Sequence[str]) -> int:
     except DarknetError as error:
         return _refuse(error, as_json=as_json)
     except ModuleNotFoundError as error:
-        return _refuse(_missing(error), as_json=as_json)
+        return _refuse(_missing(error, command), as_json=as_json)
     except OSError as error:
         if error.filename is None:
             raise
@@ -114,9 +114,11 @@ def require_own_yolov3() -> None:
         )
 
 
-def _missing(error: ModuleNotFoundError) -> ExtraError:
+def _missing(error: ModuleNotFoundError, command: str | None) -> ExtraError:
     if error.name == "torch":
-        return ExtraError("yolov3 needs PyTorch", remedy=install("torch"))
+        # All that the command needs: after PyTorch it would ask for the next.
+        extra = command if command in ("detect", "evaluate") else "torch"
+        return ExtraError("yolov3 needs PyTorch", remedy=install(extra))
     if error.name in _NEEDED:
         line = f"{sys.executable} -m pip install {' '.join(_NEEDED)}"
         return ExtraError(f"the package {error.name} is not installed", remedy=line)

@@ -213,7 +213,7 @@ class TestOnnx:
     def test_a_checkpoint_needs_it(self, checkpoint):
         done = without_torch("detect", checkpoint, PICTURE)
         assert done.returncode == 1
-        assert done.stderr == ("error: yolov3 needs PyTorch (pip install torch)\n")
+        assert done.stderr == "error: yolov3 needs PyTorch (pip install torch pillow)\n"
 
     @pytest.mark.parametrize(("command", "source"), INPUTS)
     @pytest.mark.parametrize(

@@ -203,8 +203,15 @@ class TestImports:
         for done in (script(command, env=environment), module(command, env=environment)):
             assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
-    @pytest.mark.parametrize("command", ["detect", "evaluate", "export"])
-    def test_without_pytorch(self, tmp_path, command):
+    @pytest.mark.parametrize(
+        ("command", "packages"),
+        [
+            ("detect", "torch pillow"),
+            ("evaluate", "torch pillow pycocotools pyyaml"),
+            ("export", "torch"),
+        ],
+    )
+    def test_without_pytorch(self, tmp_path, command, packages):
         fake = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')"
         (tmp_path / "torch.py").write_text(fake)
         environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
@@ -215,7 +222,7 @@ class TestImports:
             module(command, "x.safetensors", *more, env=environment),
         ):
             assert (done.returncode, done.stdout) == (1, "")
-            assert done.stderr == ("error: yolov3 needs PyTorch (pip install torch)\n")
+            assert done.stderr == f"error: yolov3 needs PyTorch (pip install {packages})\n"
 
     def test_without_another_package(self, tmp_path):
         fake = "raise ModuleNotFoundError(\"No module named 'requests'\", name='requests')"
