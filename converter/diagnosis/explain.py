@@ -21,9 +21,10 @@ from converter.diagnosis import nearby
 from converter.diagnosis.alternatives import with_heads
 from converter.diagnosis.architectures import ARCHITECTURES, fits, recognise
 from converter.diagnosis.candidates import WIDTHS, are_variances, candidates, is_plausible
+from converter.diagnosis.zeros import only_zeros
 from converter.errors import NetworkError, WeightsError
 from converter.files import sniff
-from converter.published import PUBLISHED, PublicFile
+from converter.published import PUBLISHED, PublicFile, suggest_download
 
 if TYPE_CHECKING:
     from converter.darknet.network import Network
@@ -36,6 +37,8 @@ SHOWN = 3  # hypotheses in one message
 
 def explain(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> WeightsError:
     """Why ``source`` does not fit its network, which the cfg describes."""
+    if only_zeros(source):
+        return _never_came(source)
     size, expected = mismatch.size, mismatch.plan.size
     cfg = cfg_path.name if cfg_path else "the cfg"
     beside = nearby.suggest(source, cfg_path)
@@ -67,6 +70,8 @@ def explain(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> We
 
 def explain_unknown(header: Header, dialect: DialectName, source: Source) -> WeightsError:
     """Why a file without a cfg is of no known architecture."""
+    if only_zeros(source):
+        return _never_came(source)
     size = source.size
     other = 36 - header.size
     found = [
@@ -136,6 +141,17 @@ def explain_heads(
     )
     error.remedy = f"the file fits {wanted}" if fitting else f"write {wanted} there"
     return error
+
+
+def _never_came(source: Source) -> WeightsError:
+    download = suggest_download(source.path)
+    return WeightsError(
+        f"holds nothing but zeros ({source.size:,} bytes): room was made for it, and what should"
+        " fill it never came",
+        remedy=f"download it again: {download} --force"
+        if download
+        else "download or copy it again",
+    )
 
 
 def _unexplained(mismatch: SizeMismatch, source: Source, cfg: str) -> WeightsError:

@@ -1,5 +1,7 @@
 """Why a file does not fit its cfg: hypotheses, tested on sizes and values."""
 
+import os
+import shlex
 import struct
 
 import nets
@@ -253,6 +255,15 @@ class TestNoHypothesis:
         error = refusal(THREE, b"\x81" + np.random.default_rng(0).bytes(400_000))
         assert "which no darknet wrote" in error.message
 
+    def test_zeros(self, refusal):
+        """As long as the file, which a header of version 0.0.0 makes four bytes too long."""
+        error = refusal(THREE, bytes(SIZE))
+        assert error.message == (
+            "holds nothing but zeros (997,548 bytes): room was made for it, and what should fill it"
+            " never came"
+        )
+        assert error.remedy == "download or copy it again"
+
     def test_an_interrupted_download(self, make):
         files = make(ARCHITECTURES[3].network(80).text, "yolov3-tiny")
         whole = files.weights.read_bytes()
@@ -311,12 +322,27 @@ class TestWithoutCfg:
         assert "as published has" not in error.message
         assert "; it fits tiny.cfg of pjreddie's or tiny.cfg of AlexeyAB's" in error.message
 
+    @pytest.mark.parametrize("size", [997_548, 35_434_956])
+    def test_zeros(self, alone, size):
+        """The second is as long as yolov3-tiny.weights."""
+        error = alone("x.weights", bytes(size))
+        assert error.message.startswith(f"holds nothing but zeros ({size:,} bytes): ")
+        assert error.remedy == "download or copy it again"
+
+    def test_zeros_of_a_published_name(self, alone):
+        error = alone("yolov3-tiny.weights", bytes(35_434_956))
+        assert error.message.startswith("holds nothing but zeros (35,434,956 bytes): ")
+        folder = shlex.quote(os.path.dirname(error.path))
+        assert error.remedy == (
+            f"download it again: python -m converter download yolov3-tiny -o {folder} --force"
+        )
+
     def test_half_precision(self, alone):
         error = alone("x.weights", _zeros(20 + 35_434_936 // 2))
         assert error.message.endswith("; in float16 it would be yolov3-tiny with 80 classes")
 
     def test_another_header(self, alone):
-        error = alone("x.weights", bytes(20 + 35_434_936))
+        error = alone("x.weights", bytes(20) + b"\1".ljust(35_434_936, b"\0"))
         assert error.message.endswith(
             "; with a header of 20 bytes it would be yolov3-tiny with 80 classes"
         )
