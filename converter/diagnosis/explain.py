@@ -22,7 +22,7 @@ from converter.diagnosis.alternatives import with_heads
 from converter.diagnosis.architectures import ARCHITECTURES, fits, recognise
 from converter.diagnosis.candidates import WIDTHS, are_variances, candidates, is_plausible
 from converter.diagnosis.zeros import only_zeros
-from converter.errors import NetworkError, WeightsError
+from converter.errors import NetworkError, WeightsError, command
 from converter.files import sniff
 from converter.published import PUBLISHED, PublicFile, suggest_download
 
@@ -47,7 +47,7 @@ def explain(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> We
     tested.sort(key=lambda item: ({True: 0, None: 1, False: 2}[item[0]], item[1].changes))
     likely = [reading for held, reading in tested if held is not False]
     if not likely:
-        error = _unexplained(mismatch, source, cfg)
+        error = _unexplained(mismatch, source, cfg_path)
         floats, rest = divmod(size - mismatch.plan.header.size, 4)
         error.remedy = beside or error.remedy
         for fit in [] if rest else fits(floats)[:1]:
@@ -154,8 +154,9 @@ def _never_came(source: Source) -> WeightsError:
     )
 
 
-def _unexplained(mismatch: SizeMismatch, source: Source, cfg: str) -> WeightsError:
+def _unexplained(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> WeightsError:
     """Where a file of the wrong size ends, or stops to make sense."""
+    cfg = cfg_path.name if cfg_path else "the cfg"
     header, slots = mismatch.plan.header, mismatch.plan.slots
     size, expected = mismatch.size, mismatch.plan.size
     if not sniff.plausible_version(header.major, header.minor, header.revision):
@@ -180,15 +181,36 @@ def _unexplained(mismatch: SizeMismatch, source: Source, cfg: str) -> WeightsErr
             remedy="give the cfg it was trained with",
         )
     torn = next(slot for slot in slots if slot.end > size)
-    published = _published(source)
+    claim = f"ends inside {torn.kind} of {torn.node.place}"
+    remedy = _whole_again(source, expected)
+    if mismatch.partial:
+        claim += ", and a partial file ends after a layer"
+        whole = [slot for slot in slots if slot.node.index < torn.node.index]
+        if whole and cfg_path:
+            remedy += f"; or {_first_layers(whole[-1], source, cfg_path)}"
     return WeightsError(
-        f"ends inside {torn.kind} of {torn.node.place}: {size:,} bytes of the {expected:,} that"
-        f" {cfg} asks for",
+        f"{claim}: {size:,} bytes of the {expected:,} that {cfg} asks for",
         place=f"byte {size}",
-        remedy=f"an interrupted download of {published.file}: download it again"
-        if published and expected in published.sizes
-        else "download or copy it again, or use the cfg it was trained with",
+        remedy=remedy,
     )
+
+
+def _whole_again(source: Source, expected: int) -> str:
+    published = _published(source)
+    if published and expected in published.sizes:
+        return f"an interrupted download of {published.file}: download it again"
+    return "download or copy it again, or use the cfg it was trained with"
+
+
+def _first_layers(last: Slot, source: Source, cfg_path: Path) -> str:
+    """How the layers up to that of ``last`` are converted."""
+    import shlex  # late: seldom needed
+
+    count = last.node.index + 1
+    first = f"{source.path.stem}.conv.{count}"  # as darknet partial calls them
+    cut = f"head -c {last.end} {shlex.quote(str(source.path))} > {shlex.quote(first)}"
+    line = command("convert", first, "--cfg", str(cfg_path), "--partial")
+    return f"take its first {count} layers, which are whole: {cut}; {line}"
 
 
 def _first_implausible(slots: Sequence[Slot], source: Source) -> Node | None:

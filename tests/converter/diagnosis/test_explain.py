@@ -3,6 +3,7 @@
 import os
 import shlex
 import struct
+from pathlib import Path
 
 import nets
 import numpy as np
@@ -244,6 +245,31 @@ class TestNoHypothesis:
         assert error.message.startswith("ends inside weights of layer 70 [convolutional], line ")
         assert error.message.endswith(": 500,001 bytes of the 997,548 that net.cfg asks for")
         assert error.place == "byte 500001"
+
+    def test_partial_of_a_file_that_is_cut_inside_a_layer(self, make, monkeypatch):
+        """What is proposed is done: the shell's line writes a file that --partial takes."""
+        files = make(THREE)
+        whole = files.weights.read_bytes()
+        files.weights.write_bytes(whole[:500_001])
+        monkeypatch.chdir(files.weights.parent)
+        with pytest.raises(WeightsError) as caught:
+            convert("net.weights", cfg="net.cfg", partial=True)
+        assert caught.value.message.startswith("ends inside weights of layer 70 [convolutional]")
+        assert ", and a partial file ends after a layer: 500,001 bytes" in caught.value.message
+        end = next(20 + 4 * e.first for e in reference.layout(THREE) if e.layer == 70)
+        cut = f"head -c {end} net.weights > net.conv.70"
+        assert caught.value.remedy == (
+            "download or copy it again, or use the cfg it was trained with; or take its first 70"
+            f" layers, which are whole: {cut}; python -m converter convert net.conv.70"
+            " --cfg net.cfg --partial"
+        )
+        Path("net.conv.70").write_bytes(whole[:end])  # as head does
+        assert convert("net.conv.70", cfg="net.cfg", partial=True).plan.cutoff == 70
+
+    def test_partial_of_a_file_without_a_whole_layer(self, refusal):
+        error = refusal(THREE, weights(THREE)[:30], partial=True)
+        assert ", and a partial file ends after a layer: 30 bytes of" in error.message
+        assert error.remedy == "download or copy it again, or use the cfg it was trained with"
 
     def test_surplus(self, refusal):
         error = refusal(THREE, weights(THREE) + bytes(4096))
