@@ -87,8 +87,8 @@ def convert_many(
         The results as they come, one for each source.
 
     Raises:
-        UsageError: ``sources`` is one path, ``out`` ends as a file's name does, or two would be
-            written to the same file.
+        UsageError: ``sources`` is one path or has a folder, ``out`` ends as a file's name does, or
+            two would be written to the same file.
         OutputError: ``out`` cannot be made a folder.
     """
     if isinstance(sources, str | os.PathLike):  # a string would be taken letter by letter
@@ -96,6 +96,9 @@ def convert_many(
     if out is not None:
         _require_folders_name(os.fspath(out))
     paths = dict.fromkeys(os.fspath(source) for source in sources)
+    for folder in filter(os.path.isdir, paths):
+        remedy = f"give the files in it: pathlib.Path({folder!r}).glob('*.weights')"
+        raise UsageError("is a directory", path=folder, remedy=remedy)
     jobs = [_Job(source, _target(source, out), options) for source in paths]
     taken: dict[str, str] = {}
     for source, target, _ in jobs:

@@ -140,8 +140,15 @@ def _require_port(family: FamilyChoice, dtype: Dtype, target: PathLike) -> None:
 
 
 def default_output(source: PathLike) -> Path:
-    """``.weights`` or ``.backup`` replaced by ``.safetensors``, which is else appended."""
+    """``.weights`` or ``.backup`` replaced by ``.safetensors``, which is else appended.
+
+    Raises:
+        WeightsError: ``source`` is a folder's name (``.`` or ``/``).
+        UsageError: it is a URL that names no file.
+    """
     path = _local_name(source)
+    if not path.name:
+        raise WeightsError("is a directory", path=path, remedy="give a .weights file")
     if path.suffix in WEIGHTS_SUFFIXES:
         return path.with_suffix(".safetensors")
     return path.with_name(path.name + ".safetensors")

@@ -160,6 +160,11 @@ class TestCompanions:
     def test_other_suffixes_are_kept(self):
         assert default_output("a/darknet53.conv.74").name == "darknet53.conv.74.safetensors"
 
+    @pytest.mark.parametrize("name", [".", "", "/", ".."])
+    def test_a_folder(self, name):
+        with pytest.raises(WeightsError, match=r"is a directory \(give a \.weights file\)$"):
+            convert(name)
+
     def test_a_cfg_beside_it_that_does_not_fit_is_an_error(self, sample):
         sample.cfg.write_text(nets.yolov3(2, 5))
         with pytest.raises(WeightsError, match="fits 3 classes, the cfg says 5"):

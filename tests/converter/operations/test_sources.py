@@ -28,3 +28,13 @@ def test_nothing_there(tmp_path):
         with pytest.raises(WeightsError, match=r"holds no \.weights file"):
             find_sources([str(argument)])
     assert find_sources(["missing.weights"]) == ["missing.weights"]
+
+
+def test_folders_that_are_called_as_weights_are(tmp_path):
+    (tmp_path / "backup.weights").mkdir()
+    file = tmp_path / "net.weights"
+    file.touch()
+    for argument in (tmp_path, tmp_path / "*", tmp_path / "**"):
+        assert find_sources([str(argument)]) == [str(file)]
+    with pytest.raises(WeightsError, match=r"holds no \.weights file"):
+        find_sources([str(tmp_path / "backup*")])
