@@ -129,6 +129,20 @@ def install(extra: str) -> str:
     return f"pip install {_PACKAGES[extra]}"
 
 
+# What every installation brings, and a checkout does not.
+_NEEDED = ("numpy", "safetensors", "requests")
+
+
+def missing(error: ModuleNotFoundError) -> ExtraError:
+    """The refusal for a package that was imported and is not there."""
+    if error.name == "torch":
+        return ExtraError("yolov3 needs PyTorch", remedy=install("torch"))
+    if error.name in _NEEDED:
+        line = f"{sys.executable} -m pip install {' '.join(_NEEDED)}"
+        return ExtraError(f"the package {error.name} is not installed", remedy=line)
+    return ExtraError(str(error))
+
+
 def command(*arguments: str) -> str:
     """A command of ours with its ``arguments``, as one types it where this process was called.
 

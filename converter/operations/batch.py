@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock, Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from converter.errors import DarknetError, UsageError, WeightsError
+from converter.errors import DarknetError, UsageError, WeightsError, missing
 from converter.files import portable, remote
 from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
 from converter.files.target import is_folder, make_folder
@@ -276,6 +276,8 @@ def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
             facts = convert(source, target, **options).as_dict()
         except DarknetError as error:
             facts = {"schema": 1, "error": error.as_dict()}
+        except ModuleNotFoundError as error:
+            facts = {"schema": 1, "error": missing(error).as_dict()}
     if "error" in facts:
         _tidy(target)
     return Result(source=source, facts={"source": source, **facts}, messages=tuple(lines))

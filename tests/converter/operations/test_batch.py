@@ -145,6 +145,18 @@ def plain_script(folder: Path, **environment: str) -> subprocess.CompletedProces
     )  # fmt: skip
 
 
+def test_a_package_that_a_process_lacks(folder, tmp_path):
+    """Refused file by file, with what to install; it was ModuleNotFoundError."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "safetensors.py").write_text("raise ModuleNotFoundError(name='safetensors')")
+    path = os.pathsep.join([str(hidden), os.environ.get("PYTHONPATH", "")])
+    done = plain_script(folder, PYTHONPATH=path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "begun\n" + 2 * "the package safetensors is not installed\n"
+    assert list((folder / "out").iterdir()) == []
+
+
 def test_a_plain_script_runs_once(folder):
     done = plain_script(folder)
     assert (done.returncode, done.stderr) == (0, "")
