@@ -111,6 +111,8 @@ def revert(
         DarknetError: the reason why it was refused; nothing was changed.
     """
     source = Path(checkpoint)
+    if not source.name:
+        raise CheckpointError("is a directory", path=source, remedy="give a .safetensors file")
     target = source.with_suffix(".weights") if output is None else Path(output)
     if target.suffix in CHECKPOINT_SUFFIXES:
         raise UsageError(

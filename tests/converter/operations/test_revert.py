@@ -10,7 +10,7 @@ import reference
 import torch
 from safetensors.numpy import load_file, save_file
 
-from converter import CheckpointError, OutputError, UsageError, convert, revert, verify
+from converter import CheckpointError, OutputError, UsageError, convert, rename, revert, verify
 from converter.checkpoint.header import read_contents
 
 
@@ -167,6 +167,14 @@ class TestStrangers:
 
 
 class TestTarget:
+    @pytest.mark.parametrize("name", [".", "", "/", ".."])
+    def test_a_folder(self, name, tmp_path):
+        message = r"is a directory \(give a \.safetensors file\)$"
+        with pytest.raises(CheckpointError, match=message):
+            revert(name)
+        with pytest.raises(CheckpointError, match=message):
+            rename(name, tmp_path / "x.safetensors")
+
     def test_up_to_date_and_force(self, sample):
         checkpoint = convert(sample.weights).output
         assert revert(checkpoint).status == "up to date"
