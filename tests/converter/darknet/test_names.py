@@ -155,6 +155,14 @@ class TestDataFiles:
         (project / "data/obj.data").write_text("labels=obj.names")
         assert read_names(project / "data/obj.data", 2) == ["a", "b"]
 
+    def test_a_line_that_darknet_warns_of_and_skips(self, project, caplog):
+        path = project / "data/obj.data"
+        path.write_text("classes = 2\nbackup =\nnames = obj.names\n")
+        assert read_names(path, 2) == ["a", "b"]
+        assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
+            ("WARNING", f"{path}: line 2: backup= has no value: Darknet reads on without it")
+        ]
+
     def test_spaces_mean_nothing_in_it(self, project):
         (project / "data/obj.data").write_text("n ames = data / obj. names")
         assert read_names(project / "data/obj.data", 2) == ["a", "b"]
@@ -172,7 +180,7 @@ class TestDataFiles:
                 "line 1: names = no.names is not there (paths are taken from the working directory,"
                 " or from the file's folder)",
             ),
-            ("classes=2\nnames\n", "line 2: is not 'key = value'"),
+            ("classes=2\nnames\n", "has no names= (give the .names file itself)"),
         ],
     )
     def test_without_names(self, project, text, message):
