@@ -95,7 +95,8 @@ def not_weights(head: bytes) -> Finding | None:
         return found
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if _is_data_set(text):
-        return Finding("Darknet's list of a data set's files", "for its class names: --names")
+        remedy = "the .weights come first; convert and detect take its class names with --names"
+        return Finding("Darknet's list of a data set's files", remedy)
     if text.startswith((b"[", b"#", b";")):
         return Finding("text that looks like a cfg", "give it with --cfg, and the .weights first")
     return Finding("text", _OTHER)

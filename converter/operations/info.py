@@ -224,7 +224,7 @@ def describe(
         raise CfgError(
             f"is a list of class names, {len(read_names(path, None))} of them",
             path=path,
-            remedy="give it with --names, and the .weights first",
+            remedy="the .weights come first; convert and detect take it with --names",
         )
     if path.suffix in CHECKPOINT_SUFFIXES:
         return _of_checkpoint(path, cfg, dialect, family)

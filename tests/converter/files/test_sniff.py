@@ -202,7 +202,10 @@ def test_an_onnx_model_by_its_first_fields(head, expected):
     assert said(sniff.foreign(head)) == expected
 
 
-DATA_SET = ("Darknet's list of a data set's files", "for its class names: --names")
+DATA_SET = (
+    "Darknet's list of a data set's files",
+    "the .weights come first; convert and detect take its class names with --names",
+)
 CFG_TEXT = ("text that looks like a cfg", "give it with --cfg, and the .weights first")
 
 
