@@ -34,7 +34,7 @@ from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 from converter.plan import Plan
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Conversion(Record):
     """What ``convert`` did.
 
@@ -57,6 +57,11 @@ class Conversion(Record):
     max_error: float = 0.0
     changes: tuple[Change, ...] = ()
     warnings: tuple[Remark | Anomaly, ...] = ()
+
+    shown = (
+        "status", "output", "plan", "metadata.family", "metadata.dialect", "metadata.classes",
+        "metadata.dtype", "metadata.complete", "verified", "max_error",
+    )  # fmt: skip
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``convert --json`` prints."""

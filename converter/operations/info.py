@@ -119,6 +119,11 @@ class Info(Record):
     anomalies: tuple[Anomaly, ...] | None = None
     problem: DarknetError | None = None
 
+    shown = (
+        "kind", "path", "size", "how", "where", "family", "dialect", "network.classes", "sha256",
+        "published", "problem",
+    )  # fmt: skip
+
     @property
     def remarks(self) -> tuple[Remark, ...]:
         """What is unusual in the network's cfg, and in the header that the file has."""

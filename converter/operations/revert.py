@@ -32,7 +32,7 @@ from converter.plan import Plan
 log = logging.getLogger("converter")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Reversion(Record):
     """What ``revert`` did.
 
@@ -58,6 +58,8 @@ class Reversion(Record):
     claims: Metadata | None = None
     class_names: list[str] | None = None
     cfg: Path | None = None
+
+    shown = "status", "output", "plan", "plan.dialect", "sha256", "identical", "verified", "cfg"
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``convert --json`` prints for this direction."""

@@ -43,7 +43,7 @@ class Claim:
     text: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Verification(Record):
     """What ``verify`` found.
 
@@ -60,6 +60,8 @@ class Verification(Record):
     comparison: Comparison
     changes: tuple[Change, ...]
     claims: tuple[Claim, ...]
+
+    shown = "ok", "comparison", "plan", "metadata.dialect", "metadata.classes", "metadata.dtype"
 
     @property
     def ok(self) -> bool:

@@ -21,7 +21,7 @@ from yolov3.exporting.layouts import Array, Expected, expected
 Run = Callable[[Array], list[Array]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Exported(Record):
     """What an export wrote.
 
@@ -45,6 +45,8 @@ class Exported(Record):
     errors: dict[str, float] = field(default_factory=dict)
     unverified: str = ""
     data: Path | None = None
+
+    shown = "output", "data", "format", "opset", "outputs", "errors", "tolerance", "unverified"
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``export --json`` prints."""
