@@ -161,29 +161,59 @@ def command(*arguments: str) -> str:
     return f"python -m converter {line}"
 
 
-# The command that is running and its arguments, if one is whose call can be repeated.
-_RUNNING: ContextVar[tuple[str, ...]] = ContextVar("_RUNNING", default=())
+# The command that is running, and its arguments if that call can be repeated; None in Python.
+RUNNING: ContextVar[tuple[str, ...] | None] = ContextVar("RUNNING", default=None)
+# What Python's functions call the options that are not called alike.
+_ARGUMENTS = {
+    "-o": "output=",
+    "--family-table": "family=",
+    "--for": "engine=",
+    "--force": "force=True",
+    "--half": "half=True",
+    "--help": "help(revert)",
+    "--json": "as_dict()",
+    "--no-verify": "verify=False",
+    "--partial": "partial=True",
+    "--strict": "strict=True",
+}
 _LONGEST = 300  # characters of a line to paste: a pattern may have become a thousand pictures
 
 
 @contextmanager
 def running(*call: str) -> Iterator[None]:
-    """Have ``again`` repeat ``call``, a command of ours with its arguments, in the block."""
-    token = _RUNNING.set(call)
+    """Have remedies speak of a command in the block.
+
+    ``again`` repeats ``call``, a command of ours with its arguments, if it is given.
+    """
+    token = RUNNING.set(call)
     try:
         yield
     finally:
-        _RUNNING.reset(token)
+        RUNNING.reset(token)
+
+
+def argument(option: str, value: str | int | None = None) -> str:
+    """How the caller gives ``option``: ``--cfg x.cfg`` to a command, ``cfg='x.cfg'`` in Python."""
+    import shlex  # late: few calls are refused
+
+    if RUNNING.get() is not None:
+        return option if value is None else f"{option} {shlex.quote(str(value))}"
+    name = _ARGUMENTS.get(option) or option.removeprefix("--").replace("-", "_") + "="
+    return name if value is None else f"{name}{value!r}"
 
 
 def again(option: str, value: str) -> str | None:
     """The command that is running, with ``value`` for ``option``; of a long one the option alone.
 
-    None where no command is running, or one that takes many files, of which that is about one.
+    In Python the argument alone. None where a command is running that takes many files, of which
+    that is about one.
     """
     import shlex  # late: few calls are refused
 
-    call = list(_RUNNING.get())
+    running_call = RUNNING.get()
+    if running_call is None:
+        return argument(option, value)
+    call = list(running_call)
     if not call:
         return None
     while option in call:

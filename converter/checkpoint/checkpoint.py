@@ -26,6 +26,7 @@ from converter.errors import (
     NetworkError,
     UsageError,
     WeightsError,
+    argument,
     some,
 )
 from converter.families import FAMILIES, find_family, name_layers, native_naming
@@ -91,7 +92,8 @@ class Checkpoint:
                 family = claims.family
             if find_family(family).name != claims.family:
                 raise UsageError(
-                    f"--family {family} contradicts the checkpoint, which is {claims.family}"
+                    f"{argument('--family', family)} contradicts the checkpoint, which is"
+                    f" {claims.family}"
                 )
             _require_dtype(claims, contents)
             if network is None:
@@ -196,7 +198,8 @@ def plan_for(
     if len(fits) > 1 and any(plan.slots for plan in fits):
         families = " or ".join(plan.naming.family for plan in fits)
         raise CheckpointError(
-            f"may be {families} by the names of its tensors", remedy="say which with --family"
+            f"may be {families} by the names of its tensors",
+            remedy=f"say which with {argument('--family')}",
         )
     if fits:
         require_no_surplus(held, fits[0])
@@ -248,7 +251,7 @@ def require_no_surplus(names: Collection[str], plan: Plan) -> None:
     if surplus:
         raise CheckpointError(
             f"has {len(surplus)} tensors that its network lacks: {some(surplus)}",
-            remedy="give the cfg that it belongs to with --cfg",
+            remedy=f"give the cfg that it belongs to with {argument('--cfg')}",
         )
 
 
@@ -261,7 +264,8 @@ def require_way_back(family: str) -> None:
     known = FAMILIES.get(family)
     if known and known.one_way:
         raise CheckpointError(
-            known.one_way, remedy=f"convert the .weights again without --family {family}"
+            known.one_way,
+            remedy=f"convert the .weights again without {argument('--family', family)}",
         )
 
 

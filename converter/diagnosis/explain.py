@@ -22,7 +22,7 @@ from converter.diagnosis.alternatives import with_heads
 from converter.diagnosis.architectures import ARCHITECTURES, fits, recognise
 from converter.diagnosis.candidates import WIDTHS, are_variances, candidates, is_plausible
 from converter.diagnosis.zeros import only_zeros
-from converter.errors import NetworkError, WeightsError, command
+from converter.errors import NetworkError, WeightsError, argument, command
 from converter.files import sniff
 from converter.published import PUBLISHED, PublicFile, suggest_download
 
@@ -88,9 +88,9 @@ def explain_unknown(header: Header, dialect: DialectName, source: Source) -> Wei
         if layers:
             found.append(f"the first {layers} layers of {architecture.name} would be as long")
     beside = nearby.suggest(source)
-    remedy = beside or "give its cfg with --cfg"
+    remedy = beside or f"give its cfg with {argument('--cfg')}"
     if any(text.startswith("the first") for text in found):
-        remedy += ", and --partial for the first layers"
+        remedy += f", and {argument('--partial')} for the first layers"
     floats, rest = divmod(size - header.size, 4)
     fitting = [] if rest else fits(floats)
     if fitting and not beside:

@@ -8,6 +8,8 @@ import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from converter.errors import argument
+
 HEAD = 512  # bytes that these functions want to see
 
 _UNPACK = "unpack it, and give the file inside"
@@ -78,7 +80,8 @@ def foreign(head: bytes) -> Finding | None:
         if head[offset:].startswith(magic):
             return Finding(name, remedy)
     if is_safetensors(head):
-        return Finding("a safetensors file", "give the .weights file; --help shows the way back")
+        remedy = f"give the .weights file; {argument('--help')} shows the way back"
+        return Finding("a safetensors file", remedy)
     if is_onnx(head):
         remedy = "ONNX is no source: give the file that it was exported from"
         return Finding("an ONNX model", remedy)
@@ -95,10 +98,12 @@ def not_weights(head: bytes) -> Finding | None:
         return found
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if _is_data_set(text):
-        remedy = "the .weights come first; convert and detect take its class names with --names"
+        option = argument("--names")
+        remedy = f"the .weights come first; convert and detect take its class names with {option}"
         return Finding("Darknet's list of a data set's files", remedy)
     if text.startswith((b"[", b"#", b";")):
-        return Finding("text that looks like a cfg", "give it with --cfg, and the .weights first")
+        remedy = f"give it with {argument('--cfg')}, and the .weights first"
+        return Finding("text that looks like a cfg", remedy)
     return Finding("text", _OTHER)
 
 
@@ -112,7 +117,9 @@ def not_cfg(head: bytes) -> Finding | None:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return Finding("UTF-16 text", "save it as UTF-8")
     if len(head) >= 12 and plausible_version(*struct.unpack_from("<iii", head)):
-        return Finding("a .weights file by its first bytes", "give the .cfg with --cfg")
+        return Finding(
+            "a .weights file by its first bytes", f"give the .cfg with {argument('--cfg')}"
+        )
     return None
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self
 
-from converter.errors import OutputError, UsageError
+from converter.errors import OutputError, UsageError, argument
 from converter.files import portable
 from converter.files.lock import try_lock
 from converter.files.opening import open_regular
@@ -275,7 +275,7 @@ def is_written(path: Path, data: bytes, *, force: bool) -> bool:
         return False
     if path.is_file() and path.read_bytes() == data:
         return True
-    raise OutputError("exists already", path=path, remedy="replace it with --force")
+    raise OutputError("exists already", path=path, remedy=f"replace it with {argument('--force')}")
 
 
 def remove_leftovers(path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock, Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from converter.errors import DarknetError, UsageError, WeightsError, missing
+from converter.errors import RUNNING, DarknetError, UsageError, WeightsError, missing
 from converter.files import portable, remote
 from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
 from converter.files.target import is_folder, make_folder
@@ -151,7 +151,7 @@ def _by_processes(jobs: Sequence[_Job], workers: int) -> Iterator[Result]:
     left = {job.source: job for job in jobs}
     while left:
         broken, started = False, context.Semaphore(0)
-        with ProcessPoolExecutor(workers, context, _begin, (started,)) as pool:
+        with ProcessPoolExecutor(workers, context, _begin, (started, RUNNING.get())) as pool:
             jobs = tuple(left.values())
             for job, future in _completed(jobs, pool, _convert_alone, _main_module_left_alone()):
                 if isinstance(future.exception(), BrokenProcessPool):
@@ -201,7 +201,7 @@ def _target(source: str, folder: PathLike | None) -> str:
     return str(target) if folder is None else remote.in_folder(folder, target.name)
 
 
-def _begin(started: Semaphore) -> None:
+def _begin(started: Semaphore, running: tuple[str, ...] | None) -> None:
     """Begin a process of the pool: keep messages for the parent, and end when it does.
 
     A worker would else wait for work for ever.
@@ -209,6 +209,7 @@ def _begin(started: Semaphore) -> None:
     from multiprocessing import parent_process
 
     started.release()
+    RUNNING.set(running)  # so that remedies speak to whoever called the parent
     logger = logging.getLogger("converter")
     logger.propagate = False
     logger.setLevel(logging.INFO)

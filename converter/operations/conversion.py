@@ -17,7 +17,7 @@ from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
 from converter.darknet.remark import Remark
 from converter.diagnosis.health import Anomaly, Survey
-from converter.errors import CheckpointError, OutputError
+from converter.errors import CheckpointError, OutputError, argument
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.portable import read_at
 from converter.files.source import TORCH_SUFFIXES, Source
@@ -149,7 +149,8 @@ class Job:
                 raise OutputError(
                     "exists already, and is not this conversion",
                     path=self.target,
-                    remedy="replace it with --force, or choose another output with -o",
+                    remedy=f"replace it with {argument('--force')}, or choose another output with"
+                    f" {argument('-o')}",
                 )
         done = self._write(plan, meta, survey)
         self._write_cfg(cfg_text)

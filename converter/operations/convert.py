@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.errors import UsageError, WeightsError
+from converter.errors import UsageError, WeightsError, argument
 from converter.files import remote
 from converter.files.hashing import Hashing
 from converter.files.source import TORCH_SUFFIXES, WEIGHTS_SUFFIXES, opened
@@ -71,8 +71,8 @@ def convert(
     """
     if (cfg_out is None) != (engine is None):
         raise UsageError(
-            "--cfg-out is for the way back, or for another engine",
-            remedy="give a .safetensors file, or say whose cfg with --for",
+            f"{argument('--cfg-out')} is for the way back, or for another engine",
+            remedy=f"give a .safetensors file, or say whose cfg with {argument('--for')}",
         )
     source = remote.plain(source)
     target = default_output(source) if output is None else remote.plain(output)
@@ -131,7 +131,8 @@ def _require_port(family: FamilyChoice, dtype: Dtype, target: PathLike) -> None:
         raise UsageError(
             "is a PyTorch file's name, and tensors of our own names go into safetensors",
             path=target,
-            remedy=f"end it with .safetensors, or say whose it is to be with --family: {ports}",
+            remedy="end it with .safetensors, or say whose it is to be with"
+            f" {argument('--family')}: {ports}",
         )
     if dtype != "float32":
         raise UsageError(

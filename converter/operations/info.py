@@ -22,7 +22,7 @@ from converter.darknet.remark import Remark
 from converter.diagnosis.architectures import Fit, fits
 from converter.diagnosis.health import Anomaly, Survey
 from converter.diagnosis.remarks import header_remarks
-from converter.errors import CfgError, DarknetError, WeightsError
+from converter.errors import CfgError, DarknetError, WeightsError, argument
 from converter.families import native_naming
 from converter.files.hashing import sha256_of
 from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, opened
@@ -229,7 +229,8 @@ def describe(
         raise CfgError(
             f"is a list of class names, {len(read_names(path, None))} of them",
             path=path,
-            remedy="the .weights come first; convert and detect take it with --names",
+            remedy="the .weights come first; convert and detect take it with"
+            f" {argument('--names')}",
         )
     if path.suffix in CHECKPOINT_SUFFIXES:
         return _of_checkpoint(path, cfg, dialect, family)

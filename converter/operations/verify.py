@@ -19,7 +19,7 @@ from converter.darknet.header import Header
 from converter.darknet.layers import Layer
 from converter.darknet.names import read_names
 from converter.darknet.network import Network, read_network, reread
-from converter.errors import WeightsError
+from converter.errors import WeightsError, argument
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, opened
 from converter.identify_checkpoint import open_checkpoint
@@ -205,7 +205,11 @@ def _shown(value: object) -> str:
 
 def _network(stored: Network, actual: Network, cfg: PathLike | None) -> Claim:
     if cfg is None:
-        return Claim(name="network", ok=None, text="its own cfg was believed: --cfg compares it")
+        return Claim(
+            name="network",
+            ok=None,
+            text=f"its own cfg was believed: {argument('--cfg')} compares it",
+        )
     # With all options of both: which of them count is the same for both, once they are equal.
     difference = next(_differences(reread(stored, None), actual), None)
     text = f"differs from {os.fspath(cfg)}: {difference}" if difference else ""
@@ -243,7 +247,9 @@ def _names(
     stored: Sequence[str] | None, path: PathLike | None, classes: int | None, encoding: str | None
 ) -> Claim:
     if path is None:
-        return Claim(name="names", ok=None, text="they were believed: --names compares them")
+        return Claim(
+            name="names", ok=None, text=f"they were believed: {argument('--names')} compares them"
+        )
     actual = read_names(Path(path), classes, encoding)
     pairs = enumerate(zip_longest(stored or (), actual, fillvalue="nothing"))
     wrong = next((item for item in pairs if item[1][0] != item[1][1]), None)
@@ -256,6 +262,10 @@ def _names(
 
 def _dialect(stored: DialectName, actual: DialectName | None) -> Claim:
     if actual is None:
-        return Claim(name="dialect", ok=None, text=f"{stored} was believed: --dialect compares it")
+        return Claim(
+            name="dialect",
+            ok=None,
+            text=f"{stored} was believed: {argument('--dialect')} compares it",
+        )
     text = "" if stored == actual else f"{stored}, not {actual}"
     return Claim(name="dialect", ok=stored == actual, text=text)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from converter.darknet.network import Network
-from converter.errors import DarknetError, ExtraError, OutputError, first_line, install
+from converter.errors import DarknetError, ExtraError, OutputError, argument, first_line, install
 from converter.notebook import Record
 from converter.options import ExportFormat, Layout
 from yolov3.detection.in_onnx import session_of
@@ -89,7 +89,7 @@ def in_onnxruntime(path: Path) -> Run:
     except ModuleNotFoundError as error:
         raise ExtraError(
             f"checking ONNX needs the package {error.name}",
-            remedy=f"{install('onnx')}, or do without the check: --no-verify",
+            remedy=f"{install('onnx')}, or do without the check: {argument('--no-verify')}",
         ) from None
     return lambda x: session.run(None, {INPUT: x})
 

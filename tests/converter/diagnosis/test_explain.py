@@ -102,14 +102,14 @@ class TestOneHypothesis:
         error = refusal(text, _zeros(36), dialect="pjreddie")
         assert str(error).endswith(
             "byte 32: the file fits alexeyab's darknet, not pjreddie's"
-            " (36 bytes, net.cfg asks for 32) (use --dialect alexeyab)"
+            " (36 bytes, net.cfg asks for 32) (use dialect='alexeyab')"
         )
 
     def test_a_backbone(self, refusal):
         end = next(20 + 4 * e.first for e in reference.layout(THREE) if e.layer == 75)
         error = refusal(THREE, weights(THREE)[:end])
         assert error.message.startswith("ends after layer 73 of 106: a backbone (")
-        assert error.remedy == "use --partial to convert the layers that it has"
+        assert error.remedy == "use partial=True to convert the layers that it has"
 
     def test_a_known_architecture(self, refusal):
         data = struct.pack("<iiiQ", 0, 2, 0, 0) + bytes(35_434_956 - 20)
@@ -320,7 +320,7 @@ class TestWithoutCfg:
             "is of no architecture known by its size (997,548 bytes), and no cfg of its name is"
             " beside it"
         )
-        assert error.remedy == "give its cfg with --cfg"
+        assert error.remedy == "give its cfg with cfg="
 
     def test_an_official_cfg(self, alone):
         """yolov4-tiny with 3 classes: 5,884,944 floats."""
@@ -331,7 +331,7 @@ class TestWithoutCfg:
             " classes"
         )
         assert error.remedy == (
-            "give its cfg with --cfg; if it is lost, begin with: python -m converter download"
+            "give its cfg with cfg=; if it is lost, begin with: python -m converter download"
             " --cfg yolov4-tiny --classes 3"
         )
 
@@ -380,7 +380,7 @@ class TestWithoutCfg:
         floats = sum(4 * out + into * out * kernel for into, out, kernel in convs)
         error = alone("yolov3-tiny.conv.15", _zeros(20 + 4 * floats))
         assert error.message.endswith("; the first 15 layers of yolov3-tiny would be as long")
-        assert error.remedy == "give its cfg with --cfg, and --partial for the first layers"
+        assert error.remedy == "give its cfg with cfg=, and partial=True for the first layers"
 
     def test_garbage(self, alone):
         error = alone("x.weights", b"\x81" + np.random.default_rng(0).bytes(5000))

@@ -150,7 +150,7 @@ CHECKPOINT = "give a .pt or .pth file that torch.save wrote"
 PAGE = ("an HTML page, not the file it was downloaded for", AGAIN)
 XML = ("an XML document, as servers send in place of a file", AGAIN)
 JSON = ("text (JSON)", OTHER)
-SAFETENSORS = ("a safetensors file", "give the .weights file; --help shows the way back")
+SAFETENSORS = ("a safetensors file", "give the .weights file; help(revert) shows the way back")
 ONNX = ("an ONNX model", "ONNX is no source: give the file that it was exported from")
 BOM = b"\xef\xbb\xbf"
 
@@ -204,9 +204,9 @@ def test_an_onnx_model_by_its_first_fields(head, expected):
 
 DATA_SET = (
     "Darknet's list of a data set's files",
-    "the .weights come first; convert and detect take its class names with --names",
+    "the .weights come first; convert and detect take its class names with names=",
 )
-CFG_TEXT = ("text that looks like a cfg", "give it with --cfg, and the .weights first")
+CFG_TEXT = ("text that looks like a cfg", "give it with cfg=, and the .weights first")
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_what_is_no_weights_file(head, expected):
     [
         (b"\xff\xfe[\0", ("UTF-16 text", "save it as UTF-8")),
         (b"\xfe\xff\0[", ("UTF-16 text", "save it as UTF-8")),
-        (HEADER[:12], ("a .weights file by its first bytes", "give the .cfg with --cfg")),
+        (HEADER[:12], ("a .weights file by its first bytes", "give the .cfg with cfg=")),
         (HEADER[:11], None),
         (struct.pack("<iii", 10_000, 0, 0), None),
         (b"<html>", PAGE),

@@ -493,7 +493,7 @@ class TestSmallFiles:
         path = tmp_path / "x"
         path.write_bytes(b"mine")
         assert refusal(write_whole, path, b"data", force=False) == (
-            f"{path}: exists already (replace it with --force)"
+            f"{path}: exists already (replace it with force=True)"
         )
         assert path.read_bytes() == b"mine"
         assert not is_written(path, b"mine", force=True)

@@ -174,7 +174,7 @@ class TestCompanions:
         sample.cfg.unlink()
         with pytest.raises(WeightsError, match="no architecture known") as caught:
             convert(sample.weights)
-        assert "--cfg" in caught.value.remedy
+        assert "with cfg=" in caught.value.remedy
 
 
 class TestRecognised:

@@ -140,7 +140,7 @@ class TestStrangers:
         save_file(tensors, plain)
         with pytest.raises(CheckpointError, match="does not say which network") as caught:
             revert(plain)
-        assert "--cfg" in caught.value.remedy
+        assert "with cfg=" in caught.value.remedy
         for dialect, revision in (("auto", 0), ("pjreddie", 0), ("alexeyab", 5)):
             result = revert(plain, cfg=sample.cfg, dialect=dialect, force=True)
             head = np.array([0, 2, revision, 0, 0], "<i4").tobytes()

@@ -205,7 +205,7 @@ def test_what_was_written_and_compared(heads, tmp_path):
 def test_what_was_not_compared_says_why(heads, tmp_path, monkeypatch):
     checkpoint = heads("yolo")
     made = export_checkpoint(checkpoint, tmp_path / "a.onnx", verify=False)
-    assert (made.unverified, made.errors) == ("--no-verify", {})
+    assert (made.unverified, made.errors) == ("verify=False", {})
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name)
