@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from converter.errors import WeightsError, command
+from converter.errors import UsageError, WeightsError, command
 from converter.files import remote
 from converter.files.source import WEIGHTS_SUFFIXES
 from converter.options import EXPORT_SUFFIXES, PathLike
@@ -17,8 +17,11 @@ def find_sources(arguments: Sequence[str]) -> list[str]:
     """The files that ``arguments`` stand for: files, folders (the files in them) and patterns.
 
     Raises:
+        UsageError: a name is empty, as that of a variable that is not set.
         WeightsError: a folder or pattern with nothing in it.
     """
+    if "" in arguments:  # which Path takes for the current folder
+        raise UsageError("a source's name is empty", remedy="name a file; . is this folder")
     found: dict[str, None] = {}
     for argument in arguments:
         found.update(dict.fromkeys(_expand(argument)))
