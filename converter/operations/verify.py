@@ -132,7 +132,7 @@ def verify(
         Hashing(weights.read_into, weights.size) as hashing,
         stored.tensors() as tensors,
     ):
-        header = Header.decode(weights.head, meta.dialect)
+        header = _header(weights, meta.dialect)
         plan = _plan(weights, stored, header, partial=meta.cutoff is not None)
         hashing.begin()
         comparison = payload.compare(weights, plan, tensors)
@@ -153,7 +153,7 @@ def verify(
 def _verify_bare(source: Path, stored: Checkpoint, names: PathLike | None) -> Verification:
     """The same for a checkpoint without metadata: there is nothing but values to compare."""
     with opened(source) as weights:
-        plan = _plan(weights, stored, Header.decode(weights.head, stored.plan.dialect))
+        plan = _plan(weights, stored, _header(weights, stored.plan.dialect))
         with stored.tensors() as tensors:
             comparison = payload.compare(weights, plan, tensors)
             if not comparison.ok:
@@ -165,6 +165,14 @@ def _verify_bare(source: Path, stored: Checkpoint, names: PathLike | None) -> Ve
     return Verification(
         plan=plan, metadata=meta, comparison=comparison, changes=by_rule, claims=claims
     )
+
+
+def _header(weights: Source, dialect: DialectName) -> Header:
+    try:
+        return Header.decode(weights.head, dialect)
+    except WeightsError as error:
+        error.path = os.fspath(weights.path)
+        raise
 
 
 def _plan(weights: Source, stored: Checkpoint, header: Header, *, partial: bool = False) -> Plan:
