@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from converter.checkpoint.dtypes import DTYPES
 from converter.errors import UsageError, WeightsError, argument
 from converter.files import remote
 from converter.files.hashing import Hashing
@@ -74,6 +75,8 @@ def convert(
             f"{argument('--cfg-out')} is for the way back, or for another engine",
             remedy=f"give a .safetensors file, or say whose cfg with {argument('--for')}",
         )
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype={dtype!r} is unknown", remedy=f"use one of {', '.join(DTYPES)}")
     source = remote.plain(source)
     target = default_output(source) if output is None else remote.plain(output)
     if _local_name(target).suffix in WEIGHTS_SUFFIXES:

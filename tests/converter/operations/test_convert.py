@@ -18,6 +18,7 @@ from converter import (
     CheckpointError,
     FamilyError,
     OutputError,
+    UsageError,
     WeightsError,
     convert,
     verify,
@@ -159,6 +160,15 @@ class TestCompanions:
 
     def test_other_suffixes_are_kept(self):
         assert default_output("a/darknet53.conv.74").name == "darknet53.conv.74.safetensors"
+
+    @pytest.mark.parametrize("dry_run", [True, False])
+    def test_a_type_that_is_none(self, sample, dry_run):
+        """In Python no parser has looked at it; it was a KeyError, or a plan."""
+        with pytest.raises(UsageError) as caught:
+            convert(sample.weights, dtype="half", dry_run=dry_run)
+        assert str(caught.value) == (
+            "dtype='half' is unknown (use one of float32, float16, bfloat16)"
+        )
 
     @pytest.mark.parametrize("name", [".", "", "/", ".."])
     def test_a_folder(self, name):
