@@ -100,7 +100,7 @@ class Checkpoint:
                 plan = _plan_by_itself(claims, family)
                 _require_truth(claims, plan, contents.names)
             else:
-                plan = _plan(claims, reread(network, claims.reading), family)
+                plan = _plan_by(reread(network, claims.reading), claims, family)
                 claims = _metadata_of(claims, plan)
         except DarknetError as error:
             error.path = error.path or os.fspath(contents.path)
@@ -278,6 +278,15 @@ def _plan(claims: Metadata, network: Network, family: FamilyChoice) -> Plan:
         dialect=claims.dialect,
         cutoff=claims.cutoff,
     )
+
+
+def _plan_by(network: Network, claims: Metadata, family: FamilyChoice) -> Plan:
+    """The plan of a network that was given, which must have the checkpoint's scheme."""
+    try:
+        return _plan(claims, network, family)
+    except FamilyError as error:
+        error.remedy = f"give the cfg it was made with, or leave {argument('--cfg')} out"
+        raise
 
 
 def _plan_by_itself(claims: Metadata, family: FamilyChoice) -> Plan:

@@ -10,7 +10,16 @@ import reference
 import torch
 from safetensors.numpy import load_file, save_file
 
-from converter import CheckpointError, OutputError, UsageError, convert, rename, revert, verify
+from converter import (
+    CheckpointError,
+    FamilyError,
+    OutputError,
+    UsageError,
+    convert,
+    rename,
+    revert,
+    verify,
+)
 from converter.checkpoint.header import read_contents
 
 
@@ -189,6 +198,16 @@ class TestTarget:
         checkpoint = convert(sample.weights, family="article").output
         with pytest.raises(CheckpointError, match="article's wiring"):
             revert(checkpoint, force=True)
+
+    def test_the_cfg_of_another_network(self, sample, tmp_path):
+        """The remedy was another scheme of names, which contradicts the checkpoint."""
+        other = tmp_path / "other.cfg"
+        other.write_text("[net]\nwidth=8\nheight=8\nchannels=3\n[convolutional]\nfilters=4\n")
+        stored = convert(sample.weights).output
+        with pytest.raises(FamilyError, match="is not a YOLOv3") as caught:
+            revert(stored, tmp_path / "back.weights", cfg=other)
+        assert caught.value.remedy == "give the cfg it was made with, or leave cfg= out"
+        assert revert(stored, tmp_path / "back.weights").identical
 
     def test_a_dialect_that_contradicts(self, sample):
         with pytest.raises(UsageError, match="contradicts"):
