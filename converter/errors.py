@@ -166,6 +166,7 @@ RUNNING: ContextVar[tuple[str, ...] | None] = ContextVar("RUNNING", default=None
 # What Python's functions call the options that are not called alike.
 _ARGUMENTS = {
     "-o": "output=",
+    "--dynamic": "dynamic=True",
     "--family-table": "family=",
     "--for": "engine=",
     "--force": "force=True",

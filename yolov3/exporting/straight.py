@@ -128,7 +128,10 @@ def require_batch(batch: int, *, dynamic: bool) -> None:
     if batch < 1:
         raise UsageError(f"batch={batch} must be at least 1")
     if dynamic and batch != 1:
-        raise UsageError(f"batch={batch} fixes what dynamic leaves open", remedy="give one of them")
+        raise UsageError(
+            f"{argument('--batch', batch)} fixes what {argument('--dynamic')} leaves open",
+            remedy="give one of them",
+        )
 
 
 def require_free(output: PathLike, *, force: bool) -> None:

@@ -168,7 +168,7 @@ def test_less_than_one_picture(batch):
 
 
 def test_a_number_of_pictures_beside_one_that_is_left_open():
-    with pytest.raises(UsageError, match="batch=2 fixes what dynamic leaves open"):
+    with pytest.raises(UsageError, match="batch=2 fixes what dynamic=True leaves open"):
         require_batch(2, dynamic=True)
     require_batch(2, dynamic=False)
     require_batch(1, dynamic=True)
