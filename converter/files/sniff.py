@@ -13,6 +13,7 @@ from converter.errors import argument
 HEAD = 512  # bytes that these functions want to see
 
 _UNPACK = "unpack it, and give the file inside"
+_PULL = "run `git lfs pull` where it comes from"
 _AGAIN = "download it again; a browser shows what the address really serves"
 _TORCH = "give the .weights file that darknet wrote, or end a PyTorch file with .pt or .pth"
 _OTHER = "give the file that darknet wrote"
@@ -37,7 +38,7 @@ _MAGIC = (
         0,
         b"version https://git-lfs.github.com",
         "a Git LFS pointer, not the file it stands for",
-        "run `git lfs pull` where it comes from",
+        _PULL,
     ),
     (0, b"\x1f\x8b", "gzip-compressed", _UNPACK),
     (0, b"\xfd7zXZ\0", "xz-compressed", _UNPACK),
@@ -110,8 +111,9 @@ def not_weights(head: bytes) -> Finding | None:
 def not_cfg(head: bytes) -> Finding | None:
     """What a file that starts with ``head`` is, if it cannot be a .cfg file."""
     found = foreign(head)
-    if found:
-        return found
+    if found:  # of the remedies only those that lead to another file are for a cfg, too
+        way = found.remedy if found.remedy in (_UNPACK, _PULL, _AGAIN) else "give the .cfg"
+        return Finding(found.name, way)
     if _is_data_set(head):
         return not_weights(head)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -150,6 +150,7 @@ CHECKPOINT = "give a .pt or .pth file that torch.save wrote"
 PAGE = ("an HTML page, not the file it was downloaded for", AGAIN)
 XML = ("an XML document, as servers send in place of a file", AGAIN)
 JSON = ("text (JSON)", OTHER)
+SAFETENSORS_HEAD = (16).to_bytes(8, "little") + b'{"'
 SAFETENSORS = ("a safetensors file", "give the .weights file; help(revert) shows the way back")
 ONNX = ("an ONNX model", "ONNX is no source: give the file that it was exported from")
 BOM = b"\xef\xbb\xbf"
@@ -231,6 +232,9 @@ def test_what_is_no_weights_file(head, expected):
         (HEADER[:11], None),
         (struct.pack("<iii", 10_000, 0, 0), None),
         (b"<html>", PAGE),
+        (b"\x1f\x8b", ("gzip-compressed", "unpack it, and give the file inside")),
+        (SAFETENSORS_HEAD, ("a safetensors file", "give the .cfg")),  # it was: give the .weights
+        (b"\x89PNG", ("a PNG picture", "give the .cfg")),
         (b"train = a.txt\n", DATA_SET),
     ],
 )
