@@ -173,7 +173,7 @@ def _existing(target: Path, file: RemoteFile, *, force: bool, keep: bool) -> Dow
         raise OutputError(
             f"exists already, and is not the published {file.file}",
             path=target,
-            remedy=f"replace it with {argument('--force')}, or choose another directory",
+            remedy=f"replace it with {argument('--force')}, or choose another directory with -o",
         )
     return None
 
