@@ -220,6 +220,12 @@ def _growing(path: Path, size: int) -> Iterator[tuple[Path, Path]]:
         OutputError: as ``replacing``.
     """
     target = resolved(path)
+    if os.path.lexists(target.parent) and not target.parent.is_dir():
+        raise OutputError(
+            f"cannot be written: {target.parent} is no folder",
+            path=path,
+            remedy="choose another output",
+        )
     if not target.parent.is_dir():
         raise OutputError(
             f"cannot be written: there is no folder {target.parent}",

@@ -379,6 +379,14 @@ class TestWhatIsSaid:
             " (make it, or choose another output)"
         )
 
+    def test_of_a_file_in_the_place_of_the_folder(self, tmp_path):
+        """It was to make a folder of that name, which cannot be."""
+        (tmp_path / "no").touch()
+        path = tmp_path / "no" / "x"
+        assert refusal(replaced, path) == (
+            f"{path}: cannot be written: {tmp_path / 'no'} is no folder (choose another output)"
+        )
+
     def test_of_a_run_at_work(self, tmp_path):
         work = Unfinished.make(tmp_path / "x")
         assert (
