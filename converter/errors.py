@@ -129,6 +129,23 @@ def install(extra: str) -> str:
     return f"pip install {_PACKAGES[extra]}"
 
 
+# What every installation brings, and a checkout does not.
+_NEEDED = ("numpy", "safetensors", "requests")
+
+
+def missing(error: ModuleNotFoundError, extra: str = "torch") -> ExtraError:
+    """The refusal for a package that was imported and is not there.
+
+    If it is PyTorch, ``extra`` is what brings it, with all else that is needed then.
+    """
+    if error.name == "torch":
+        return ExtraError("yolov3 needs PyTorch", remedy=install(extra))
+    if error.name in _NEEDED:
+        line = f"{sys.executable} -m pip install {' '.join(_NEEDED)}"
+        return ExtraError(f"the package {error.name} is not installed", remedy=line)
+    return ExtraError(str(error))
+
+
 def command(*arguments: str) -> str:
     """A command of ours with its ``arguments``, as one types it where this process was called.
 
@@ -147,29 +164,60 @@ def command(*arguments: str) -> str:
     return f"python -m converter {line}"
 
 
-# The command that is running and its arguments, if one is whose call can be repeated.
-_RUNNING: ContextVar[tuple[str, ...]] = ContextVar("_RUNNING", default=())
+# The command that is running, and its arguments if that call can be repeated; None in Python.
+RUNNING: ContextVar[tuple[str, ...] | None] = ContextVar("RUNNING", default=None)
+# What Python's functions call the options that are not called alike.
+_ARGUMENTS = {
+    "-o": "output=",
+    "--dynamic": "dynamic=True",
+    "--family-table": "family=",
+    "--for": "engine=",
+    "--force": "force=True",
+    "--half": "half=True",
+    "--help": "help(revert)",
+    "--json": "as_dict()",
+    "--no-verify": "verify=False",
+    "--partial": "partial=True",
+    "--strict": "strict=True",
+}
 _LONGEST = 300  # characters of a line to paste: a pattern may have become a thousand pictures
 
 
 @contextmanager
 def running(*call: str) -> Iterator[None]:
-    """Have ``again`` repeat ``call``, a command of ours with its arguments, in the block."""
-    token = _RUNNING.set(call)
+    """Have remedies speak of a command in the block.
+
+    ``again`` repeats ``call``, a command of ours with its arguments, if it is given.
+    """
+    token = RUNNING.set(call)
     try:
         yield
     finally:
-        _RUNNING.reset(token)
+        RUNNING.reset(token)
+
+
+def argument(option: str, value: str | int | None = None) -> str:
+    """How the caller gives ``option``: ``--cfg x.cfg`` to a command, ``cfg='x.cfg'`` in Python."""
+    import shlex  # late: few calls are refused
+
+    if RUNNING.get() is not None:
+        return option if value is None else f"{option} {shlex.quote(str(value))}"
+    name = _ARGUMENTS.get(option) or option.removeprefix("--").replace("-", "_") + "="
+    return name if value is None else f"{name}{value!r}"
 
 
 def again(option: str, value: str) -> str | None:
     """The command that is running, with ``value`` for ``option``; of a long one the option alone.
 
-    None where no command is running, or one that takes many files, of which that is about one.
+    In Python the argument alone. None where a command is running that takes many files, of which
+    that is about one.
     """
     import shlex  # late: few calls are refused
 
-    call = list(_RUNNING.get())
+    running_call = RUNNING.get()
+    if running_call is None:
+        return argument(option, value)
+    call = list(running_call)
     if not call:
         return None
     while option in call:

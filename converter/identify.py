@@ -14,7 +14,7 @@ from converter.darknet.cfg import parse_cfg
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network, read_cfg, read_layers
-from converter.errors import CfgError, NetworkError, WeightsError
+from converter.errors import CfgError, NetworkError, WeightsError, argument
 from converter.files.source import Source, companion
 from converter.options import PathLike
 from converter.plan import SizeMismatch
@@ -125,7 +125,7 @@ def _recognise(source: Source, dialect: DialectName) -> tuple[str, str, Mapping[
 
         raise WeightsError(
             f"can be {' or '.join(map(str, matches))} by its size",
-            remedy=suggest(source) or "give its cfg with --cfg",
+            remedy=suggest(source) or f"give its cfg with {argument('--cfg')}",
         )
     (match,) = matches
     how = (

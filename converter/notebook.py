@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
@@ -44,7 +44,13 @@ def progress_bar(name: str) -> Iterator[Callable[[int, int], None] | None]:
 
 
 class Record:
-    """A result that is a line as text and a table in a notebook, of what is simple in it."""
+    """A result that is a line as text and a table in a notebook.
+
+    Attributes:
+        shown: what is in them, by the names that it can be asked for by ("metadata.family").
+    """
+
+    shown: ClassVar[tuple[str, ...]]
 
     def as_dict(self) -> dict[str, Any]:
         """All that is in it, in types that JSON has."""
@@ -57,9 +63,11 @@ class Record:
     def _repr_html_(self) -> str:
         return table(self._facts())
 
-    def _facts(self) -> list[tuple[str, str | int | float]]:
-        return [
-            (name, value)
-            for name, value in self.as_dict().items()
-            if name != "schema" and isinstance(value, str | int | float)
-        ]
+    def _facts(self) -> Iterator[tuple[str, Any]]:
+        """Name and value of what is known of ``shown``."""
+        for name in self.shown:
+            value: Any = self
+            for part in name.split("."):
+                value = None if value is None else getattr(value, part)
+            if value is not None:
+                yield name, value

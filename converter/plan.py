@@ -136,11 +136,12 @@ class SizeMismatch(WeightsError):  # noqa: N818 - as Python says KeyboardInterru
     Attributes:
         plan: of the whole network.
         size: bytes of the file.
+        partial: whether it might have been a whole number of its first layers.
     """
 
-    def __init__(self, plan: Plan, size: int) -> None:
+    def __init__(self, plan: Plan, size: int, *, partial: bool) -> None:
         super().__init__(f"has {size:,} bytes, the network asks for {plan.size:,}")
-        self.plan, self.size = plan, size
+        self.plan, self.size, self.partial = plan, size, partial
 
 
 def make_plan(
@@ -166,7 +167,7 @@ def make_plan(
     if size is not None and size != whole.size:
         cutoff = cutoff_at(whole.slots, size) if partial else None
         if cutoff is None:
-            raise SizeMismatch(whole, size)
+            raise SizeMismatch(whole, size, partial=partial)
     plan = whole if cutoff is None else _first_layers(whole, cutoff)
     if not plan.slots and plan.unfilled:
         raise WeightsError("holds no weights", remedy="check that the cfg is the right one")

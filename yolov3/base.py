@@ -18,7 +18,7 @@ from converter.checkpoint.header import is_counter, unreadable
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
 from converter.darknet.network import Network
-from converter.errors import CheckpointError, NetworkError, UsageError, first_line, some
+from converter.errors import CheckpointError, NetworkError, UsageError, argument, first_line, some
 from converter.files import portable
 from converter.options import BATCH_NORM_RULES, BatchNormRule
 from converter.plan import Plan, Slot
@@ -233,7 +233,9 @@ def _check(
         whole = "use the weights of the whole network, or load(..., strict=False)"
         raise CheckpointError(
             f"does not fill its model, missing are {some(missing)}",
-            remedy="convert with --family yolov3" if stored.plan.naming.unfilled else whole,
+            remedy=f"convert with {argument('--family', 'yolov3')}"
+            if stored.plan.naming.unfilled
+            else whole,
         )
     fresh = sum(prod(wanted[name]) for name in missing)
     if fresh > max(MAX_FRESH, 4 * sum(tensor.numel() for tensor in tensors.values())):

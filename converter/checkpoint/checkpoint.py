@@ -26,6 +26,7 @@ from converter.errors import (
     NetworkError,
     UsageError,
     WeightsError,
+    argument,
     some,
 )
 from converter.families import FAMILIES, find_family, name_layers, native_naming
@@ -91,14 +92,15 @@ class Checkpoint:
                 family = claims.family
             if find_family(family).name != claims.family:
                 raise UsageError(
-                    f"--family {family} contradicts the checkpoint, which is {claims.family}"
+                    f"{argument('--family', family)} contradicts the checkpoint, which is"
+                    f" {claims.family}"
                 )
             _require_dtype(claims, contents)
             if network is None:
                 plan = _plan_by_itself(claims, family)
                 _require_truth(claims, plan, contents.names)
             else:
-                plan = _plan(claims, reread(network, claims.reading), family)
+                plan = _plan_by(reread(network, claims.reading), claims, family)
                 claims = _metadata_of(claims, plan)
         except DarknetError as error:
             error.path = error.path or os.fspath(contents.path)
@@ -196,7 +198,8 @@ def plan_for(
     if len(fits) > 1 and any(plan.slots for plan in fits):
         families = " or ".join(plan.naming.family for plan in fits)
         raise CheckpointError(
-            f"may be {families} by the names of its tensors", remedy="say which with --family"
+            f"may be {families} by the names of its tensors",
+            remedy=f"say which with {argument('--family')}",
         )
     if fits:
         require_no_surplus(held, fits[0])
@@ -248,7 +251,7 @@ def require_no_surplus(names: Collection[str], plan: Plan) -> None:
     if surplus:
         raise CheckpointError(
             f"has {len(surplus)} tensors that its network lacks: {some(surplus)}",
-            remedy="give the cfg that it belongs to with --cfg",
+            remedy=f"give the cfg that it belongs to with {argument('--cfg')}",
         )
 
 
@@ -261,7 +264,8 @@ def require_way_back(family: str) -> None:
     known = FAMILIES.get(family)
     if known and known.one_way:
         raise CheckpointError(
-            known.one_way, remedy=f"convert the .weights again without --family {family}"
+            known.one_way,
+            remedy=f"convert the .weights again without {argument('--family', family)}",
         )
 
 
@@ -274,6 +278,15 @@ def _plan(claims: Metadata, network: Network, family: FamilyChoice) -> Plan:
         dialect=claims.dialect,
         cutoff=claims.cutoff,
     )
+
+
+def _plan_by(network: Network, claims: Metadata, family: FamilyChoice) -> Plan:
+    """The plan of a network that was given, which must have the checkpoint's scheme."""
+    try:
+        return _plan(claims, network, family)
+    except FamilyError as error:
+        error.remedy = f"give the cfg it was made with, or leave {argument('--cfg')} out"
+        raise
 
 
 def _plan_by_itself(claims: Metadata, family: FamilyChoice) -> Plan:

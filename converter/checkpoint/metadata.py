@@ -31,7 +31,14 @@ from converter.checkpoint.dtypes import DTYPES
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network, parse_network
-from converter.errors import CfgError, CheckpointError, NetworkError, WeightsError, shortened
+from converter.errors import (
+    CfgError,
+    CheckpointError,
+    NetworkError,
+    WeightsError,
+    argument,
+    shortened,
+)
 from converter.families import FAMILIES, TABLE
 from converter.options import Dtype, PathLike
 from converter.plan import Plan
@@ -49,7 +56,7 @@ class NetworkUnknown(CheckpointError):  # noqa: N818 - as Python says KeyboardIn
         super().__init__(
             "does not say which network it is",
             path=path,
-            remedy="give its cfg: --cfg, in Python cfg=",
+            remedy=f"give its cfg with {argument('--cfg')}",
         )
 
 

@@ -19,13 +19,11 @@ from importlib import import_module
 from itertools import takewhile
 
 from converter.cli.output import print_error, print_json
-from converter.errors import DarknetError, ExtraError, OutputError, UsageError, install, running
+from converter.errors import DarknetError, ExtraError, OutputError, UsageError, missing, running
 from converter.logs import ToStderr
 
 # The commands whose modules import it before anything else.
 _WITH_YOLOV3 = ("detect", "evaluate", "export", "parity")
-# What every installation brings, and a checkout does not.
-_NEEDED = ("numpy", "safetensors", "requests")
 
 # Python's memory goes with the process: looking through it once more took 12 ms after numpy.
 atexit.register(gc.freeze)
@@ -76,7 +74,9 @@ def _run(command: str | None, program: str, argv: Sequence[str]) -> int:
     except DarknetError as error:
         return _refuse(error, as_json=as_json)
     except ModuleNotFoundError as error:
-        return _refuse(_missing(error, command), as_json=as_json)
+        # All that the command needs: after PyTorch it would ask for the next.
+        extra = command if command in ("detect", "evaluate") else "torch"
+        return _refuse(missing(error, extra), as_json=as_json)
     except OSError as error:
         if error.filename is None:
             raise
@@ -112,17 +112,6 @@ def require_own_yolov3() -> None:
             path=found,
             remedy="install this one again, in an environment of its own",
         )
-
-
-def _missing(error: ModuleNotFoundError, command: str | None) -> ExtraError:
-    if error.name == "torch":
-        # All that the command needs: after PyTorch it would ask for the next.
-        extra = command if command in ("detect", "evaluate") else "torch"
-        return ExtraError("yolov3 needs PyTorch", remedy=install(extra))
-    if error.name in _NEEDED:
-        line = f"{sys.executable} -m pip install {' '.join(_NEEDED)}"
-        return ExtraError(f"the package {error.name} is not installed", remedy=line)
-    return ExtraError(str(error))
 
 
 def _refuse(error: DarknetError, *, as_json: bool) -> int:

@@ -7,6 +7,7 @@ looked for beside the file, and from the folder above, where Darknet is often st
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Self
 
 from converter.errors import DarknetError, shortened
 from converter.files.opening import read_text
+
+log = logging.getLogger("converter")
 
 MAX_DATA_BYTES = 1 << 16  # a handful of lines
 MAX_LIST_BYTES = 1 << 27  # Open Images' 1.7 million pictures, and long paths
@@ -26,37 +29,43 @@ class DataFile:
 
     Attributes:
         path: where it is.
-        options: line and value of each key.
+        options: line and value of each key; None for one without ``=``.
         error: what it is refused with.
     """
 
     path: Path
-    options: Mapping[str, tuple[int, str]]
+    options: Mapping[str, tuple[int, str | None]]
     error: type[DarknetError]
 
     @classmethod
     def read(cls, path: Path, error: type[DarknetError]) -> Self:
         """The file at ``path``; the first one of a key counts.
 
+        Darknet warns of a line that ends with its ``=`` and skips it, and takes one without ``=``
+        for a key without a value (pjreddie/darknet@f6afaab src/option_list.c:24, 52-66); of both is
+        warned here.
+
         Raises:
-            DarknetError: as ``error``: it cannot be read, or a line is none.
+            DarknetError: as ``error``: it cannot be read.
         """
-        options: dict[str, tuple[int, str]] = {}
+        options: dict[str, tuple[int, str | None]] = {}
         for number, key, value in data_options(read_text(path, MAX_DATA_BYTES, error)):
             if not value:
-                raise error("is not 'key = value'", path=path, place=f"line {number}")
-            options.setdefault(key, (number, value))
+                what = f"{shortened(key)}{'' if value is None else '='} has no value"
+                log.warning("%s: line %d: %s: Darknet reads on without it", path, number, what)
+            if value != "":
+                options.setdefault(key, (number, value))
         return cls(path, options, error)
 
     def file(self, key: str) -> Path | None:
-        """The file that ``key`` names; None without such a line.
+        """The file that ``key`` names; None without such a line, or a value in it.
 
         Raises:
             DarknetError: as ``error``: it is not there.
         """
-        if key not in self.options:
+        number, value = self.options.get(key, (0, None))
+        if value is None:
             return None
-        number, value = self.options[key]
         found = find(value, self.path)
         if found is None:
             raise self.error(
@@ -68,17 +77,17 @@ class DataFile:
         return found
 
 
-def data_options(text: str) -> Iterator[tuple[int, str, str]]:
+def data_options(text: str) -> Iterator[tuple[int, str, str | None]]:
     """Line, key and value of each line that is none of ``#`` or ``;``.
 
-    Every space is dropped, inside a path as well. The value is "" where there is none. The first
-    one of a key counts. pjreddie/darknet@f6afaab src/option_list.c:7-68, src/utils.c:302.
+    Every space is dropped, inside a path as well. The value is None where there is no ``=``. The
+    first one of a key counts. pjreddie/darknet@f6afaab src/option_list.c:7-68, src/utils.c:302.
     """
     for number, line in enumerate(text.split("\n"), start=1):
         words = "".join(line.split())
         if words and words[0] not in "#;":
-            key, _, value = words.partition("=")
-            yield number, key, value
+            key, parted, value = words.partition("=")
+            yield number, key, value if parted else None
 
 
 def listed_files(path: Path, error: type[DarknetError]) -> Iterator[Path | DarknetError]:

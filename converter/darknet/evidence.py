@@ -27,7 +27,7 @@ from converter.darknet.network import (
 )
 from converter.darknet.nodes import place_of
 from converter.darknet.reading import FUNCTIONS, counts, is_implied, readers
-from converter.errors import CfgError, NetworkError, WeightsError
+from converter.errors import CfgError, NetworkError, WeightsError, argument
 from converter.options import PathLike
 
 
@@ -71,7 +71,7 @@ def choose(text: str, head: bytes, size: int, explicit: DialectName | None = Non
     if not decided and _order_differs(choice.network):
         raise WeightsError(
             f"may be of either engine, and their orders differ: {_both(signs)}",
-            remedy="say which with " + " or ".join(f"--dialect {name}" for name in RECOGNISED),
+            remedy="say which with " + " or ".join(argument("--dialect", n) for n in RECOGNISED),
         )
     return choice if any(signs.values()) else replace(choice, assumed=_assumed(choice))
 

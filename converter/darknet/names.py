@@ -5,7 +5,7 @@ from pathlib import Path
 
 from converter.class_names import CLASS_NAMES
 from converter.darknet.data_file import DataFile
-from converter.errors import CfgError, UsageError
+from converter.errors import CfgError, UsageError, argument
 from converter.files import sniff
 from converter.files.opening import decode, read_small
 from converter.files.source import COMPANION_BYTES
@@ -25,15 +25,16 @@ def suggest_names(path: Path, classes: int | None) -> str | None:
     """
     if not classes:
         return None
-    import shlex  # late: seldom needed
-
     for name in ("", "data", "../data"):
         folder = Path(os.path.normpath(path.parent / name))
         for near in sorted(folder.glob("*.names")):
             if _has_as_many(near, classes):
-                return f"if they are those in {near.name}, give --names {shlex.quote(str(near))}"
+                given = argument("--names", str(near))
+                return f"if they are those in {near.name}, give {given}"
     known = next((name for name, names in CLASS_NAMES.items() if len(names) == classes), None)
-    return f"if its {classes} classes are those of {known}, give --names {known}" if known else None
+    if known is None:
+        return None
+    return f"if its {classes} classes are those of {known}, give {argument('--names', known)}"
 
 
 def _has_as_many(path: Path, classes: int) -> bool:
@@ -65,7 +66,7 @@ def read_names(path: Path, classes: int | None, encoding: str | None = None) -> 
         raise CfgError(
             f"has {len(names)} names, the network has {classes} classes",
             path=path,
-            remedy="give the right file with --names",
+            remedy=f"give the right file with {argument('--names')}",
         )
     return names
 
@@ -92,7 +93,7 @@ def _in_file(path: Path, encoding: str | None) -> list[str]:
             path=path,
             remedy="give a text file with one class name a line",
         )
-    remedy = "name its encoding with --names-encoding, or save it as UTF-8"
+    remedy = f"name its encoding with {argument('--names-encoding')}, or save it as UTF-8"
     try:
         text = decode(data, path, CfgError, encoding, remedy)
     except LookupError:

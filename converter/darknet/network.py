@@ -12,7 +12,7 @@ from converter.darknet.layers import LAYERS, Layer, Misfit, Shape
 from converter.darknet.nodes import Net, Node, place_of, resolve
 from converter.darknet.reading import Reading, misspelled, nearest, read_as
 from converter.darknet.remark import Remark
-from converter.errors import CfgError, NetworkError
+from converter.errors import CfgError, NetworkError, argument
 from converter.files.opening import read_small
 from converter.options import PathLike
 
@@ -256,7 +256,8 @@ def refusals(network: Network, dialect: DialectName) -> Iterator[NetworkError]:
             yield NetworkError(
                 f"{record.engine} does not take it: {problem}",
                 place=node.place,
-                remedy="correct the cfg, or name the engine that it is for with --dialect",
+                remedy="correct the cfg, or name the engine that it is for with"
+                f" {argument('--dialect')}",
             )
     net, last = network.net, network.nodes[-1].layer
     if record.strict and last.type in record.strict.ends:

@@ -18,7 +18,7 @@ from converter.darknet.layers import LAYERS, Layer
 from converter.darknet.layers.base import converters
 from converter.darknet.nodes import Net
 from converter.darknet.remark import Remark
-from converter.errors import CfgError
+from converter.errors import CfgError, argument
 
 FUNCTIONS = ("activation", "lstm_activation")  # the options that name one
 
@@ -201,7 +201,7 @@ def _unknown(section: Section, dialect: Dialect) -> Iterator[CfgError]:
         yield CfgError(
             f"[{section.type}] is unknown to {dialect.engine}",
             place=f"line {section.line}",
-            remedy=f"{knowing[0].engine} knows it: --dialect {knowing[0].name}",
+            remedy=f"{knowing[0].engine} knows it: {argument('--dialect', knowing[0].name)}",
         )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from converter.errors import CfgError, DarknetError, WeightsError
+from converter.errors import CfgError, DarknetError, WeightsError, argument
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +29,7 @@ class Remark:
 
     def refusal(self) -> DarknetError:
         """The error that it is under ``--strict``."""
-        remedy = "without --strict it is converted all the same"
+        remedy = f"without {argument('--strict')} it is converted all the same"
         if self.line:
             return CfgError(self.text, place=f"line {self.line}", remedy=remedy)
         return WeightsError(self.text, place="byte 0", remedy=remedy)

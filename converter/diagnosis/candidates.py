@@ -16,7 +16,7 @@ from converter.darknet.header import Header
 from converter.darknet.network import Network, reread
 from converter.diagnosis.alternatives import with_channels, with_classes, without_repetition
 from converter.diagnosis.architectures import recognise
-from converter.errors import CfgError, NetworkError
+from converter.errors import CfgError, NetworkError, argument
 from converter.official import MAX_CLASSES
 from converter.plan import cutoff_at
 from converter.published import PUBLISHED
@@ -81,7 +81,7 @@ def candidates(mismatch: SizeMismatch) -> Iterator[Candidate]:
     if boundary is not None:
         yield Candidate(
             claim=f"ends after layer {boundary - 1} of {network.nodes[-1].index}: a backbone",
-            remedy="use --partial to convert the layers that it has",
+            remedy=f"use {argument('--partial')} to convert the layers that it has",
             network=network,
             dialect=dialect,
             start=header.size,
@@ -100,7 +100,7 @@ def _starts(
         if start != header.size or read.floats_of(other) != network.floats_of(dialect):
             starts.append(
                 (start, read, other, f"the file fits {other}'s darknet, not {dialect}'s",
-                 f"use --dialect {other}")
+                 f"use {argument('--dialect', other)}")
             )  # fmt: skip
     other_start = 36 - header.size
     if all(start != other_start for start, *_ in starts):

@@ -21,9 +21,10 @@ from converter.diagnosis import nearby
 from converter.diagnosis.alternatives import with_heads
 from converter.diagnosis.architectures import ARCHITECTURES, fits, recognise
 from converter.diagnosis.candidates import WIDTHS, are_variances, candidates, is_plausible
-from converter.errors import NetworkError, WeightsError
+from converter.diagnosis.zeros import only_zeros
+from converter.errors import NetworkError, WeightsError, argument, command
 from converter.files import sniff
-from converter.published import PUBLISHED, PublicFile
+from converter.published import PUBLISHED, PublicFile, suggest_download
 
 if TYPE_CHECKING:
     from converter.darknet.network import Network
@@ -36,6 +37,8 @@ SHOWN = 3  # hypotheses in one message
 
 def explain(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> WeightsError:
     """Why ``source`` does not fit its network, which the cfg describes."""
+    if only_zeros(source):
+        return _never_came(source)
     size, expected = mismatch.size, mismatch.plan.size
     cfg = cfg_path.name if cfg_path else "the cfg"
     beside = nearby.suggest(source, cfg_path)
@@ -44,7 +47,7 @@ def explain(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> We
     tested.sort(key=lambda item: ({True: 0, None: 1, False: 2}[item[0]], item[1].changes))
     likely = [reading for held, reading in tested if held is not False]
     if not likely:
-        error = _unexplained(mismatch, source, cfg)
+        error = _unexplained(mismatch, source, cfg_path)
         floats, rest = divmod(size - mismatch.plan.header.size, 4)
         error.remedy = beside or error.remedy
         for fit in [] if rest else fits(floats)[:1]:
@@ -67,6 +70,8 @@ def explain(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> We
 
 def explain_unknown(header: Header, dialect: DialectName, source: Source) -> WeightsError:
     """Why a file without a cfg is of no known architecture."""
+    if only_zeros(source):
+        return _never_came(source)
     size = source.size
     other = 36 - header.size
     found = [
@@ -83,9 +88,9 @@ def explain_unknown(header: Header, dialect: DialectName, source: Source) -> Wei
         if layers:
             found.append(f"the first {layers} layers of {architecture.name} would be as long")
     beside = nearby.suggest(source)
-    remedy = beside or "give its cfg with --cfg"
+    remedy = beside or f"give its cfg with {argument('--cfg')}"
     if any(text.startswith("the first") for text in found):
-        remedy += ", and --partial for the first layers"
+        remedy += f", and {argument('--partial')} for the first layers"
     floats, rest = divmod(size - header.size, 4)
     fitting = [] if rest else fits(floats)
     if fitting and not beside:
@@ -138,8 +143,20 @@ def explain_heads(
     return error
 
 
-def _unexplained(mismatch: SizeMismatch, source: Source, cfg: str) -> WeightsError:
+def _never_came(source: Source) -> WeightsError:
+    download = suggest_download(source.path)
+    return WeightsError(
+        f"holds nothing but zeros ({source.size:,} bytes): room was made for it, and what should"
+        " fill it never came",
+        remedy=f"download it again: {download} --force"
+        if download
+        else "download or copy it again",
+    )
+
+
+def _unexplained(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> WeightsError:
     """Where a file of the wrong size ends, or stops to make sense."""
+    cfg = cfg_path.name if cfg_path else "the cfg"
     header, slots = mismatch.plan.header, mismatch.plan.slots
     size, expected = mismatch.size, mismatch.plan.size
     if not sniff.plausible_version(header.major, header.minor, header.revision):
@@ -164,15 +181,36 @@ def _unexplained(mismatch: SizeMismatch, source: Source, cfg: str) -> WeightsErr
             remedy="give the cfg it was trained with",
         )
     torn = next(slot for slot in slots if slot.end > size)
-    published = _published(source)
+    claim = f"ends inside {torn.kind} of {torn.node.place}"
+    remedy = _whole_again(source, expected)
+    if mismatch.partial:
+        claim += ", and a partial file ends after a layer"
+        whole = [slot for slot in slots if slot.node.index < torn.node.index]
+        if whole and cfg_path:
+            remedy += f"; or {_first_layers(whole[-1], source, cfg_path)}"
     return WeightsError(
-        f"ends inside {torn.kind} of {torn.node.place}: {size:,} bytes of the {expected:,} that"
-        f" {cfg} asks for",
+        f"{claim}: {size:,} bytes of the {expected:,} that {cfg} asks for",
         place=f"byte {size}",
-        remedy=f"an interrupted download of {published.file}: download it again"
-        if published and expected in published.sizes
-        else "download or copy it again, or use the cfg it was trained with",
+        remedy=remedy,
     )
+
+
+def _whole_again(source: Source, expected: int) -> str:
+    published = _published(source)
+    if published and expected in published.sizes:
+        return f"an interrupted download of {published.file}: download it again"
+    return "download or copy it again, or use the cfg it was trained with"
+
+
+def _first_layers(last: Slot, source: Source, cfg_path: Path) -> str:
+    """How the layers up to that of ``last`` are converted."""
+    import shlex  # late: seldom needed
+
+    count = last.node.index + 1
+    first = f"{source.path.stem}.conv.{count}"  # as darknet partial calls them
+    cut = f"head -c {last.end} {shlex.quote(str(source.path))} > {shlex.quote(first)}"
+    line = command("convert", first, "--cfg", str(cfg_path), "--partial")
+    return f"take its first {count} layers, which are whole: {cut}; {line}"
 
 
 def _first_implausible(slots: Sequence[Slot], source: Source) -> Node | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from converter.darknet.layers.heads import AnchorHead
 from converter.diagnosis.zeros import HOLE, Zeros
-from converter.errors import WeightsError
+from converter.errors import WeightsError, argument
 from converter.files.source import Source
 from converter.plan import Plan, Slot
 
@@ -214,9 +214,10 @@ def report(anomalies: tuple[Anomaly, ...], *, strict: bool) -> None:
         more = f", and {len(anomalies) - 1} more such arrays" if len(anomalies) > 1 else ""
         raise WeightsError(
             f"{anomalies[0].text}{more}: damaged, or read with the wrong cfg",
-            remedy="without --strict it is converted all the same",
+            remedy=f"without {argument('--strict')} it is converted all the same",
         )
     for anomaly in anomalies[:MAX_SHOWN]:
         log.warning("%s: no training gives that", anomaly.text)
     if len(anomalies) > MAX_SHOWN:
-        log.warning("and %d more such arrays, which --json lists", len(anomalies) - MAX_SHOWN)
+        left = len(anomalies) - MAX_SHOWN
+        log.warning("and %d more such arrays, which %s lists", left, argument("--json"))

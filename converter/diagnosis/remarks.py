@@ -12,6 +12,7 @@ from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network
 from converter.darknet.remark import Remark
+from converter.errors import argument
 
 log = logging.getLogger("converter")
 
@@ -72,7 +73,8 @@ def report(
     for remark, text in texts[:SHOWN]:
         log.log(logging.WARNING if remark.serious else logging.INFO, "%s", text)
     if len(texts) > SHOWN:
-        log.warning("and %d more such remarks, which --json lists", len(texts) - SHOWN)
+        more = len(texts) - SHOWN
+        log.warning("and %d more such remarks, which %s lists", more, argument("--json"))
 
 
 def each_once(remarks: Sequence[Remark]) -> Iterator[tuple[Remark, str]]:

@@ -1,4 +1,4 @@
-"""Holes: zeros that a broken transfer leaves inside an array."""
+"""Holes: zeros that a broken transfer leaves inside an array, or in place of the whole file."""
 
 from __future__ import annotations
 
@@ -8,8 +8,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from converter.files.source import Source
+
 HOLE = 1024  # zeros in a row: 4 KiB, the least that file systems and networks lose
 HALF = HOLE // 2
+_PIECE = 1 << 20  # bytes that are looked at together
+
+
+def only_zeros(source: Source) -> bool:
+    """Whether ``source`` has no other byte: room was made for a file that never came."""
+    for start in range(0, source.size, _PIECE):
+        piece = source.read(start, min(_PIECE, source.size - start))
+        if piece != bytes(len(piece)):
+            return False
+    return source.size > 0
 
 
 class Zeros:

@@ -7,7 +7,7 @@ checkpoint is of by the number of its convolutions (yolo3/model.py, yolo4/model.
 from converter.darknet.network import Network
 from converter.errors import FamilyError
 from converter.families.base import Family, Naming
-from converter.families.matching import REMEDY
+from converter.families.matching import remedy
 from converter.families.porting import (
     conv_module,
     convolutions,
@@ -45,7 +45,7 @@ def name_layers(network: Network) -> Naming:
         known = ", ".join(map(str, sorted(ATTRIBUTES)))
         raise FamilyError(
             f"has {len(indices)} convolutions, those that LibreYOLO knows have {known}",
-            remedy=REMEDY,
+            remedy=remedy(),
         )
     places = (conv_module(f"{attribute}.layers.{index}") for index in indices)
     return name_convolutions(FAMILY.name, network, places, note=NOTE)

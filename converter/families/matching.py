@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from converter.darknet.layers import Layer
 from converter.darknet.network import Network
 from converter.darknet.nodes import Node
-from converter.errors import FamilyError
+from converter.errors import FamilyError, argument
 
-REMEDY = "--family generic converts it"
+
+def remedy() -> str:
+    """What to do about a network of another shape."""
+    return f"{argument('--family', 'generic')} converts it"
 
 
 def require_layers(network: Network, expected: Sequence[Layer], what: str) -> None:
@@ -25,13 +28,13 @@ def require_layers(network: Network, expected: Sequence[Layer], what: str) -> No
         _compare(node, layer, layer.sources(index), what)
     if len(network.nodes) != len(expected):
         raise FamilyError(
-            f"has {len(network.nodes)} layers, {what} like it has {len(expected)}", remedy=REMEDY
+            f"has {len(network.nodes)} layers, {what} like it has {len(expected)}", remedy=remedy()
         )
 
 
 def deviation(node: Node, what: str, how: str) -> FamilyError:
     """The refusal of a network that is not ``what``, by the first layer that shows it."""
-    return FamilyError(f"is not {what}: {how}", place=node.place, remedy=REMEDY)
+    return FamilyError(f"is not {what}: {how}", place=node.place, remedy=remedy())
 
 
 def _compare(node: Node, expected: Layer, sources: tuple[int, ...], what: str) -> None:

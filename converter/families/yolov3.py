@@ -10,7 +10,7 @@ from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
 from converter.errors import FamilyError
 from converter.families.base import Family, Naming
-from converter.families.matching import REMEDY, deviation, require_layers
+from converter.families.matching import deviation, remedy, require_layers
 from converter.families.template import BACKBONE_LAYERS, BLOCKS, Spec, template
 
 
@@ -52,7 +52,7 @@ def _guess(network: Network) -> Spec:
     if not 3 <= len(heads) <= len(BLOCKS):
         raise FamilyError(
             f"has {len(heads)} [yolo] layers, a YOLOv3 has 3 to {len(BLOCKS)}",
-            remedy=REMEDY,
+            remedy=remedy(),
         )
     spp = any(node.layer.type == "maxpool" for node in nodes)
     merges = [nodes[n.sources[0]].layer for n in nodes if isinstance(n.layer, Upsample)]

@@ -20,6 +20,7 @@ from converter.errors import (
     OutputError,
     UsageError,
     WeightsError,
+    argument,
     first_line,
     install,
 )
@@ -113,7 +114,9 @@ def local_target(target: PathLike, *, force: bool, dry_run: bool) -> Iterator[Pa
     with _one_line(OutputError, "cannot be written", target):
         there = not (force or dry_run) and files.exists(path)
     if there:
-        raise OutputError("exists already", path=target, remedy="replace it with --force")
+        raise OutputError(
+            "exists already", path=target, remedy=f"replace it with {argument('--force')}"
+        )
     with _temporary_folder() as folder:
         local = folder / name_of(target)
         yield local
@@ -151,7 +154,7 @@ def _get(files: Any, path: str, local: Path, url: PathLike, limit: int) -> None:
             f"{what}, more than {limit:,} bytes",
             path=url,
             place=local.name,
-            remedy="see --max-download, or download it by other means",
+            remedy=f"see {argument('--max-download')}, or download it by other means",
         )
 
     class Bounded(Callback):  # type: ignore[misc]  # fsspec has no types

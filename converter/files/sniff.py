@@ -8,9 +8,12 @@ import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from converter.errors import argument
+
 HEAD = 512  # bytes that these functions want to see
 
 _UNPACK = "unpack it, and give the file inside"
+_PULL = "run `git lfs pull` where it comes from"
 _AGAIN = "download it again; a browser shows what the address really serves"
 _TORCH = "give the .weights file that darknet wrote, or end a PyTorch file with .pt or .pth"
 _OTHER = "give the file that darknet wrote"
@@ -35,7 +38,7 @@ _MAGIC = (
         0,
         b"version https://git-lfs.github.com",
         "a Git LFS pointer, not the file it stands for",
-        "run `git lfs pull` where it comes from",
+        _PULL,
     ),
     (0, b"\x1f\x8b", "gzip-compressed", _UNPACK),
     (0, b"\xfd7zXZ\0", "xz-compressed", _UNPACK),
@@ -78,7 +81,8 @@ def foreign(head: bytes) -> Finding | None:
         if head[offset:].startswith(magic):
             return Finding(name, remedy)
     if is_safetensors(head):
-        return Finding("a safetensors file", "give the .weights file; --help shows the way back")
+        remedy = f"give the .weights file; {argument('--help')} shows the way back"
+        return Finding("a safetensors file", remedy)
     if is_onnx(head):
         remedy = "ONNX is no source: give the file that it was exported from"
         return Finding("an ONNX model", remedy)
@@ -95,23 +99,29 @@ def not_weights(head: bytes) -> Finding | None:
         return found
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if _is_data_set(text):
-        return Finding("Darknet's list of a data set's files", "for its class names: --names")
+        option = argument("--names")
+        remedy = f"the .weights come first; convert and detect take its class names with {option}"
+        return Finding("Darknet's list of a data set's files", remedy)
     if text.startswith((b"[", b"#", b";")):
-        return Finding("text that looks like a cfg", "give it with --cfg, and the .weights first")
+        remedy = f"give it with {argument('--cfg')}, and the .weights first"
+        return Finding("text that looks like a cfg", remedy)
     return Finding("text", _OTHER)
 
 
 def not_cfg(head: bytes) -> Finding | None:
     """What a file that starts with ``head`` is, if it cannot be a .cfg file."""
     found = foreign(head)
-    if found:
-        return found
+    if found:  # of the remedies only those that lead to another file are for a cfg, too
+        way = found.remedy if found.remedy in (_UNPACK, _PULL, _AGAIN) else "give the .cfg"
+        return Finding(found.name, way)
     if _is_data_set(head):
         return not_weights(head)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return Finding("UTF-16 text", "save it as UTF-8")
     if len(head) >= 12 and plausible_version(*struct.unpack_from("<iii", head)):
-        return Finding("a .weights file by its first bytes", "give the .cfg with --cfg")
+        return Finding(
+            "a .weights file by its first bytes", f"give the .cfg with {argument('--cfg')}"
+        )
     return None
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self
 
-from converter.errors import OutputError, UsageError
+from converter.errors import OutputError, UsageError, argument
 from converter.files import portable
 from converter.files.lock import try_lock
 from converter.files.opening import open_regular
@@ -220,6 +220,12 @@ def _growing(path: Path, size: int) -> Iterator[tuple[Path, Path]]:
         OutputError: as ``replacing``.
     """
     target = resolved(path)
+    if os.path.lexists(target.parent) and not target.parent.is_dir():
+        raise OutputError(
+            f"cannot be written: {target.parent} is no folder",
+            path=path,
+            remedy="choose another output",
+        )
     if not target.parent.is_dir():
         raise OutputError(
             f"cannot be written: there is no folder {target.parent}",
@@ -275,7 +281,7 @@ def is_written(path: Path, data: bytes, *, force: bool) -> bool:
         return False
     if path.is_file() and path.read_bytes() == data:
         return True
-    raise OutputError("exists already", path=path, remedy="replace it with --force")
+    raise OutputError("exists already", path=path, remedy=f"replace it with {argument('--force')}")
 
 
 def remove_leftovers(path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock, Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from converter.errors import DarknetError, UsageError, WeightsError
+from converter.errors import RUNNING, DarknetError, UsageError, WeightsError, missing
 from converter.files import portable, remote
 from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
 from converter.files.target import is_folder, make_folder
@@ -87,8 +87,8 @@ def convert_many(
         The results as they come, one for each source.
 
     Raises:
-        UsageError: ``sources`` is one path, ``out`` ends as a file's name does, or two would be
-            written to the same file.
+        UsageError: ``sources`` is one path or has a folder, ``out`` ends as a file's name does, or
+            two would be written to the same file.
         OutputError: ``out`` cannot be made a folder.
     """
     if isinstance(sources, str | os.PathLike):  # a string would be taken letter by letter
@@ -96,6 +96,9 @@ def convert_many(
     if out is not None:
         _require_folders_name(os.fspath(out))
     paths = dict.fromkeys(os.fspath(source) for source in sources)
+    for folder in filter(os.path.isdir, paths):
+        remedy = f"give the files in it: pathlib.Path({folder!r}).glob('*.weights')"
+        raise UsageError("is a directory", path=folder, remedy=remedy)
     jobs = [_Job(source, _target(source, out), options) for source in paths]
     taken: dict[str, str] = {}
     for source, target, _ in jobs:
@@ -148,7 +151,7 @@ def _by_processes(jobs: Sequence[_Job], workers: int) -> Iterator[Result]:
     left = {job.source: job for job in jobs}
     while left:
         broken, started = False, context.Semaphore(0)
-        with ProcessPoolExecutor(workers, context, _begin, (started,)) as pool:
+        with ProcessPoolExecutor(workers, context, _begin, (started, RUNNING.get())) as pool:
             jobs = tuple(left.values())
             for job, future in _completed(jobs, pool, _convert_alone, _main_module_left_alone()):
                 if isinstance(future.exception(), BrokenProcessPool):
@@ -198,7 +201,7 @@ def _target(source: str, folder: PathLike | None) -> str:
     return str(target) if folder is None else remote.in_folder(folder, target.name)
 
 
-def _begin(started: Semaphore) -> None:
+def _begin(started: Semaphore, running: tuple[str, ...] | None) -> None:
     """Begin a process of the pool: keep messages for the parent, and end when it does.
 
     A worker would else wait for work for ever.
@@ -206,6 +209,7 @@ def _begin(started: Semaphore) -> None:
     from multiprocessing import parent_process
 
     started.release()
+    RUNNING.set(running)  # so that remedies speak to whoever called the parent
     logger = logging.getLogger("converter")
     logger.propagate = False
     logger.setLevel(logging.INFO)
@@ -273,6 +277,8 @@ def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
             facts = convert(source, target, **options).as_dict()
         except DarknetError as error:
             facts = {"schema": 1, "error": error.as_dict()}
+        except ModuleNotFoundError as error:
+            facts = {"schema": 1, "error": missing(error).as_dict()}
     if "error" in facts:
         _tidy(target)
     return Result(source=source, facts={"source": source, **facts}, messages=tuple(lines))

@@ -16,7 +16,7 @@ from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
 from converter.darknet.remark import Remark
 from converter.diagnosis.health import Anomaly, Survey
-from converter.errors import CheckpointError, OutputError
+from converter.errors import CheckpointError, OutputError, argument
 from converter.files.hashing import Growth, Hashing, sha256_of
 from converter.files.portable import read_at
 from converter.files.source import TORCH_SUFFIXES, Source
@@ -33,7 +33,7 @@ from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 from converter.plan import Plan
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Conversion(Record):
     """What ``convert`` did.
 
@@ -56,6 +56,11 @@ class Conversion(Record):
     max_error: float = 0.0
     changes: tuple[Change, ...] = ()
     warnings: tuple[Remark | Anomaly, ...] = ()
+
+    shown = (
+        "status", "output", "plan", "metadata.family", "metadata.dialect", "metadata.classes",
+        "metadata.dtype", "metadata.complete", "verified", "max_error",
+    )  # fmt: skip
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``convert --json`` prints."""
@@ -143,7 +148,8 @@ class Job:
                 raise OutputError(
                     "exists already, and is not this conversion",
                     path=self.target,
-                    remedy="replace it with --force, or choose another output with -o",
+                    remedy=f"replace it with {argument('--force')}, or choose another output with"
+                    f" {argument('-o')}",
                 )
         done = self._write(plan, meta, survey)
         self._write_cfg(cfg_text)

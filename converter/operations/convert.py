@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.errors import UsageError, WeightsError
+from converter.checkpoint.dtypes import DTYPES
+from converter.errors import UsageError, WeightsError, argument
 from converter.files import remote
 from converter.files.hashing import Hashing
 from converter.files.source import TORCH_SUFFIXES, WEIGHTS_SUFFIXES, opened
@@ -71,9 +72,11 @@ def convert(
     """
     if (cfg_out is None) != (engine is None):
         raise UsageError(
-            "--cfg-out is for the way back, or for another engine",
-            remedy="give a .safetensors file, or say whose cfg with --for",
+            f"{argument('--cfg-out')} is for the way back, or for another engine",
+            remedy=f"give a .safetensors file, or say whose cfg with {argument('--for')}",
         )
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype={dtype!r} is unknown", remedy=f"use one of {', '.join(DTYPES)}")
     source = remote.plain(source)
     target = default_output(source) if output is None else remote.plain(output)
     if _local_name(target).suffix in WEIGHTS_SUFFIXES:
@@ -131,7 +134,8 @@ def _require_port(family: FamilyChoice, dtype: Dtype, target: PathLike) -> None:
         raise UsageError(
             "is a PyTorch file's name, and tensors of our own names go into safetensors",
             path=target,
-            remedy=f"end it with .safetensors, or say whose it is to be with --family: {ports}",
+            remedy="end it with .safetensors, or say whose it is to be with"
+            f" {argument('--family')}: {ports}",
         )
     if dtype != "float32":
         raise UsageError(
@@ -140,8 +144,15 @@ def _require_port(family: FamilyChoice, dtype: Dtype, target: PathLike) -> None:
 
 
 def default_output(source: PathLike) -> Path:
-    """``.weights`` or ``.backup`` replaced by ``.safetensors``, which is else appended."""
+    """``.weights`` or ``.backup`` replaced by ``.safetensors``, which is else appended.
+
+    Raises:
+        WeightsError: ``source`` is a folder's name (``.`` or ``/``).
+        UsageError: it is a URL that names no file.
+    """
     path = _local_name(source)
+    if not path.name:
+        raise WeightsError("is a directory", path=path, remedy="give a .weights file")
     if path.suffix in WEIGHTS_SUFFIXES:
         return path.with_suffix(".safetensors")
     return path.with_name(path.name + ".safetensors")

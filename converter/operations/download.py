@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import requests
 
 from converter.darknet.header import Header
-from converter.errors import DownloadError, OutputError, WeightsError
+from converter.errors import DownloadError, OutputError, WeightsError, argument
 from converter.files import sniff
 from converter.files.target import Unfinished, require_space
 from converter.notebook import progress_bar
@@ -173,7 +173,7 @@ def _existing(target: Path, file: RemoteFile, *, force: bool, keep: bool) -> Dow
         raise OutputError(
             f"exists already, and is not the published {file.file}",
             path=target,
-            remedy="replace it with --force, or choose another directory with -o",
+            remedy=f"replace it with {argument('--force')}, or choose another directory with -o",
         )
     return None
 

@@ -22,7 +22,7 @@ from converter.darknet.remark import Remark
 from converter.diagnosis.architectures import Fit, fits
 from converter.diagnosis.health import Anomaly, Survey
 from converter.diagnosis.remarks import header_remarks
-from converter.errors import CfgError, DarknetError, WeightsError
+from converter.errors import CfgError, DarknetError, WeightsError, argument
 from converter.families import native_naming
 from converter.files.hashing import sha256_of
 from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, opened
@@ -118,6 +118,11 @@ class Info(Record):
     fits: list[Fit] = field(default_factory=list)
     anomalies: tuple[Anomaly, ...] | None = None
     problem: DarknetError | None = None
+
+    shown = (
+        "kind", "path", "size", "how", "where", "family", "dialect", "network.classes", "sha256",
+        "published", "problem",
+    )  # fmt: skip
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
@@ -224,7 +229,8 @@ def describe(
         raise CfgError(
             f"is a list of class names, {len(read_names(path, None))} of them",
             path=path,
-            remedy="give it with --names, and the .weights first",
+            remedy="the .weights come first; convert and detect take it with"
+            f" {argument('--names')}",
         )
     if path.suffix in CHECKPOINT_SUFFIXES:
         return _of_checkpoint(path, cfg, dialect, family)

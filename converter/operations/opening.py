@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.errors import WeightsError
+from converter.errors import CheckpointError, WeightsError
 from converter.files.source import is_weights, opened
 from converter.options import FILE_NAME, FamilyChoice, PathLike
 
@@ -44,7 +44,15 @@ def open_stored(
     Raises:
         DarknetError: those of ``identify_checkpoint``, or of ``convert``.
     """
-    file = Path(path, FILE_NAME) if os.path.isdir(path) else Path(path)
+    file = Path(path)
+    if file.is_dir():
+        file = file / FILE_NAME
+        if not os.path.lexists(file):
+            raise CheckpointError(
+                f"is a directory without {FILE_NAME}",
+                path=path,
+                remedy="give the file of weights, which comes first",
+            )
     if is_weights(file):
         return _open_weights(
             file,

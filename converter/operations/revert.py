@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from converter.checkpoint import payload
 from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus, require_way_back
-from converter.checkpoint.metadata import Metadata, NetworkUnknown
+from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
-from converter.errors import CheckpointError, DarknetError, OutputError, UsageError
+from converter.errors import CheckpointError, DarknetError, OutputError, UsageError, argument
 from converter.files.hashing import sha256_of
 from converter.files.source import CHECKPOINT_SUFFIXES, is_weights_name, opened
 from converter.files.target import (
@@ -32,7 +32,7 @@ from converter.plan import Plan
 log = logging.getLogger("converter")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Reversion(Record):
     """What ``revert`` did.
 
@@ -58,6 +58,8 @@ class Reversion(Record):
     claims: Metadata | None = None
     class_names: list[str] | None = None
     cfg: Path | None = None
+
+    shown = "status", "output", "plan", "plan.dialect", "sha256", "identical", "verified", "cfg"
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``convert --json`` prints for this direction."""
@@ -111,6 +113,8 @@ def revert(
         DarknetError: the reason why it was refused; nothing was changed.
     """
     source = Path(checkpoint)
+    if not source.name:
+        raise CheckpointError("is a directory", path=source, remedy="give a .safetensors file")
     target = source.with_suffix(".weights") if output is None else Path(output)
     if target.suffix in CHECKPOINT_SUFFIXES:
         raise UsageError(
@@ -142,7 +146,8 @@ def revert(
         raise OutputError(
             "exists already, and is not this conversion",
             path=target,
-            remedy="replace it with --force, or choose another output with -o",
+            remedy=f"replace it with {argument('--force')}, or choose another output with"
+            f" {argument('-o')}",
         )
     if current is not None:
         remove_leftovers(target)
@@ -171,7 +176,8 @@ def _open(
         stored = open_checkpoint(path, cfg, None if dialect == "auto" else dialect, family)
         if dialect not in ("auto", stored.plan.dialect):
             raise UsageError(
-                f"--dialect {dialect} contradicts the checkpoint, which is {stored.plan.dialect}"
+                f"{argument('--dialect', dialect)} contradicts the checkpoint, which is"
+                f" {stored.plan.dialect}"
             )
         require_way_back(stored.plan.naming.family)
         require_no_surplus(stored.contents.names, stored.plan)
@@ -180,11 +186,8 @@ def _open(
         elif stored.dtype != "float32" and not force:
             raise CheckpointError(
                 f"holds {stored.dtype} values: the float32 values that they once were are lost",
-                remedy="--force writes them as they are now",
+                remedy=f"{argument('--force')} writes them as they are now",
             )
-    except NetworkUnknown as error:
-        error.remedy = "give its cfg with --cfg"
-        raise
     except DarknetError as error:
         error.path = error.path or os.fspath(path)
         raise

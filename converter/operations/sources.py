@@ -7,18 +7,21 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from converter.errors import WeightsError, command
+from converter.errors import UsageError, WeightsError, command
 from converter.files import remote
 from converter.files.source import WEIGHTS_SUFFIXES
 from converter.options import EXPORT_SUFFIXES, PathLike
 
 
 def find_sources(arguments: Sequence[str]) -> list[str]:
-    """The files that ``arguments`` stand for: files, folders (what is in them) and patterns.
+    """The files that ``arguments`` stand for: files, folders (the files in them) and patterns.
 
     Raises:
+        UsageError: a name is empty, as that of a variable that is not set.
         WeightsError: a folder or pattern with nothing in it.
     """
+    if "" in arguments:  # which Path takes for the current folder
+        raise UsageError("a source's name is empty", remedy="name a file; . is this folder")
     found: dict[str, None] = {}
     for argument in arguments:
         found.update(dict.fromkeys(_expand(argument)))
@@ -30,11 +33,12 @@ def _expand(argument: str) -> list[str]:
     if remote.is_url(argument) or (os.path.lexists(path) and not path.is_dir()):
         return [argument]
     if path.is_dir():
-        matches = [str(p) for p in sorted(path.iterdir()) if p.suffix in WEIGHTS_SUFFIXES]
+        found = [str(p) for p in sorted(path.iterdir()) if p.suffix in WEIGHTS_SUFFIXES]
     elif glob.has_magic(argument):
-        matches = sorted(glob.glob(argument, recursive=True))
+        found = sorted(glob.glob(argument, recursive=True))
     else:
         return [argument]
+    matches = [name for name in found if not os.path.isdir(name)]
     if not matches:
         raise WeightsError("holds no .weights file", path=argument)
     return matches

@@ -19,7 +19,7 @@ from converter.darknet.header import Header
 from converter.darknet.layers import Layer
 from converter.darknet.names import read_names
 from converter.darknet.network import Network, read_network, reread
-from converter.errors import WeightsError
+from converter.errors import WeightsError, argument
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, opened
 from converter.identify_checkpoint import open_checkpoint
@@ -43,7 +43,7 @@ class Claim:
     text: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Verification(Record):
     """What ``verify`` found.
 
@@ -60,6 +60,8 @@ class Verification(Record):
     comparison: Comparison
     changes: tuple[Change, ...]
     claims: tuple[Claim, ...]
+
+    shown = "ok", "comparison", "plan", "metadata.dialect", "metadata.classes", "metadata.dtype"
 
     @property
     def ok(self) -> bool:
@@ -130,7 +132,7 @@ def verify(
         Hashing(weights.read_into, weights.size) as hashing,
         stored.tensors() as tensors,
     ):
-        header = Header.decode(weights.head, meta.dialect)
+        header = _header(weights, meta.dialect)
         plan = _plan(weights, stored, header, partial=meta.cutoff is not None)
         hashing.begin()
         comparison = payload.compare(weights, plan, tensors)
@@ -151,7 +153,7 @@ def verify(
 def _verify_bare(source: Path, stored: Checkpoint, names: PathLike | None) -> Verification:
     """The same for a checkpoint without metadata: there is nothing but values to compare."""
     with opened(source) as weights:
-        plan = _plan(weights, stored, Header.decode(weights.head, stored.plan.dialect))
+        plan = _plan(weights, stored, _header(weights, stored.plan.dialect))
         with stored.tensors() as tensors:
             comparison = payload.compare(weights, plan, tensors)
             if not comparison.ok:
@@ -163,6 +165,14 @@ def _verify_bare(source: Path, stored: Checkpoint, names: PathLike | None) -> Ve
     return Verification(
         plan=plan, metadata=meta, comparison=comparison, changes=by_rule, claims=claims
     )
+
+
+def _header(weights: Source, dialect: DialectName) -> Header:
+    try:
+        return Header.decode(weights.head, dialect)
+    except WeightsError as error:
+        error.path = os.fspath(weights.path)
+        raise
 
 
 def _plan(weights: Source, stored: Checkpoint, header: Header, *, partial: bool = False) -> Plan:
@@ -203,7 +213,11 @@ def _shown(value: object) -> str:
 
 def _network(stored: Network, actual: Network, cfg: PathLike | None) -> Claim:
     if cfg is None:
-        return Claim(name="network", ok=None, text="its own cfg was believed: --cfg compares it")
+        return Claim(
+            name="network",
+            ok=None,
+            text=f"its own cfg was believed: {argument('--cfg')} compares it",
+        )
     # With all options of both: which of them count is the same for both, once they are equal.
     difference = next(_differences(reread(stored, None), actual), None)
     text = f"differs from {os.fspath(cfg)}: {difference}" if difference else ""
@@ -241,7 +255,9 @@ def _names(
     stored: Sequence[str] | None, path: PathLike | None, classes: int | None, encoding: str | None
 ) -> Claim:
     if path is None:
-        return Claim(name="names", ok=None, text="they were believed: --names compares them")
+        return Claim(
+            name="names", ok=None, text=f"they were believed: {argument('--names')} compares them"
+        )
     actual = read_names(Path(path), classes, encoding)
     pairs = enumerate(zip_longest(stored or (), actual, fillvalue="nothing"))
     wrong = next((item for item in pairs if item[1][0] != item[1][1]), None)
@@ -254,6 +270,10 @@ def _names(
 
 def _dialect(stored: DialectName, actual: DialectName | None) -> Claim:
     if actual is None:
-        return Claim(name="dialect", ok=None, text=f"{stored} was believed: --dialect compares it")
+        return Claim(
+            name="dialect",
+            ok=None,
+            text=f"{stored} was believed: {argument('--dialect')} compares it",
+        )
     text = "" if stored == actual else f"{stored}, not {actual}"
     return Claim(name="dialect", ok=stored == actual, text=text)

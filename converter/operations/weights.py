@@ -16,7 +16,7 @@ from converter.darknet.network import Network
 from converter.darknet.remark import Remark
 from converter.diagnosis import health, remarks
 from converter.diagnosis.health import Anomaly, Survey
-from converter.errors import WeightsError
+from converter.errors import WeightsError, argument
 from converter.families import name_layers, native_naming
 from converter.families.base import Naming
 from converter.files.source import Source, companion
@@ -98,7 +98,7 @@ class Weights:
                 f"has the size of {self.assumed['architecture']}, but not its contents: where that"
                 " has variances, this has negative values",
                 place=f"byte {wrong.offset}",
-                remedy="give its cfg with --cfg, or download it again",
+                remedy=f"give its cfg with {argument('--cfg')}, or download it again",
             )
         if not whole:
             return ()

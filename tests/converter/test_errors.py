@@ -1,5 +1,6 @@
 """What users read when something is refused: the exact texts, one a fault."""
 
+import inspect
 import os
 import re
 import struct
@@ -9,8 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from converter import DarknetError, convert, revert
-from converter.errors import UsageError, command, first_line, install, printable
+from converter import DarknetError, convert, convert_many, revert
+from converter.cli.main import main
+from converter.errors import (
+    UsageError,
+    again,
+    argument,
+    command,
+    first_line,
+    install,
+    printable,
+    running,
+)
 
 ROOT = Path(__file__).parents[2]
 HEAD = "[net]\nwidth=8\nheight=8\nchannels=3\n\n"
@@ -168,7 +179,7 @@ WEIGHTS = {
     ),
     "cfg": (
         HEAD.encode(),
-        "is text that looks like a cfg (give it with --cfg, and the .weights first)",
+        "is text that looks like a cfg (give it with cfg=, and the .weights first)",
     ),
     "LFS": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:523e\nsize 248007048\n",
@@ -221,8 +232,8 @@ def test_weights(folder, fault):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"a\nb\n", "has 2 names, the network has 3 classes (give the right file with --names)"),
-        (b"", "has 0 names, the network has 3 classes (give the right file with --names)"),
+        (b"a\nb\n", "has 2 names, the network has 3 classes (give the right file with names=)"),
+        (b"", "has 0 names, the network has 3 classes (give the right file with names=)"),
         (b"a\0b", "is not text (give a text file with one class name a line)"),
         (b"x\n" * (1 << 20), "is larger than 1,048,576 bytes"),
         (
@@ -474,3 +485,65 @@ class TestRemedies:
         monkeypatch.chdir(ROOT / "scripts")
         monkeypatch.setattr(sys, "argv", ["convert.py"])
         assert command("download", "yolov3") == "python download.py yolov3"
+
+
+class TestArguments:
+    """An option is named as the caller gives it."""
+
+    @pytest.mark.parametrize(
+        ("option", "value", "shell", "python"),
+        [
+            ("--cfg", None, "--cfg", "cfg="),
+            ("--cfg", "my net.cfg", "--cfg 'my net.cfg'", "cfg='my net.cfg'"),
+            ("--names-encoding", None, "--names-encoding", "names_encoding="),
+            ("--opset", 18, "--opset 18", "opset=18"),
+            ("--force", None, "--force", "force=True"),
+            ("--no-verify", None, "--no-verify", "verify=False"),
+            ("-o", None, "-o", "output="),
+        ],
+    )
+    def test_of_a_command_and_in_python(self, option, value, shell, python):
+        assert argument(option, value) == python
+        for call in ((), ("info", "x.weights")):
+            with running(*call):
+                assert argument(option, value) == shell
+        assert argument(option, value) == python
+
+    def test_what_is_done_again(self):
+        assert again("--cfg", "x.cfg") == "cfg='x.cfg'"
+        with running():
+            assert again("--cfg", "x.cfg") is None
+        with running("info", "x.weights"):
+            assert again("--cfg", "x.cfg") == "python -m converter info x.weights --cfg x.cfg"
+
+    def test_each_argument_is_one_of_the_function(self):
+        """``convert`` and ``revert`` take what remedies name, by that name."""
+        for option in ("--cfg", "--names", "--names-encoding", "--family-table", "--for", "--force",
+                       "--dialect", "--partial", "--strict", "--no-verify", "--max-download",
+                       "--cfg-out", "-o"):  # fmt: skip
+            name = argument(option).partition("=")[0]
+            assert name in inspect.signature(convert).parameters
+
+    def test_an_output_that_is_there(self, sample, capsys):
+        sample.checkpoint.write_text("another")
+        with pytest.raises(DarknetError) as caught:
+            convert(sample.weights)
+        assert caught.value.remedy == (
+            "replace it with force=True, or choose another output with output="
+        )
+        assert main(["convert", str(sample.weights)]) == 1
+        assert capsys.readouterr().err.endswith(
+            " (replace it with --force, or choose another output with -o)\n"
+        )
+
+    def test_of_many_files(self, sample, tmp_path, capsys):
+        """The processes speak to whoever called: a command here, there a function."""
+        second = tmp_path / "b.weights"
+        second.write_bytes(sample.weights.read_bytes())
+        call = ["convert", str(sample.weights), str(second), "--cfg", str(sample.cfg), "-j", "1"]
+        for path in (sample.checkpoint, second.with_suffix(".safetensors")):
+            path.write_text("another")
+        assert main(call) == 1
+        assert capsys.readouterr().err.count("(replace it with --force, or choose") == 2
+        (result,) = convert_many([sample.weights], workers=1)
+        assert result.facts["error"]["remedy"].startswith("replace it with force=True, or choose")

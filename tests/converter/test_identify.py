@@ -101,7 +101,7 @@ class TestBySize:
         monkeypatch.setattr(architectures, "ARCHITECTURES", (one, other))
         error = refusal(WeightsError, tiny)
         assert str(error) == (
-            "can be yolov3-tiny with 1 classes or other by its size (give its cfg with --cfg)"
+            "can be yolov3-tiny with 1 classes or other by its size (give its cfg with cfg=)"
         )
         assert describe(tiny).problem.message == error.message
 

@@ -1,13 +1,14 @@
 """What notebooks show."""
 
 import sys
-from types import ModuleType
+from operator import attrgetter
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 import converter
 import yolov3
-from converter import convert, info, verify
+from converter import convert, info, revert, verify
 from converter.notebook import Record, progress_bar, table
 from converter.version import VERSION
 from tests.converter.toy_detector import WEIGHTS, detector_served
@@ -25,26 +26,35 @@ def test_without_a_head():
 
 
 class Done(Record):
-    def as_dict(self):
-        return {"schema": 1, "name": "<a>", "count": 2, "rows": [1] * 1000, "none": None}
+    shown = "name", "inner.count", "gone", "gone.count", "inner.nothing"
+
+    def __init__(self):
+        self.name, self.gone = "<a>", None
+        self.inner = SimpleNamespace(count=2, nothing=None)
 
 
-def test_a_record_is_a_line_of_what_is_simple_in_it():
-    assert repr(Done()) == "Done(name='<a>', count=2)"
+def test_a_record_is_a_line_of_what_is_known_of_it():
+    assert repr(Done()) == "Done(name='<a>', inner.count=2)"
 
 
 def test_a_record_is_a_table_in_a_notebook():
     assert Done()._repr_html_() == (
-        "<table><tr><td>name</td><td>&lt;a&gt;</td></tr><tr><td>count</td><td>2</td></tr></table>"
+        "<table><tr><td>name</td><td>&lt;a&gt;</td></tr>"
+        "<tr><td>inner.count</td><td>2</td></tr></table>"
     )
 
 
-def test_what_the_public_functions_return_is_read_at_a_glance(sample):
+def test_what_the_public_functions_return_is_read_at_a_glance(sample, tmp_path):
     done = convert(sample.weights)
+    foreign = tmp_path / "foreign.weights"  # of which nothing is known but its size
+    foreign.write_bytes(sample.weights.read_bytes()[:5000])
     for record in (
         done,
+        revert(done.output, tmp_path / "back.weights"),
         info(done.output),
         info(sample.weights),
+        info(sample.cfg),
+        info(foreign),
         verify(sample.weights, done.output),
     ):
         assert repr(record).startswith(f"{type(record).__name__}(")
@@ -52,6 +62,18 @@ def test_what_the_public_functions_return_is_read_at_a_glance(sample):
         html = record._repr_html_()
         assert html.startswith("<table><tr>")
         assert len(html) < 1500
+        # Whoever sees a name asks for it; they were those of as_dict().
+        for name, value in record._facts():
+            assert attrgetter(name)(record) == value
+            assert f"<td>{name}</td>" in html
+
+
+def test_what_is_shown_of_a_conversion(sample):
+    shown = dict(convert(sample.weights)._facts())
+    assert shown["status"] == "converted"
+    assert shown["output"] == sample.checkpoint
+    assert (shown["metadata.family"], shown["metadata.classes"]) == ("yolov3", 3)
+    assert shown["verified"] is True
 
 
 @pytest.mark.parametrize("package", [converter, yolov3])

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +96,8 @@ class Evaluation(Record):
     coco: Mapping[str, float | None] | None
     categories: Categories | None
 
+    shown = "images", "mean.objects", "detections", "rule", "mean.ap50", "mean.ap75", "mean.ap"
+
     def as_dict(self) -> dict[str, Any]:
         """The object that ``evaluate --json`` prints."""
         return {
@@ -127,12 +128,6 @@ class Evaluation(Record):
             ],
             "categories": self.categories.as_dict() if self.categories else None,
         }
-
-    def _facts(self) -> list[tuple[str, str | int | float]]:
-        """By the names that they can be asked for by, which are not those of ``as_dict``."""
-        names = "images", "mean.objects", "detections", "rule", "mean.ap50", "mean.ap75", "mean.ap"
-        facts = [(name, attrgetter(name)(self)) for name in names]
-        return [(name, value) for name, value in facts if value is not None]
 
 
 def evaluate(

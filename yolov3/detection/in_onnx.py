@@ -17,6 +17,7 @@ from converter.errors import (
     CheckpointError,
     ExtraError,
     NetworkError,
+    argument,
     first_line,
     install,
     some,
@@ -165,7 +166,7 @@ def _maps(session: Any, network: Network) -> list[str]:
     if found != wanted and network.levels[0].layer.is_head:
         raise CheckpointError(
             f"gives {some(found)}, and detection reads raw maps",
-            remedy="export it with --layout maps",
+            remedy=f"export it with {argument('--layout', 'maps')}",
         )
     return found
 

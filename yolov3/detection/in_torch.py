@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from converter.darknet.layers.cells import RawMap
-from converter.errors import CheckpointError, UsageError
+from converter.errors import CheckpointError, UsageError, argument
 from yolov3.base import FromDarknet
 from yolov3.blocks import without_tf32
 from yolov3.detection.decode import Runner
@@ -58,7 +58,7 @@ def loaded_of(model: nn.Module) -> FromDarknet:
     if isinstance(loaded, YOLOv3) and isinstance(loaded.fpn, ArticleFPN):
         raise CheckpointError(
             "has the article's wiring, which Darknet's weights do not fill",
-            remedy="convert with --family yolov3",
+            remedy=f"convert with {argument('--family', 'yolov3')}",
         )
     if loaded.missing:
         raise CheckpointError(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from converter.darknet.network import Network
-from converter.errors import DarknetError, ExtraError, OutputError, first_line, install
+from converter.errors import DarknetError, ExtraError, OutputError, argument, first_line, install
 from converter.notebook import Record
 from converter.options import ExportFormat, Layout
 from yolov3.detection.in_onnx import session_of
@@ -21,7 +21,7 @@ from yolov3.exporting.layouts import Array, Expected, expected
 Run = Callable[[Array], list[Array]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Exported(Record):
     """What an export wrote.
 
@@ -45,6 +45,8 @@ class Exported(Record):
     errors: dict[str, float] = field(default_factory=dict)
     unverified: str = ""
     data: Path | None = None
+
+    shown = "output", "data", "format", "opset", "outputs", "errors", "tolerance", "unverified"
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``export --json`` prints."""
@@ -87,7 +89,7 @@ def in_onnxruntime(path: Path) -> Run:
     except ModuleNotFoundError as error:
         raise ExtraError(
             f"checking ONNX needs the package {error.name}",
-            remedy=f"{install('onnx')}, or do without the check: --no-verify",
+            remedy=f"{install('onnx')}, or do without the check: {argument('--no-verify')}",
         ) from None
     return lambda x: session.run(None, {INPUT: x})
 

@@ -15,11 +15,10 @@ from converter.darknet.layers.heads import AnchorHead, Head
 from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 from converter.darknet.schedule import owner, require_runnable, schedule
-from converter.errors import NetworkError
+from converter.errors import NetworkError, argument
 from converter.options import BatchNormRule, Layout
 
 INPUT = "images"
-MAPS = "export its maps: --layout maps"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +149,7 @@ def draw_decoded(
         raise NetworkError(
             f"has other classes than {heads[0][0].place}, so that their boxes have no common form",
             place=other.place,
-            remedy=MAPS,
+            remedy=_maps(),
         )
     drawn = draw(network, dialect, [node.map_index for node, _ in heads], options)
     full = replace(drawn.graph, half=False)
@@ -216,8 +215,12 @@ def require_boxes(node: Node) -> AnchorHead:
     if problem is None and isinstance(layer, AnchorHead):
         return layer
     raise NetworkError(
-        f"has no boxes that can be exported: it {problem}", place=node.place, remedy=MAPS
+        f"has no boxes that can be exported: it {problem}", place=node.place, remedy=_maps()
     )
+
+
+def _maps() -> str:
+    return f"export its maps: {argument('--layout', 'maps')}"
 
 
 def shape_of(network: Network, index: int) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.export import Dim
 
-from converter.errors import CheckpointError, UsageError
+from converter.errors import CheckpointError, UsageError, argument
 from converter.files.target import replacing
 from converter.options import LAYOUTS, PYTORCH_OPSET, ExportFormat, Layout, PathLike
 from yolov3.base import FromDarknet, in_float32
@@ -101,7 +101,7 @@ def export(
             force=force,
         )
     if half or layout not in ("maps", "boxes"):
-        what = "half=True" if half else f"layout={layout!r}"
+        what = argument("--half") if half else argument("--layout", layout)
         raise UsageError(
             f"{what} is for ONNX, written straight from a network's own tensors",
             remedy="do without",

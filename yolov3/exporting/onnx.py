@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from converter.checkpoint.dtypes import narrow
 from converter.darknet.layers.graph import FLOAT, FLOAT16, Weight
-from converter.errors import ExtraError, OutputError, UsageError, first_line, install
+from converter.errors import ExtraError, OutputError, UsageError, argument, first_line, install
 from converter.version import VERSION
 from yolov3.exporting.drawing import INPUT, Drawing, shape_of
 
@@ -186,7 +186,7 @@ def values_of(weight: Weight, arrays: Arrays) -> NDArray[np.floating[Any]]:
         return narrow(values, "float16").view("<f2")
     except OutputError as error:
         error.place = f"layer{weight.layer}/{weight.suffix}"
-        error.remedy = "export it without --half"
+        error.remedy = f"export it without {argument('--half')}"
         raise
 
 

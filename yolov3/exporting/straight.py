@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from converter.darknet.dialects import DialectName
-from converter.errors import OutputError, UsageError
+from converter.errors import OutputError, UsageError, argument
 from converter.files.target import replacing, replacing_both, require_other
 from converter.operations.opening import open_stored
 from converter.options import DATA_SUFFIX, OPSET, FamilyChoice, Layout, PathLike
@@ -91,7 +91,7 @@ def export_checkpoint(
     for each in (output, f"{os.fspath(output)}{DATA_SUFFIX}"):
         require_other(each, *stored.inputs)
     source = source_of(stored)
-    computed, reason = None, "" if verify else "--no-verify"
+    computed, reason = None, "" if verify else argument("--no-verify")
     if verify and importlib.util.find_spec("torch") is None:
         reason = "PyTorch is not installed"
     elif verify:
@@ -128,7 +128,10 @@ def require_batch(batch: int, *, dynamic: bool) -> None:
     if batch < 1:
         raise UsageError(f"batch={batch} must be at least 1")
     if dynamic and batch != 1:
-        raise UsageError(f"batch={batch} fixes what dynamic leaves open", remedy="give one of them")
+        raise UsageError(
+            f"{argument('--batch', batch)} fixes what {argument('--dynamic')} leaves open",
+            remedy="give one of them",
+        )
 
 
 def require_free(output: PathLike, *, force: bool) -> None:
@@ -141,7 +144,8 @@ def require_free(output: PathLike, *, force: bool) -> None:
         raise OutputError(
             "exists already",
             path=output,
-            remedy="replace it with --force, or choose another output with -o",
+            remedy=f"replace it with {argument('--force')}, or choose another output with"
+            f" {argument('-o')}",
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from converter.errors import ExtraError, UsageError, install
+from converter.errors import ExtraError, UsageError, argument, install
 from converter.options import ExportFormat
 from yolov3.exporting.checking import Run, in_onnxruntime
 from yolov3.exporting.drawing import INPUT
@@ -70,7 +70,8 @@ def _write_onnx(job: ExportJob) -> bytes:
     if written != job.opset:
         # The exporter only logs that it could not convert.
         raise UsageError(
-            f"this PyTorch cannot write ONNX opset {job.opset}", remedy=f"use --opset {written}"
+            f"this PyTorch cannot write ONNX opset {job.opset}",
+            remedy=f"use {argument('--opset', written)}",
         )
     graph = model.graph
     for part in [graph, *graph.node, *graph.value_info, *graph.input, *graph.output]:

@@ -361,8 +361,7 @@ class TestWithoutClaims:
         with pytest.raises(NetworkUnknown) as caught:
             Checkpoint.open(bare.checkpoint)
         assert str(caught.value) == (
-            f"{bare.checkpoint}: does not say which network it is"
-            " (give its cfg: --cfg, in Python cfg=)"
+            f"{bare.checkpoint}: does not say which network it is (give its cfg with cfg=)"
         )
 
     @pytest.mark.parametrize(("dialect", "version"), [("pjreddie", "0.2.0"), ("alexeyab", "0.2.5")])

@@ -133,9 +133,7 @@ class TestSchema:
         del entries["schema"]
         with pytest.raises(NetworkUnknown) as caught:
             Metadata.decode(entries)
-        assert str(caught.value) == (
-            "does not say which network it is (give its cfg: --cfg, in Python cfg=)"
-        )
+        assert str(caught.value) == ("does not say which network it is (give its cfg with cfg=)")
         assert NetworkUnknown("x.safetensors").path == "x.safetensors"
 
 

@@ -16,6 +16,7 @@ import torch
 from converter import DarknetError, revert, verify
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.checkpoint.metadata import SCHEMA
+from converter.errors import running
 from converter.report.values import restores
 from yolov3 import DarknetModel, YOLOv3, load, save
 
@@ -36,9 +37,10 @@ def sha256(path: Path) -> str:
 
 
 def refusal(function) -> str | None:
-    """What it is refused with, from the file's name on."""
+    """What a command refuses it with, as the manifest has it, from the file's name on."""
     try:
-        function()
+        with running():
+            function()
     except DarknetError as error:
         return str(error).replace(f"{DATA}/", "")
     return None

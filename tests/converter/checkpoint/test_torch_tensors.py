@@ -76,7 +76,7 @@ class TestWriting:
         with pytest.raises(UsageError) as caught:
             convert(files.weights, files.weights.with_name("x.pt"), family=family)
         assert "is a PyTorch file's name" in str(caught.value)
-        assert "with --family: bubbliiiing, dena" in str(caught.value)
+        assert "with family=: bubbliiiing, dena" in str(caught.value)
 
     def test_a_smaller_type_is_for_safetensors(self, files):
         with pytest.raises(UsageError, match="float16 is for safetensors"):

@@ -54,6 +54,19 @@ def test_json_says_by_which_tolerance_it_was_judged(checkpoint, capsys, options,
     assert (said["absolute"], said["relative"]) == judge.tolerance
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--half", "--format", "pt2"], "--half is for ONNX, "),
+        (["--layout", "deepstream", "--format", "pt2"], "--layout deepstream is for ONNX, "),
+        (["--batch", "2", "--dynamic"], "--batch 2 fixes what --dynamic leaves open "),
+    ],
+)
+def test_options_are_named_as_they_were_given(checkpoint, capsys, options, said):
+    assert main(["export", str(checkpoint), *options]) == 2
+    assert f"error: {said}" in capsys.readouterr().err
+
+
 class TestProgress:
     def test_on_a_terminal(self, checkpoint, capsys, monkeypatch):
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True)

@@ -1,6 +1,7 @@
 """info as a command."""
 
 import json
+from pathlib import Path
 
 import nets
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from safetensors.numpy import save_file
 
 from converter import convert
+from converter.cli.main import main
 from tests.converter.cli.processes import script
 
 
@@ -66,10 +68,25 @@ def test_class_names_are_counted_and_sent_to_their_option(sample):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"error: {names}: is a list of class names, 3 of them"
-        " (give it with --names, and the .weights first)\n"
+        " (the .weights come first; convert and detect take it with --names)\n"
     )
     names.write_bytes(b"\0")
     assert "is not text" in script("info", names).stderr
+
+
+def test_a_list_of_a_data_sets_files_is_sent_to_the_commands_that_take_it(sample, capsys):
+    """The two that are named do: ``info`` has no --names."""
+    picture = Path(__file__).parents[2] / "data/shapes/images/0003.png"
+    data = sample.weights.with_name("obj.data")
+    data.write_text(f"names = {sample.weights.with_name('shapes.names')}\n")
+    assert main(["info", str(data)]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {data}: is Darknet's list of a data set's files"
+        " (the .weights come first; convert and detect take its class names with --names)\n"
+    )
+    assert main(["convert", str(sample.weights), "--names", str(data)]) == 0
+    detect = ["detect", str(sample.weights), str(picture), "--names", str(data)]
+    assert main([*detect, "-o", str(sample.weights.with_name("drawn"))]) == 0
 
 
 def test_a_file_of_pytorchs(make):

@@ -381,7 +381,8 @@ def test_a_script_is_run_from_anywhere(sample, tmp_path):
         ("net.cfg", "[net]\nbatch=1\n",
          "is text that looks like a cfg (give it with --cfg, and the .weights first)"),
         ("obj.data", "classes=3\ntrain=train.txt\nnames=obj.names\n",
-         "is Darknet's list of a data set's files (for its class names: --names)"),
+         "is Darknet's list of a data set's files (the .weights come first; convert and detect"
+         " take its class names with --names)"),
     ],
 )  # fmt: skip
 def test_what_darknet_takes_first_is_named_and_has_an_option_here(

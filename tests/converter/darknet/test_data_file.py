@@ -33,7 +33,7 @@ def test_what_is_no_option_is_passed_over_and_counted():
 def test_a_line_without_a_value():
     # The first one parts key and value: option_list.c:58.
     assert list(data_options("valid\nnames=\na=b=c\n")) == [
-        (1, "valid", ""),
+        (1, "valid", None),
         (2, "names", ""),
         (3, "a", "b=c"),
     ]
@@ -51,8 +51,6 @@ class TestADataFile:
     @pytest.mark.parametrize(
         ("content", "refusal"),
         [
-            (b"\n\nvalid\n", "line 3: is not 'key = value'"),
-            (b"valid=\n", "line 1: is not 'key = value'"),
             (b"a=b\nnames=\xff\n", "line 2, byte 10: is not UTF-8 text (save it as UTF-8)"),
             (b"#" * (MAX_DATA_BYTES + 1), "is larger than 65,536 bytes"),
         ],
@@ -63,6 +61,20 @@ class TestADataFile:
         with pytest.raises(error) as caught:
             DataFile.read(path, error)
         assert str(caught.value) == f"{path}: {refusal}"
+
+    def test_of_lines_without_a_value_is_warned(self, tmp_path, caplog):
+        """option_list.c:64 drops the first valid; the first names counts, :55 and :91."""
+        path = tmp_path / "obj.data"
+        path.write_text("valid=\nnames\nvalid=a.txt\nnames=a.names\nfoo\n")
+        for name in ("a.txt", "a.names"):
+            (tmp_path / name).touch()
+        data = DataFile.read(path, CfgError)
+        assert (data.file("valid"), data.file("names")) == (tmp_path / "a.txt", None)
+        assert caplog.messages == [
+            f"{path}: line 1: valid= has no value: Darknet reads on without it",
+            f"{path}: line 2: names has no value: Darknet reads on without it",
+            f"{path}: line 5: foo has no value: Darknet reads on without it",
+        ]
 
     def test_what_it_names_is_not_there(self, tmp_path):
         path = tmp_path / "obj.data"

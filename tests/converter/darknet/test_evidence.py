@@ -121,7 +121,7 @@ def test_a_clear_sign_is_enough_where_the_order_depends_on_it(version, dialect):
 )
 def test_doubts_are_refused_where_the_order_depends_on_it(text, version):
     size = 20 + 4 * parse_network(text).floats
-    with pytest.raises(WeightsError, match="--dialect pjreddie or --dialect alexeyab"):
+    with pytest.raises(WeightsError, match="dialect='pjreddie' or dialect='alexeyab'"):
         chosen(text, version, size=size - 4 if version == (0, 1, 0) else size)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from converter.class_names import CLASS_NAMES
 from converter.darknet.names import is_built_in, read_names, suggest_names
-from converter.errors import CfgError, UsageError
+from converter.errors import CfgError, UsageError, running
 from converter.files.source import COMPANION_BYTES
 
 
@@ -52,7 +52,7 @@ def test_another_encoding_is_named_or_refused(tmp_path, encoding, names):
         read_names(path, 3)
     assert str(caught.value) == (
         f"{path}: line 2, byte 4: is not UTF-8 text"
-        " (name its encoding with --names-encoding, or save it as UTF-8)"
+        " (name its encoding with names_encoding=, or save it as UTF-8)"
     )
     assert read_names(path, 3, encoding) == ["cat", *names]
 
@@ -101,7 +101,7 @@ class TestSuggestions:
     @pytest.mark.parametrize(("classes", "name"), [(80, "coco"), (20, "voc"), (601, "openimages")])
     def test_a_list_of_so_many(self, tmp_path, classes, name):
         assert suggest_names(tmp_path / "x.weights", classes) == (
-            f"if its {classes} classes are those of {name}, give --names {name}"
+            f"if its {classes} classes are those of {name}, give names={name!r}"
         )
 
     def test_a_file_beside_it_comes_first(self, tmp_path):
@@ -109,7 +109,7 @@ class TestSuggestions:
         (tmp_path / "b.names").write_bytes(b"\xff\0")
         (tmp_path / "obj.names").write_text("name\n" * 80)
         assert suggest_names(tmp_path / "x.weights", 80) == (
-            f"if they are those in obj.names, give --names {tmp_path}/obj.names"
+            f"if they are those in obj.names, give names='{tmp_path}/obj.names'"
         )
 
     def test_darknets_own_folder_of_them_is_looked_at(self, tmp_path):
@@ -117,15 +117,17 @@ class TestSuggestions:
             (tmp_path / folder).mkdir()
         (tmp_path / "data/obj.names").write_text("a\nb\n")
         assert suggest_names(tmp_path / "backup/x_last.weights", 2) == (
-            f"if they are those in obj.names, give --names {tmp_path}/data/obj.names"
+            f"if they are those in obj.names, give names='{tmp_path}/data/obj.names'"
         )
-        assert suggest_names(tmp_path / "x.weights", 2).endswith(f" {tmp_path}/data/obj.names")
+        assert suggest_names(tmp_path / "x.weights", 2).endswith(f"='{tmp_path}/data/obj.names'")
 
-    def test_a_path_is_quoted(self, tmp_path):
+    def test_to_a_command_a_path_is_quoted(self, tmp_path):
         folder = tmp_path / "my nets"
         folder.mkdir()
         (folder / "obj.names").write_text("a\nb\n")
-        assert suggest_names(folder / "x.weights", 2).endswith(f" --names '{folder}/obj.names'")
+        with running("convert", "x.weights"):
+            found = suggest_names(folder / "x.weights", 2)
+        assert found.endswith(f" --names '{folder}/obj.names'")
 
     @pytest.mark.parametrize("classes", [None, 0, 3])
     def test_where_nothing_fits_there_is_none(self, tmp_path, classes):
@@ -155,6 +157,14 @@ class TestDataFiles:
         (project / "data/obj.data").write_text("labels=obj.names")
         assert read_names(project / "data/obj.data", 2) == ["a", "b"]
 
+    def test_a_line_that_darknet_warns_of_and_skips(self, project, caplog):
+        path = project / "data/obj.data"
+        path.write_text("classes = 2\nbackup =\nnames = obj.names\n")
+        assert read_names(path, 2) == ["a", "b"]
+        assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
+            ("WARNING", f"{path}: line 2: backup= has no value: Darknet reads on without it")
+        ]
+
     def test_spaces_mean_nothing_in_it(self, project):
         (project / "data/obj.data").write_text("n ames = data / obj. names")
         assert read_names(project / "data/obj.data", 2) == ["a", "b"]
@@ -172,7 +182,7 @@ class TestDataFiles:
                 "line 1: names = no.names is not there (paths are taken from the working directory,"
                 " or from the file's folder)",
             ),
-            ("classes=2\nnames\n", "line 2: is not 'key = value'"),
+            ("classes=2\nnames\n", "has no names= (give the .names file itself)"),
         ],
     )
     def test_without_names(self, project, text, message):

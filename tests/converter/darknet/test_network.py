@@ -170,7 +170,7 @@ class TestRefusals:
         assert refusal(text, "alexeyab") == (
             "layer 2 [shortcut], line 11: AlexeyAB's darknet does not take it:"
             " weights_type=per_feature needs weights_normalization=relu or softmax (correct the"
-            " cfg, or name the engine that it is for with --dialect)"
+            " cfg, or name the engine that it is for with dialect=)"
         )
         assert parse_network(text).dialect is None
 

@@ -134,7 +134,7 @@ def test_a_section_of_another_engine_is_refused_and_the_engine_named(dialect, ot
         parse_network(network(conv(), layer), dialect)
     assert f"is unknown to {DIALECTS[dialect].engine}" in error.value.message
     assert error.value.place == "line 15"
-    assert f"--dialect {other}" in error.value.remedy
+    assert f"dialect={other!r}" in error.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ def test_one_of_a_cfg_has_its_line():
     refusal = remark.refusal()
     assert isinstance(refusal, CfgError)
     assert str(refusal) == (
-        "line 7: x= has no value (without --strict it is converted all the same)"
+        "line 7: x= has no value (without strict=True it is converted all the same)"
     )
 
 
@@ -21,4 +21,4 @@ def test_one_of_a_header_has_none():
     assert remark.as_dict() == {"line": None, "serious": False, "text": "is old"}
     refusal = remark.refusal()
     assert isinstance(refusal, WeightsError)
-    assert str(refusal) == "byte 0: is old (without --strict it is converted all the same)"
+    assert str(refusal) == "byte 0: is old (without strict=True it is converted all the same)"

@@ -1,6 +1,9 @@
 """Why a file does not fit its cfg: hypotheses, tested on sizes and values."""
 
+import os
+import shlex
 import struct
+from pathlib import Path
 
 import nets
 import numpy as np
@@ -99,14 +102,14 @@ class TestOneHypothesis:
         error = refusal(text, _zeros(36), dialect="pjreddie")
         assert str(error).endswith(
             "byte 32: the file fits alexeyab's darknet, not pjreddie's"
-            " (36 bytes, net.cfg asks for 32) (use --dialect alexeyab)"
+            " (36 bytes, net.cfg asks for 32) (use dialect='alexeyab')"
         )
 
     def test_a_backbone(self, refusal):
         end = next(20 + 4 * e.first for e in reference.layout(THREE) if e.layer == 75)
         error = refusal(THREE, weights(THREE)[:end])
         assert error.message.startswith("ends after layer 73 of 106: a backbone (")
-        assert error.remedy == "use --partial to convert the layers that it has"
+        assert error.remedy == "use partial=True to convert the layers that it has"
 
     def test_a_known_architecture(self, refusal):
         data = struct.pack("<iiiQ", 0, 2, 0, 0) + bytes(35_434_956 - 20)
@@ -243,6 +246,31 @@ class TestNoHypothesis:
         assert error.message.endswith(": 500,001 bytes of the 997,548 that net.cfg asks for")
         assert error.place == "byte 500001"
 
+    def test_partial_of_a_file_that_is_cut_inside_a_layer(self, make, monkeypatch):
+        """What is proposed is done: the shell's line writes a file that --partial takes."""
+        files = make(THREE)
+        whole = files.weights.read_bytes()
+        files.weights.write_bytes(whole[:500_001])
+        monkeypatch.chdir(files.weights.parent)
+        with pytest.raises(WeightsError) as caught:
+            convert("net.weights", cfg="net.cfg", partial=True)
+        assert caught.value.message.startswith("ends inside weights of layer 70 [convolutional]")
+        assert ", and a partial file ends after a layer: 500,001 bytes" in caught.value.message
+        end = next(20 + 4 * e.first for e in reference.layout(THREE) if e.layer == 70)
+        cut = f"head -c {end} net.weights > net.conv.70"
+        assert caught.value.remedy == (
+            "download or copy it again, or use the cfg it was trained with; or take its first 70"
+            f" layers, which are whole: {cut}; python -m converter convert net.conv.70"
+            " --cfg net.cfg --partial"
+        )
+        Path("net.conv.70").write_bytes(whole[:end])  # as head does
+        assert convert("net.conv.70", cfg="net.cfg", partial=True).plan.cutoff == 70
+
+    def test_partial_of_a_file_without_a_whole_layer(self, refusal):
+        error = refusal(THREE, weights(THREE)[:30], partial=True)
+        assert ", and a partial file ends after a layer: 30 bytes of" in error.message
+        assert error.remedy == "download or copy it again, or use the cfg it was trained with"
+
     def test_surplus(self, refusal):
         error = refusal(THREE, weights(THREE) + bytes(4096))
         assert error.message == (
@@ -252,6 +280,15 @@ class TestNoHypothesis:
     def test_garbage(self, refusal):
         error = refusal(THREE, b"\x81" + np.random.default_rng(0).bytes(400_000))
         assert "which no darknet wrote" in error.message
+
+    def test_zeros(self, refusal):
+        """As long as the file, which a header of version 0.0.0 makes four bytes too long."""
+        error = refusal(THREE, bytes(SIZE))
+        assert error.message == (
+            "holds nothing but zeros (997,548 bytes): room was made for it, and what should fill it"
+            " never came"
+        )
+        assert error.remedy == "download or copy it again"
 
     def test_an_interrupted_download(self, make):
         files = make(ARCHITECTURES[3].network(80).text, "yolov3-tiny")
@@ -283,7 +320,7 @@ class TestWithoutCfg:
             "is of no architecture known by its size (997,548 bytes), and no cfg of its name is"
             " beside it"
         )
-        assert error.remedy == "give its cfg with --cfg"
+        assert error.remedy == "give its cfg with cfg="
 
     def test_an_official_cfg(self, alone):
         """yolov4-tiny with 3 classes: 5,884,944 floats."""
@@ -294,7 +331,7 @@ class TestWithoutCfg:
             " classes"
         )
         assert error.remedy == (
-            "give its cfg with --cfg; if it is lost, begin with: python -m converter download"
+            "give its cfg with cfg=; if it is lost, begin with: python -m converter download"
             " --cfg yolov4-tiny --classes 3"
         )
 
@@ -311,12 +348,27 @@ class TestWithoutCfg:
         assert "as published has" not in error.message
         assert "; it fits tiny.cfg of pjreddie's or tiny.cfg of AlexeyAB's" in error.message
 
+    @pytest.mark.parametrize("size", [997_548, 35_434_956])
+    def test_zeros(self, alone, size):
+        """The second is as long as yolov3-tiny.weights."""
+        error = alone("x.weights", bytes(size))
+        assert error.message.startswith(f"holds nothing but zeros ({size:,} bytes): ")
+        assert error.remedy == "download or copy it again"
+
+    def test_zeros_of_a_published_name(self, alone):
+        error = alone("yolov3-tiny.weights", bytes(35_434_956))
+        assert error.message.startswith("holds nothing but zeros (35,434,956 bytes): ")
+        folder = shlex.quote(os.path.dirname(error.path))
+        assert error.remedy == (
+            f"download it again: python -m converter download yolov3-tiny -o {folder} --force"
+        )
+
     def test_half_precision(self, alone):
         error = alone("x.weights", _zeros(20 + 35_434_936 // 2))
         assert error.message.endswith("; in float16 it would be yolov3-tiny with 80 classes")
 
     def test_another_header(self, alone):
-        error = alone("x.weights", bytes(20 + 35_434_936))
+        error = alone("x.weights", bytes(20) + b"\1".ljust(35_434_936, b"\0"))
         assert error.message.endswith(
             "; with a header of 20 bytes it would be yolov3-tiny with 80 classes"
         )
@@ -328,7 +380,7 @@ class TestWithoutCfg:
         floats = sum(4 * out + into * out * kernel for into, out, kernel in convs)
         error = alone("yolov3-tiny.conv.15", _zeros(20 + 4 * floats))
         assert error.message.endswith("; the first 15 layers of yolov3-tiny would be as long")
-        assert error.remedy == "give its cfg with --cfg, and --partial for the first layers"
+        assert error.remedy == "give its cfg with cfg=, and partial=True for the first layers"
 
     def test_garbage(self, alone):
         error = alone("x.weights", b"\x81" + np.random.default_rng(0).bytes(5000))

@@ -107,7 +107,7 @@ def test_strict_refuses_and_writes_nothing(toy, changed):
         changed(setting(VARIANCES, -1), strict=True)
     assert str(caught.value) == (
         f"{toy.weights}: rolling_variance of {LAYERS[0]} holds negative values, down to -1:"
-        " damaged, or read with the wrong cfg (without --strict it is converted all the same)"
+        " damaged, or read with the wrong cfg (without strict=True it is converted all the same)"
     )
     assert sorted(path.name for path in toy.weights.parent.iterdir()) == ["toy.cfg", "toy.weights"]
 
@@ -131,7 +131,7 @@ def test_the_terminal_is_not_flooded(make, caplog):
     assert len(convert(files.weights).warnings) == 366
     warnings = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert len(warnings) == 11
-    assert warnings[-1] == "and 356 more such arrays, which --json lists"
+    assert warnings[-1] == "and 356 more such arrays, which as_dict() lists"
 
 
 def test_a_second_look_finds_the_same(make):

@@ -55,11 +55,19 @@ def test_the_line_to_paste(project, text, monkeypatch, capsys, here, cfg, shown)
     monkeypatch.chdir(here)
     weights = os.path.relpath(project / "backup/toy_last.weights")
     line = f"python -m converter convert {weights} --cfg {shown}"
-    error = refusal(weights)
-    assert error.message.endswith("and no cfg of its name is beside it")
-    assert error.remedy == f"{shown} fits to the byte: {line}"
+    assert main(["convert", weights]) == 1
+    refused = capsys.readouterr().err
+    assert "and no cfg of its name is beside it" in refused
+    assert refused.endswith(f" ({shown} fits to the byte: {line})\n")
     assert main(shlex.split(line)[3:]) == 0
     assert "verified" in capsys.readouterr().out
+
+
+def test_in_python_the_argument(project, text):
+    Path("cfg/toy.cfg").write_text(text)
+    error = refusal("backup/toy_last.weights")
+    assert error.remedy == "cfg/toy.cfg fits to the byte: cfg='cfg/toy.cfg'"
+    assert convert("backup/toy_last.weights", cfg="cfg/toy.cfg").verified
 
 
 @pytest.mark.parametrize("given", ["", "--cfg cfg/toy_last.cfg", "--cfg=cfg/toy_last.cfg"])
@@ -103,7 +111,7 @@ def test_the_likest_name_comes_first_and_one_more_is_named(project, text):
         Path(f"cfg/{name}.cfg").write_text(text)
     error = refusal("backup/toy_last.weights")
     assert error.remedy.startswith("cfg/toy.cfg fits to the byte: ")
-    assert error.remedy.endswith(" --cfg cfg/toy.cfg; so does cfg/a.cfg")
+    assert error.remedy.endswith(" cfg='cfg/toy.cfg'; so does cfg/a.cfg")
 
 
 def test_one_beside_it_comes_before_likelier_names_elsewhere(project, text):
@@ -125,14 +133,14 @@ def test_the_one_that_was_given_is_not_proposed(make):
     """It fits as AlexeyAB's darknet reads it, and that was not asked for."""
     files = make("[net]\nwidth=2\nheight=2\nchannels=1\n[batchnorm]\n")
     files.weights.write_bytes(files.weights.read_bytes()[:20] + bytes(16))
-    assert refusal(files.weights, dialect="pjreddie").remedy == "use --dialect alexeyab"
+    assert refusal(files.weights, dialect="pjreddie").remedy == "use dialect='alexeyab'"
 
 
 def test_bytes_have_to_fit(project, text):
     Path("cfg/toy.cfg").write_text(text)
     with open("backup/toy_last.weights", "ab") as file:
         file.write(bytes(4))
-    assert refusal("backup/toy_last.weights").remedy == "give its cfg with --cfg"
+    assert refusal("backup/toy_last.weights").remedy == "give its cfg with cfg="
 
 
 def test_the_search_has_an_end(project, text, monkeypatch):

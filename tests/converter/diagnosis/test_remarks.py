@@ -84,14 +84,14 @@ class TestReports:
         with pytest.raises(CfgError) as caught:
             report(self.REMARKS, strict=True, path=tmp_path / "x.cfg")
         assert str(caught.value) == (
-            f"{tmp_path}/x.cfg: line 4: b (without --strict it is converted all the same)"
+            f"{tmp_path}/x.cfg: line 4: b (without strict=True it is converted all the same)"
         )
         report(self.REMARKS[:1], strict=True)
 
     def test_the_terminal_is_not_flooded(self, caplog):
         report([Remark(text=f"b{n}", line=n) for n in range(1, 14)], strict=False)
         assert len(caplog.records) == 11
-        assert caplog.records[-1].getMessage() == "and 3 more such remarks, which --json lists"
+        assert caplog.records[-1].getMessage() == "and 3 more such remarks, which as_dict() lists"
 
     def test_one_text_is_reported_once(self, caplog):
         report([Remark(text="b", line=n) for n in range(5, 18)], strict=False)

@@ -5,7 +5,8 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from converter.diagnosis.zeros import HOLE, Zeros
+from converter.diagnosis.zeros import HOLE, Zeros, only_zeros
+from converter.files.source import opened
 
 
 def by_hand(values, filters):
@@ -71,3 +72,20 @@ def test_rows_are_read_one_after_the_other():
     zeros = Zeros(100)
     zeros.observe(values)
     assert (zeros.finish(), zeros.found) == (0, (307, 1400))
+
+
+@pytest.mark.parametrize("size", [1, 512, 1 << 20, (1 << 20) + 1, (2 << 20) + 7])
+def test_a_file_of_zeros(tmp_path, size):
+    """Whole pieces, and one that is not; a last byte that is none is noticed."""
+    path = tmp_path / "x.weights"
+    for data, expected in ((bytes(size), True), (bytes(size - 1) + b"\1", False)):
+        path.write_bytes(data)
+        with opened(path, foreign=lambda head: None) as source:
+            assert only_zeros(source) is expected
+
+
+def test_an_empty_file_has_no_zeros(tmp_path):
+    path = tmp_path / "x.weights"
+    path.touch()
+    with opened(path) as source:
+        assert not only_zeros(source)

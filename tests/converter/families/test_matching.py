@@ -36,7 +36,7 @@ def test_layers_may_be_numbered_from_the_end_or_from_the_start():
 def test_a_layer_of_another_type():
     assert refusal(POOLED, [FIRST, FIRST, Shortcut(from_=(-2,))]) == (
         "layer 1 [maxpool], line 10: is not a small net: a small net has [convolutional] there"
-        " (--family generic converts it)"
+        " (family='generic' converts it)"
     )
 
 
@@ -44,14 +44,14 @@ def test_a_layer_that_reads_another():
     layers = [FIRST, Maxpool(size=3, stride=1), Shortcut(from_=(-1,))]
     assert refusal(POOLED, layers) == (
         "layer 2 [shortcut], line 13: is not a small net: it reads layers 1, 0, not 1, 1"
-        " (--family generic converts it)"
+        " (family='generic' converts it)"
     )
 
 
 def test_an_option_that_is_another():
     assert refusal(POOLED, [Convolutional(filters=5, size=3, pad=1, activation="leaky")]) == (
         "layer 0 [convolutional], line 5: is not a small net: filters is 4, not 5"
-        " (--family generic converts it)"
+        " (family='generic' converts it)"
     )
 
 
@@ -62,15 +62,15 @@ def test_the_first_deviation_is_named():
 
 def test_a_network_with_a_layer_less_or_more():
     assert refusal(POOLED, SMALL[:2]) == (
-        "has 3 layers, a small net like it has 2 (--family generic converts it)"
+        "has 3 layers, a small net like it has 2 (family='generic' converts it)"
     )
     assert refusal(POOLED, [*SMALL, Route(layers=(-1,))]) == (
-        "has 3 layers, a small net like it has 4 (--family generic converts it)"
+        "has 3 layers, a small net like it has 4 (family='generic' converts it)"
     )
 
 
 def test_a_refusal_can_be_made_of_any_layer():
     node = parse_network(POOLED).nodes[1]
     assert str(deviation(node, "another net", "it pools")) == (
-        "layer 1 [maxpool], line 10: is not another net: it pools (--family generic converts it)"
+        "layer 1 [maxpool], line 10: is not another net: it pools (family='generic' converts it)"
     )

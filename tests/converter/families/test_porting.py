@@ -94,7 +94,7 @@ class TestOptions:
     def refusal(self, body) -> str:
         with pytest.raises(FamilyError) as caught:
             self.require(body)
-        assert caught.value.remedy == "--family generic converts it"
+        assert caught.value.remedy == "family='generic' converts it"
         return f"{caught.value.place}: {caught.value.message}"
 
     def require(self, body) -> None:

@@ -266,7 +266,7 @@ class TestRefusals:
             name_layers(parse_network(text), family)
         assert (caught.value.place or "").partition(", line")[0] == place
         assert caught.value.message.startswith(problem)
-        assert caught.value.remedy == "--family generic converts it"
+        assert caught.value.remedy == "family='generic' converts it"
 
 
 class TestThereAndBack:
@@ -510,7 +510,7 @@ class TestReading:
             revert(made, back, cfg=files.cfg)
         assert str(caught.value) == (
             f"{made}: may be ultralytics or twin by the names of its tensors"
-            " (say which with --family)"
+            " (say which with family=)"
         )
         revert(made, back, cfg=files.cfg, family="ultralytics")
         assert back.read_bytes()[20:] == files.weights.read_bytes()[20:]
@@ -518,7 +518,7 @@ class TestReading:
     def test_a_family_that_contradicts_the_checkpoint(self, make):
         files = make(TINY)
         made = convert(files.weights, family="ultralytics").output
-        with pytest.raises(UsageError, match=r"--family mmdet contradicts .* is ultralytics"):
+        with pytest.raises(UsageError, match=r"family='mmdet' contradicts .* is ultralytics"):
             revert(made, family="mmdet")
 
     def test_a_family_that_tensors_are_not_of(self, make):

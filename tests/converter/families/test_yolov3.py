@@ -9,7 +9,7 @@ from converter.families import yolov3
 from converter.families.template import Spec
 
 DETECTOR = nets.yolov3(2, 3, size=96)
-DEVIATES = "(--family generic converts it)"
+DEVIATES = "(family='generic' converts it)"
 
 
 def refusal(text):

@@ -177,7 +177,7 @@ class TestBounds:
             convert(f"{url}/net.weights", tmp_path / "x.safetensors", max_download=1 << 20)
         assert str(caught.value) == (
             f"{url}/net.weights: net.weights: sends and sends, more than 1,048,576 bytes"
-            " (see --max-download, or download it by other means)"
+            " (see max_download=, or download it by other means)"
         )
         assert not list(temporary.iterdir())
 

@@ -150,7 +150,8 @@ CHECKPOINT = "give a .pt or .pth file that torch.save wrote"
 PAGE = ("an HTML page, not the file it was downloaded for", AGAIN)
 XML = ("an XML document, as servers send in place of a file", AGAIN)
 JSON = ("text (JSON)", OTHER)
-SAFETENSORS = ("a safetensors file", "give the .weights file; --help shows the way back")
+SAFETENSORS_HEAD = (16).to_bytes(8, "little") + b'{"'
+SAFETENSORS = ("a safetensors file", "give the .weights file; help(revert) shows the way back")
 ONNX = ("an ONNX model", "ONNX is no source: give the file that it was exported from")
 BOM = b"\xef\xbb\xbf"
 
@@ -202,8 +203,11 @@ def test_an_onnx_model_by_its_first_fields(head, expected):
     assert said(sniff.foreign(head)) == expected
 
 
-DATA_SET = ("Darknet's list of a data set's files", "for its class names: --names")
-CFG_TEXT = ("text that looks like a cfg", "give it with --cfg, and the .weights first")
+DATA_SET = (
+    "Darknet's list of a data set's files",
+    "the .weights come first; convert and detect take its class names with names=",
+)
+CFG_TEXT = ("text that looks like a cfg", "give it with cfg=, and the .weights first")
 
 
 @pytest.mark.parametrize(
@@ -224,10 +228,13 @@ def test_what_is_no_weights_file(head, expected):
     [
         (b"\xff\xfe[\0", ("UTF-16 text", "save it as UTF-8")),
         (b"\xfe\xff\0[", ("UTF-16 text", "save it as UTF-8")),
-        (HEADER[:12], ("a .weights file by its first bytes", "give the .cfg with --cfg")),
+        (HEADER[:12], ("a .weights file by its first bytes", "give the .cfg with cfg=")),
         (HEADER[:11], None),
         (struct.pack("<iii", 10_000, 0, 0), None),
         (b"<html>", PAGE),
+        (b"\x1f\x8b", ("gzip-compressed", "unpack it, and give the file inside")),
+        (SAFETENSORS_HEAD, ("a safetensors file", "give the .cfg")),  # it was: give the .weights
+        (b"\x89PNG", ("a PNG picture", "give the .cfg")),
         (b"train = a.txt\n", DATA_SET),
     ],
 )

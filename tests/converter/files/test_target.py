@@ -379,6 +379,14 @@ class TestWhatIsSaid:
             " (make it, or choose another output)"
         )
 
+    def test_of_a_file_in_the_place_of_the_folder(self, tmp_path):
+        """It was to make a folder of that name, which cannot be."""
+        (tmp_path / "no").touch()
+        path = tmp_path / "no" / "x"
+        assert refusal(replaced, path) == (
+            f"{path}: cannot be written: {tmp_path / 'no'} is no folder (choose another output)"
+        )
+
     def test_of_a_run_at_work(self, tmp_path):
         work = Unfinished.make(tmp_path / "x")
         assert (
@@ -493,7 +501,7 @@ class TestSmallFiles:
         path = tmp_path / "x"
         path.write_bytes(b"mine")
         assert refusal(write_whole, path, b"data", force=False) == (
-            f"{path}: exists already (replace it with --force)"
+            f"{path}: exists already (replace it with force=True)"
         )
         assert path.read_bytes() == b"mine"
         assert not is_written(path, b"mine", force=True)

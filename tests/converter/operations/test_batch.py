@@ -50,6 +50,25 @@ def test_one_path_for_many(kind, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", [".", "..", "/", "weights", "weights/"])
+def test_a_folder_among_the_files(folder, tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        convert_many([folder / "s_0.weights", name], tmp_path / "out")
+    assert str(caught.value) == (
+        f"{name}: is a directory (give the files in it: pathlib.Path({name!r}).glob('*.weights'))"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (result,) = convert_many(["nothing.weights"], workers=1)
+    assert (result.source, result.ok) == ("nothing.weights", False)
+    assert result.facts["error"]["message"] == "no such file"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["x.safetensors", "x.pth", "x.weights", "x.onnx", "memory://x.pt"])
 def test_a_files_name_for_the_folder(folder, tmp_path, name, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -124,6 +143,18 @@ def plain_script(folder: Path, **environment: str) -> subprocess.CompletedProces
         [sys.executable, script, folder / "s_0.weights", folder / "s_1.weights"],
         cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def test_a_package_that_a_process_lacks(folder, tmp_path):
+    """Refused file by file, with what to install; it was ModuleNotFoundError."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "safetensors.py").write_text("raise ModuleNotFoundError(name='safetensors')")
+    path = os.pathsep.join([str(hidden), os.environ.get("PYTHONPATH", "")])
+    done = plain_script(folder, PYTHONPATH=path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "begun\n" + 2 * "the package safetensors is not installed\n"
+    assert list((folder / "out").iterdir()) == []
 
 
 def test_a_plain_script_runs_once(folder):

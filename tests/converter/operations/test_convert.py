@@ -18,6 +18,7 @@ from converter import (
     CheckpointError,
     FamilyError,
     OutputError,
+    UsageError,
     WeightsError,
     convert,
     verify,
@@ -160,6 +161,20 @@ class TestCompanions:
     def test_other_suffixes_are_kept(self):
         assert default_output("a/darknet53.conv.74").name == "darknet53.conv.74.safetensors"
 
+    @pytest.mark.parametrize("dry_run", [True, False])
+    def test_a_type_that_is_none(self, sample, dry_run):
+        """In Python no parser has looked at it; it was a KeyError, or a plan."""
+        with pytest.raises(UsageError) as caught:
+            convert(sample.weights, dtype="half", dry_run=dry_run)
+        assert str(caught.value) == (
+            "dtype='half' is unknown (use one of float32, float16, bfloat16)"
+        )
+
+    @pytest.mark.parametrize("name", [".", "", "/", ".."])
+    def test_a_folder(self, name):
+        with pytest.raises(WeightsError, match=r"is a directory \(give a \.weights file\)$"):
+            convert(name)
+
     def test_a_cfg_beside_it_that_does_not_fit_is_an_error(self, sample):
         sample.cfg.write_text(nets.yolov3(2, 5))
         with pytest.raises(WeightsError, match="fits 3 classes, the cfg says 5"):
@@ -169,7 +184,7 @@ class TestCompanions:
         sample.cfg.unlink()
         with pytest.raises(WeightsError, match="no architecture known") as caught:
             convert(sample.weights)
-        assert "--cfg" in caught.value.remedy
+        assert "with cfg=" in caught.value.remedy
 
 
 class TestRecognised:

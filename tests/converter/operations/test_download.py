@@ -104,7 +104,9 @@ class TestWhatIsThereAlready:
     def test_another_file_is_refused(self, tmp_path, there):
         (tmp_path / "toy.weights").write_bytes(there)
         with serving(whole(PAYLOAD)) as server:
-            with pytest.raises(OutputError, match=r"is not the published toy\.weights .*--force"):
+            with pytest.raises(
+                OutputError, match=r"is not the published toy\.weights .*force=True"
+            ):
                 bring(tmp_path, server.url)
             assert not server.asked
             assert (tmp_path / "toy.weights").read_bytes() == there

@@ -247,7 +247,9 @@ class TestCommand:
     def test_a_checkpoint_of_a_table_asks_for_it(self, files, table, tmp_path, capsys):
         made = convert(files.weights, tmp_path / "made.safetensors", family=str(table)).output
         assert runner.run("convert", "convert", [str(made), "-o", str(tmp_path / "b.weights")]) == 2
-        assert "has tensor names from a table (give it: --family-table" in capsys.readouterr().err
+        assert (
+            "has tensor names from a table (give it with --family-table" in capsys.readouterr().err
+        )
 
     def test_without_a_complete_table_the_exit_code_says_so(self, make, capsys):
         files = make(SMALL, name="small")

@@ -93,6 +93,15 @@ def test_names_of_a_checkpoint(sample, tmp_path):
 
 
 class TestRefusals:
+    def test_a_folder_that_save_pretrained_did_not_write(self, tmp_path):
+        """As of pictures, given before the weights."""
+        with pytest.raises(CheckpointError) as refused:
+            open_stored(tmp_path)
+        assert str(refused.value) == (
+            f"{tmp_path}: is a directory without model.safetensors"
+            " (give the file of weights, which comes first)"
+        )
+
     def test_its_size(self, toy):
         toy.weights.write_bytes(toy.weights.read_bytes()[:-4])
         with pytest.raises(WeightsError, match="bytes") as refused:

@@ -10,7 +10,16 @@ import reference
 import torch
 from safetensors.numpy import load_file, save_file
 
-from converter import CheckpointError, OutputError, UsageError, convert, revert, verify
+from converter import (
+    CheckpointError,
+    FamilyError,
+    OutputError,
+    UsageError,
+    convert,
+    rename,
+    revert,
+    verify,
+)
 from converter.checkpoint.header import read_contents
 
 
@@ -140,7 +149,7 @@ class TestStrangers:
         save_file(tensors, plain)
         with pytest.raises(CheckpointError, match="does not say which network") as caught:
             revert(plain)
-        assert "--cfg" in caught.value.remedy
+        assert "with cfg=" in caught.value.remedy
         for dialect, revision in (("auto", 0), ("pjreddie", 0), ("alexeyab", 5)):
             result = revert(plain, cfg=sample.cfg, dialect=dialect, force=True)
             head = np.array([0, 2, revision, 0, 0], "<i4").tobytes()
@@ -167,6 +176,14 @@ class TestStrangers:
 
 
 class TestTarget:
+    @pytest.mark.parametrize("name", [".", "", "/", ".."])
+    def test_a_folder(self, name, tmp_path):
+        message = r"is a directory \(give a \.safetensors file\)$"
+        with pytest.raises(CheckpointError, match=message):
+            revert(name)
+        with pytest.raises(CheckpointError, match=message):
+            rename(name, tmp_path / "x.safetensors")
+
     def test_up_to_date_and_force(self, sample):
         checkpoint = convert(sample.weights).output
         assert revert(checkpoint).status == "up to date"
@@ -181,6 +198,16 @@ class TestTarget:
         checkpoint = convert(sample.weights, family="article").output
         with pytest.raises(CheckpointError, match="article's wiring"):
             revert(checkpoint, force=True)
+
+    def test_the_cfg_of_another_network(self, sample, tmp_path):
+        """The remedy was another scheme of names, which contradicts the checkpoint."""
+        other = tmp_path / "other.cfg"
+        other.write_text("[net]\nwidth=8\nheight=8\nchannels=3\n[convolutional]\nfilters=4\n")
+        stored = convert(sample.weights).output
+        with pytest.raises(FamilyError, match="is not a YOLOv3") as caught:
+            revert(stored, tmp_path / "back.weights", cfg=other)
+        assert caught.value.remedy == "give the cfg it was made with, or leave cfg= out"
+        assert revert(stored, tmp_path / "back.weights").identical
 
     def test_a_dialect_that_contradicts(self, sample):
         with pytest.raises(UsageError, match="contradicts"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from converter import WeightsError
+from converter import UsageError, WeightsError
 from converter.operations.sources import find_sources
 
 
@@ -28,3 +28,21 @@ def test_nothing_there(tmp_path):
         with pytest.raises(WeightsError, match=r"holds no \.weights file"):
             find_sources([str(argument)])
     assert find_sources(["missing.weights"]) == ["missing.weights"]
+
+
+def test_an_empty_name_is_not_the_current_folder(sample, monkeypatch):
+    """``convert "$FILE"`` where FILE is not set converted what was there."""
+    monkeypatch.chdir(sample.weights.parent)
+    with pytest.raises(UsageError, match=r"^a source's name is empty \(name a file"):
+        find_sources([""])
+    assert find_sources(["."]) == ["shapes.weights"]
+
+
+def test_folders_that_are_called_as_weights_are(tmp_path):
+    (tmp_path / "backup.weights").mkdir()
+    file = tmp_path / "net.weights"
+    file.touch()
+    for argument in (tmp_path, tmp_path / "*", tmp_path / "**"):
+        assert find_sources([str(argument)]) == [str(file)]
+    with pytest.raises(WeightsError, match=r"holds no \.weights file"):
+        find_sources([str(tmp_path / "backup*")])

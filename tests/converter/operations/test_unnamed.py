@@ -63,7 +63,7 @@ def test_a_file_of_its_size_alone_records_none(weights, logged):
     weights.write_bytes(reference.random_weights(CFG, seed=1))
     assert convert(weights).metadata.names is None
     assert messages(logged) == [
-        "class names: not known; if its 80 classes are those of coco, give --names coco"
+        "class names: not known; if its 80 classes are those of coco, give names='coco'"
     ]
     assert verify(weights, weights.with_suffix(".safetensors")).ok  # its header ends in spaces
     assert convert(weights).status == "up to date"
@@ -74,7 +74,7 @@ def test_a_names_file_beside_it_is_proposed_and_not_taken(weights, logged):
     (weights.parent / "obj.names").write_text("thing\n" * 80)
     assert convert(weights).metadata.names is None
     (message,) = messages(logged)
-    assert message.endswith(f"give --names {weights.parent}/obj.names")
+    assert message.endswith(f"give names='{weights.parent}/obj.names'")
 
 
 def test_a_known_list_is_recorded_if_it_is_asked_for(weights, monkeypatch):

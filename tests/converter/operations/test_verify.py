@@ -6,7 +6,7 @@ import sys
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from converter import convert, verify
+from converter import WeightsError, convert, verify
 from converter.checkpoint.header import read_contents
 from converter.cli.main import run_script
 
@@ -34,6 +34,18 @@ def test_what_there_is_no_second_source_for_is_listed(pair):
         "network": None, "names": None, "dialect": None,
     }  # fmt: skip
     assert all(claim.text for claim in result.claims if claim.ok is None)
+
+
+@pytest.mark.parametrize("described", [True, False])
+@pytest.mark.parametrize(("size", "what"), [(0, "is empty"), (10, "ends after 10 bytes, inside")])
+def test_weights_without_a_header_are_named(pair, described, size, what):
+    weights, checkpoint = pair
+    if not described:
+        save_file(load_file(checkpoint), checkpoint)
+    weights.write_bytes(weights.read_bytes()[:size])
+    with pytest.raises(WeightsError, match=what) as caught:
+        verify(weights, checkpoint, cfg=None if described else weights.with_suffix(".cfg"))
+    assert caught.value.path == str(weights)
 
 
 def test_with_all_sources_all_is_compared(sample, pair):

@@ -183,7 +183,7 @@ def test_a_map_of_another_size(maps, tmp_path):
 @pytest.mark.parametrize("layout", ["boxes", "ultralytics", "deepstream"])
 def test_another_layout(checkpoint, tmp_path, layout):
     path = exported(checkpoint, tmp_path / "x.onnx", layout=layout)
-    with pytest.raises(CheckpointError, match=r"\(export it with --layout maps\)$"):
+    with pytest.raises(CheckpointError, match=r"\(export it with layout='maps'\)$"):
         OnnxModel(path)
 
 

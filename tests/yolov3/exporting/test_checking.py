@@ -101,11 +101,11 @@ class TestForeignErrors:
 
 def test_without_onnxruntime_one_line_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ExtraError, match=r"onnxruntime \(pip install onnx .*--no-verify"):
+    with pytest.raises(ExtraError, match=r"onnxruntime \(pip install onnx .*verify=False"):
         in_onnxruntime(tmp_path / "x.onnx")
 
 
-@pytest.mark.parametrize(("unverified", "reason"), [("", None), ("--no-verify", "--no-verify")])
+@pytest.mark.parametrize(("unverified", "reason"), [("", None), ("verify=False", "verify=False")])
 def test_for_programs(tmp_path, unverified, reason):
     made = Exported(
         output=tmp_path / "x.onnx", format="onnx", opset=13, outputs={"map0": (1, 6, 4, 8)},

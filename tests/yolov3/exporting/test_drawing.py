@@ -97,7 +97,7 @@ class TestBoxes:
         with pytest.raises(NetworkError) as caught:
             require_boxes(TINY.nodes[0])
         assert caught.value.message == "has no boxes that can be exported: it is no detection head"
-        assert caught.value.remedy == "export its maps: --layout maps"
+        assert caught.value.remedy == "export its maps: layout='maps'"
 
     def test_heads_of_other_classes_have_no_common_form(self):
         head = "[convolutional]\nfilters={}\nactivation=linear\n[yolo]\nclasses={}\nnum=1\n"

@@ -187,7 +187,7 @@ class TestRefusals:
             export(load(heads("yolo")), tmp_path / "out.onnx", layout="yolov8")
 
     def test_a_batch_that_is_left_open(self, heads, tmp_path):
-        with pytest.raises(UsageError, match="batch=2 fixes what dynamic leaves open"):
+        with pytest.raises(UsageError, match="batch=2 fixes what dynamic=True leaves open"):
             export_checkpoint(heads("yolo"), tmp_path / "out", batch=2, dynamic=True)
 
     def test_heads_of_other_classes(self, make, tmp_path):

@@ -168,7 +168,7 @@ def test_less_than_one_picture(batch):
 
 
 def test_a_number_of_pictures_beside_one_that_is_left_open():
-    with pytest.raises(UsageError, match="batch=2 fixes what dynamic leaves open"):
+    with pytest.raises(UsageError, match="batch=2 fixes what dynamic=True leaves open"):
         require_batch(2, dynamic=True)
     require_batch(2, dynamic=False)
     require_batch(1, dynamic=True)
@@ -205,7 +205,7 @@ def test_what_was_written_and_compared(heads, tmp_path):
 def test_what_was_not_compared_says_why(heads, tmp_path, monkeypatch):
     checkpoint = heads("yolo")
     made = export_checkpoint(checkpoint, tmp_path / "a.onnx", verify=False)
-    assert (made.unverified, made.errors) == ("--no-verify", {})
+    assert (made.unverified, made.errors) == ("verify=False", {})
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name)

@@ -37,7 +37,7 @@ class TestOnnx:
 
     def test_an_opset_that_cannot_be_written(self, heads, tmp_path):
         """PyTorch's exporter writes 18, and converts to few others."""
-        with pytest.raises(UsageError, match=r"cannot write ONNX opset 5 \(use --opset 18\)"):
+        with pytest.raises(UsageError, match=r"cannot write ONNX opset 5 \(use opset=18\)"):
             export(load(heads("yolo")).fuse(), tmp_path / "out.onnx", opset=5)
 
     @pytest.mark.parametrize("missing", ["onnx", "onnxruntime", "onnxscript"])

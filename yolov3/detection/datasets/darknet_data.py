@@ -19,7 +19,7 @@ def read(request: Request) -> Labelled | None:
     have the difficult objects.
 
     Raises:
-        DatasetError: a line is none, or a list or picture is not there.
+        DatasetError: a list or picture is not there.
         CfgError: the names cannot be read.
     """
     path = request.path

@@ -2,6 +2,7 @@
 
 import pytest
 
+from converter import UsageError, convert, info
 from converter.darknet.dialects import (
     DEFAULT,
     DIALECTS,
@@ -35,6 +36,25 @@ def test_a_name_is_known_or_refused():
         ValueError, match="'opencv' is no dialect: use one of pjreddie, alexeyab, h"
     ):
         known_dialect("opencv")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("AlexeyAB", "did you mean alexeyab?"), ("opencv", "use one of pjreddie, alexeyab, hank-ai")],
+)
+def test_another_name_is_refused_wherever_it_is_given(sample, name, remedy):
+    """In Python no parser has looked at it; it was a KeyError."""
+    calls = (
+        lambda: convert(sample.weights, dialect=name),
+        lambda: convert(sample.weights, cfg_out=sample.weights.with_name("x.cfg"), engine=name),
+        lambda: info(sample.weights, dialect=name),
+        lambda: info(sample.cfg, dialect=name),
+    )
+    for call in calls:
+        with pytest.raises(UsageError) as caught:
+            call()
+        assert (caught.value.message, caught.value.remedy) == (f"{name!r} is no dialect", remedy)
+    assert not sample.checkpoint.exists()
 
 
 def test_options_by_their_kinds():

@@ -76,8 +76,8 @@ def test_a_list_of_difficult_objects_that_names_no_files(data):
         ("classes=3\n", "obj.data: names no pictures .*valid = LIST"),
         ("classes=3\n\nvalid=none.txt\n", "obj.data: line 3: valid = none.txt is not there"),
         ("valid=data/valid.txt\nnames=none\n", "obj.data: line 2: names = none is not there"),
-        ("valid\n", "obj.data: line 1: is not 'key = value'"),
-        ("valid=\n", "obj.data: line 1: is not 'key = value'"),
+        ("valid\nvalid=data/valid.txt\n", "obj.data: names no pictures"),
+        ("valid=\n", "obj.data: names no pictures"),
     ],
 )
 def test_files_that_make_no_sense(data, text, problem):
