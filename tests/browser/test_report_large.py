@@ -81,6 +81,21 @@ def test_ten_thousand_layers_open_and_are_searched(browser, largest):
     page.close()
 
 
+def test_the_last_of_ten_thousand_layers_is_laid_out_when_it_is_reached(opened, largest):
+    laid_out = "chip => chip.checkVisibility({contentVisibilityAuto: true})"
+    with opened(largest) as page:
+        last = page.locator(".chip").last
+        assert not last.evaluate(laid_out)
+        page.locator(".chip").first.focus()
+        page.keyboard.press("End")
+        assert (
+            page.locator("#detail h2").inner_text() == f"Layer {MAX_SECTIONS - 2} · convolutional"
+        )
+        assert page.locator("#detail .array").count() == 5
+        page.wait_for_function(laid_out, arg=last.element_handle())
+        assert 0 <= last.bounding_box()["y"] <= 900
+
+
 def test_every_layer_and_every_array(opened, large):
     path, text = large
     with opened(path) as page:
