@@ -86,7 +86,7 @@ class Wire:
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """Neighbouring layers of a long picture, which a browser lays out when they are reached."""
+    """Neighbouring layers of a long picture, which a browser lays out when it has time."""
 
     chips: Sequence[Chip]
     wires: Sequence[Wire]

@@ -12,6 +12,7 @@ from converter.report import write_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+LINK = {"type": "role", "value": "link"}  # of the accessibility tree
 CFGS = Path("/usr/share/darknet/cfg")  # Debian's package darknet
 
 
@@ -94,6 +95,18 @@ def test_the_last_of_ten_thousand_layers_is_laid_out_when_it_is_reached(opened, 
         assert page.locator("#detail .array").count() == 5
         page.wait_for_function(laid_out, arg=last.element_handle())
         assert 0 <= last.bounding_box()["y"] <= 900
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_screen_reader_is_told_of_ten_thousand_layers(opened, largest, script):
+    with opened(largest, java_script_enabled=script) as page:
+        if script:
+            last = page.locator(".sheet").last.element_handle()
+            page.wait_for_function("e => e.style.contentVisibility === 'visible'", arg=last)
+        tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+        links = [node["name"]["value"] for node in tree if node.get("role") == LINK]
+        layers = [int(name.split()[1][:-1]) for name in links if name.startswith("Layer ")]
+        assert layers == list(range(MAX_SECTIONS - 1))
 
 
 def test_every_layer_and_every_array(opened, large):

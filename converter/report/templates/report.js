@@ -200,6 +200,17 @@
     });
   }
 
+  // Chromium tells a screen reader of a link in an svg when it is laid out: once the page is open,
+  // a sheet a frame.
+  const sheets = [...document.querySelectorAll(".sheet")];
+  const layOut = () => {
+    const sheet = sheets.shift();
+    if (!sheet) return;
+    sheet.style.contentVisibility = "visible";
+    requestAnimationFrame(layOut);
+  };
+  window.addEventListener("load", layOut);
+
   // The byte map is a slider over the layers that own bytes.
   const map = document.querySelector(".map");
   const owners = [...map.querySelectorAll("[data-layer]")].map((stretch) => Number(stretch.dataset.layer));
