@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Literal
 
 Point = tuple[float, float]
+
+SHEET = 50  # layers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,30 @@ class Wire:
     source: int
     target: int
 
+    @property
+    def sheet(self) -> int | None:
+        """Number of the sheet that both ends are on; None if they are on two."""
+        sheet = self.target // SHEET
+        return sheet if self.source // SHEET == sheet else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """Neighbouring layers of a long picture, which a browser lays out when it has time."""
+
+    chips: Sequence[Chip]
+    wires: Sequence[Wire]
+
+    @property
+    def top(self) -> float:
+        """Upper edge of the highest chip."""
+        return min(chip.box.y for chip in self.chips)
+
+    @property
+    def height(self) -> float:
+        """From there to the lower edge of the lowest."""
+        return max(chip.box.bottom for chip in self.chips) - self.top
+
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
@@ -87,6 +113,17 @@ class Drawing:
     chips: Sequence[Chip]
     wires: Sequence[Wire]
     wide: bool
+
+    @property
+    def sheets(self) -> list[Sheet]:
+        """All chips, with the wires that stay on one sheet."""
+        inner: dict[int | None, list[Wire]] = {}
+        for wire in self.wires:
+            inner.setdefault(wire.sheet, []).append(wire)
+        return [
+            Sheet(chips=list(chips), wires=inner.get(number, ()))
+            for number, chips in groupby(self.chips, lambda chip: chip.index // SHEET)
+        ]
 
 
 def number(value: float) -> str:

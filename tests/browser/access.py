@@ -14,7 +14,7 @@ def violations(page: Page) -> str:
     All of the page is laid out first, and opened.
     """
     page.evaluate(
-        "document.querySelectorAll('.table, .multiples').forEach("
+        "document.querySelectorAll('.table, .multiples, .sheet').forEach("
         "e => { e.style.contentVisibility = 'visible' });"
         "document.querySelectorAll('details').forEach(e => { e.open = true })"
     )

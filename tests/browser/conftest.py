@@ -55,7 +55,7 @@ def opened(browser):
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory) -> dict[str, Path]:
     """Reports of the sample: whole, with errors of each layer, as the article, cut off, shrunk,
-    with 80 names, with all but 100 rows left to the script.
+    with 80 names, with all but 100 rows left to the script and the layers drawn on sheets.
     """
     folder = tmp_path_factory.mktemp("pages")
     for name in ("shapes.weights", "shapes.cfg", "shapes.names"):

@@ -12,7 +12,7 @@ KINDS = ("weights", "combine", "route", "resize", "pool", "head", "other")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["parity", "article"])
+@pytest.mark.parametrize("name", ["parity", "article", "long"])
 def test_no_violation(opened, pages, name, scheme):
     with opened(pages[name], color_scheme=scheme) as page:
         page.locator('.chip[data-layer="84"]').click()

@@ -161,8 +161,9 @@ def test_the_same_layer_is_marked_in_every_picture(opened, pages):
         assert set(marked.evaluate_all("all => all.map(e => e.dataset.layer)")) == {"84"}
 
 
-def test_the_graph_is_one_tab_stop_and_arrows_walk_it(opened, pages):
-    with opened(pages["shapes"]) as page:
+@pytest.mark.parametrize("name", ["shapes", "long"])
+def test_the_graph_is_one_tab_stop_and_arrows_walk_it(opened, pages, name):
+    with opened(pages[name]) as page:
         page.keyboard.press("Tab")
         focused = page.locator(":focus")
         assert focused.get_attribute("data-layer") == "0"
@@ -172,6 +173,27 @@ def test_the_graph_is_one_tab_stop_and_arrows_walk_it(opened, pages):
             assert page.locator("#detail h2").inner_text().startswith(f"Layer {layer} ")
         page.keyboard.press("Tab")
         assert focused.get_attribute("role") == "slider"
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_sheets_draw_what_a_single_picture_draws(opened, pages, media):
+    """Each layer where it stands in that picture, to a pixel, and each wire once."""
+    found = []
+    for name in ("shapes", "long"):
+        with opened(pages[name], java_script_enabled=False) as page:
+            page.emulate_media(media=media)
+            assert page.locator(".sheet").count() == {"shapes": 0, "long": 3}[name]  # 107 layers
+            graph = page.locator(".graph").first.bounding_box()
+            boxes = [each.bounding_box() for each in page.locator(".chip rect").all()]
+            wires = page.locator(".wire").evaluate_all("all => all.map(e => e.outerHTML)")
+        places = [
+            [box["x"] - graph["x"], box["y"] - graph["y"], box["width"], box["height"]]
+            for box in boxes
+        ]
+        found.append((np.array(places), sorted(wires)))
+    (one, wires), (sheets, again) = found
+    assert np.abs(sheets - one).max() <= 1
+    assert again == wires
 
 
 def test_the_byte_map_is_a_slider(opened, pages):

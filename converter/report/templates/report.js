@@ -7,28 +7,38 @@
   const detail = document.getElementById("detail");
 
   // The first rows stand in the page; the others are made when they are shown. A row is its number.
+  // They are read once the page is open: those of the largest network take a tenth of a second.
+  const once = (make) => {
+    let made;
+    return () => (made ??= make());
+  };
   const rows = [...body.rows];
   const first = rows.length;
-  const more = JSON.parse(document.getElementById("more").textContent);
+  const more = once(() => JSON.parse(document.getElementById("more").textContent));
   const columns = heads.map((head) => head.dataset.sort);
-  const all = [...Array(first + more.length).keys()];
+  const all = [...Array(Number(body.dataset.rows)).keys()];
   const content = (i, name) =>
-    i < first ? cell(rows[i], name) : more[i - first][columns.indexOf(name)];
-  const layerOfRow = (i) => Number(i < first ? rows[i].dataset.layer : more[i - first][0]);
-  const ofLayer = new Map();
-  for (const i of all) {
-    const layer = layerOfRow(i);
-    if (!ofLayer.has(layer)) ofLayer.set(layer, []);
-    ofLayer.get(layer).push(i);
-  }
+    i < first ? cell(rows[i], name) : more()[i - first][columns.indexOf(name)];
+  const layerOfRow = (i) => Number(i < first ? rows[i].dataset.layer : more()[i - first][0]);
+  const ofLayer = once(() => {
+    const found = new Map();
+    for (const i of all) {
+      const layer = layerOfRow(i);
+      if (!found.has(layer)) found.set(layer, []);
+      found.get(layer).push(i);
+    }
+    return found;
+  });
+  window.requestIdleCallback?.(ofLayer); // else when they are first asked for
   const rowOf = (i) => {
     if (!rows[i]) {
       const row = rows[0].cloneNode(true);
       row.removeAttribute("id");
       row.removeAttribute("aria-current");
       row.dataset.layer = layerOfRow(i);
-      const path = more[i - first].at(-1);
-      columns.forEach((name, c) => (row.cells[c].textContent = more[i - first][c]));
+      const cells = more()[i - first];
+      const path = cells.at(-1);
+      columns.forEach((name, c) => (row.cells[c].textContent = cells[c]));
       row.cells[columns.length].replaceChildren(...(path ? [histogram(path)] : []));
       rows[i] = row;
     }
@@ -122,7 +132,7 @@
     place.replaceChildren(
       facts(index),
       element("pre", {}, section(index)),
-      ...(ofLayer.get(index) ?? []).map((i) => array(rowOf(i))),
+      ...(ofLayer().get(index) ?? []).map((i) => array(rowOf(i))),
     );
     for (const item of document.querySelectorAll(`[data-layer="${index}"]`)) item.setAttribute("aria-current", "true");
     for (const wire of document.querySelectorAll(`[data-to="${index}"], [data-from="${index}"]`)) wire.classList.add("lit");
@@ -189,6 +199,17 @@
       if (item) items.forEach((other) => other.setAttribute("tabindex", other === item ? 0 : -1));
     });
   }
+
+  // Chromium tells a screen reader of a link in an svg when it is laid out: once the page is open,
+  // a sheet a frame.
+  const sheets = [...document.querySelectorAll(".sheet")];
+  const layOut = () => {
+    const sheet = sheets.shift();
+    if (!sheet) return;
+    sheet.style.contentVisibility = "visible";
+    requestAnimationFrame(layOut);
+  };
+  window.addEventListener("load", layOut);
 
   // The byte map is a slider over the layers that own bytes.
   const map = document.querySelector(".map");

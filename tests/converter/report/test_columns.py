@@ -6,6 +6,7 @@ import pytest
 
 from converter.darknet.network import parse_network
 from converter.report import columns
+from converter.report.drawing import SHEET
 
 CONV = "[convolutional]\nfilters=4\nsize=1\n"
 HALVE = "[maxpool]\nsize=2\nstride=2\n"
@@ -39,6 +40,26 @@ def test_columns_fill_from_the_top_and_then_to_the_right(layers, rows, filled):
     if filled > 1:
         assert chips[rows].box.y == chips[0].box.y
         assert chips[rows].box.x > chips[0].box.x
+
+
+def test_sheets_hold_their_wires():
+    """A browser cuts off what leads out of a sheet. Here are wires down a column, to the next one,
+    to another panel beside or below, and past other layers."""
+    body = (CONV * 90 + HALVE + CONV * 3 + "[shortcut]\nfrom=-3\n" + HALVE + CONV * 70) * 2
+    drawing = drawn(body.replace("[shortcut]", CONV * 30 + "[shortcut]", 1))
+    sheets = drawing.sheets
+    assert [chip for sheet in sheets for chip in sheet.chips] == drawing.chips
+    for sheet in sheets:
+        assert sheet.wires
+        for wire in sheet.wires:
+            heights = [float(y) for y in re.findall(r"[\d.-]+ ([\d.-]+)", wire.path)]
+            assert sheet.top <= min(heights)
+            assert max(heights) <= sheet.top + sheet.height
+    inner = [wire for sheet in sheets for wire in sheet.wires]
+    assert inner == [wire for wire in drawing.wires if wire.source // SHEET == wire.target // SHEET]
+    assert [wire for wire in drawing.wires if wire.sheet is None] == [
+        wire for wire in drawing.wires if wire not in inner
+    ]
 
 
 def test_what_skips_layers_is_drawn_as_such():
