@@ -198,10 +198,12 @@ def running(*call: str) -> Iterator[None]:
 
 def argument(option: str, value: str | int | None = None) -> str:
     """How the caller gives ``option``: ``--cfg x.cfg`` to a command, ``cfg='x.cfg'`` in Python."""
-    import shlex  # late: few calls are refused
-
     if RUNNING.get() is not None:
-        return option if value is None else f"{option} {shlex.quote(str(value))}"
+        if value is None:
+            return option
+        import shlex  # late: few calls are refused
+
+        return f"{option} {shlex.quote(str(value))}"
     name = _ARGUMENTS.get(option) or option.removeprefix("--").replace("-", "_") + "="
     return name if value is None else f"{name}{value!r}"
 

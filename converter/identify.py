@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from converter.errors import CfgError, NetworkError, WeightsError, argument
 from converter.files.source import Source, companion
 from converter.options import PathLike
 from converter.plan import SizeMismatch
+from converter.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,10 @@ are those that GitHub serves. Of cfgs with the same bytes the first is listed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
 from converter.errors import UsageError, did_you_mean
+from converter.records import dataclass
 
 _RAW = "https://raw.githubusercontent.com"  # files as they are in git, byte by byte
 COMMITS = {

@@ -7,7 +7,7 @@ verification, reports and error messages all read this one table, so they cannot
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 from converter.errors import WeightsError
 from converter.families.base import Naming
+from converter.records import dataclass
 
 if TYPE_CHECKING:
     from converter.families.rules import Rule

@@ -27,13 +27,13 @@ have either size.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from converter.errors import DownloadError, UsageError, command, did_you_mean
 from converter.official import RemoteFile, TextFile, find_cfg, names_file
 from converter.options import PathLike
+from converter.records import dataclass
 
 _PJREDDIE = "https://data.pjreddie.com/files/"
 _ALEXEYAB = "https://github.com/AlexeyAB/darknet/releases/download/"

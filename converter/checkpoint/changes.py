@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from converter.checkpoint.payload import rows_of
 from converter.files.source import Source
 from converter.plan import Plan, Slot
+from converter.records import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

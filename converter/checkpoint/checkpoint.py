@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -33,6 +33,7 @@ from converter.families import FAMILIES, find_family, name_layers, native_naming
 from converter.families.base import Naming
 from converter.options import Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
+from converter.records import dataclass
 
 # Training loops put "model." before the names; a port's own may begin so as well.
 MAYBE_SHELLS = (*SHELLS, "model.")

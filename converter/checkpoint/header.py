@@ -12,7 +12,6 @@ import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from converter.files import sniff
 from converter.files.opening import open_regular
 from converter.files.source import WEIGHTS_SUFFIXES
 from converter.options import Dtype, PathLike
+from converter.records import dataclass
 
 # The library takes 100 MB (safetensors tensor.rs MAX_HEADER_SIZE), of which Python makes gigabytes
 # of objects. A network of 10,000 layers with a cfg of 4 MB needs 10 MB.

@@ -24,7 +24,7 @@ import json
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from typing import Any, TypeVar
 
 from converter.checkpoint.dtypes import DTYPES
@@ -42,6 +42,7 @@ from converter.errors import (
 from converter.families import FAMILIES, TABLE
 from converter.options import Dtype, PathLike
 from converter.plan import Plan
+from converter.records import dataclass
 
 SCHEMA = 2
 UNION = 1  # the schema before, whose cfg was read with the options of all engines

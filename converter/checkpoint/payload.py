@@ -10,7 +10,6 @@ import mmap
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import repeat
 from typing import IO, TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from converter.files.portable import POSITION, write_at
 from converter.files.source import Source
 from converter.options import Dtype
 from converter.plan import Plan, Slot
+from converter.records import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

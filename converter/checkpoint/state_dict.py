@@ -11,7 +11,7 @@ pytorch-image-models@021a523 timm/utils/checkpoint_saver.py (``state_dict_ema``)
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeGuard
 
 from converter.checkpoint.header import is_counter, prefixes
@@ -19,6 +19,7 @@ from converter.errors import CheckpointError
 from converter.files.pickled import Inert
 from converter.files.torch_file import TorchFile
 from converter.files.torch_objects import MOST_TIMES, StoredTensor
+from converter.records import dataclass
 
 # What wraps a state dict, the best one first. An exponential moving average of the weights (EMA) is
 # what such programs evaluate and deploy. mmengine's ``ema_state_dict`` is not in the list: it swaps

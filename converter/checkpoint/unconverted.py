@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -15,6 +14,7 @@ from converter.checkpoint.payload import tensor_of
 from converter.checkpoint.reader import Tensors, WholeTensors
 from converter.files.source import Source, opened
 from converter.plan import Plan, Slot
+from converter.records import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

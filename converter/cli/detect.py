@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -22,6 +21,7 @@ from converter.cli.output import StatusLine, print_error, print_json
 from converter.cli.parser import CommandParser
 from converter.cli.sources import expand
 from converter.errors import DarknetError, ImageError, OutputError, UsageError, printable
+from converter.records import dataclass
 from yolov3.detection.dataset import SUFFIXES
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import isinf
 
 from converter.darknet.remark import Remark
 from converter.errors import CfgError
 from converter.files import sniff
 from converter.files.source import COMPANION_BYTES
+from converter.records import dataclass
 
 # Second names of section types: pj parser.c:50-86, AB parser.c:56-107.
 ALIASES = {

@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from converter.errors import DarknetError, shortened
 from converter.files.opening import read_text
+from converter.records import dataclass
 
 log = logging.getLogger("converter")
 

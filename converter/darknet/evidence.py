@@ -12,7 +12,7 @@ order, by
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from converter.darknet.cfg import Option, Section, parse_cfg
 from converter.darknet.dialects import DEFAULT, DIALECTS, RECOGNISED, Dialect, DialectName
@@ -29,6 +29,7 @@ from converter.darknet.nodes import place_of
 from converter.darknet.reading import FUNCTIONS, counts, is_implied, readers
 from converter.errors import CfgError, NetworkError, WeightsError, argument
 from converter.options import PathLike
+from converter.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

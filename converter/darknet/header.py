@@ -16,11 +16,11 @@ matrices of connected layers are stored transposed (pj parser.c:1243, AB parser.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Self
 
 from converter.darknet.dialects import DEFAULT, DIALECTS, DialectName
 from converter.errors import WeightsError
+from converter.records import dataclass
 
 _VERSION = struct.Struct("<iii")
 

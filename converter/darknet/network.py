@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from math import prod
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from converter.darknet.remark import Remark
 from converter.errors import CfgError, NetworkError, argument
 from converter.files.opening import read_small
 from converter.options import PathLike
+from converter.records import dataclass
 
 T = TypeVar("T")
 

@@ -1,13 +1,14 @@
 """Layers in their places: which of them feed each, and the shapes of what passes between them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from converter.darknet.cfg import Section
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers import Layer, Misfit, Shape
 from converter.darknet.layers.base import MAX_VALUES
+from converter.records import dataclass
 
 MAX_LINKS = 100_000  # from layers to those that feed them; official cfgs have hundreds
 

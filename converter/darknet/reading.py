@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import Field, field, fields, replace
 from typing import Any
 
 from converter.darknet.cfg import COMMENT, Option, Section
@@ -19,6 +19,7 @@ from converter.darknet.layers.base import converters
 from converter.darknet.nodes import Net
 from converter.darknet.remark import Remark
 from converter.errors import CfgError, argument
+from converter.records import dataclass
 
 FUNCTIONS = ("activation", "lstm_activation")  # the options that name one
 

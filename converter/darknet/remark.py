@@ -1,9 +1,9 @@
 """What is unusual in a file that is read all the same."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from converter.errors import CfgError, DarknetError, WeightsError, argument
+from converter.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,6 @@ whose cfg nobody gave.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from converter.darknet.layers import Layer
@@ -20,6 +19,7 @@ from converter.errors import command, some
 from converter.families.template import Spec, template
 from converter.official import MAX_CLASSES, OfficialCfg, official_cfgs
 from converter.published import PUBLISHED
+from converter.records import dataclass
 
 # Published anchors, (width, height) in pixels: YOLOv3 paper section 2.3 and the official cfgs.
 _ANCHORS = (10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326)

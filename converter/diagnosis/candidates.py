@@ -7,7 +7,7 @@ negative.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from converter.errors import CfgError, NetworkError, argument
 from converter.official import MAX_CLASSES
 from converter.plan import cutoff_at
 from converter.published import PUBLISHED
+from converter.records import dataclass
 
 if TYPE_CHECKING:
     from converter.darknet.nodes import Node

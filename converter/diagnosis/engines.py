@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from converter.darknet.cfg import COMMENT, Option, Section, parse_cfg, shown
@@ -22,6 +22,7 @@ from converter.darknet.remark import Remark
 from converter.diagnosis import opencv
 from converter.diagnosis.verdict import Verdict, reason_of
 from converter.errors import CfgError, NetworkError
+from converter.records import dataclass
 
 _BOM = "\ufeff"
 

@@ -10,7 +10,6 @@ import logging
 import sys
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from converter.darknet.layers.heads import AnchorHead
@@ -18,6 +17,7 @@ from converter.diagnosis.zeros import HOLE, Zeros
 from converter.errors import WeightsError, argument
 from converter.files.source import Source
 from converter.plan import Plan, Slot
+from converter.records import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from converter.darknet.cfg import Option, Section, shown
 from converter.darknet.dialects.base import Options, options
 from converter.darknet.remark import Remark
+from converter.records import dataclass
 
 # What counts for the network, by section type.
 SECTIONS: Mapping[str, Options] = {

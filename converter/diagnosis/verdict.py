@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from converter.darknet.remark import Remark
 from converter.errors import DarknetError
+from converter.records import dataclass
 
 Answer = Literal["runs", "differs", "refuses", "unknown"]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from converter.darknet.network import Network
 from converter.errors import FamilyError
 from converter.families.template import Spec
+from converter.records import dataclass
 
 if TYPE_CHECKING:  # few networks need them
     from numpy.typing import NDArray

@@ -10,8 +10,9 @@ be below zero it becomes 0, and the factor takes the rest: ``g' / sqrt(eps') == 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
+
+from converter.records import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

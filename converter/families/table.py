@@ -15,7 +15,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from itertools import takewhile
 from typing import Any
@@ -27,6 +27,7 @@ from converter.families import TABLE
 from converter.families.base import Family, Naming
 from converter.files.opening import read_small
 from converter.options import PathLike
+from converter.records import dataclass
 
 LINEAR, IGNORED = "linear", "ignored"
 # 10,000 layers of six tensors, with names of 100 characters.

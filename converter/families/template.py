@@ -6,7 +6,6 @@ shape.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from converter.darknet.layers import Layer
@@ -14,6 +13,7 @@ from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.routing import Route, Upsample
 from converter.darknet.layers.shortcut import Shortcut
 from converter.darknet.layers.yolo import Yolo
+from converter.records import dataclass
 
 # Residual blocks in each stage of Darknet-53 (YOLOv3 paper, table 1).
 BLOCKS = (1, 2, 8, 8, 4)

@@ -6,9 +6,9 @@ import codecs
 import re
 import struct
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from converter.errors import argument
+from converter.records import dataclass
 
 HEAD = 512  # bytes that these functions want to see
 

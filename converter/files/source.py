@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +13,7 @@ from converter.errors import DarknetError, WeightsError
 from converter.files import sniff
 from converter.files.opening import open_regular, read_start
 from converter.files.portable import read_at
+from converter.records import dataclass
 
 # What trainers append to a net's name: yolov3_final.weights, yolov3_10000.weights, ...
 _TRAINED = re.compile(r"_(?:final|best|last|\d+)$")

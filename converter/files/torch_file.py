@@ -19,7 +19,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from converter.files.source import Source
 from converter.files.source import opened as opened_source
 from converter.files.torch_objects import CODES, Storage, StoredTensor, Views
 from converter.options import PathLike
+from converter.records import dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

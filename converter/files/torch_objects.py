@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import io
 import struct
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from converter.files.pickled import Call, Inert, read_pickle
 from converter.files.source import Source
+from converter.records import dataclass
 
 MOST_TIMES = 8  # the file's size: a tensor may repeat values, but seldom does
 MOST_DIMENSIONS = 32  # numpy 1's

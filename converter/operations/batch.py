@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from threading import Lock, Thread, current_thread, main_thread
@@ -21,6 +20,7 @@ from converter.files.target import is_folder, make_folder
 from converter.logs import OneLine
 from converter.operations.convert import convert, default_output
 from converter.options import EXPORT_SUFFIXES, PathLike
+from converter.records import dataclass
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -31,6 +31,7 @@ from converter.notebook import Record
 from converter.operations.weights import Weights, read_weights
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 from converter.plan import Plan
+from converter.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import Literal
@@ -31,6 +31,7 @@ from converter.notebook import progress_bar
 from converter.official import RemoteFile, TextFile
 from converter.options import PathLike
 from converter.published import PublicFile, find_published
+from converter.records import dataclass
 from converter.version import TOOL
 
 Content = BufferedRandom | BufferedReader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +33,7 @@ from converter.operations.unnamed import names_of
 from converter.options import FamilyChoice, PathLike
 from converter.plan import make_plan
 from converter.published import PublicFile, find_by_hash
+from converter.records import dataclass
 
 # What batch norm gathers rather than learns.
 STATISTICS = ("rolling_mean", "rolling_variance")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from converter.files.source import opened
 from converter.identify import explaining, identify
 from converter.options import PathLike
 from converter.plan import Plan, Slot, make_plan
+from converter.records import dataclass
 
 # The shape without a trailing 1x1, and the hash of the values.
 _Key = tuple[tuple[int, ...], bytes]

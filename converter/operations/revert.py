@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +27,7 @@ from converter.notebook import Record
 from converter.operations.sources import export_line
 from converter.options import DialectChoice, FamilyChoice, PathLike
 from converter.plan import Plan
+from converter.records import dataclass
 
 log = logging.getLogger("converter")
 

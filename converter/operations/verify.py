@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from converter.identify_checkpoint import open_checkpoint
 from converter.notebook import Record
 from converter.options import FamilyChoice, PathLike
 from converter.plan import Plan, SizeMismatch, make_plan
+from converter.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

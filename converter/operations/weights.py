@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from converter.files.source import Source, companion
 from converter.identify import Identity, explaining, identify
 from converter.options import Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
+from converter.records import dataclass
 from converter.version import TOOL
 
 log = logging.getLogger("converter")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from math import ceil, floor, isfinite, log10
 
 from converter.plan import Plan
+from converter.records import dataclass
 from converter.report.drawing import number
 from converter.report.model import LayerError
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Literal
+
+from converter.records import dataclass
 
 Point = tuple[float, float]
 

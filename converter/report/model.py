@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from math import inf, isfinite
 from typing import Any, Literal, NamedTuple
@@ -15,6 +14,7 @@ from converter.darknet.layers.routing import Route, Upsample
 from converter.darknet.nodes import Node
 from converter.diagnosis.health import Anomaly
 from converter.plan import Plan, Slot
+from converter.records import dataclass
 from converter.report.statistics import Statistics
 
 State = Literal["converted", "left out", "not in the file", "without weights"]

@@ -8,10 +8,10 @@ before them share the rows above.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from converter.darknet.layers.shortcut import Shortcut
 from converter.darknet.nodes import Node
+from converter.records import dataclass
 from converter.report.drawing import Box, Caption, Chip, Drawing, Panel, Point, Wire, line
 from converter.report.places import Place
 from converter.report.text import shape

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from converter.families.base import Naming
 from converter.families.template import BLOCKS, Spec, template
+from converter.records import dataclass
 
 Part = Literal["backbone", "neck", "heads"]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Any
+
+from converter.records import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+from converter.records import dataclass
 from converter.report.model import Report
 from converter.report.text import shape
 

@@ -7,7 +7,7 @@ import io
 import math
 import typing
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from converter.errors import ExtraError, ImageError, UsageError
 from converter.notebook import table
+from converter.records import dataclass
 from yolov3.detection.draw import draw
 from yolov3.detection.image import Floats, Picture, Pixels, Raster, read
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from converter.errors import UsageError, install
 from converter.notebook import Record
 from converter.options import PathLike
+from converter.records import dataclass
 from yolov3.detection.dataset import Categories, Dataset, Sample
 from yolov3.detection.datasets import read_dataset
 from yolov3.detection.decode import Runner

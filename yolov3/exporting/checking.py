@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from converter.darknet.network import Network
 from converter.errors import DarknetError, ExtraError, OutputError, argument, first_line, install
 from converter.notebook import Record
 from converter.options import ExportFormat, Layout
+from converter.records import dataclass
 from yolov3.detection.in_onnx import session_of
 from yolov3.exporting.drawing import INPUT
 from yolov3.exporting.layouts import Array, Expected, expected

@@ -6,7 +6,7 @@ Each layer says its nodes, in its class; what a node computes has the name of it
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.layers import Misfit
@@ -17,6 +17,7 @@ from converter.darknet.nodes import Node
 from converter.darknet.schedule import owner, require_runnable, schedule
 from converter.errors import NetworkError, argument
 from converter.options import BatchNormRule, Layout
+from converter.records import dataclass
 
 INPUT = "images"
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from converter.options import Layout
+from converter.records import dataclass
 
 Array: TypeAlias = npt.NDArray[np.float32]
 

@@ -7,7 +7,6 @@ bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from converter.checkpoint.dtypes import narrow
 from converter.darknet.layers.graph import FLOAT, FLOAT16, Weight
 from converter.errors import ExtraError, OutputError, UsageError, argument, first_line, install
+from converter.records import dataclass
 from converter.version import VERSION
 from yolov3.exporting.drawing import INPUT, Drawing, shape_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from converter.checkpoint.checkpoint import (
@@ -21,6 +21,7 @@ from converter.families.base import Naming
 from converter.families.template import BACKBONE_LAYERS
 from converter.options import BatchNormRule, Layout
 from converter.plan import Slot, named_arrays
+from converter.records import dataclass
 from converter.version import TOOL
 from yolov3.exporting.drawing import (
     Drawing,

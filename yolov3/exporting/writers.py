@@ -8,7 +8,6 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch
 
 from converter.errors import ExtraError, UsageError, argument, install
 from converter.options import ExportFormat
+from converter.records import dataclass
 from yolov3.exporting.checking import Run, in_onnxruntime
 from yolov3.exporting.drawing import INPUT
 from yolov3.exporting.layouts import Array

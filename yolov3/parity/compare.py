@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from converter.errors import CheckpointError, UsageError
 from converter.families import generic, native_naming
 from converter.options import Engine, FamilyChoice, PathLike
 from converter.plan import make_plan
+from converter.records import dataclass
 from yolov3.base import in_float32
 from yolov3.blocks import set_batch_norm
 from yolov3.darknet import DarknetModel

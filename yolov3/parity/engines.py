@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from threading import Event
 
@@ -21,6 +21,7 @@ import numpy as np
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.network import read_network
 from converter.errors import DarknetError, install
+from converter.records import dataclass
 from yolov3.parity import engine_process
 
 # Where Debian's package darknet puts it.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.network import parse_network, read_cfg
 from converter.errors import CheckpointError, DarknetError, first_line
+from converter.records import dataclass
 from yolov3.blocks import set_batch_norm
 from yolov3.darknet import DarknetModel
 from yolov3.parity.compare import Difference, compare_layers

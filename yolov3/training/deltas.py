@@ -6,7 +6,6 @@ Pj yolo_layer.c:83-240; AB yolo_layer.c:131-355, 388-660. C computes in float, a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import nan
 
 import torch
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.cells import by_anchor, in_torch
 from converter.darknet.layers.yolo import Yolo
+from converter.records import dataclass
 from yolov3.training.options import LossOptions
 from yolov3.training.overlap import Box, ascent, giou, iou
 

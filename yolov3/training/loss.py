@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from converter.errors import UsageError
+from converter.records import dataclass
 from yolov3.base import FromDarknet
 from yolov3.training.deltas import HeadFigures, HeadLoss, Objects
 from yolov3.training.options import loss_options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from math import inf
 from typing import Any
 
@@ -14,6 +14,7 @@ from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 from converter.errors import NetworkError
+from converter.records import dataclass
 
 # What is not here, unless its value is this one.
 MISSING = {

@@ -1,8 +1,9 @@
 """What an engine is, as far as it reads and computes otherwise than another."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from converter.records import dataclass
 
 DialectName = Literal["pjreddie", "alexeyab", "hank-ai"]
 

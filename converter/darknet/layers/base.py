@@ -2,12 +2,13 @@
 
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from converter.darknet.cfg import Option, Section
 from converter.darknet.dialects import DialectName
 from converter.darknet.remark import Remark
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import torch

@@ -5,7 +5,6 @@ AB sam_layer.c, scale_channels_layer.c, representation_layer.c, parser.c:1001-10
 
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DIALECTS, DialectName
@@ -20,6 +19,7 @@ from converter.darknet.layers.base import (
     at_least,
     require_image,
 )
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import torch

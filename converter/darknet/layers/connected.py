@@ -2,12 +2,12 @@
 
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
 from converter.darknet.layers.base import Array, Layer, Modules, Shape, at_least
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import torch

@@ -1,7 +1,6 @@
 """AlexeyAB's layers with a memory of pictures: [conv_lstm] and [history]. AB conv_lstm_layer.c."""
 
 import typing
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
@@ -9,6 +8,7 @@ from converter.darknet.layers.activation import require_activation
 from converter.darknet.layers.base import Layer, Shape, at_least, require_image
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.recurrent import Recurrent
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import torch

@@ -2,7 +2,7 @@
 
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DIALECTS, DialectName
@@ -18,6 +18,7 @@ from converter.darknet.layers.base import (
     require_image,
 )
 from converter.darknet.layers.blur import blur, blur_onnx, blurred
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import torch

@@ -1,10 +1,10 @@
 """[crop]: pj crop_layer.c."""
 
 import typing
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.layers.base import Layer, Misfit, Shape, require_image
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import torch

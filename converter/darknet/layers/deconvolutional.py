@@ -2,7 +2,6 @@
 
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
@@ -17,6 +16,7 @@ from converter.darknet.layers.base import (
     require_image,
 )
 from converter.darknet.layers.convolutional import bias_and_norm
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import torch

@@ -1,13 +1,13 @@
 """Heads without anchors: [detection] of YOLOv1, and [iseg]."""
 
 import typing
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.base import Misfit, Shape, at_least, require_image
 from converter.darknet.layers.cells import Functions, RawMap, Values, in_numpy, in_torch
 from converter.darknet.layers.heads import Boxes, Head
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import torch

@@ -6,11 +6,12 @@ settles: where the axes of a reduction stand, and what [upsample] must give besi
 
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Self, TypeAlias
 
 from converter.darknet.dialects import DialectName
 from converter.options import BatchNormRule
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,7 @@ boxes, and its part of an exported graph are its own business, in its class.
 
 import typing
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, TypeAlias
 
 from converter.darknet.cfg import Section
@@ -24,6 +24,7 @@ from converter.darknet.layers.cells import (
     logit,
 )
 from converter.darknet.remark import Remark
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import numpy as np

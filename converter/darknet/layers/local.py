@@ -2,7 +2,6 @@
 
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
@@ -15,6 +14,7 @@ from converter.darknet.layers.base import (
     at_least,
     require_image,
 )
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import torch

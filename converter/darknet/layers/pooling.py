@@ -4,12 +4,12 @@ pj maxpool_layer.c, avgpool_layer.c, parser.c:483-511; AB maxpool_layer.c, parse
 """
 
 import typing
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
 from converter.darknet.layers.blur import blur, blur_onnx, blurred
+from converter.records import dataclass
 
 LOWEST = -3.4028234663852886e38  # -FLT_MAX
 

@@ -7,7 +7,7 @@ on from the last call's.
 
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, ClassVar, Self, TypeVar
 
 from converter.darknet.dialects import DIALECTS, DialectName
@@ -22,6 +22,7 @@ from converter.darknet.layers.base import (
 )
 from converter.darknet.layers.connected import Connected
 from converter.darknet.layers.convolutional import Convolutional
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import torch

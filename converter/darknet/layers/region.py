@@ -3,7 +3,6 @@
 import math
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.cfg import Section
@@ -13,6 +12,7 @@ from converter.darknet.layers.base import Misfit, Shape, at_least, require_image
 from converter.darknet.layers.cells import Functions, Values, by_anchor, in_torch
 from converter.darknet.layers.heads import MAX_ANCHORS, AnchorHead, anchor_remarks, by_cell_onnx
 from converter.darknet.remark import Remark
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import torch

@@ -4,11 +4,11 @@ pj reorg_layer.c; AB reorg_layer.c, reorg_old_layer.c.
 """
 
 import typing
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import torch

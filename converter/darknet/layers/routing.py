@@ -1,7 +1,6 @@
 """Layers that move values around, [route] and [upsample]: pj route_layer.c, upsample_layer.c."""
 
 import typing
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
@@ -13,6 +12,7 @@ from converter.darknet.layers.base import (
     at_least,
     require_image,
 )
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import torch

@@ -5,7 +5,7 @@ pj shortcut_layer.c, parser.c:539; AB shortcut_layer.c, parser.c:915-1000.
 
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DIALECTS, DialectName
@@ -19,6 +19,7 @@ from converter.darknet.layers.base import (
     absolute,
     require_image,
 )
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import numpy as np

@@ -1,12 +1,12 @@
 """[softmax]: pj softmax_layer.c."""
 
 import typing
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers import tree
 from converter.darknet.layers.base import Layer, Misfit, Shape
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import torch

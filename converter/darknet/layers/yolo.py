@@ -1,12 +1,12 @@
 """YOLOv3's heads: [yolo] and [Gaussian_yolo]."""
 
 import typing
-from dataclasses import dataclass
 from typing import ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.cells import MARGIN, Functions, Values
 from converter.darknet.layers.heads import MaskedHead
+from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     from converter.darknet.layers.graph import Graph

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
+
+from converter.records import dataclass
 
 LARGEST = 1e6  # of a box's values: pictures of more pixels a side are not read
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from converter.errors import DatasetError, ExtraError, first_line, install, shortened
 from converter.files.opening import read_text
+from converter.records import dataclass
 from yolov3.detection.dataset import pictures_in
 from yolov3.detection.datasets.base import Labelled, Mark, Request
 from yolov3.detection.datasets.labels import marked

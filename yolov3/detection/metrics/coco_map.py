@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from converter.records import dataclass
 from yolov3.detection.dataset import Sample
 
 MOST = 100  # detections of a picture and class that count: COCO's number

@@ -8,12 +8,13 @@ all classes of the network.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from converter.records import dataclass
 from yolov3.detection.nms import Floats, Indices, iou
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
