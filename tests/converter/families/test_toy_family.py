@@ -1,7 +1,6 @@
 """A naming scheme enters as one record: this one is a stranger's, and nothing else knows it."""
 
 import json
-from dataclasses import dataclass
 
 import nets
 import numpy as np
@@ -17,6 +16,7 @@ from converter.checkpoint.header import read_contents
 from converter.families import FAMILIES
 from converter.families.base import Family, Naming
 from converter.operations.info import describe
+from converter.records import dataclass
 from converter.report import write_report
 from converter.report.values import restores
 from yolov3 import DarknetModel, YOLOv3, load, save
