@@ -32,7 +32,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Whether a change passes is no matter of luck: the same inputs every time. New ones are drawn with
+# The same inputs every time, so that no change fails for another one's fault. Others are drawn with
 # --hypothesis-profile random.
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("random", derandomize=False, print_blob=True)

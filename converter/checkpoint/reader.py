@@ -25,9 +25,9 @@ CHUNK = 512 << 10
 
 
 def _keep_freed_blocks() -> None:
-    """Have the C library reuse blocks of ``CHUNK`` bytes: each that the library gives is a new one.
+    """Have glibc reuse blocks of ``CHUNK`` bytes, of which safetensors returns a new one each time.
 
-    glibc gives memory back to the kernel above twice the size of the largest block that was freed
+    It gives memory back to the kernel above twice the size of the largest block that was freed
     so far (mallopt(3), M_TRIM_THRESHOLD); fresh pages were a sixth of the time of a comparison.
     """
     block = bytearray(8 * CHUNK)

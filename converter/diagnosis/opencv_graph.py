@@ -144,7 +144,8 @@ def _misplaced(network: Network) -> Iterator[Remark]:
 def _without_parts(network: Network) -> Iterator[Remark]:
     """Parts that are empty or do not fit together: all are of one size, whatever their layers have.
 
-    io:839-863 and layers/slice_layer.cpp; what is joined is looked for n layers after the wholes.
+    io:839-863 and normalizeRange() of layers/slice_layer.cpp. What is joined is looked for n layers
+    after the wholes.
     """
     numbered: list[tuple[int, int, int]] = []  # c, h and w
     for node in network.nodes:
@@ -152,7 +153,9 @@ def _without_parts(network: Network) -> Iterator[Remark]:
         if isinstance(layer, Route) and _is_split(node):
             size = sum(shape.c for shape in node.inputs) // layer.groups // n
             wholes = [numbered[source] for source in node.sources]
-            counts = [min(size, c - layer.group_id * size) for c, _, _ in wholes]
+            start = layer.group_id * size
+            # Beyond the end it is the last channel; at the end there is none.
+            counts = [min(size, c - start) if start <= c else 1 for c, _, _ in wholes]
             if min(counts) < 1:
                 yield _remark(node, f"OpenCV takes parts of {size} channels, and one is empty")
             numbered += [(c, h, w) for c, (_, h, w) in zip(counts, wholes, strict=True)]

@@ -87,8 +87,9 @@ class Hashing:
     def begin(self) -> Self:
         """Begin, unless it has begun."""
         if self._thread is None:
-            self._thread = Thread(target=self._run, daemon=True)
-            self._thread.start()
+            thread = Thread(target=self._run, daemon=True)
+            thread.start()
+            self._thread = thread  # there is one to wait for
         return self
 
     def result(self) -> str:
@@ -105,10 +106,10 @@ class Hashing:
         return self._digest.hexdigest()
 
     def _run(self) -> None:
-        buffer = memoryview(mmap.mmap(-1, PIECE))
         try:
             if self._first:
                 self._first()
+            buffer = memoryview(mmap.mmap(-1, PIECE))
             for offset in range(self._start, self._end, PIECE):
                 if self._abandoned.is_set():
                     return

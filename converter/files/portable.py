@@ -24,11 +24,22 @@ _RESERVED = frozenset('"*:<>?|/\\').union(map(chr, range(32)))
 
 
 def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
-    """Fill ``buffer`` from byte ``offset`` of an open file on, as far as one call reads.
+    """Fill ``buffer`` from byte ``offset`` of an open file on, as far as the file reaches.
 
     Returns:
-        The bytes that it has read; 0 at the end of the file.
+        The bytes that were read.
     """
+    done = 0
+    while done < len(buffer):
+        count = _read_some(descriptor, buffer[done:], offset + done)
+        if not count:
+            break
+        done += count
+    return done
+
+
+def _read_some(descriptor: int, buffer: memoryview, offset: int) -> int:
+    """As far as one call reads; 0 at the end of the file."""
     if hasattr(os, "preadv"):
         return os.preadv(descriptor, [buffer], offset)
     with POSITION:

@@ -61,15 +61,12 @@ class Source:
         Raises:
             DarknetError: as ``error``: the file is shorter than it was, or cannot be read.
         """
-        done = 0
-        while done < len(buffer):
-            try:
-                count = read_at(self.file.fileno(), buffer[done:], offset + done)
-            except OSError as error:
-                raise self.error(f"cannot be read: {error.strerror}", path=self.path) from error
-            if not count:
-                raise self.error("became shorter while it was read", path=self.path)
-            done += count
+        try:
+            count = read_at(self.file.fileno(), buffer, offset)
+        except OSError as error:
+            raise self.error(f"cannot be read: {error.strerror}", path=self.path) from error
+        if count < len(buffer):
+            raise self.error("became shorter while it was read", path=self.path)
 
     def require_unchanged(self) -> None:
         """Refuse a file that somebody wrote to since it was opened.

@@ -256,7 +256,8 @@ class Job:
 
         def read_into(view: memoryview, offset: int) -> None:
             growth.wait_for(offset + len(view))
-            read_at(file.fileno(), view, offset)
+            if read_at(file.fileno(), view, offset) < len(view):
+                raise _unlike(self.target, "it became shorter")
 
         end = start + plan.size - plan.header.size
         prefix = plan.header.encode()

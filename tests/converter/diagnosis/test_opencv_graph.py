@@ -149,6 +149,14 @@ CASES = {
         ),
         "alexeyab", "refuses", [22],
     ),
+    # Of (20 + 4) / 2 / 2 = 6 channels, the second part of 4 begins beyond them: it is the last one.
+    "route of parts beyond a layer": (
+        network(
+            conv(filters=20), conv(filters=4),
+            section("route", layers="-2,-1", groups=2, group_id=1),
+        ),
+        "alexeyab", "differs", [22],
+    ),
     # Layers 0 + 2 and 1 + 2 are joined: the smaller map, and the part of layer 0.
     "route of parts, looked for elsewhere": (
         network(

@@ -1,6 +1,8 @@
 """The hash that runs beside a conversion."""
 
+import errno
 import hashlib
+import os
 import threading
 
 import pytest
@@ -132,3 +134,26 @@ def test_what_fails_first_is_an_error_where_the_hash_is_asked_for():
         pytest.raises(WeightsError, match="no"),
     ):
         digest.result()
+
+
+def test_a_buffer_that_is_not_to_be_had_is_an_error_where_the_hash_is_asked_for(file, monkeypatch):
+    """It was the hash of what comes before the first piece."""
+
+    def full(*arguments):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(hashing.mmap, "mmap", full)
+    with opened(file) as source, pytest.raises(OSError, match="Cannot allocate memory"):
+        sha256_of(source)
+
+
+def test_a_thread_that_cannot_begin_is_what_is_said(monkeypatch):
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with (
+        pytest.raises(RuntimeError, match="can't start new thread"),
+        Hashing(lambda view, offset: None, 9) as digest,
+    ):
+        digest.begin()

@@ -40,6 +40,23 @@ class TestPositions:
             assert bytes(buffer) == b"23\0\0"
             assert read_at(file.fileno(), buffer, 4) == 0
 
+    def test_calls_that_read_less_than_is_asked_for(self, tmp_path, monkeypatch):
+        """As those for network disks may; on Linux none reads more than 2 GiB."""
+        (tmp_path / "x").write_bytes(b"0123456789")
+        name = "preadv" if hasattr(os, "preadv") else "read"
+        read = getattr(os, name)
+
+        def three(descriptor, what, *offset):
+            return read(descriptor, [what[0][:3]] if offset else min(what, 3), *offset)
+
+        monkeypatch.setattr(os, name, three)
+        buffer = memoryview(bytearray(8))
+        with open(tmp_path / "x", "rb") as file:
+            assert read_at(file.fileno(), buffer, 1) == 8
+            assert bytes(buffer) == b"12345678"
+            assert read_at(file.fileno(), buffer, 6) == 4
+            assert bytes(buffer) == b"67895678"
+
     def test_two_threads_read_one_file(self, tmp_path):
         """Each byte says where it stands, modulo 251."""
         whole = bytes(i % 251 for i in range(1 << 16))

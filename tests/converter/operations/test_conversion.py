@@ -71,6 +71,14 @@ def test_a_source_that_is_changed_after_it_was_compared(
     assert not (tmp_path / name).exists()
 
 
+def test_what_was_written_is_gone_before_it_is_hashed(sample, monkeypatch):
+    """It was the hash of whatever the buffer held."""
+    monkeypatch.setattr(conversion, "read_at", lambda descriptor, view, offset: len(view) // 2)
+    with pytest.raises(OutputError, match="does not hold what was written to it: it became short"):
+        convert(sample.weights)
+    assert not sample.checkpoint.exists()
+
+
 def test_a_write_that_goes_wrong_is_caught(sample, monkeypatch):
     write = conversion.payload.write
 
