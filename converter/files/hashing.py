@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import time
 from collections.abc import Callable
-from threading import Condition, Event, Thread
+from threading import Thread
 from types import TracebackType
 from typing import Self
 
@@ -25,27 +26,10 @@ def sha256_of(source: Source) -> str:
         return hashing.result()
 
 
-class Growth:
-    """How far a file is there that one thread writes and another one reads."""
-
-    def __init__(self) -> None:
-        self._end = 0
-        self._more = Condition()
-
-    def reach(self, end: int) -> None:
-        """All bytes before ``end`` are there, or never will be."""
-        with self._more:
-            self._end = end
-            self._more.notify_all()
-
-    def wait_for(self, end: int) -> None:
-        """Wait until all bytes before ``end`` are there."""
-        with self._more:
-            self._more.wait_for(lambda: self._end >= end)
-
-
 class Hashing:
     """The hash of a file's bytes, computed in a thread; leaving the block abandons it.
+
+    The two threads share no lock: one that Ctrl-C interrupts while it takes it would keep it.
 
     Args:
         read_into: fills a buffer from some byte of the file on.
@@ -53,6 +37,7 @@ class Hashing:
         start: the first byte.
         prefix: bytes that are hashed before them.
         first: what the thread does before.
+        grown: the byte before which all are there, of a file that is still written.
     """
 
     def __init__(
@@ -63,12 +48,13 @@ class Hashing:
         start: int = 0,
         prefix: bytes = b"",
         first: Callable[[], None] | None = None,
+        grown: Callable[[], int] | None = None,
     ) -> None:
         self._read_into, self._start, self._end = read_into, start, end
-        self._first = first
+        self._first, self._grown = first, grown
         self._digest = hashlib.sha256(prefix)
         self._error: Exception | None = None
-        self._abandoned = Event()
+        self._abandoned = False
         self._thread: Thread | None = None
 
     def __enter__(self) -> Self:
@@ -80,7 +66,7 @@ class Hashing:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._abandoned.set()
+        self._abandoned = True
         if self._thread:
             self._thread.join()
 
@@ -111,9 +97,11 @@ class Hashing:
                 self._first()
             buffer = memoryview(mmap.mmap(-1, PIECE))
             for offset in range(self._start, self._end, PIECE):
-                if self._abandoned.is_set():
-                    return
                 view = buffer[: self._end - offset]
+                while self._grown and not self._abandoned and self._grown() < offset + len(view):
+                    time.sleep(0.001)
+                if self._abandoned:
+                    return
                 self._read_into(view, offset)
                 self._digest.update(view)
         except Exception as error:  # for result() to raise, in the thread that asks

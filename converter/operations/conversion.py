@@ -17,7 +17,7 @@ from converter.darknet.dialects import DialectName
 from converter.darknet.remark import Remark
 from converter.diagnosis.health import Anomaly, Survey
 from converter.errors import CheckpointError, OutputError, argument
-from converter.files.hashing import Growth, Hashing, sha256_of
+from converter.files.hashing import Hashing, sha256_of
 from converter.files.portable import read_at
 from converter.files.source import TORCH_SUFFIXES, Source
 from converter.files.target import (
@@ -112,6 +112,7 @@ class Job:
     engine: DialectName | None = None
     weights: Weights = field(init=False)  # what ``source`` is, when ``run`` knows it
     least_head: int = 0  # in bytes: room for class names that only the hash may bring
+    _end: int = 0  # of what is written so far
 
     def run(self, cfg: PathLike | None, names: PathLike | None, *, dry_run: bool) -> Conversion:
         """Plan, write, check.
@@ -203,21 +204,15 @@ class Job:
         blank = self._head(plan, replace(meta, source_sha256="0" * 64))
         size = len(blank) + WIDTHS[self.dtype] * sum(slot.floats for slot in plan.tensors)
         error = 0.0
-        growth = Growth()
-        with (
-            replacing(self.target, size) as file,
-            self._hashing(file, plan, len(blank), growth) as hashing,
-        ):
+        with replacing(self.target, size) as file, self._hashing(file, plan, len(blank)) as hashing:
             file.write(blank)
             file.flush()
-            try:
-                hashing.begin()
-                if self.dtype == "float32":
-                    payload.write(self.source, plan, file, len(blank), growth.reach)
-                else:
-                    error = payload.write_rounded(self.source, plan, file, len(blank), self.dtype)
-            finally:
-                growth.reach(size)  # or else the hash would wait for ever
+            hashing.begin()
+            if self.dtype == "float32":
+                payload.write(self.source, plan, file, len(blank), self._reach)
+            else:
+                error = payload.write_rounded(self.source, plan, file, len(blank), self.dtype)
+            self._reach(size)
             meta = self._checked(plan, Path(file.name), survey, hashing)
             head = self._head(plan, meta)
             file.seek(0)
@@ -245,7 +240,10 @@ class Job:
         tensors = ((slot.tensor, slot.shape) for slot in plan.tensors)
         return make_head(tensors, meta.encode(), meta.dtype, least=self.least_head)
 
-    def _hashing(self, file: IO[bytes], plan: Plan, start: int, growth: Growth) -> Hashing:
+    def _reach(self, end: int) -> None:
+        self._end = end
+
+    def _hashing(self, file: IO[bytes], plan: Plan, start: int) -> Hashing:
         """The hash of the .weights file.
 
         If the checkpoint holds all its bytes as they are, it is that of what is written, so that it
@@ -255,13 +253,17 @@ class Job:
             return self.hashing.begin()
 
         def read_into(view: memoryview, offset: int) -> None:
-            growth.wait_for(offset + len(view))
             if read_at(file.fileno(), view, offset) < len(view):
                 raise _unlike(self.target, "it became shorter")
 
-        end = start + plan.size - plan.header.size
-        prefix = plan.header.encode()
-        return Hashing(read_into, end, start=start, prefix=prefix, first=_import_reader)
+        return Hashing(
+            read_into,
+            start + plan.size - plan.header.size,
+            start=start,
+            prefix=plan.header.encode(),
+            first=_import_reader,
+            grown=lambda: self._end,
+        )
 
     def _checked(self, plan: Plan, written: Path, survey: Survey, hashing: Hashing) -> Metadata:
         """What the source is, whose values are in ``written``.

@@ -9,7 +9,7 @@ import pytest
 
 from converter import WeightsError
 from converter.files import hashing
-from converter.files.hashing import Growth, Hashing, sha256_of
+from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import opened
 
 
@@ -98,22 +98,32 @@ def test_nothing_runs_on_when_the_block_is_left():
 
 
 def test_a_file_is_hashed_while_it_grows(file):
-    growth, waiting, offsets = Growth(), threading.Event(), []
+    ends, offsets, asked = [0], [], threading.Event()
+
+    def grown():
+        asked.set()
+        return ends[-1]
 
     def read_into(view, offset):
-        waiting.set()
-        growth.wait_for(offset + len(view))
+        assert ends[-1] >= offset + len(view)
         offsets.append(offset)
         view[:] = bytes(range(offset, offset + len(view)))
 
-    with Hashing(read_into, 20) as digest:
+    with Hashing(read_into, 20, grown=grown) as digest:
         digest.begin()
-        waiting.wait()
+        asked.wait()
         assert offsets == []
-        growth.reach(15)  # one piece of eight, and a part of the second
-        growth.reach(20)
+        ends.append(15)  # one piece of eight, and a part of the second
+        ends.append(20)
         assert digest.result() == hashlib.sha256(bytes(range(20))).hexdigest()
     assert offsets == [0, 8, 16]
+
+
+def test_nothing_waits_for_what_is_never_written(file):
+    with pytest.raises(KeyError), Hashing(lambda *_: None, 20, grown=lambda: 7) as digest:
+        digest.begin()
+        raise KeyError
+    assert not digest._thread.is_alive()
 
 
 def test_something_is_done_first(file):
