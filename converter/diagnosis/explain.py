@@ -144,7 +144,7 @@ def explain_heads(
 
 
 def _never_came(source: Source) -> WeightsError:
-    download = suggest_download(source.path)
+    download = None if source.is_copy else suggest_download(source.path)
     return WeightsError(
         f"holds nothing but zeros ({source.size:,} bytes): room was made for it, and what should"
         " fill it never came",
@@ -186,7 +186,7 @@ def _unexplained(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) 
     if mismatch.partial:
         claim += ", and a partial file ends after a layer"
         whole = [slot for slot in slots if slot.node.index < torn.node.index]
-        if whole and cfg_path:
+        if whole and cfg_path and not source.is_copy:
             remedy += f"; or {_first_layers(whole[-1], source, cfg_path)}"
     return WeightsError(
         f"{claim}: {size:,} bytes of the {expected:,} that {cfg} asks for",
