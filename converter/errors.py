@@ -219,17 +219,21 @@ def again(option: str, value: str) -> str | None:
     running_call = RUNNING.get()
     if running_call is None:
         return argument(option, value)
-    call = list(running_call)
-    if not call:
+    if not running_call:
         return None
-    while option in call:
-        at = call.index(option)
-        del call[at : at + 2]
-    call = [word for word in call if not word.startswith(f"{option}=")]
-    end = call.index("--") if "--" in call else len(call)
-    call[end:end] = [option, value]
-    line = command(*call)
+    line = command(*_with(running_call, option, value))
     return line if len(line) <= _LONGEST else f"add {shlex.join((option, value))}"
+
+
+def _with(call: Sequence[str], option: str, value: str) -> list[str]:
+    """``call`` with ``value`` for ``option``; what follows ``--`` are files."""
+    end = call.index("--") if "--" in call else len(call)
+    words, files = list(call[:end]), call[end:]
+    while option in words:
+        at = words.index(option)
+        del words[at : at + 2]
+    words = [word for word in words if not word.startswith(f"{option}=")]
+    return [*words, option, value, *files]
 
 
 def shortened(text: str) -> str:

@@ -516,6 +516,12 @@ class TestArguments:
         with running("info", "x.weights"):
             assert again("--cfg", "x.cfg") == "python -m converter info x.weights --cfg x.cfg"
 
+    def test_files_that_are_called_as_an_option_are_kept(self):
+        with running("detect", "x.weights", "--cfg=a.cfg", "--cfg", "b.cfg", "--", "--cfg", "p.png"):
+            assert again("--cfg", "x.cfg") == (
+                "python -m converter detect x.weights --cfg x.cfg -- --cfg p.png"
+            )
+
     def test_each_argument_is_one_of_the_function(self):
         """``convert`` and ``revert`` take what remedies name, by that name."""
         for option in ("--cfg", "--names", "--names-encoding", "--family-table", "--for", "--force",
