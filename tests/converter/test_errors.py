@@ -517,7 +517,7 @@ class TestArguments:
             assert again("--cfg", "x.cfg") == "python -m converter info x.weights --cfg x.cfg"
 
     def test_files_that_are_called_as_an_option_are_kept(self):
-        with running("detect", "x.weights", "--cfg=a.cfg", "--cfg", "b.cfg", "--", "--cfg", "p.png"):
+        with running("detect", "x.weights", "--cfg=a", "--cfg", "b", "--", "--cfg", "p.png"):
             assert again("--cfg", "x.cfg") == (
                 "python -m converter detect x.weights --cfg x.cfg -- --cfg p.png"
             )

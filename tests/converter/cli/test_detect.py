@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from converter import convert
+from converter import convert, errors
 from converter.cli.detect import in_order
 from converter.cli.main import main
-from converter.errors import argument, running
 
 ROOT = Path(__file__).parents[3]
 SHAPES = ROOT / "tests" / "data" / "shapes"
@@ -455,9 +454,9 @@ def test_the_order_is_that_of_the_pictures():
 
 def test_threads_know_that_a_command_is_running():
     with ThreadPoolExecutor(2) as threads:
-        assert list(in_order(threads, argument, ["--force"] * 3, 1)) == ["force=True"] * 3
-        with running("detect"):
-            assert list(in_order(threads, argument, ["--force"] * 3, 1)) == ["--force"] * 3
+        assert list(in_order(threads, errors.argument, ["--force"] * 3, 1)) == ["force=True"] * 3
+        with errors.running("detect"):
+            assert list(in_order(threads, errors.argument, ["--force"] * 3, 1)) == ["--force"] * 3
 
 
 def test_warnings_of_pillow_in_several_threads(checkpoint, here, capfd):
