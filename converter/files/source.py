@@ -154,6 +154,12 @@ def is_weights_name(path: Path) -> bool:
     return path.suffix in WEIGHTS_SUFFIXES or _PARTIAL.search(path.name) is not None
 
 
+def first_layers_name(path: Path, count: int) -> str:
+    """What darknet's ``partial`` calls the first ``count`` layers of ``path``."""
+    stem = path.stem if path.suffix in WEIGHTS_SUFFIXES else _PARTIAL.sub("", path.name)
+    return f"{stem}.conv.{count}"
+
+
 def companion(path: Path, suffix: str) -> Path | None:
     """The file beside ``path`` with ``suffix`` and its stem, as trained or as the net is called.
 
