@@ -220,13 +220,14 @@ def _growing(path: Path, size: int) -> Iterator[tuple[Path, Path]]:
         OutputError: as ``replacing``.
     """
     target = resolved(path)
-    if os.path.lexists(target.parent) and not target.parent.is_dir():
+    nearest = next(parent for parent in target.parents if os.path.lexists(parent))
+    if not nearest.is_dir():
         raise OutputError(
-            f"cannot be written: {target.parent} is no folder",
+            f"cannot be written: {nearest} is no folder",
             path=path,
             remedy="choose another output",
         )
-    if not target.parent.is_dir():
+    if nearest != target.parent:
         raise OutputError(
             f"cannot be written: there is no folder {target.parent}",
             path=path,

@@ -379,10 +379,11 @@ class TestWhatIsSaid:
             " (make it, or choose another output)"
         )
 
-    def test_of_a_file_in_the_place_of_the_folder(self, tmp_path):
-        """It was to make a folder of that name, which cannot be."""
+    @pytest.mark.parametrize("name", ["x", "sub/x", "sub/sub/x"])
+    def test_of_a_file_in_the_place_of_the_folder(self, tmp_path, name):
+        """It was to make a folder of that name, which cannot be; nor can one in it."""
         (tmp_path / "no").touch()
-        path = tmp_path / "no" / "x"
+        path = tmp_path / "no" / name
         assert refusal(replaced, path) == (
             f"{path}: cannot be written: {tmp_path / 'no'} is no folder (choose another output)"
         )
