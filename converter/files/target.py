@@ -220,8 +220,9 @@ def _growing(path: Path, size: int) -> Iterator[tuple[Path, Path]]:
         OutputError: as ``replacing``.
     """
     target = resolved(path)
-    nearest = next(parent for parent in target.parents if os.path.lexists(parent))
-    if not nearest.is_dir():
+    # None: a drive of Windows that is not there.
+    nearest = next((each for each in target.parents if os.path.lexists(each)), None)
+    if nearest and not nearest.is_dir():
         raise OutputError(
             f"cannot be written: {nearest} is no folder",
             path=path,
