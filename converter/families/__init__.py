@@ -76,7 +76,7 @@ def find_family(choice: FamilyChoice) -> Family:
     """
     if choice in FAMILIES:
         return FAMILIES[choice]
-    if choice.endswith(".json"):
+    if str(choice).endswith(".json"):
         from converter.families.table import family_of  # late: seldom needed
 
         return family_of(choice)
