@@ -356,5 +356,5 @@ def require_space(target: Path, size: int) -> None:
         raise OutputError(
             f"needs {size:,} bytes, and its disk has {free:,} free",
             path=target,
-            remedy="free some space or choose another disk with -o",
+            remedy="free some space, or choose another disk",
         )

@@ -401,8 +401,8 @@ class TestWhatIsSaid:
         monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1234))
         require_space(tmp_path / "x", 1234)
         assert refusal(require_space, tmp_path / "x", 1235) == (
-            f"{tmp_path / 'x'}: needs 1,235 bytes, and its disk has 1,234 free (free some space or"
-            " choose another disk with -o)"
+            f"{tmp_path / 'x'}: needs 1,235 bytes, and its disk has 1,234 free (free some space,"
+            " or choose another disk)"
         )
 
     def test_the_disk_is_that_of_its_folder(self, tmp_path, monkeypatch):
