@@ -169,6 +169,7 @@ RUNNING: ContextVar[tuple[str, ...] | None] = ContextVar("RUNNING", default=None
 # What Python's functions call the options that are not called alike.
 _ARGUMENTS = {
     "-o": "output=",
+    "--by-order": "by_order=True",
     "--dynamic": "dynamic=True",
     "--family-table": "family=",
     "--for": "engine=",
