@@ -166,6 +166,8 @@ def command(*arguments: str) -> str:
 
 # The command that is running, and its arguments if that call can be repeated; None in Python.
 RUNNING: ContextVar[tuple[str, ...] | None] = ContextVar("RUNNING", default=None)
+# Whether ``rename`` reads, which has a family for what it reads, and one for what it writes.
+RENAMING: ContextVar[bool] = ContextVar("RENAMING", default=False)
 # What Python's functions call the options that are not called alike.
 _ARGUMENTS = {
     "-o": "output=",
@@ -207,6 +209,16 @@ def argument(option: str, value: str | int | None = None) -> str:
         return f"{option} {shlex.quote(str(value))}"
     name = _ARGUMENTS.get(option) or option.removeprefix("--").replace("-", "_") + "="
     return name if value is None else f"{name}{value!r}"
+
+
+def source_family(option: str = "--family", value: str | None = None) -> str:
+    """As ``argument``, of the family of a checkpoint that is read.
+
+    While ``rename`` reads it, a command has only a table for it: ``--family`` is of the output.
+    """
+    if RENAMING.get():
+        option = "--source-family" if RUNNING.get() is None else "--family-table"
+    return argument(option, value)
 
 
 def again(option: str, value: str) -> str | None:
