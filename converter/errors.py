@@ -178,7 +178,6 @@ _ARGUMENTS = {
     "--force": "force=True",
     "--half": "half=True",
     "--help": "help(revert)",
-    "--json": "as_dict()",
     "--no-verify": "verify=False",
     "--partial": "partial=True",
     "--strict": "strict=True",
@@ -219,6 +218,11 @@ def source_family(option: str = "--family", value: str | None = None) -> str:
     if RENAMING.get():
         option = "--source-family" if RUNNING.get() is None else "--family-table"
     return argument(option, value)
+
+
+def listed() -> str:
+    """Where a command lists all that is logged only in part; in Python not every result does."""
+    return "" if RUNNING.get() is None else ", which --json lists"
 
 
 def again(option: str, value: str) -> str | None:
