@@ -166,16 +166,18 @@ def command(*arguments: str) -> str:
 
 # The command that is running, and its arguments if that call can be repeated; None in Python.
 RUNNING: ContextVar[tuple[str, ...] | None] = ContextVar("RUNNING", default=None)
+# Whether ``rename`` reads, which has a family for what it reads, and one for what it writes.
+RENAMING: ContextVar[bool] = ContextVar("RENAMING", default=False)
 # What Python's functions call the options that are not called alike.
 _ARGUMENTS = {
     "-o": "output=",
+    "--by-order": "by_order=True",
     "--dynamic": "dynamic=True",
     "--family-table": "family=",
     "--for": "engine=",
     "--force": "force=True",
     "--half": "half=True",
     "--help": "help(revert)",
-    "--json": "as_dict()",
     "--no-verify": "verify=False",
     "--partial": "partial=True",
     "--strict": "strict=True",
@@ -208,6 +210,21 @@ def argument(option: str, value: str | int | None = None) -> str:
     return name if value is None else f"{name}{value!r}"
 
 
+def source_family(option: str = "--family", value: str | None = None) -> str:
+    """As ``argument``, of the family of a checkpoint that is read.
+
+    While ``rename`` reads it, a command has only a table for it: ``--family`` is of the output.
+    """
+    if RENAMING.get():
+        option = "--source-family" if RUNNING.get() is None else "--family-table"
+    return argument(option, value)
+
+
+def listed() -> str:
+    """Where a command lists all that is logged only in part; in Python not every result does."""
+    return "" if RUNNING.get() is None else ", which --json lists"
+
+
 def again(option: str, value: str) -> str | None:
     """The command that is running, with ``value`` for ``option``; of a long one the option alone.
 
@@ -219,17 +236,21 @@ def again(option: str, value: str) -> str | None:
     running_call = RUNNING.get()
     if running_call is None:
         return argument(option, value)
-    call = list(running_call)
-    if not call:
+    if not running_call:
         return None
-    while option in call:
-        at = call.index(option)
-        del call[at : at + 2]
-    call = [word for word in call if not word.startswith(f"{option}=")]
-    end = call.index("--") if "--" in call else len(call)
-    call[end:end] = [option, value]
-    line = command(*call)
+    line = command(*_with(running_call, option, value))
     return line if len(line) <= _LONGEST else f"add {shlex.join((option, value))}"
+
+
+def _with(call: Sequence[str], option: str, value: str) -> list[str]:
+    """``call`` with ``value`` for ``option``; what follows ``--`` are files."""
+    end = call.index("--") if "--" in call else len(call)
+    words, files = list(call[:end]), call[end:]
+    while option in words:
+        at = words.index(option)
+        del words[at : at + 2]
+    words = [word for word in words if not word.startswith(f"{option}=")]
+    return [*words, option, value, *files]
 
 
 def shortened(text: str) -> str:

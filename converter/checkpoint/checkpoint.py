@@ -28,6 +28,7 @@ from converter.errors import (
     WeightsError,
     argument,
     some,
+    source_family,
 )
 from converter.families import FAMILIES, find_family, name_layers, native_naming
 from converter.families.base import Naming
@@ -93,7 +94,7 @@ class Checkpoint:
                 family = claims.family
             if find_family(family).name != claims.family:
                 raise UsageError(
-                    f"{argument('--family', family)} contradicts the checkpoint, which is"
+                    f"{source_family('--family', family)} contradicts the checkpoint, which is"
                     f" {claims.family}"
                 )
             _require_dtype(claims, contents)
@@ -200,7 +201,7 @@ def plan_for(
         families = " or ".join(plan.naming.family for plan in fits)
         raise CheckpointError(
             f"may be {families} by the names of its tensors",
-            remedy=f"say which with {argument('--family')}",
+            remedy=f"say which with {source_family()}",
         )
     if fits:
         require_no_surplus(held, fits[0])

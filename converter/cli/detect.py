@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
+from contextvars import copy_context
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -191,7 +192,8 @@ def in_order(
     """``map``, of which ``threads`` do up to ``ahead`` items more than were asked for."""
     waiting: deque[Future[_R]] = deque()
     for item in items:
-        waiting.append(threads.submit(function, item))
+        # In a copy of this context: remedies must name a command's options there, too.
+        waiting.append(threads.submit(copy_context().run, function, item))
         if len(waiting) > ahead:
             yield waiting.popleft().result()
     while waiting:

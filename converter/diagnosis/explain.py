@@ -5,8 +5,9 @@ Only hypotheses that fit the file are mentioned, the likeliest first.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, count, pairwise
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from converter.diagnosis.candidates import WIDTHS, are_variances, candidates, is
 from converter.diagnosis.zeros import only_zeros
 from converter.errors import NetworkError, WeightsError, argument, command
 from converter.files import sniff
+from converter.files.source import first_layers_name
 from converter.published import PUBLISHED, PublicFile, suggest_download
 
 if TYPE_CHECKING:
@@ -144,7 +146,7 @@ def explain_heads(
 
 
 def _never_came(source: Source) -> WeightsError:
-    download = suggest_download(source.path)
+    download = None if source.is_copy else suggest_download(source.path)
     return WeightsError(
         f"holds nothing but zeros ({source.size:,} bytes): room was made for it, and what should"
         " fill it never came",
@@ -186,7 +188,7 @@ def _unexplained(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) 
     if mismatch.partial:
         claim += ", and a partial file ends after a layer"
         whole = [slot for slot in slots if slot.node.index < torn.node.index]
-        if whole and cfg_path:
+        if whole and cfg_path and not source.is_copy:
             remedy += f"; or {_first_layers(whole[-1], source, cfg_path)}"
     return WeightsError(
         f"{claim}: {size:,} bytes of the {expected:,} that {cfg} asks for",
@@ -206,11 +208,17 @@ def _first_layers(last: Slot, source: Source, cfg_path: Path) -> str:
     """How the layers up to that of ``last`` are converted."""
     import shlex  # late: seldom needed
 
-    count = last.node.index + 1
-    first = f"{source.path.stem}.conv.{count}"  # as darknet partial calls them
+    layers = last.node.index + 1
+    first = _free_name(first_layers_name(source.path, layers))
     cut = f"head -c {last.end} {shlex.quote(str(source.path))} > {shlex.quote(first)}"
     line = command("convert", first, "--cfg", str(cfg_path), "--partial")
-    return f"take its first {count} layers, which are whole: {cut}; {line}"
+    return f"take its first {layers} layers, which are whole: {cut}; {line}"
+
+
+def _free_name(name: str) -> str:
+    """``name``, or with a number before it if there is a file of that name."""
+    names = chain([name], (f"{number}-{name}" for number in count(2)))
+    return next(free for free in names if not os.path.lexists(free))
 
 
 def _first_implausible(slots: Sequence[Slot], source: Source) -> Node | None:

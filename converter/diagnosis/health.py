@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from converter.darknet.layers.heads import AnchorHead
 from converter.diagnosis.zeros import HOLE, Zeros
-from converter.errors import WeightsError, argument
+from converter.errors import WeightsError, argument, listed
 from converter.files.source import Source
 from converter.plan import Plan, Slot
 from converter.records import dataclass
@@ -220,4 +220,4 @@ def report(anomalies: tuple[Anomaly, ...], *, strict: bool) -> None:
         log.warning("%s: no training gives that", anomaly.text)
     if len(anomalies) > MAX_SHOWN:
         left = len(anomalies) - MAX_SHOWN
-        log.warning("and %d more such arrays, which %s lists", left, argument("--json"))
+        log.warning("and %d more such arrays%s", left, listed())

@@ -26,8 +26,10 @@ MOST_BYTES = 1 << 18  # of each; the largest official one has 50 kB
 def suggest(source: Source, other_than: Path | None = None) -> str | None:
     """What to do about a file whose cfg was not found, or is another one than was given.
 
-    None if no cfg nearby fits.
+    None if no cfg nearby fits. Near the copy of a URL's file lies nothing that stays.
     """
+    if source.is_copy:
+        return None
     given = identities(other_than)
     found = [path for path in fitting(source) if given.isdisjoint(identities(path))]
     if not found:

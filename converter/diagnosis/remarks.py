@@ -12,7 +12,7 @@ from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network
 from converter.darknet.remark import Remark
-from converter.errors import argument
+from converter.errors import listed
 
 log = logging.getLogger("converter")
 
@@ -74,7 +74,7 @@ def report(
         log.log(logging.WARNING if remark.serious else logging.INFO, "%s", text)
     if len(texts) > SHOWN:
         more = len(texts) - SHOWN
-        log.warning("and %d more such remarks, which %s lists", more, argument("--json"))
+        log.warning("and %d more such remarks%s", more, listed())
 
 
 def each_once(remarks: Sequence[Remark]) -> Iterator[tuple[Remark, str]]:

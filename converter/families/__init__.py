@@ -11,7 +11,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from converter.errors import FamilyError, UsageError, argument
+from converter.errors import FamilyError, UsageError, source_family
 from converter.options import FamilyChoice
 
 if TYPE_CHECKING:  # the names of the schemes alone should cost nothing
@@ -76,13 +76,14 @@ def find_family(choice: FamilyChoice) -> Family:
     """
     if choice in FAMILIES:
         return FAMILIES[choice]
-    if choice.endswith(".json"):
+    if str(choice).endswith(".json"):
         from converter.families.table import family_of  # late: seldom needed
 
         return family_of(choice)
     if choice == TABLE:
         raise UsageError(
-            "has tensor names from a table", remedy=f"give it with {argument('--family-table')}"
+            "has tensor names from a table",
+            remedy=f"give it with {source_family('--family-table')}",
         )
     raise FamilyError(
         f"{choice!r} is no family of tensor names",

@@ -7,7 +7,7 @@ import re
 import struct
 from collections.abc import Collection
 
-from converter.errors import argument
+from converter.errors import RUNNING, argument
 from converter.records import dataclass
 
 HEAD = 512  # bytes that these functions want to see
@@ -89,6 +89,11 @@ def foreign(head: bytes) -> Finding | None:
     return None
 
 
+def takers_of_names() -> str:
+    """Who takes class names besides .weights, of the commands or of Python's functions."""
+    return "convert and load" if RUNNING.get() is None else "convert and detect"
+
+
 def not_weights(head: bytes) -> Finding | None:
     """What a file that starts with ``head`` is, if it cannot be a .weights file.
 
@@ -99,8 +104,8 @@ def not_weights(head: bytes) -> Finding | None:
         return found
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if _is_data_set(text):
-        option = argument("--names")
-        remedy = f"the .weights come first; convert and detect take its class names with {option}"
+        remedy = f"the .weights come first; {takers_of_names()} take its class names with "
+        remedy += argument("--names")
         return Finding("Darknet's list of a data set's files", remedy)
     if text.startswith((b"[", b"#", b";")):
         remedy = f"give it with {argument('--cfg')}, and the .weights first"

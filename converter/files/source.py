@@ -36,6 +36,7 @@ class Source:
         head: its beginning, ``sniff.HEAD`` bytes or all.
         changed_at: when it was last changed before it was opened, in nanoseconds.
         error: what it is refused with.
+        is_copy: whether it is the local copy of a URL's file, which is soon gone.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Source:
     head: bytes
     changed_at: int
     error: type[DarknetError] = WeightsError
+    is_copy: bool = False
 
     def read(self, offset: int, count: int) -> bytes:
         """``count`` bytes from byte ``offset`` on.
@@ -93,6 +95,8 @@ def opened(
     error: type[DarknetError] = WeightsError,
     foreign: Callable[[bytes], sniff.Finding | None] = sniff.not_weights,
     suffix: str = ".weights",
+    *,
+    is_copy: bool = False,
 ) -> Iterator[Source]:
     """Open a file of weights.
 
@@ -101,6 +105,7 @@ def opened(
         error: what it is refused with.
         foreign: what a file is that starts with these bytes, if it is no such file.
         suffix: how the name of such a file ends.
+        is_copy: whether it is the local copy of a URL's file.
 
     Raises:
         DarknetError: as ``error``: it cannot be read, or is something else by its first bytes.
@@ -126,6 +131,7 @@ def opened(
             head=head,
             changed_at=status.st_mtime_ns,
             error=error,
+            is_copy=is_copy,
         )
 
 
@@ -143,6 +149,12 @@ def is_weights(path: Path) -> bool:
 def is_weights_name(path: Path) -> bool:
     """Whether a file is called as Darknet calls weights."""
     return path.suffix in WEIGHTS_SUFFIXES or _PARTIAL.search(path.name) is not None
+
+
+def first_layers_name(path: Path, count: int) -> str:
+    """What darknet's ``partial`` calls the first ``count`` layers of ``path``."""
+    stem = path.stem if path.suffix in WEIGHTS_SUFFIXES else _PARTIAL.sub("", path.name)
+    return f"{stem}.conv.{count}"
 
 
 def companion(path: Path, suffix: str) -> Path | None:

@@ -220,13 +220,15 @@ def _growing(path: Path, size: int) -> Iterator[tuple[Path, Path]]:
         OutputError: as ``replacing``.
     """
     target = resolved(path)
-    if os.path.lexists(target.parent) and not target.parent.is_dir():
+    # None: a drive of Windows that is not there.
+    nearest = next((each for each in target.parents if os.path.lexists(each)), None)
+    if nearest and not nearest.is_dir():
         raise OutputError(
-            f"cannot be written: {target.parent} is no folder",
+            f"cannot be written: {nearest} is no folder",
             path=path,
             remedy="choose another output",
         )
-    if not target.parent.is_dir():
+    if nearest != target.parent:
         raise OutputError(
             f"cannot be written: there is no folder {target.parent}",
             path=path,
@@ -354,5 +356,5 @@ def require_space(target: Path, size: int) -> None:
         raise OutputError(
             f"needs {size:,} bytes, and its disk has {free:,} free",
             path=target,
-            remedy="free some space or choose another disk with -o",
+            remedy="free some space, or choose another disk",
         )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MOST_ON_WINDOWS = 61
 # What names of files that some command writes end in.
 _FILES = (*CHECKPOINT_SUFFIXES, *WEIGHTS_SUFFIXES, *EXPORT_SUFFIXES.values())
-_STARTING = Lock()  # held while new processes are told of no main module
+_STARTING = Lock()  # held while new processes start as if there were no main module
 
 
 @dataclass(frozen=True, kw_only=True)

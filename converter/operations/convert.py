@@ -99,7 +99,7 @@ def convert(
         )
     with (
         remote.local_source(source, max_download) as local,
-        opened(local) as opened_source,
+        opened(local, is_copy=remote.is_url(source)) as opened_source,
         Hashing(opened_source.read_into, opened_source.size) as hashing,
         remote.local_target(target, force=force, dry_run=dry_run) as local_target,
     ):

@@ -151,7 +151,7 @@ def fetch(
         raise OutputError(
             f"cannot be written: {error.strerror}",
             path=target,
-            remedy="choose another directory with -o",
+            remedy="choose another directory",
         ) from error
     return Download(
         status="downloaded", path=target, file=file, size=_length(target), digest=digest
@@ -174,7 +174,7 @@ def _existing(target: Path, file: RemoteFile, *, force: bool, keep: bool) -> Dow
         raise OutputError(
             f"exists already, and is not the published {file.file}",
             path=target,
-            remedy=f"replace it with {argument('--force')}, or choose another directory with -o",
+            remedy=f"replace it with {argument('--force')}, or choose another directory",
         )
     return None
 

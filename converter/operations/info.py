@@ -24,6 +24,7 @@ from converter.diagnosis.health import Anomaly, Survey
 from converter.diagnosis.remarks import header_remarks
 from converter.errors import CfgError, DarknetError, WeightsError, argument
 from converter.families import native_naming
+from converter.files import sniff
 from converter.files.hashing import sha256_of
 from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, opened
 from converter.identify import explaining, identify
@@ -230,7 +231,7 @@ def describe(
         raise CfgError(
             f"is a list of class names, {len(read_names(path, None))} of them",
             path=path,
-            remedy="the .weights come first; convert and detect take it with"
+            remedy=f"the .weights come first; {sniff.takers_of_names()} take it with"
             f" {argument('--names')}",
         )
     if path.suffix in CHECKPOINT_SUFFIXES:

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from converter.darknet.cfg import decode_cfg
 from converter.darknet.classes import with_class_count
-from converter.errors import UsageError
+from converter.errors import UsageError, argument
 from converter.files.target import make_folder, write_whole
 from converter.official import MAX_CLASSES, OfficialCfg
 from converter.operations.download import fetch
@@ -37,7 +37,8 @@ def fetch_cfg(
         return fetch(cfg.as_file(), directory, force=force).path
     if not cfg.slope:
         raise UsageError(
-            f"{cfg.file} of {cfg.repository} has no classes to change", remedy="leave --classes out"
+            f"{cfg.file} of {cfg.repository} has no classes to change",
+            remedy=f"leave out {argument('--classes')}",
         )
     if not 1 <= classes <= MAX_CLASSES:
         raise UsageError(f"{classes} classes are not from 1 to {MAX_CLASSES:,}")

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from converter.checkpoint import formats
-from converter.errors import DarknetError
+from converter.errors import RENAMING, DarknetError
 from converter.families.table import read_table
 from converter.files.target import require_other
 from converter.operations.convert import convert
@@ -61,15 +61,19 @@ def rename(
     require_other(output, checkpoint, cfg, names)
     with TemporaryDirectory() as folder:
         weights = Path(folder, Path(checkpoint).stem + ".weights")
-        there = revert(
-            checkpoint,
-            weights,
-            cfg=cfg,
-            dialect=dialect,
-            family=source_family,
-            verify=verify,
-            force=force,
-        )
+        token = RENAMING.set(True)
+        try:
+            there = revert(
+                checkpoint,
+                weights,
+                cfg=cfg,
+                dialect=dialect,
+                family=source_family,
+                verify=verify,
+                force=force,
+            )
+        finally:
+            RENAMING.reset(token)
         cfg = cfg or there.cfg
         if there.claims is not None:
             cfg = cfg or _cfg_of(there.claims, weights)

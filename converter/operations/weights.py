@@ -1,4 +1,4 @@
-"""A .weights file before its values go anywhere: what it is, where everything lies, what is odd."""
+"""A .weights file before its values go anywhere: what it is, where everything lies, and remarks."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_the_last_of_ten_thousand_layers_is_laid_out_when_it_is_reached(opened, 
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_a_screen_reader_is_told_of_ten_thousand_layers(opened, largest, script):
+def test_a_screen_reader_has_all_of_ten_thousand_layers(opened, largest, script):
     with opened(largest, java_script_enabled=script) as page:
         if script:
             last = page.locator(".sheet").last.element_handle()

@@ -6,11 +6,22 @@ import re
 import struct
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from converter import DarknetError, convert, convert_many, revert
+import yolov3
+from converter import (
+    DarknetError,
+    convert,
+    convert_many,
+    download,
+    info,
+    rename,
+    revert,
+    verify,
+)
 from converter.cli.main import main
 from converter.errors import (
     UsageError,
@@ -22,6 +33,7 @@ from converter.errors import (
     printable,
     running,
 )
+from yolov3.exporting.straight import export_checkpoint
 
 ROOT = Path(__file__).parents[2]
 HEAD = "[net]\nwidth=8\nheight=8\nchannels=3\n\n"
@@ -516,13 +528,38 @@ class TestArguments:
         with running("info", "x.weights"):
             assert again("--cfg", "x.cfg") == "python -m converter info x.weights --cfg x.cfg"
 
-    def test_each_argument_is_one_of_the_function(self):
-        """``convert`` and ``revert`` take what remedies name, by that name."""
-        for option in ("--cfg", "--names", "--names-encoding", "--family-table", "--for", "--force",
-                       "--dialect", "--partial", "--strict", "--no-verify", "--max-download",
-                       "--cfg-out", "-o"):  # fmt: skip
-            name = argument(option).partition("=")[0]
-            assert name in inspect.signature(convert).parameters
+    def test_files_that_are_called_as_an_option_are_kept(self):
+        with running("detect", "x.weights", "--cfg=a", "--cfg", "b", "--", "--cfg", "p.png"):
+            assert again("--cfg", "x.cfg") == (
+                "python -m converter detect x.weights --cfg x.cfg -- --cfg p.png"
+            )
+
+    @pytest.mark.parametrize(
+        ("function", "module", "without"),
+        [
+            (convert, "convert", "--jobs --report"),
+            (revert, "convert", "--dtype --jobs --max-download --names --names-encoding --partial"
+             " --report --strict"),
+            (rename, "convert", "--cfg-out --for --jobs --max-download --partial --report"),
+            (verify, "verify", "--against --force --image --report --seed"),
+            (info, "info", "--cfg-out --engines --for --force --match --silu --table-out"),
+            (download, "download", "--cfg --classes --list --output -o"),
+            (export_checkpoint, "export", "--format"),
+            (yolov3.export, "export", "--cfg --dialect --family --family-table --names"
+             " --names-encoding --no-verify"),
+        ],
+    )  # fmt: skip
+    def test_each_option_of_a_command_is_an_argument_of_the_function(
+        self, function, module, without
+    ):
+        """By the name that remedies give it, but for what only the command has."""
+        parser = import_module(f"converter.cli.{module}").make_parser("x")
+        every = {option for action in parser._actions for option in action.option_strings}
+        options = {each for each in every if each.startswith("--") or each == "-o"}
+        options -= {"--help", "--json", "--quiet", "--verbose", "--version"}
+        parameters = inspect.signature(function).parameters
+        left = {each for each in options if argument(each).partition("=")[0] not in parameters}
+        assert left == set(without.split())
 
     def test_an_output_that_is_there(self, sample, capsys):
         sample.checkpoint.write_text("another")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from converter.darknet.network import Network
-from converter.errors import DarknetError, ExtraError, OutputError, argument, first_line, install
+from converter.errors import DarknetError, ExtraError, OutputError, first_line, install
 from converter.notebook import Record
 from converter.options import ExportFormat, Layout
 from converter.records import dataclass
@@ -79,8 +79,12 @@ def inputs_for(network: Network, *, dynamic: bool, batch: int = 1) -> list[Array
     return [rng.random(size, dtype=np.float32) for size in shapes]
 
 
-def in_onnxruntime(path: Path) -> Run:
+def in_onnxruntime(path: Path, unchecked: str | None = None) -> Run:
     """The ONNX file at ``path``, on the CPU.
+
+    Args:
+        path: the file.
+        unchecked: how the caller does without this, if that is possible.
 
     Raises:
         ExtraError: the package onnxruntime is missing.
@@ -88,9 +92,9 @@ def in_onnxruntime(path: Path) -> Run:
     try:
         session = session_of(path)
     except ModuleNotFoundError as error:
+        without = f", or do without the check: {unchecked}" if unchecked else ""
         raise ExtraError(
-            f"checking ONNX needs the package {error.name}",
-            remedy=f"{install('onnx')}, or do without the check: {argument('--no-verify')}",
+            f"checking ONNX needs the package {error.name}", remedy=install("onnx") + without
         ) from None
     return lambda x: session.run(None, {INPUT: x})
 

@@ -32,7 +32,7 @@ from yolov3.exporting.source import Source, source_of
 log = logging.getLogger("yolov3")
 
 Computed = Callable[[list[Array]], list[list[Array]]]  # what PyTorch computes for each input
-# Is told what is being done, and which part of it is done; None where that is not known.
+# Called with what is being done, and which part of it is done; None where that is not known.
 Progress = Callable[[str, float | None], None]
 
 
@@ -75,7 +75,7 @@ def export_checkpoint(
             boxes, in float32.
         verify: run what was written, and compare it with PyTorch if that is installed.
         force: replace an output that exists.
-        progress: is told what is being done.
+        progress: called with what is being done, and how far it is.
 
     Raises:
         UsageError: the options do not go together, or the output is one of the files that are read.
@@ -114,6 +114,7 @@ def export_checkpoint(
         computed=computed,
         run=verify,
         reason=reason,
+        unchecked=argument("--no-verify"),
         force=force,
         progress=progress,
     )
@@ -161,13 +162,15 @@ def write_straight(
     computed: Computed | None,
     run: bool = True,
     reason: str = "",
+    unchecked: str | None = None,
     force: bool,
     progress: Progress | None = None,
 ) -> Exported:
     """Write ``source`` to ``target``, whose weights are compared bit by bit before it has its name.
 
     With ``run`` it is also run, and its outputs are compared with those ``computed`` elsewhere, if
-    that is given; ``reason`` is why they are not.
+    that is given; ``reason`` is why they are not. ``unchecked`` is how the caller does without
+    ``run``, if that is possible.
     """
     require_batch(batch, dynamic=dynamic)
     opset = OPSET if opset is None else opset
@@ -189,7 +192,7 @@ def write_straight(
             show("running in onnxruntime", None)
             inputs = inputs_for(source.network, dynamic=dynamic, batch=batch)
             with foreign_errors(target, "was made, but does not run"):
-                compute = in_onnxruntime(written)
+                compute = in_onnxruntime(written, unchecked)
                 found = [compute(x) for x in inputs]
             if computed:
                 show("computing in PyTorch", None)

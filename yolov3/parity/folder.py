@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextvars import copy_context
 from pathlib import Path
 
 from converter.errors import UsageError, printable
@@ -57,7 +58,8 @@ def examine_all(
     # Threads: the engines are processes, and PyTorch computes outside of Python's lock.
     with ThreadPoolExecutor(workers) as pool:
         left = [case for case in cases if keys[case] not in known]
-        running = {pool.submit(examine, case, limits): case for case in left}
+        # In copies of this context: remedies must name a command's options there, too.
+        running = {pool.submit(copy_context().run, examine, case, limits): case for case in left}
         try:
             for done in as_completed(running):
                 verdict = done.result()

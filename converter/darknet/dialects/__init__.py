@@ -17,7 +17,7 @@ class _Dialects(dict[DialectName, Dialect]):
 
     def __missing__(self, name: str) -> Dialect:
         otherwise = f"use one of {', '.join(self)}"
-        remedy = did_you_mean(name.lower(), self, otherwise)
+        remedy = did_you_mean(str(name).lower(), self, otherwise)
         raise UsageError(f"{name!r} is no dialect", remedy=remedy)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from converter import convert
+from converter import convert, errors
 from converter.cli.detect import in_order
 from converter.cli.main import main
 
@@ -334,6 +334,7 @@ def test_what_others_wrote_is_replaced_only_by_force(checkpoint, here, capsys, n
     assert main(["detect", *command]) == 1
     out, err = capsys.readouterr()
     assert err.startswith(f"error: out/{name}: exists already")
+    assert "(replace it with --force" in err
     assert "photos/0003.png: circle" in out
     assert Path("out", name).read_text() == "precious"
     assert Path("out/0010.txt").exists()
@@ -449,6 +450,13 @@ def test_the_order_is_that_of_the_pictures():
 
     with ThreadPoolExecutor(2) as threads:
         assert list(in_order(threads, work, range(5), 2)) == [0, 1, 2, 3, 4]
+
+
+def test_threads_know_that_a_command_is_running():
+    with ThreadPoolExecutor(2) as threads:
+        assert list(in_order(threads, errors.argument, ["--force"] * 3, 1)) == ["force=True"] * 3
+        with errors.running("detect"):
+            assert list(in_order(threads, errors.argument, ["--force"] * 3, 1)) == ["--force"] * 3
 
 
 def test_warnings_of_pillow_in_several_threads(checkpoint, here, capfd):

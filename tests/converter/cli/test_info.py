@@ -5,12 +5,14 @@ from pathlib import Path
 
 import nets
 import numpy as np
+import pytest
 import torch
 from safetensors.numpy import save_file
 
-from converter import convert
+from converter import DarknetError, convert, info
 from converter.cli.main import main
 from tests.converter.cli.processes import script
+from yolov3 import load
 
 
 def test_table(toy):
@@ -70,6 +72,9 @@ def test_class_names_are_counted_and_sent_to_their_option(sample):
         f"error: {names}: is a list of class names, 3 of them"
         " (the .weights come first; convert and detect take it with --names)\n"
     )
+    with pytest.raises(DarknetError) as caught:
+        info(names)
+    assert caught.value.remedy == "the .weights come first; convert and load take it with names="
     names.write_bytes(b"\0")
     assert "is not text" in script("info", names).stderr
 
@@ -84,6 +89,12 @@ def test_a_list_of_a_data_sets_files_is_sent_to_the_commands_that_take_it(sample
         f"error: {data}: is Darknet's list of a data set's files"
         " (the .weights come first; convert and detect take its class names with --names)\n"
     )
+    with pytest.raises(DarknetError) as caught:
+        info(data)
+    assert caught.value.remedy == (
+        "the .weights come first; convert and load take its class names with names="
+    )
+    assert load(sample.weights, names=data).names == ["circle", "square", "triangle"]
     assert main(["convert", str(sample.weights), "--names", str(data)]) == 0
     detect = ["detect", str(sample.weights), str(picture), "--names", str(data)]
     assert main([*detect, "-o", str(sample.weights.with_name("drawn"))]) == 0

@@ -266,6 +266,21 @@ class TestNoHypothesis:
         Path("net.conv.70").write_bytes(whole[:end])  # as head does
         assert convert("net.conv.70", cfg="net.cfg", partial=True).plan.cutoff == 70
 
+    def test_first_layers_that_are_cut(self, make, monkeypatch):
+        """They are called by the network's name; no file is replaced by the shell's line."""
+        files = make(THREE)
+        whole = files.weights.read_bytes()
+        monkeypatch.chdir(files.weights.parent)
+        Path("net.conv.80").write_bytes(whole[:500_001])
+        Path("net.conv.70").write_bytes(b"precious")
+        with pytest.raises(WeightsError) as caught:
+            convert("net.conv.80", cfg="net.cfg", partial=True)
+        end = next(20 + 4 * e.first for e in reference.layout(THREE) if e.layer == 70)
+        assert caught.value.remedy.endswith(
+            f"take its first 70 layers, which are whole: head -c {end} net.conv.80 >"
+            " 2-net.conv.70; python -m converter convert 2-net.conv.70 --cfg net.cfg --partial"
+        )
+
     def test_partial_of_a_file_without_a_whole_layer(self, refusal):
         error = refusal(THREE, weights(THREE)[:30], partial=True)
         assert ", and a partial file ends after a layer: 30 bytes of" in error.message

@@ -7,6 +7,7 @@ import pytest
 import reference
 
 from converter import WeightsError, convert
+from converter.cli.main import main
 from converter.diagnosis.architectures import ARCHITECTURES
 from converter.diagnosis.health import Survey
 from converter.files.source import opened
@@ -123,7 +124,7 @@ def test_strict_also_refuses_what_is_there_already(toy, changed):
         convert(toy.weights, strict=True)
 
 
-def test_the_terminal_is_not_flooded(make, caplog):
+def test_the_terminal_is_not_flooded(make, caplog, capsys):
     files = make(nets.yolov3(2, 3, size=96))
     data = bytearray(files.weights.read_bytes())
     np.frombuffer(data, "<f4", offset=20)[:] = np.nan
@@ -131,7 +132,9 @@ def test_the_terminal_is_not_flooded(make, caplog):
     assert len(convert(files.weights).warnings) == 366
     warnings = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert len(warnings) == 11
-    assert warnings[-1] == "and 356 more such arrays, which as_dict() lists"
+    assert warnings[-1] == "and 356 more such arrays"
+    assert main(["convert", str(files.weights), "--dry-run"]) == 0
+    assert "warning: and 356 more such arrays, which --json lists\n" in capsys.readouterr().err
 
 
 def test_a_second_look_finds_the_same(make):

@@ -10,7 +10,7 @@ from converter.darknet.header import Header
 from converter.darknet.network import parse_network
 from converter.darknet.remark import Remark
 from converter.diagnosis.remarks import header_remarks, report, report_skipped
-from converter.errors import CfgError
+from converter.errors import CfgError, running
 from converter.operations.info import describe
 
 CONV = "[net]\nwidth=8\nheight=8\nchannels=3\n[convolutional]\nfilters=2\n"
@@ -91,7 +91,10 @@ class TestReports:
     def test_the_terminal_is_not_flooded(self, caplog):
         report([Remark(text=f"b{n}", line=n) for n in range(1, 14)], strict=False)
         assert len(caplog.records) == 11
-        assert caplog.records[-1].getMessage() == "and 3 more such remarks, which as_dict() lists"
+        assert caplog.records[-1].getMessage() == "and 3 more such remarks"
+        with running():
+            report([Remark(text=f"b{n}", line=n) for n in range(1, 14)], strict=False)
+        assert caplog.records[-1].getMessage() == "and 3 more such remarks, which --json lists"
 
     def test_one_text_is_reported_once(self, caplog):
         report([Remark(text="b", line=n) for n in range(5, 18)], strict=False)

@@ -21,6 +21,11 @@ def test_naming_by_a_schemes_name_gives_that_scheme():
         assert name_layers(network, name).family == name
 
 
+def test_what_is_no_name_is_no_scheme():
+    with pytest.raises(FamilyError, match="3 is no family of tensor names"):
+        name_layers(parse_network(nets.yolov3(2, 3, size=96)), 3)
+
+
 class TestYolov3:
     @pytest.mark.parametrize(
         "options",

@@ -171,6 +171,36 @@ def answering(*parts, length=None, pause=0.0):
             server.shutdown()
 
 
+class TestRemedies:
+    """No remedy names the local copy, which is gone when one reads it."""
+
+    def test_of_a_file_that_ends_inside_a_layer(self, sample, memory, temporary):
+        memory.pipe("/nets/shapes.weights", sample.weights.read_bytes()[:500_001])
+        with pytest.raises(WeightsError) as caught:
+            convert("memory://nets/shapes.weights", "memory://out/x.safetensors", partial=True)
+        assert caught.value.message.startswith("ends inside ")
+        assert caught.value.remedy == (
+            "download or copy it again, or use the cfg it was trained with"
+        )
+
+    def test_of_nothing_but_zeros(self, memory, temporary):
+        memory.pipe("/nets/yolov3-tiny.weights", bytes(35_434_956))
+        with pytest.raises(WeightsError) as caught:
+            convert("memory://nets/yolov3-tiny.weights", "memory://out/x.safetensors")
+        assert caught.value.message.startswith("holds nothing but zeros")
+        assert caught.value.remedy == "download or copy it again"
+
+    def test_of_a_cfg_that_fits(self, sample, memory, temporary):
+        """It came with the weights, and another one was given."""
+        other = sample.weights.with_name("other.cfg")
+        text = sample.cfg.read_text()
+        other.write_text(text.replace("channels=3", "channels=1"))
+        assert other.read_text() != text
+        with pytest.raises(WeightsError) as caught:
+            convert("memory://nets/shapes.weights", "memory://out/x.safetensors", cfg=other)
+        assert str(temporary) not in str(caught.value)
+
+
 class TestBounds:
     def test_a_body_that_never_ends(self, tmp_path, temporary):
         with answering(b"x" * 65536) as url, pytest.raises(WeightsError) as caught:

@@ -205,7 +205,7 @@ def test_an_onnx_model_by_its_first_fields(head, expected):
 
 DATA_SET = (
     "Darknet's list of a data set's files",
-    "the .weights come first; convert and detect take its class names with names=",
+    "the .weights come first; convert and load take its class names with names=",
 )
 CFG_TEXT = ("text that looks like a cfg", "give it with cfg=, and the .weights first")
 

@@ -379,10 +379,11 @@ class TestWhatIsSaid:
             " (make it, or choose another output)"
         )
 
-    def test_of_a_file_in_the_place_of_the_folder(self, tmp_path):
-        """It was to make a folder of that name, which cannot be."""
+    @pytest.mark.parametrize("name", ["x", "sub/x", "sub/sub/x"])
+    def test_of_a_file_in_the_place_of_the_folder(self, tmp_path, name):
+        """It was to make a folder of that name, which cannot be; nor can one in it."""
         (tmp_path / "no").touch()
-        path = tmp_path / "no" / "x"
+        path = tmp_path / "no" / name
         assert refusal(replaced, path) == (
             f"{path}: cannot be written: {tmp_path / 'no'} is no folder (choose another output)"
         )
@@ -400,8 +401,8 @@ class TestWhatIsSaid:
         monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1234))
         require_space(tmp_path / "x", 1234)
         assert refusal(require_space, tmp_path / "x", 1235) == (
-            f"{tmp_path / 'x'}: needs 1,235 bytes, and its disk has 1,234 free (free some space or"
-            " choose another disk with -o)"
+            f"{tmp_path / 'x'}: needs 1,235 bytes, and its disk has 1,234 free (free some space,"
+            " or choose another disk)"
         )
 
     def test_the_disk_is_that_of_its_folder(self, tmp_path, monkeypatch):

@@ -134,7 +134,7 @@ class TestWhatIsThereAlready:
 
     def test_a_file_for_a_directory_is_refused(self, tmp_path):
         (tmp_path / "file").write_bytes(b"")
-        with pytest.raises(OutputError, match="choose another directory with -o"):
+        with pytest.raises(OutputError, match=r"\(choose another directory\)$"):
             bring(tmp_path / "file")
 
 

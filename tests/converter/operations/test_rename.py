@@ -1,5 +1,7 @@
 """From the names of one program to those of another."""
 
+import json
+
 import nets
 import pytest
 import torch
@@ -8,6 +10,7 @@ from safetensors.torch import load_file as load_tensors
 
 from converter import UsageError, WeightsError, convert, revert
 from converter.checkpoint.checkpoint import Checkpoint
+from converter.cli.main import main
 from converter.operations.rename import rename
 
 TEXT = nets.yolov3(1, 2, size=64)
@@ -72,6 +75,30 @@ def test_a_refusal_names_the_checkpoint(files, tmp_path):
     with pytest.raises(WeightsError, match="NaN") as caught:
         rename(theirs, tmp_path / "y.safetensors", cfg=files.cfg, strict=True)
     assert caught.value.path == str(theirs)
+
+
+def test_a_refusal_names_the_argument_of_what_is_read(files, tmp_path, capsys):
+    """``family`` and --family are of what is written."""
+    ours = convert(files.weights, tmp_path / "ours.safetensors").output
+    out = tmp_path / "y.safetensors"
+    with pytest.raises(UsageError) as caught:
+        rename(ours, out, source_family="mmdet")
+    assert caught.value.message == (
+        "source_family='mmdet' contradicts the checkpoint, which is yolov3"
+    )
+    table = tmp_path / "table.json"
+    tensors = Checkpoint.open(convert(files.weights, ours, family="generic", force=True).output)
+    table.write_text(json.dumps({name: f"x.{name}" for name in tensors.names}))
+    theirs = convert(files.weights, tmp_path / "theirs.safetensors", family=str(table)).output
+    with pytest.raises(UsageError) as caught:
+        rename(theirs, out)
+    assert caught.value.remedy == "give it with source_family="
+    assert main(["convert", str(theirs), "-o", str(out)]) == 2
+    assert capsys.readouterr().err.endswith(" (give it with --family-table)\n")
+    assert main(["convert", str(theirs), "-o", str(out), "--family-table", str(table)]) == 0
+    assert revert(ours, tmp_path / "z.weights").identical  # what is said of others is as before
+    with pytest.raises(UsageError, match=r"safetensors: family='mmdet' contradicts"):
+        revert(ours, tmp_path / "z.weights", family="mmdet")
 
 
 def test_it_does_not_write_over_what_it_reads(files, tmp_path):

@@ -101,8 +101,14 @@ class TestForeignErrors:
 
 def test_without_onnxruntime_one_line_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ExtraError, match=r"onnxruntime \(pip install onnx .*verify=False"):
+    with pytest.raises(ExtraError, match="onnxruntime") as caught:
         in_onnxruntime(tmp_path / "x.onnx")
+    assert caught.value.remedy == "pip install onnx onnxruntime onnxscript"
+    with pytest.raises(ExtraError) as caught:
+        in_onnxruntime(tmp_path / "x.onnx", "verify=False")
+    assert caught.value.remedy == (
+        "pip install onnx onnxruntime onnxscript, or do without the check: verify=False"
+    )
 
 
 @pytest.mark.parametrize(("unverified", "reason"), [("", None), ("verify=False", "verify=False")])

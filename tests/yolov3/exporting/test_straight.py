@@ -10,9 +10,10 @@ import pytest
 from exported import run_onnx, run_openvino, tensor
 from one_feature import conv, network
 
-from converter import OutputError, UsageError, convert
+from converter import ExtraError, OutputError, UsageError, convert
 from converter.cli.main import main
 from yolov3 import load
+from yolov3.exporting import checking
 from yolov3.exporting import onnx as module
 from yolov3.exporting.export import export
 from yolov3.exporting.straight import export_checkpoint, require_batch, require_free
@@ -213,6 +214,26 @@ def test_what_was_not_compared_says_why(heads, tmp_path, monkeypatch):
     made = export_checkpoint(checkpoint, tmp_path / "b.onnx")
     assert (made.unverified, made.errors) == ("PyTorch is not installed", {})
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_only_who_can_do_without_the_check_is_proposed_that(heads, tmp_path, monkeypatch):
+    """``export`` has no ``verify``."""
+    monkeypatch.setattr(checking, "session_of", raising(ModuleNotFoundError(name="onnxruntime")))
+    checkpoint, out = heads("yolo"), tmp_path / "out.onnx"
+    install = "pip install onnx onnxruntime onnxscript"
+    with pytest.raises(ExtraError) as caught:
+        export_checkpoint(checkpoint, out)
+    assert caught.value.remedy == f"{install}, or do without the check: verify=False"
+    with pytest.raises(ExtraError) as caught:
+        export(load(checkpoint), out)
+    assert caught.value.remedy == install
+
+
+def raising(error):
+    def function(*_):
+        raise error
+
+    return function
 
 
 def test_a_folder_that_save_pretrained_wrote(heads, tmp_path):

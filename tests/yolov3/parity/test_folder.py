@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from converter.errors import UsageError
+from converter.errors import UsageError, argument, running
 from yolov3.parity import folder
 from yolov3.parity.engines import Limits
 from yolov3.parity.examine import Case, Verdict
@@ -118,6 +118,19 @@ class TestState:
         list(examine_all(cases[:1], 1, 60, state))
         _, facts = json.loads(state.read_text())
         assert facts["relative"] is None
+
+
+def test_remedies_name_the_options_of_the_command(cases, monkeypatch):
+    """The verdict of a refusal has its remedy, as of a batch norm without shift: ``--dialect``."""
+
+    def examine(case: Case, limits: Limits) -> Verdict:
+        here = argument("--dialect", "alexeyab")
+        return Verdict(cfg=case.name, engine=case.dialect, result="refused", here=here)
+
+    monkeypatch.setattr(folder, "examine", examine)
+    with running():
+        verdicts = list(examine_all(cases, 2, 60))
+    assert [verdict.here for verdict in verdicts] == ["--dialect alexeyab"] * 3
 
 
 def test_without_a_caller_the_engines_are_stopped(cases, examined):

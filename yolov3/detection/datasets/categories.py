@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from converter.errors import DatasetError, some
+from converter.errors import DatasetError, argument, some
 from yolov3.detection.dataset import Categories, Dataset, Sample, Truth
 from yolov3.detection.datasets.base import Labelled
 
@@ -104,8 +104,8 @@ def _by_name(entries: Mapping[Any, str], used: Collection[Any], names: Sequence[
     if left:
         raise DatasetError(
             f"has categories that are no class of the network: {some([repr(n) for n in left])}",
-            remedy="give the class names with --names, or take the categories in the order of"
-            " their ids with --by-order",
+            remedy=f"give the class names with {argument('--names')}, or take the categories in the"
+            f" order of their ids with {argument('--by-order')}",
         )
     if renamed:
         pairs = ", ".join(f"{category!r} is {name!r}" for category, name in renamed.items())
@@ -114,19 +114,23 @@ def _by_name(entries: Mapping[Any, str], used: Collection[Any], names: Sequence[
 
 
 def _by_order(entries: Mapping[Any, str], classes: int, *, asked_for: bool) -> Categories:
+    by_name = (
+        f"leave out {argument('--by-order')}, and give the class names with {argument('--names')}"
+    )
     try:
         ids = sorted(entries)
     except TypeError as error:
         raise DatasetError(
             "has categories whose ids, numbers and others, have no order",
-            remedy="leave out --by-order, and give the class names with --names",
+            remedy=by_name,
         ) from error
     if len(ids) != classes:
         raise DatasetError(
             f"has {len(ids)} categories, the network has {classes} classes",
-            remedy="leave out --by-order, and give the class names with --names"
+            remedy=by_name
             if asked_for
-            else "it is for another network; or give this one's class names with --names",
+            else "it is for another network; or give this one's class names with"
+            f" {argument('--names')}",
         )
     log.info("categories: taken in the order of their ids")
     labels = {identity: label for label, identity in enumerate(ids)}

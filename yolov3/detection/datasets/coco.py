@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from converter.errors import DatasetError, shortened
+from converter.errors import DatasetError, argument, shortened
 from converter.files.opening import read_start, read_text
 from yolov3.detection.datasets.base import LARGEST, Labelled, Mark, Request, require_box
 
@@ -30,7 +30,8 @@ def require_no_annotations(folder: Path) -> None:
         raise DatasetError(
             "has COCO's files in annotations",
             path=folder,
-            remedy=f"give one of them, such as {found[0]}, and its pictures' folder with --images",
+            remedy=f"give one of them, such as {found[0]}, and its pictures' folder with"
+            f" {argument('--images')}",
         )
 
 
@@ -109,13 +110,14 @@ def _picture(folder: Path, name: str, images: Path | None) -> Path:
     if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
         raise DatasetError(
             f"the picture {shortened(name)!r} is outside the pictures' folder",
-            remedy="give the pictures' folder with --images, and names in it in the file",
+            remedy=f"give the pictures' folder with {argument('--images')}, and names in it in the"
+            " file",
         )
     folders = [images] if images else [folder, folder / "images"]
     found = next((f / name for f in folders if os.path.isfile(f / name)), None)
     if found is None:
         raise DatasetError(
             f"the picture {shortened(name)} is not there",
-            remedy="give the pictures' folder with --images",
+            remedy=f"give the pictures' folder with {argument('--images')}",
         )
     return found

@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from converter.darknet.data_file import lines_of
-from converter.errors import DatasetError, shortened
+from converter.errors import DatasetError, argument, shortened
 from converter.files.opening import read_small
 from yolov3.detection.dataset import pictures_in
 from yolov3.detection.datasets.base import Labelled, Mark, Request, require_box
@@ -79,7 +79,7 @@ def _read(files: Iterable[Path], root: Path, images: Path | None) -> Labelled:
             raise DatasetError(
                 f"the picture {file.stem} is not there",
                 path=file,
-                remedy="give the pictures' folder with --images",
+                remedy=f"give the pictures' folder with {argument('--images')}",
             )
         pictures.append((by_stem[file.stem], _Objects(file).marks))
     used = sorted({mark.category for _, marks in pictures for mark in marks})

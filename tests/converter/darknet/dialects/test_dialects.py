@@ -40,7 +40,11 @@ def test_a_name_is_known_or_refused():
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("AlexeyAB", "did you mean alexeyab?"), ("opencv", "use one of pjreddie, alexeyab, hank-ai")],
+    [
+        ("AlexeyAB", "did you mean alexeyab?"),
+        ("opencv", "use one of pjreddie, alexeyab, hank-ai"),
+        (3, "use one of pjreddie, alexeyab, hank-ai"),
+    ],
 )
 def test_another_name_is_refused_wherever_it_is_given(sample, name, remedy):
     """In Python no parser has looked at it; it was a KeyError."""

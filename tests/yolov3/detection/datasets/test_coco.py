@@ -44,7 +44,7 @@ def test_a_folder_as_cocos_archives_unpack_to_names_the_file_to_give(tmp_path):
     with pytest.raises(DatasetError, match="annotations") as caught:
         read_dataset(tmp_path, 3, NAMES)
     assert caught.value.remedy == (
-        f"give one of them, such as {file}, and its pictures' folder with --images"
+        f"give one of them, such as {file}, and its pictures' folder with images="
     )
 
 
@@ -58,7 +58,7 @@ def test_pictures_elsewhere(tmp_path):
     coco(tmp_path)
     (tmp_path / "photos").mkdir()
     (tmp_path / "a.png").rename(tmp_path / "photos" / "a.png")
-    with pytest.raises(DatasetError, match=r"a.png is not there.*--images"):
+    with pytest.raises(DatasetError, match=r"a.png is not there.* with images=\)"):
         read_dataset(tmp_path, 3, NAMES)
     (sample,) = read_dataset(tmp_path / "labels.json", 3, NAMES, tmp_path / "photos").samples
     assert sample.path == tmp_path / "photos" / "a.png"

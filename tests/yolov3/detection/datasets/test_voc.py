@@ -74,7 +74,7 @@ def test_xml_beside_the_pictures(tmp_path):
 def test_pictures_elsewhere(voc):
     (voc / "JPEGImages").rename(voc / "photos")
     with pytest.raises(
-        DatasetError, match=r"000001.xml: the picture 000001 is not there.*--images"
+        DatasetError, match=r"000001.xml: the picture 000001 is not there.* with images=\)"
     ):
         read_dataset(voc, 3, NAMES)
     assert len(read_dataset(voc, 3, NAMES, voc / "photos").samples) == 2
