@@ -1,7 +1,9 @@
 """Real darknet trains a network."""
 
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +23,18 @@ def go_on(folder: Path, name: str, pictures: Path, batches: int = 3) -> None:
     (folder / "further.cfg").write_text(text.replace("burn_in=200", "burn_in=0"))
     (folder / "train.list").write_text("".join(f"{path}\n" for path in pictures.glob("*.png")))
     (folder / "further.data").write_text(f"classes=3\ntrain={folder}/train.list\nbackup=.\n")
-    done = subprocess.run(
-        ["darknet", "detector", "train", "further.data", "further.cfg", f"{name}.weights"],
-        cwd=folder, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
+    for _ in range(3):
+        done = subprocess.run(
+            ["darknet", "detector", "train", "further.data", "further.cfg", f"{name}.weights"],
+            cwd=folder, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        if done.returncode != -signal.SIGSEGV:
+            break
+        # Seen once in some hundred runs, of what it draws at random: its seed is the second
+        # (pj examples/detector.c:12). A file of ours that did it would do it every time.
+        time.sleep(1)
+    done.check_returncode()
     before = np.fromfile(folder / f"{name}.weights", "<f4", offset=20)
     trained = (folder / "further_final.weights").read_bytes()
     after = np.frombuffer(trained, "<f4", offset=20)
