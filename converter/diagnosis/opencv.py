@@ -60,6 +60,7 @@ def judge(text: str, reference: Network | None, dialect: Dialect) -> Verdict:
     if refusals:
         return _verdict("refuses", refusals)
     doubts = [remark for section in sections for remark in section.doubts()]
+    doubts += opencv_graph.doubts(network)
     if reference is None:
         doubts.append(Remark(text="OpenCV loads what no engine takes", line=sections[0].line))
     if reference is None or doubts:

@@ -20,7 +20,9 @@ def test_the_verdict_is_what_happens(net, plain, seed):
         net.style = (net.style | 1) & ~(2 | 8)
     verdict = judge(net.text, "alexeyab")
     happened = what_happens(net, seed)
-    if verdict.answer == "differs" and happened != "refuses":
+    if verdict.answer == "unknown":
+        assert happened in ("runs", "differs")
+    elif verdict.answer == "differs" and happened != "refuses":
         assert differs_somewhere(net, seed)
     elif happened != "refuses" or not any("or refuses" in r.text for r in verdict.reasons):
         assert verdict.answer == happened

@@ -15,7 +15,15 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("--editable", ".[remote,report]", "hypothesis", "pillow", "pytest", "pytest-xdist")
+PACKAGES = (
+    "--editable",
+    ".[remote,report]",
+    "hypothesis",
+    "mypy",
+    "pillow",
+    "pytest",
+    "pytest-xdist",
+)
 TESTS = ("tests/converter", "tests/test_round_trip.py")
 LEAST = 2000  # of them pass on each
 

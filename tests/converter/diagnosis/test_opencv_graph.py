@@ -2,7 +2,7 @@
 
 import pytest
 from one_feature import conv, network, section
-from opencv_importer import require_as_judged
+from opencv_importer import judge, require_as_judged
 
 LINEAR = {"activation": "linear"}
 SMALL = section("maxpool", size=2, stride=2)
@@ -242,3 +242,15 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_layer_among_others(name, tmp_path):
     require_as_judged(tmp_path, *CASES[name])
+
+
+def test_a_shortcut_of_fewer_values_is_not_judged():
+    """It gives other values in some runs, so that there is nothing to compare with."""
+    few = section("connected", output=1, **LINEAR)
+    many = section("connected", output=3, **LINEAR)
+    verdict = judge(network(few, many, section("shortcut", from_=-2)), "alexeyab")
+    assert verdict.answer == "unknown"
+    (reason,) = verdict.reasons
+    assert reason.text == "OpenCV may read beyond the smaller input of this [shortcut]"
+    fewer = network(many, few, section("shortcut", from_=-2))
+    assert judge(fewer, "alexeyab").answer == "runs"
