@@ -55,6 +55,7 @@ class DarknetModel(FineTuning, Pretrained):
     def _follow(self, network: Network) -> None:
         self.network = network
         self._owners = [owner(network, node) for node in network.nodes]
+        self._stride = network.coarsest_stride  # here, since torch.compile cannot follow it
         self._maps = tuple(node.map_index for node in network.levels)
         self._to_maps = schedule(network, self._maps, keep=self._maps)
         self._to_all = schedule(network, range(len(network.nodes)), keep=())
@@ -72,8 +73,8 @@ class DarknetModel(FineTuning, Pretrained):
             NetworkError: a layer cannot work on so many pictures, or on their size; a detector's
                 height and width are multiples of its coarsest stride.
         """
-        if self.network.coarsest_stride:
-            self._require_size(x, self.network.coarsest_stride)
+        if self._stride:
+            self._require_size(x, self._stride)
         kept = {-1: x}
         for node, expired in self._to_maps:
             kept[node.index] = self._run(node, kept)

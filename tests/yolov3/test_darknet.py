@@ -138,6 +138,15 @@ def test_layers_that_no_map_needs_are_not_run():
     assert ran == [0, 1, 2, 3, 5, 6]
 
 
+@pytest.mark.parametrize("text", [BRANCHES, CLASSIFIER])
+def test_torch_compile_takes_it_as_one_graph(text, x):
+    model = model_of(text)
+    torch.compiler.reset()
+    compiled = torch.compile(model, backend="eager", fullgraph=True)  # an error if it is several
+    for ours, theirs in zip(compiled(x[:, :, :4, :4]), model(x[:, :, :4, :4]), strict=True):
+        assert torch.equal(ours, theirs)
+
+
 def test_given_outputs_replace_those_computed(x):
     model = model_of(CLASSIFIER)
     given = torch.zeros(2, 6, 1, 1)
