@@ -1,10 +1,11 @@
-"""ultralytics' YOLOv3 of 2021 and later: to Darknet without a cfg, with its own boxes."""
+"""ultralytics' YOLOv3 of 2021 and later: its names; to Darknet without a cfg, with its boxes."""
 
 import json
 import zlib
 from pathlib import Path
 
 import cv2
+import nets
 import numpy as np
 import pytest
 import reference
@@ -18,6 +19,14 @@ from converter.darknet.cfg import parse_cfg
 from converter.darknet.layers.cells import RawMap
 from converter.darknet.network import parse_network
 from converter.operations.info import describe
+from tests.converter.families.port_networks import (
+    SPP,
+    TINY,
+    YOLOV3,
+    names_at,
+    refusal,
+    require_passed_over,
+)
 from yolov3 import load
 from yolov3.detection.decode import decode
 
@@ -349,3 +358,62 @@ def test_other_shapes_are_no_such_network(change, tmp_path):
     tensors = golden("yolov3")[0] | change
     with pytest.raises(CheckpointError, match="does not say which network it is"):
         revert(pickled(tmp_path / "best.pt", tensors))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # models/yolov3.yaml, whose comments number the modules; Bottleneck has cv1 and cv2
+        (nets.modern(YOLOV3), {
+            (0, "conv.weight"): "model.0.conv.weight",
+            (3, "bn.bias"): "model.2.cv2.bn.bias",
+            (6, "conv.weight"): "model.4.0.cv1.conv.weight",
+            (73, "conv.weight"): "model.10.3.cv2.conv.weight",
+            (76, "conv.weight"): "model.11.cv2.conv.weight",
+            (77, "conv.weight"): "model.12.conv.weight",
+            (80, "conv.weight"): "model.15.conv.weight",
+            (81, "conv.weight"): "model.28.m.2.weight",
+            (84, "conv.weight"): "model.16.conv.weight",
+            (87, "conv.weight"): "model.19.cv1.conv.weight",
+            (90, "conv.weight"): "model.20.cv2.conv.weight",
+            (92, "conv.weight"): "model.22.conv.weight",
+            (93, "conv.bias"): "model.28.m.1.bias",
+            (96, "conv.weight"): "model.23.conv.weight",
+            (99, "conv.weight"): "model.26.cv1.conv.weight",
+            (104, "conv.weight"): "model.27.1.cv2.conv.weight",
+            (105, "conv.weight"): "model.28.m.0.weight",
+        }),
+        (nets.modern(SPP), {
+            (77, "conv.weight"): "model.12.cv1.conv.weight",
+            (84, "conv.weight"): "model.12.cv2.conv.weight",
+            (87, "conv.weight"): "model.15.conv.weight",
+            (88, "conv.weight"): "model.28.m.2.weight",
+        }),
+    ],
+)  # fmt: skip
+def test_the_first_and_last_names_and_where_a_pattern_changes(text, expected):
+    assert names_at(expected, text, "ultralytics-v5") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "problem"),
+    [
+        (YOLOV3, "layer 0 [convolutional]",
+         "is not ultralytics' YOLOv3: activation is leaky, not swish"),
+        (nets.modern(YOLOV3).replace("new_coords=1", "new_coords=0", 1), "layer 82 [yolo]",
+         "is not ultralytics' YOLOv3: new_coords is 0, not 1"),
+        # Its tiny pads a pool with zeros under SiLU, which is not Darknet's border.
+        (nets.modern(TINY), "layer 1 [maxpool]", "is not ultralytics' YOLOv3: "),
+    ],
+)  # fmt: skip
+def test_another_network_is_refused_by_its_first_layer(text, place, problem):
+    where, why = refusal(text, "ultralytics-v5")
+    assert where == place
+    assert why.startswith(problem)
+
+
+@pytest.mark.parametrize("shell", ["", "module."])
+def test_constants_of_the_head_are_passed_over(make, shell):
+    files = make(nets.modern(YOLOV3), version=(0, 2, 5))
+    constants = ("model.28.anchors", "model.28.anchor_grid")
+    require_passed_over(constants, files, "ultralytics-v5", shell)
