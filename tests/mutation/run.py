@@ -38,7 +38,7 @@ class Target:
     Attributes:
         files: its path below the root; a pattern for several.
         functions: a pattern for those of its functions that count.
-        tests: what must notice, beside the module's own test file: paths below ``tests``.
+        tests: what must notice, beside the modules' own test files: paths below ``tests``.
     """
 
     files: str
@@ -46,9 +46,9 @@ class Target:
     tests: tuple[str, ...] = ()
 
     def every_test(self) -> list[str]:
-        """The tests that must notice, below the root; the module's own first."""
-        path = Path(self.files)
-        own = [] if "*" in path.name else [f"{path.parent}/test_{path.name}"]
+        """The tests that must notice, below the root; the modules' own first."""
+        modules = (path.relative_to(ROOT) for path in sorted(ROOT.glob(self.files)))
+        own = [f"{p.parent}/test_{p.name}" for p in modules if not p.name.startswith("__")]
         return [f"tests/{name}" for name in (*own, *self.tests)]
 
 

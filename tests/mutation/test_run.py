@@ -34,9 +34,13 @@ def test_a_modules_own_tests_come_first():
     assert target.every_test() == ["tests/converter/test_plan.py", "tests/test_round_trip.py"]
 
 
-def test_a_pattern_has_no_test_file_of_its_name():
-    target = Target("converter/families/*.py", tests=("converter/families",))
-    assert target.every_test() == ["tests/converter/families"]
+def test_a_pattern_stands_for_the_test_files_of_its_modules():
+    target = Target("converter/families/tianxiaomo*.py", tests=("test_round_trip.py",))
+    assert target.every_test() == [
+        "tests/converter/families/test_tianxiaomo.py",
+        "tests/converter/families/test_tianxiaomo_class.py",
+        "tests/test_round_trip.py",
+    ]
 
 
 def test_mutmut_is_told_the_module_and_its_tests():

@@ -52,7 +52,7 @@ def require_equal(found: np.ndarray, wanted: np.ndarray, rounding: float = ROUND
 COMPUTED = sorted(f"{folder.parent.name}/{folder.name}" for folder in ENGINES.glob("*/*"))
 
 # Of layers that no engine runs, or not with these options, there is PyTorch alone; what that
-# computes, converter/darknet/layers/test_layers.py works out by hand.
+# computes, the tests in converter/darknet/layers work out by hand.
 UNANSWERED = {
     "batchnorm": ("pjreddie", network(section("batchnorm"))),
     "deconvolutional": (

@@ -3,25 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from one_feature import conv, network, section
 
 from converter.darknet.layers.cells import Cells, RawMap, in_numpy
-from converter.darknet.network import Network, parse_network
 from converter.errors import NetworkError
+from tests.converter.darknet.layers.small_networks import detector, remarks_of
 
 ABSENT = "anchors= has no pair for anchor {}: the engines fill in 0.5"
 BEYOND = "num={} has no anchor {}: what anchors= has there is taken for it"
 SURPLUS = "anchors={} has {} values, but num={} makes {}"
-
-
-def detector(kind: str, channels: int, **options: object) -> Network:
-    """One head on a convolution: its section is in line 15, its options are in those behind."""
-    return parse_network(network(conv(filters=channels), section(kind, **options)))
-
-
-def reported(parsed: Network) -> list[tuple[int | None, str]]:
-    assert all(remark.serious for remark in parsed.remarks)
-    return [(remark.line, remark.text) for remark in parsed.remarks]
 
 
 # pj yolo_layer.c:44 and region_layer.c:37 fill num pairs with 0.5; test_decode.py has real darknet
@@ -55,7 +44,7 @@ def test_anchors_that_do_not_fit(kind, options, sizes, remarks):
     channels = 2 * (10 if kind == "Gaussian_yolo" else 6)
     parsed = detector(kind, channels, **options, classes=1)
     assert parsed.nodes[1].layer.sizes == sizes
-    assert reported(parsed) == remarks
+    assert remarks_of(parsed) == remarks
 
 
 @pytest.mark.parametrize("kind", ["yolo", "Gaussian_yolo"])
@@ -72,29 +61,14 @@ def test_a_mask_beyond_everything_is_refused_with_its_line(kind, given, pairs):
 
 def test_many_anchors_are_counted_not_listed():
     parsed = detector("yolo", 30, num=5, classes=1)
-    assert reported(parsed) == [(16, ABSENT.format("0, 1, 2, ..."))]
-
-
-def test_more_anchors_than_a_region_can_mean():
-    with pytest.raises(NetworkError, match="num=1001 is more than 1000 anchors"):
-        detector("region", 6006, num=1001, classes=1)
-
-
-def test_anchors_without_a_value_are_the_default():
-    # Both skip the line, and so keep 0.5: option_list.c:64 and region_layer.c:37, AB :69 and :41
-    parsed = detector("region", 10, **{"anchors ": "", "classes": 1, "coords": 8, "num": 1})
-    assert parsed.nodes[1].layer.sizes == ((0.5, 0.5),)
-    assert reported(parsed) == [
-        (16, "anchors= has no value: the engines skip the line"),
-        (19, ABSENT.format(0)),
-    ]
+    assert remarks_of(parsed) == [(16, ABSENT.format("0, 1, 2, ..."))]
 
 
 def test_an_empty_item_is_an_anchor():
     # pj parser.c:297: atoi("") is 0
     parsed = detector("yolo", 12, mask="1,", num=2, anchors="1,2,3,4", classes=1)
     assert parsed.nodes[1].layer.sizes == ((3, 4), (1, 2))
-    assert reported(parsed) == [(16, "mask=1, has an empty item, which the engines read as 0")]
+    assert remarks_of(parsed) == [(16, "mask=1, has an empty item, which the engines read as 0")]
 
 
 # Real darknet loads and computes these: test_pjreddie.py.
@@ -115,13 +89,6 @@ def test_a_head_without_classes(kind, channels, options):
     assert str(remark) == (
         "cfg line 16: classes=0: what it finds has no class, and so Darknet shows nothing"
     )
-
-
-def test_a_localiser_without_classes():
-    text = network(
-        section("connected", output=5), section("detection", classes=0, coords=4, side=1)
-    )
-    assert parse_network(text).classes == 0
 
 
 @pytest.mark.parametrize("kind", ["yolo", "Gaussian_yolo", "region", "iseg", "detection"])
@@ -192,34 +159,3 @@ def test_little_more_is_picked_than_counts(name):
     head = layer(name)
     least = 0.25 if "new_coords" in name else np.log(0.25 / 0.75)
     assert least - 0.01 < head.least_raw(head.least(0.25)) < least
-
-
-def test_without_a_threshold_of_its_own_every_box_of_a_region_counts():
-    for name in ("region", "region with softmax and a background"):
-        assert layer(name).least(0.25) == layer(name).least_raw(layer(name).least(0.25)) == -np.inf
-    assert layer("region with softmax").least(0.25) == 0.25
-
-
-@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
-def test_cells_are_picked_by_either_in_one_order(kind):
-    raw = np.zeros((2, 16, 3, 4), np.float32)
-    for number, (picture, anchor, row, column) in enumerate(
-        [(0, 1, 0, 3), (0, 0, 2, 1), (0, 1, 2, 1), (1, 0, 1, 0)]
-    ):
-        raw[picture, 8 * anchor + 4, row, column] = 1
-        raw[picture, 8 * anchor, row, column] = number
-    cells = Cells.above(0.5, RawMap(kind(raw), np.asarray), 2, 4)
-    assert cells.picture.tolist() == [0, 0, 0, 1]
-    assert cells.place.tolist() == [[3, 0], [1, 2], [1, 2], [0, 1]]
-    assert cells.anchor.tolist() == [1, 0, 1, 0]
-    assert cells.values[:, 0].tolist() == [0, 1, 2, 3]
-    assert isinstance(cells.values, np.ndarray)
-
-
-@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_map_that_is_no_numbers(kind, value):
-    raw = np.zeros((2, 16, 3, 4), np.float32)
-    assert RawMap(kind(raw), np.asarray).is_finite
-    raw[1, 7, 2, 0] = value
-    assert not RawMap(kind(raw), np.asarray).is_finite
