@@ -305,27 +305,11 @@ def test_a_room_is_small(room):
     assert len(inside) <= MOST_MODULES, f"{room} has {len(inside)} modules: {', '.join(inside)}"
 
 
-# Rooms whose modules are records of one kind, which share test files; and of those that are not,
-# which have one of their own as any other module does.
-RECORDS = {
-    "converter/darknet/dialects": (),
-    "converter/darknet/layers": ("graph", "heads", "tree"),
-    "converter/families": (
-        "article", "base", "generic", "matching", "porting", "rules", "structures", "table",
-        "template", "yolov3",
-    ),
-}  # fmt: skip
-
-
 def test_every_module_has_a_test_file_of_its_name():
     missing = []
     for module in modules():
-        room, name = module.path.parent, module.path.stem
-        own = RECORDS.get(str(room))
-        if name.startswith("__") or (own is not None and name not in own):
-            continue
-        file = Path("tests", room, f"test_{name}.py")
-        if not (ROOT / file).exists():
+        file = Path("tests", module.path.parent, f"test_{module.path.name}")
+        if not module.path.name.startswith("__") and not (ROOT / file).exists():
             missing.append(f"{module.path}:1: {file}")
     require_none(missing, "Without a test file of its name:")
 
