@@ -5,13 +5,11 @@ from pathlib import Path
 import nets
 import numpy as np
 import pytest
-import torch
 from safetensors.numpy import load_file, save_file
 
 from converter import FamilyError, convert, revert
 from converter.darknet.network import parse_network
 from converter.families import name_layers
-from yolov3 import load
 
 TABLES = Path(__file__).parents[2] / "data" / "ports"
 
@@ -81,6 +79,10 @@ def require_passed_over(constants, files, family, shell):
         family: the port.
         shell: before every name: what a wrapper such as ``DataParallel`` adds.
     """
+    import torch  # late: the names of a port need no PyTorch
+
+    from yolov3 import load
+
     made = convert(files.weights, family=family).output
     tensors = {**load_file(made), **{name: np.ones(6, "<f2") for name in constants}}
     save_file({f"{shell}{name}": tensor for name, tensor in tensors.items()}, made)

@@ -7,7 +7,6 @@ from converter.darknet.dialects import DialectName
 from converter.darknet.layers import Array
 from converter.darknet.network import Network, parse_network
 from converter.errors import NetworkError
-from yolov3.darknet import DarknetModel
 
 # The last layer of each has arrays; it reads 3 x 10 x 13 values, or the two maps before it.
 WITH_ARRAYS = {
@@ -71,6 +70,8 @@ def refusal(*layers: str) -> str:
 
 def obstacle(*layers: str) -> str:
     """Why a network that can be converted cannot be run as AlexeyAB's engine does."""
+    from yolov3.darknet import DarknetModel  # late: a refusal needs no PyTorch
+
     parsed = parse_network(network(*layers))
     assert parsed.floats_of("alexeyab") >= 0
     with pytest.raises(NetworkError) as caught:
