@@ -13,7 +13,14 @@ from pathlib import Path
 from threading import Lock, Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from converter.errors import RUNNING, DarknetError, UsageError, WeightsError, missing
+from converter.errors import (
+    RUNNING,
+    DarknetError,
+    UsageError,
+    WeightsError,
+    missing,
+    require_text,
+)
 from converter.files import portable, remote
 from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
 from converter.files.target import is_folder, make_folder
@@ -87,12 +94,18 @@ def convert_many(
         The results as they come, one for each source.
 
     Raises:
-        UsageError: ``sources`` is one path or has a folder, ``out`` ends as a file's name does, or
-            two would be written to the same file.
+        UsageError: ``sources`` is one path or has a folder, ``out`` ends as a file's name does,
+            ``workers`` is no number of them, or two would be written to the same file.
         OutputError: ``out`` cannot be made a folder.
     """
     if isinstance(sources, str | os.PathLike):  # a string would be taken letter by letter
         raise UsageError("is one source", path=sources, remedy="give a list")
+    require_text({}, out=out)
+    sources = tuple(sources)
+    for source in sources:
+        require_text({"source": source})
+    if workers is not None and not (isinstance(workers, int) and workers >= 1):
+        raise UsageError(f"workers={workers!r} must be a whole number from 1 on")
     if out is not None:
         _require_folders_name(os.fspath(out))
     paths = dict.fromkeys(os.fspath(source) for source in sources)

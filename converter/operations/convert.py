@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.checkpoint.dtypes import DTYPES
-from converter.errors import UsageError, WeightsError, argument
+from converter.errors import UsageError, WeightsError, argument, require_text
 from converter.files import remote
 from converter.files.hashing import Hashing
 from converter.files.source import TORCH_SUFFIXES, WEIGHTS_SUFFIXES, opened
@@ -70,6 +70,16 @@ def convert(
     Raises:
         DarknetError: the reason why it was refused; nothing was changed.
     """
+    require_text(
+        {"source": source, "family": family},
+        output=output,
+        cfg=cfg,
+        names=names,
+        dialect=dialect,
+        names_encoding=names_encoding,
+        cfg_out=cfg_out,
+        engine=engine,
+    )
     if (cfg_out is None) != (engine is None):
         raise UsageError(
             f"{argument('--cfg-out')} is for the way back, or for another engine",

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import requests
 
 from converter.darknet.header import Header
-from converter.errors import DownloadError, OutputError, WeightsError, argument
+from converter.errors import DownloadError, OutputError, WeightsError, argument, require_text
 from converter.files import sniff
 from converter.files.target import Unfinished, require_space
 from converter.notebook import progress_bar
@@ -100,7 +100,8 @@ def download(name: str, directory: PathLike = ".", *, force: bool = False) -> Pa
     Raises:
         DarknetError: the reason why there is no such file now.
     """
-    file = find_published(name)
+    require_text({"name": name, "directory": directory})
+    file = find_published(os.fspath(name))
     for companion in file.companions:
         fetch(companion, directory, force=force, keep=True)
     with progress_bar(file.file) as progress:

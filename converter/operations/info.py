@@ -22,7 +22,7 @@ from converter.darknet.remark import Remark
 from converter.diagnosis.architectures import Fit, fits
 from converter.diagnosis.health import Anomaly, Survey
 from converter.diagnosis.remarks import header_remarks
-from converter.errors import CfgError, DarknetError, WeightsError, argument
+from converter.errors import CfgError, DarknetError, WeightsError, argument, require_text
 from converter.families import native_naming
 from converter.files import sniff
 from converter.files.hashing import sha256_of
@@ -224,6 +224,7 @@ def describe(
     Raises:
         DarknetError: it cannot be read, or is no such file.
     """
+    require_text({"path": path, "family": family}, cfg=cfg, dialect=dialect)
     path = Path(path)
     if path.suffix == ".cfg":
         return _of_cfg(path, dialect)

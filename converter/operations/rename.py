@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from converter.checkpoint import formats
-from converter.errors import RENAMING, DarknetError
+from converter.errors import RENAMING, DarknetError, require_text
 from converter.families.table import read_table
 from converter.files.target import require_other
 from converter.operations.convert import convert
@@ -58,6 +58,18 @@ def rename(
     Raises:
         DarknetError: the reason why it was refused; nothing was changed.
     """
+    require_text(
+        {
+            "checkpoint": checkpoint,
+            "output": output,
+            "family": family,
+            "source_family": source_family,
+        },
+        cfg=cfg,
+        names=names,
+        dialect=dialect,
+        names_encoding=names_encoding,
+    )
     require_other(output, checkpoint, cfg, names)
     with TemporaryDirectory() as folder:
         weights = Path(folder, Path(checkpoint).stem + ".weights")

@@ -12,7 +12,14 @@ from converter.checkpoint import payload
 from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus, require_way_back
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
-from converter.errors import CheckpointError, DarknetError, OutputError, UsageError, argument
+from converter.errors import (
+    CheckpointError,
+    DarknetError,
+    OutputError,
+    UsageError,
+    argument,
+    require_text,
+)
 from converter.files.hashing import sha256_of
 from converter.files.source import CHECKPOINT_SUFFIXES, is_weights_name, opened
 from converter.files.target import (
@@ -112,6 +119,14 @@ def revert(
     Raises:
         DarknetError: the reason why it was refused; nothing was changed.
     """
+    require_text(
+        {"checkpoint": checkpoint, "family": family},
+        output=output,
+        cfg=cfg,
+        dialect=dialect,
+        cfg_out=cfg_out,
+        engine=engine,
+    )
     source = Path(checkpoint)
     if not source.name:
         raise CheckpointError("is a directory", path=source, remedy="give a .safetensors file")

@@ -19,7 +19,7 @@ from converter.darknet.header import Header
 from converter.darknet.layers import Layer
 from converter.darknet.names import read_names
 from converter.darknet.network import Network, read_network, reread
-from converter.errors import WeightsError, argument
+from converter.errors import WeightsError, argument, require_text
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.source import Source, opened
 from converter.identify_checkpoint import open_checkpoint
@@ -121,6 +121,13 @@ def verify(
     Raises:
         DarknetError: they cannot be compared.
     """
+    require_text(
+        {"source": source, "checkpoint": checkpoint, "family": family},
+        cfg=cfg,
+        names=names,
+        dialect=dialect,
+        names_encoding=names_encoding,
+    )
     contents = formats.read(checkpoint)
     if "schema" not in contents.metadata:
         stored = open_checkpoint(checkpoint, cfg, dialect, family, contents)
