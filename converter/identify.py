@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
@@ -81,8 +81,10 @@ def identify(
 
 
 @contextmanager
-def explaining(source: Source, cfg: Path | None) -> Iterator[None]:
+def explaining(source: Source, cfg: Path | None, given: Sequence[str] = ()) -> Iterator[None]:
     """Say why ``source`` does not fit the plan that the block makes for it by ``cfg``.
+
+    ``given`` are the options, and their values, that a command for a part of it needs besides.
 
     Raises:
         WeightsError: in place of a ``SizeMismatch``.
@@ -92,7 +94,7 @@ def explaining(source: Source, cfg: Path | None) -> Iterator[None]:
     except SizeMismatch as mismatch:
         from converter.diagnosis.explain import explain  # late: rarely needed
 
-        raise explain(mismatch, source, cfg) from mismatch
+        raise explain(mismatch, source, cfg, given) from mismatch
 
 
 def _choose(path: Path, source: Source, dialect: DialectName | None) -> evidence.Choice:

@@ -37,8 +37,13 @@ if TYPE_CHECKING:
 SHOWN = 3  # hypotheses in one message
 
 
-def explain(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> WeightsError:
-    """Why ``source`` does not fit its network, which the cfg describes."""
+def explain(
+    mismatch: SizeMismatch, source: Source, cfg_path: Path | None, given: Sequence[str]
+) -> WeightsError:
+    """Why ``source`` does not fit its network, which the cfg describes.
+
+    ``given`` are the options of the call, and their values, that count for a part of it too.
+    """
     if only_zeros(source):
         return _never_came(source)
     size, expected = mismatch.size, mismatch.plan.size
@@ -49,7 +54,7 @@ def explain(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> We
     tested.sort(key=lambda item: ({True: 0, None: 1, False: 2}[item[0]], item[1].changes))
     likely = [reading for held, reading in tested if held is not False]
     if not likely:
-        error = _unexplained(mismatch, source, cfg_path)
+        error = _unexplained(mismatch, source, cfg_path, given)
         floats, rest = divmod(size - mismatch.plan.header.size, 4)
         error.remedy = beside or error.remedy
         for fit in [] if rest else fits(floats)[:1]:
@@ -156,7 +161,9 @@ def _never_came(source: Source) -> WeightsError:
     )
 
 
-def _unexplained(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> WeightsError:
+def _unexplained(
+    mismatch: SizeMismatch, source: Source, cfg_path: Path | None, given: Sequence[str]
+) -> WeightsError:
     """Where a file of the wrong size ends, or stops to make sense."""
     cfg = cfg_path.name if cfg_path else "the cfg"
     header, slots = mismatch.plan.header, mismatch.plan.slots
@@ -189,7 +196,7 @@ def _unexplained(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) 
         claim += ", and a partial file ends after a layer"
         whole = [slot for slot in slots if slot.node.index < torn.node.index]
         if whole and cfg_path and not source.is_copy:
-            remedy += f"; or {_first_layers(whole[-1], source, cfg_path)}"
+            remedy += f"; or {_first_layers(whole[-1], source, cfg_path, given)}"
     return WeightsError(
         f"{claim}: {size:,} bytes of the {expected:,} that {cfg} asks for",
         place=f"byte {size}",
@@ -204,14 +211,14 @@ def _whole_again(source: Source, expected: int) -> str:
     return "download or copy it again, or use the cfg it was trained with"
 
 
-def _first_layers(last: Slot, source: Source, cfg_path: Path) -> str:
+def _first_layers(last: Slot, source: Source, cfg_path: Path, given: Sequence[str]) -> str:
     """How the layers up to that of ``last`` are converted."""
     import shlex  # late: seldom needed
 
     layers = last.node.index + 1
     first = _free_name(first_layers_name(source.path, layers))
     cut = f"head -c {last.end} {shlex.quote(str(source.path))} > {shlex.quote(first)}"
-    line = command("convert", first, "--cfg", str(cfg_path), "--partial")
+    line = command("convert", first, "--cfg", str(cfg_path), *given, "--partial")
     return f"take its first {layers} layers, which are whole: {cut}; {line}"
 
 

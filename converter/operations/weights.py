@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from converter.errors import WeightsError, argument
 from converter.families import name_layers, native_naming
 from converter.families.base import Naming
 from converter.files.source import Source, companion
-from converter.identify import Identity, explaining, identify
+from converter.identify import explaining, identify
 from converter.options import Dtype, FamilyChoice, PathLike
 from converter.plan import Plan, make_plan
 from converter.records import dataclass
@@ -146,7 +147,16 @@ def read_weights(
     remarks.report(known.network.remarks, strict=strict, path=known.cfg)
     remarks.report_skipped(known.network, known.dialect)
     remarks.report(of_header, strict=strict, path=source.path)
-    plan = _plan(source, known, family, partial=partial)
+    with explaining(source, known.cfg, _options(dialect, family, names, names_encoding)):
+        plan = make_plan(
+            header=known.header,
+            size=source.size,
+            network=known.network,
+            naming=_choose_names(known.network, family),
+            dialect=known.dialect,
+            partial=partial,
+        )
+    _report_gaps(plan)
     changed = changes(source, plan)
     for change in filter(lambda change: change.changed, changed):
         log.info("%s", change)
@@ -174,18 +184,26 @@ def read_weights(
     )
 
 
-def _plan(source: Source, known: Identity, family: FamilyChoice, *, partial: bool) -> Plan:
-    with explaining(source, known.cfg):
-        plan = make_plan(
-            header=known.header,
-            size=source.size,
-            network=known.network,
-            naming=_choose_names(known.network, family),
-            dialect=known.dialect,
-            partial=partial,
-        )
-    _report_gaps(plan)
-    return plan
+def _options(
+    dialect: DialectName | None,
+    family: FamilyChoice,
+    names: PathLike | None,
+    names_encoding: str | None,
+) -> list[str]:
+    """The options of a command, and their values, that say what these arguments say."""
+    table = os.fspath(family).endswith(".json")
+    given = {
+        "--dialect": dialect,
+        "--family-table" if table else "--family": None if family == "auto" else family,
+        "--names": names,
+        "--names-encoding": names_encoding,
+    }
+    return [
+        word
+        for option, value in given.items()
+        if value is not None
+        for word in (option, os.fspath(value))
+    ]
 
 
 def _choose_names(network: Network, choice: FamilyChoice) -> Naming:
