@@ -116,13 +116,17 @@ def convert(
         if not verify or dtype != "float32" or os.path.lexists(local_target):
             hashing.begin()  # else what is written is hashed
         from converter.operations.conversion import Job  # late: see above
+        from converter.operations.weights import read_weights
 
         try:
+            weights = read_weights(
+                opened_source, cfg, names, family=family, partial=partial, strict=strict,
+                dialect=None if dialect == "auto" else dialect, names_encoding=names_encoding,
+            )  # fmt: skip
             result = Job(
-                source=opened_source, hashing=hashing, target=local_target, partial=partial,
-                family=family, dialect=dialect, dtype=dtype, force=force, verify=verify,
-                strict=strict, names_encoding=names_encoding, cfg_out=cfg_out, engine=engine,
-            ).run(cfg, names, dry_run=dry_run)  # fmt: skip
+                weights=weights, hashing=hashing, target=local_target, dtype=dtype, force=force,
+                verify=verify, strict=strict, cfg_out=cfg_out, engine=engine,
+            ).run(dry_run=dry_run)  # fmt: skip
         except WeightsError as error:
             error.path = error.path or os.fspath(source)
             raise
