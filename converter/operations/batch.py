@@ -6,12 +6,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from importlib.machinery import ModuleSpec
+from io import StringIO
 from pathlib import Path
-from threading import Lock, Thread, current_thread, main_thread
-from typing import TYPE_CHECKING, Any, NamedTuple
+from threading import Lock, Thread, current_thread, get_ident, main_thread
+from typing import TYPE_CHECKING, Any
 
 from converter.errors import (
     RUNNING,
@@ -60,12 +62,6 @@ class Result:
         return "error" not in self.facts
 
 
-class _Job(NamedTuple):
-    source: str
-    target: str
-    options: dict[str, Any]
-
-
 def convert_many(
     sources: Iterable[PathLike],
     out: PathLike | None = None,
@@ -112,17 +108,17 @@ def convert_many(
     for folder in filter(os.path.isdir, paths):
         remedy = f"give the files in it: pathlib.Path({folder!r}).glob('*.weights')"
         raise UsageError("is a directory", path=folder, remedy=remedy)
-    jobs = [_Job(source, _target(source, out), options) for source in paths]
+    targets = {source: _target(source, out) for source in paths}
     taken: dict[str, str] = {}
-    for source, target, _ in jobs:
+    for source, target in targets.items():
         other = taken.setdefault(os.path.normcase(target), source)
         if other != source:
             raise UsageError(f"would be written to the same file as {other}: {target}", path=source)
     if out is not None and not remote.is_url(out):
         make_folder(Path(out))
     if executor is None:
-        return _by_processes(jobs, workers or os.cpu_count() or 1)
-    return _by_executor(jobs, executor)
+        return _by_processes(targets, workers or os.cpu_count() or 1, **options)
+    return _by_executor(targets, executor, **options)
 
 
 def _require_folders_name(out: str) -> None:
@@ -134,18 +130,19 @@ def _require_folders_name(out: str) -> None:
         )
 
 
-def _by_executor(jobs: Sequence[_Job], executor: Executor) -> Iterator[Result]:
-    for job, future in _completed(jobs, executor, _convert, nullcontext()):
+def _by_executor(
+    targets: Mapping[str, str], executor: Executor, **options: Any
+) -> Iterator[Result]:
+    function = partial(_convert, options=options)
+    for source, future in _completed(targets, executor, function, nullcontext()):
         error = future.exception()
-        if error is None:
-            yield future.result()
-        elif isinstance(error, Exception):
-            yield _failed(job, f"was given up: {type(error).__name__}: {error}")
+        if isinstance(error, Exception):
+            yield _failed(source, f"was given up: {type(error).__name__}: {error}")
         else:
-            raise error
+            yield future.result()
 
 
-def _by_processes(jobs: Sequence[_Job], workers: int) -> Iterator[Result]:
+def _by_processes(targets: Mapping[str, str], workers: int, **options: Any) -> Iterator[Result]:
     """Results as they come.
 
     When a process is killed its pool is lost. What is left is then done one after the other, so
@@ -161,39 +158,39 @@ def _by_processes(jobs: Sequence[_Job], workers: int) -> Iterator[Result]:
     context = multiprocessing.get_context("spawn")
     if portable.WINDOWS:
         workers = min(workers, _MOST_ON_WINDOWS)
-    left = {job.source: job for job in jobs}
+    function, left = partial(_convert_alone, options=options), dict(targets)
     while left:
         broken, started = False, context.Semaphore(0)
         with ProcessPoolExecutor(workers, context, _begin, (started, RUNNING.get())) as pool:
-            jobs = tuple(left.values())
-            for job, future in _completed(jobs, pool, _convert_alone, _main_module_left_alone()):
+            for source, future in _completed(left, pool, function, _main_module_left_alone()):
                 if isinstance(future.exception(), BrokenProcessPool):
                     broken = True
                     continue
-                del left[job.source]
+                del left[source]
                 yield future.result()
         if broken and workers == 1 and not started.acquire(block=False):
-            for job in left.values():
-                yield _failed(job, "was given up: no process could be started for it")
+            for source in left:
+                yield _failed(source, "was given up: no process could be started for it")
             return
         if broken and workers == 1:
-            lost = left.pop(next(iter(left)))
+            lost = next(iter(left))
+            del left[lost]
             yield _failed(lost, "was given up: its process was killed, perhaps for want of memory")
         workers = 1
 
 
 def _completed(
-    jobs: Sequence[_Job],
+    targets: Mapping[str, str],
     executor: Executor,
-    function: Callable[..., Result],
+    function: Callable[[str, str], Result],
     starting: AbstractContextManager[None],
-) -> Iterator[tuple[_Job, Future[Result]]]:
-    """Each job when it is done; those that nobody waits for any more are not begun."""
+) -> Iterator[tuple[str, Future[Result]]]:
+    """Each source when it is done; those that nobody waits for any more are not begun."""
     from concurrent.futures import as_completed
 
     # What starts now inherits it, and so is never interrupted half-way up.
     with _ignoring_interrupts(), starting:
-        submitted = {executor.submit(function, *job): job for job in jobs}
+        submitted = {executor.submit(function, *item): item[0] for item in targets.items()}
     try:
         for future in as_completed(submitted):
             yield submitted[future], future
@@ -203,10 +200,10 @@ def _completed(
         raise
 
 
-def _failed(job: _Job, problem: str) -> Result:
-    error = WeightsError(problem, path=job.source, remedy="convert it alone")
-    facts = {"source": job.source, "schema": 1, "error": error.as_dict()}
-    return Result(source=job.source, facts=facts, messages=())
+def _failed(source: str, problem: str) -> Result:
+    error = WeightsError(problem, path=source, remedy="convert it alone")
+    facts = {"source": source, "schema": 1, "error": error.as_dict()}
+    return Result(source=source, facts=facts, messages=())
 
 
 def _target(source: str, folder: PathLike | None) -> str:
@@ -270,7 +267,7 @@ def _main_module_left_alone() -> Iterator[None]:
             main.__spec__ = before
 
 
-def _convert_alone(source: str, target: str, options: dict[str, Any]) -> Result:
+def _convert_alone(source: str, target: str, options: Mapping[str, Any]) -> Result:
     """The same in a process of our own, where Ctrl-C ends the one file that is at work."""
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -280,12 +277,12 @@ def _convert_alone(source: str, target: str, options: dict[str, Any]) -> Result:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     _tidy(target)
-    return _failed(_Job(source, target, options), "was interrupted")
+    return _failed(source, "was interrupted")
 
 
-def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
+def _convert(source: str, target: str, options: Mapping[str, Any]) -> Result:
     """One file, in whatever thread of whatever process."""
-    with _messages() as lines:
+    with _logged() as lines:
         try:
             facts = convert(source, target, **options).as_dict()
         except DarknetError as error:
@@ -294,7 +291,11 @@ def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
             facts = {"schema": 1, "error": missing(error).as_dict()}
     if "error" in facts:
         _tidy(target)
-    return Result(source=source, facts={"source": source, **facts}, messages=tuple(lines))
+    return Result(
+        source=source,
+        facts={"source": source, **facts},
+        messages=tuple(lines.getvalue().splitlines()),
+    )
 
 
 def _tidy(target: str) -> None:
@@ -310,25 +311,14 @@ def _tidy(target: str) -> None:
 
 
 @contextmanager
-def _messages() -> Iterator[list[str]]:
-    """What this thread logs meanwhile, for the caller to log."""
-    logger, kept = logging.getLogger("converter"), _Messages()
-    logger.addHandler(kept)
+def _logged() -> Iterator[StringIO]:
+    """What this thread logs meanwhile, line by line, for the caller to log."""
+    logger, lines, thread = logging.getLogger("converter"), StringIO(), get_ident()
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(OneLine())
+    handler.addFilter(lambda record: record.thread == thread)
+    logger.addHandler(handler)
     try:
-        yield kept.lines
+        yield lines
     finally:
-        logger.removeHandler(kept)
-
-
-class _Messages(logging.Handler):
-    """Keeps what its thread logs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-        self._thread = current_thread().ident
-        self.setFormatter(OneLine())
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
-            self.lines.append(self.format(record))
+        logger.removeHandler(handler)
