@@ -15,7 +15,7 @@ from converter.checkpoint.dtypes import DTYPES
 from converter.errors import UsageError, WeightsError, argument, require_text
 from converter.files import remote
 from converter.files.hashing import Hashing
-from converter.files.source import TORCH_SUFFIXES, WEIGHTS_SUFFIXES, opened
+from converter.files.source import TORCH_SUFFIXES, WEIGHTS_SUFFIXES, naming, opened
 from converter.operations.sources import export_line
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 
@@ -118,20 +118,21 @@ def convert(
         from converter.operations.conversion import Job  # late: see above
         from converter.operations.weights import read_weights
 
-        try:
+        with naming(source):
             weights = read_weights(
-                opened_source, cfg, names, family=family, partial=partial, strict=strict,
-                dialect=None if dialect == "auto" else dialect, names_encoding=names_encoding,
-            )  # fmt: skip
+                opened_source,
+                cfg,
+                names,
+                family=family,
+                dialect=None if dialect == "auto" else dialect,
+                partial=partial,
+                strict=strict,
+                names_encoding=names_encoding,
+            )
             result = Job(
                 weights=weights, hashing=hashing, target=local_target, dtype=dtype, force=force,
                 verify=verify, strict=strict, cfg_out=cfg_out, engine=engine,
             ).run(dry_run=dry_run)  # fmt: skip
-        except WeightsError as error:
-            error.path = error.path or os.fspath(source)
-            raise
-        except OSError as error:
-            raise WeightsError(f"cannot be read: {error.strerror}", path=source) from error
     return replace(result, output=os.fspath(target)) if remote.is_url(target) else result
 
 

@@ -22,11 +22,11 @@ from converter.darknet.remark import Remark
 from converter.diagnosis.architectures import Fit, fits
 from converter.diagnosis.health import Anomaly, Survey
 from converter.diagnosis.remarks import header_remarks
-from converter.errors import CfgError, DarknetError, WeightsError, argument, require_text
+from converter.errors import CfgError, DarknetError, argument, require_text
 from converter.families import native_naming
 from converter.files import sniff
 from converter.files.hashing import sha256_of
-from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, opened
+from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, naming, opened
 from converter.identify import explaining, identify
 from converter.identify_checkpoint import identify_checkpoint
 from converter.notebook import Record
@@ -237,12 +237,8 @@ def describe(
         )
     if path.suffix in CHECKPOINT_SUFFIXES:
         return _of_checkpoint(path, cfg, dialect, family)
-    with opened(path) as source:
-        try:
-            return _of_weights(source, cfg, dialect)
-        except WeightsError as error:
-            error.path = error.path or os.fspath(path)
-            raise
+    with opened(path) as source, naming(path):
+        return _of_weights(source, cfg, dialect)
 
 
 def _of_cfg(path: Path, dialect: DialectName | None) -> Info:

@@ -21,7 +21,7 @@ from converter.darknet.names import read_names
 from converter.darknet.network import Network, read_network, reread
 from converter.errors import WeightsError, argument, require_text
 from converter.files.hashing import Hashing, sha256_of
-from converter.files.source import Source, opened
+from converter.files.source import Source, naming, opened
 from converter.identify_checkpoint import open_checkpoint
 from converter.notebook import Record
 from converter.options import FamilyChoice, PathLike
@@ -176,11 +176,8 @@ def _verify_bare(source: Path, stored: Checkpoint, names: PathLike | None) -> Ve
 
 
 def _header(weights: Source, dialect: DialectName) -> Header:
-    try:
+    with naming(weights.path):
         return Header.decode(weights.head, dialect)
-    except WeightsError as error:
-        error.path = os.fspath(weights.path)
-        raise
 
 
 def _plan(weights: Source, stored: Checkpoint, header: Header, *, partial: bool = False) -> Plan:
