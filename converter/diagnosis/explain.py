@@ -65,12 +65,12 @@ def explain(
                 f"; by its size alone, {tested[0][1].claim}, but then variances would be negative"
             )
         return error
-    first, *others = likely[:SHOWN]
-    claims = "; or ".join(reading.claim for reading in (first, *others))
-    remedies = [beside] if beside else [reading.remedy for reading in (first, *others)]
+    shown = likely[:SHOWN]
+    claims = "; or ".join(reading.claim for reading in shown)
+    remedies = [beside] if beside else [reading.remedy for reading in shown]
     return WeightsError(
         f"{claims} ({size:,} bytes, {cfg} asks for {expected:,})",
-        place=first.place or f"byte {min(size, expected)}",
+        place=shown[0].place or f"byte {min(size, expected)}",
         remedy="; or ".join(dict.fromkeys(remedies)),
     )
 
@@ -79,16 +79,13 @@ def explain_unknown(header: Header, dialect: DialectName, source: Source) -> Wei
     """Why a file without a cfg is of no known architecture."""
     if only_zeros(source):
         return _never_came(source)
-    size = source.size
-    other = 36 - header.size
-    found = [
-        f"with a header of {other} bytes it would be {reading}"
-        for reading in recognise((size - other) // 4)
-        if (size - other) % 4 == 0
-    ]
-    for width, name in WIDTHS.items():
-        floats, rest = divmod(size - header.size, width)
-        found += [f"in {name} it would be {reading}" for reading in recognise(floats) if not rest]
+    size, other = source.size, 36 - header.size
+    found = []
+    ways = [(f"with a header of {other} bytes", other, 4)]
+    ways += [(f"in {name}", header.size, width) for width, name in WIDTHS.items()]
+    for way, start, width in ways:
+        floats, rest = divmod(size - start, width)
+        found += [f"{way} it would be {reading}" for reading in recognise(floats) if not rest]
     for architecture in ARCHITECTURES:
         network = architecture.network(architecture.classes or 1)
         layers = _layers_of_prefix(network, dialect, header.size, size)
