@@ -16,11 +16,12 @@ from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
 from converter.darknet.remark import Remark
 from converter.diagnosis.health import Anomaly, Survey
-from converter.errors import CheckpointError, OutputError, argument
+from converter.errors import CheckpointError, OutputError
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.portable import read_at
 from converter.files.source import TORCH_SUFFIXES
 from converter.files.target import (
+    another,
     is_written,
     remove_leftovers,
     replacing,
@@ -138,12 +139,7 @@ class Job:
                 self._write_cfg(cfg_text)
                 return self._done("up to date", current, anomalies, verified=True)
             if not self.force:
-                raise OutputError(
-                    "exists already, and is not this conversion",
-                    path=self.target,
-                    remedy=f"replace it with {argument('--force')}, or choose another output with"
-                    f" {argument('-o')}",
-                )
+                raise another(self.target)
         done = self._write_torch() if self.torch else self._write(meta)
         self._write_cfg(cfg_text)
         return done

@@ -23,6 +23,7 @@ from converter.errors import (
 from converter.files.hashing import sha256_of
 from converter.files.source import CHECKPOINT_SUFFIXES, is_weights_name, opened
 from converter.files.target import (
+    another,
     is_written,
     remove_leftovers,
     replacing,
@@ -158,12 +159,7 @@ def revert(
     there = os.path.lexists(target)
     current = _current(target, stored) if there else None
     if there and current is None and not force:
-        raise OutputError(
-            "exists already, and is not this conversion",
-            path=target,
-            remedy=f"replace it with {argument('--force')}, or choose another output with"
-            f" {argument('-o')}",
-        )
+        raise another(target)
     if current is not None:
         remove_leftovers(target)
         _write(beside, force=force)
@@ -237,21 +233,18 @@ def _beside(
     if cfg_out is None and not stored.unpublished:
         return {}
     cfg = target.with_suffix(".cfg") if cfg_out is None else Path(cfg_out)
-    files = {cfg: _cfg(stored, engine)}
+    # The network's cfg as it was read, with what is for training.
+    text = stored.network.text
+    if engine is None:
+        files = {cfg: text.encode()}
+    else:
+        from converter.operations.engine_cfg import cfg_for  # late: for those who ask for it
+
+        files = {cfg: cfg_for(engine, text, stored.plan.dialect, stored.contents.path)}
     if stored.unpublished and stored.class_names:
         names = "".join(f"{name}\n" for name in stored.class_names)
         files[cfg.with_suffix(".names")] = names.encode()
     return files
-
-
-def _cfg(stored: Checkpoint, engine: DialectName | None) -> bytes:
-    """The network's cfg as it was read, with what is for training; or as ``engine`` takes it."""
-    text = stored.network.text
-    if engine is None:
-        return text.encode()
-    from converter.operations.engine_cfg import cfg_for  # late: for those who ask for it
-
-    return cfg_for(engine, text, stored.plan.dialect, stored.contents.path)
 
 
 def _write(files: Mapping[Path, bytes], *, force: bool) -> None:
