@@ -160,18 +160,22 @@ def read_weights(
     changed = changes(source, plan)
     for change in filter(lambda change: change.changed, changed):
         log.info("%s", change)
-    of_plan: tuple[Remark, ...] = ()
+    found = [*known.network.remarks, *of_header]
     if plan.naming.note:
         log.warning("%s", plan.naming.note)
-        of_plan = (Remark(text=plan.naming.note, serious=False),)
-    names_path = _names_of(source, names)
+        found.append(Remark(text=plan.naming.note, serious=False))
     class_names, possible_names = None, tuple[list[str], ...]()
-    if names_path is not None:
+    names_path = companion(source.path, ".names") if names is None else Path(names)
+    if names_path is None:
+        from converter.operations.unnamed import possible_names_of  # late: only without names
+
+        possible_names = possible_names_of(source.path, known.network.classes, source.size)
+    else:
+        if names is None:
+            log.info("class names: %s, found beside the weights", names_path)
         if not is_built_in(names_path):
             inputs.append(names_path)
         class_names = read_names(names_path, known.network.classes, names_encoding)
-    else:
-        possible_names = _possible_names(source, known.network.classes)
     return Weights(
         source=source,
         plan=plan,
@@ -179,7 +183,7 @@ def read_weights(
         possible_names=possible_names,
         assumed=known.assumed,
         inputs=tuple(inputs),
-        remarks=(*known.network.remarks, *of_header, *of_plan),
+        remarks=tuple(found),
         changes=changed,
     )
 
@@ -198,12 +202,11 @@ def _options(
         "--names": names,
         "--names-encoding": names_encoding,
     }
-    return [
-        word
-        for option, value in given.items()
-        if value is not None
-        for word in (option, os.fspath(value))
-    ]
+    options: list[str] = []
+    for option, value in given.items():
+        if value is not None:
+            options += option, os.fspath(value)
+    return options
 
 
 def _choose_names(network: Network, choice: FamilyChoice) -> Naming:
@@ -228,21 +231,3 @@ def _report_gaps(plan: Plan) -> None:
     record = DIALECTS[plan.dialect]
     if plan.cutoff is not None and record.whole_files:
         log.warning("%s does not load a file that ends before its network", record.engine)
-
-
-def _names_of(source: Source, names: PathLike | None) -> Path | None:
-    if names is not None:
-        return Path(names)
-    path = companion(source.path, ".names")
-    if path is not None:
-        log.info("class names: %s, found beside the weights", path)
-    return path
-
-
-def _possible_names(source: Source, classes: int | None) -> tuple[list[str], ...]:
-    from converter.operations import unnamed  # late: only without names
-
-    found = unnamed.possible_names(source.size, classes)
-    if not found:
-        unnamed.suggest(source.path, classes)
-    return found
