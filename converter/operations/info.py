@@ -30,14 +30,15 @@ from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, namin
 from converter.identify import explaining, identify
 from converter.identify_checkpoint import identify_checkpoint
 from converter.notebook import Record
-from converter.operations.unnamed import names_of
+from converter.operations.unnamed import names_by_hash
 from converter.options import FamilyChoice, PathLike
 from converter.plan import make_plan
-from converter.published import PublicFile, find_by_hash
+from converter.published import find_by_hash
 from converter.records import dataclass
 
 # What batch norm gathers rather than learns.
 STATISTICS = ("rolling_mean", "rolling_variance")
+HEADER = ("major", "minor", "revision", "seen", "size", "transpose")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +146,7 @@ class Info(Record):
     def as_dict(self) -> dict[str, Any]:
         """The object that ``info --json`` prints."""
         network, header = self.network, self.header
+        found: tuple[Remark | Anomaly, ...] = (*self.remarks, *(self.anomalies or ()))
         return {
             "schema": 1,
             "kind": self.kind,
@@ -158,16 +160,7 @@ class Info(Record):
                 {"line": option.line, "key": option.key}
                 for option in (network.skipped if network else ())
             ],
-            "header": None
-            if header is None
-            else {
-                "major": header.major,
-                "minor": header.minor,
-                "revision": header.revision,
-                "seen": header.seen,
-                "size": header.size,
-                "transpose": header.transpose,
-            },
+            "header": header and {name: getattr(header, name) for name in HEADER},
             "input": _dimensions(network.input) if network else None,
             "classes": network.classes if network else None,
             "names": self.names,
@@ -197,10 +190,9 @@ class Info(Record):
             "sha256": self.sha256,
             "published": self.published,
             "fits": [fit.as_dict() for fit in self.fits],
-            "warnings": None
-            if self.anomalies is None and not self.remarks
-            else [remark.as_dict() for remark in self.remarks]
-            + [anomaly.as_dict() for anomaly in self.anomalies or ()],
+            "warnings": [each.as_dict() for each in found]
+            if found or self.anomalies is not None
+            else None,
             "problem": self.problem.as_dict() if self.problem else None,
         }
 
@@ -264,35 +256,31 @@ def _of_weights(source: Source, cfg: PathLike | None, wanted: DialectName | None
     if cfg is None and companion(source.path, ".cfg") is None and not rest:
         info.fits = fits(floats)
     try:
-        _find_network(info, source, cfg, wanted, published)
+        _find_network(info, source, cfg, wanted)
     except DarknetError as error:
         info.problem = error
     return info
 
 
 def _find_network(
-    info: Info,
-    source: Source,
-    cfg: PathLike | None,
-    wanted: DialectName | None,
-    published: PublicFile | None,
+    info: Info, source: Source, cfg: PathLike | None, wanted: DialectName | None
 ) -> None:
     known = identify(source, cfg, wanted)
-    network, info.how = known.network, known.how
-    info.network, info.family = network, native_naming(network).family
+    network, naming = known.network, native_naming(known.network)
+    info.network, info.how, info.family = network, known.how, naming.family
     info.header, info.dialect = known.header, known.dialect
     info.rows = list(_rows(network, info.dialect, known.header.size))
     names = companion(source.path, ".names")
     if names:
         info.names = read_names(names, network.classes)
-    elif published:
-        info.names = names_of(published, network.classes)
+    else:
+        info.names = names_by_hash(info.sha256 or "", network.classes)
     with explaining(source, known.cfg):
         plan = make_plan(
             header=known.header,
             size=source.size,
             network=network,
-            naming=native_naming(network),
+            naming=naming,
             dialect=info.dialect,
             partial=True,
         )
