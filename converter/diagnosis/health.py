@@ -10,6 +10,7 @@ import logging
 import sys
 from array import array
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from converter.darknet.layers.heads import AnchorHead
@@ -62,13 +63,7 @@ class Anomaly:
 
     def as_dict(self) -> dict[str, Any]:
         """One of the ``warnings`` of ``convert --json``."""
-        return {
-            "layer": self.layer,
-            "array": self.array,
-            "offset": self.offset,
-            "problem": self.problem,
-            "text": self.text,
-        }
+        return asdict(self)
 
 
 class Survey:
