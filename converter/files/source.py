@@ -137,7 +137,7 @@ def opened(
 
 
 @contextmanager
-def naming(path: PathLike) -> Iterator[None]:
+def errors_naming(path: PathLike) -> Iterator[None]:
     """Have errors of a .weights file in the block name it, those of the system as well.
 
     Raises:

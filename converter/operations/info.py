@@ -26,13 +26,12 @@ from converter.errors import CfgError, DarknetError, argument, require_text
 from converter.families import native_naming
 from converter.files import sniff
 from converter.files.hashing import sha256_of
-from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, naming, opened
-from converter.identify import explaining, identify
+from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, errors_naming, opened
+from converter.identify import identify
 from converter.identify_checkpoint import identify_checkpoint
 from converter.notebook import Record
 from converter.operations.unnamed import names_by_hash
 from converter.options import FamilyChoice, PathLike
-from converter.plan import make_plan
 from converter.published import find_by_hash
 from converter.records import dataclass
 
@@ -229,7 +228,7 @@ def describe(
         )
     if path.suffix in CHECKPOINT_SUFFIXES:
         return _of_checkpoint(path, cfg, dialect, family)
-    with opened(path) as source, naming(path):
+    with opened(path) as source, errors_naming(path):
         return _of_weights(source, cfg, dialect)
 
 
@@ -275,15 +274,7 @@ def _find_network(
         info.names = read_names(names, network.classes)
     else:
         info.names = names_by_hash(info.sha256 or "", network.classes)
-    with explaining(source, known.cfg):
-        plan = make_plan(
-            header=known.header,
-            size=source.size,
-            network=network,
-            naming=naming,
-            dialect=info.dialect,
-            partial=True,
-        )
+    plan = known.plan(source, naming, partial=True)
     if plan.cutoff is not None:
         info.how += f", of which it holds the first {plan.cutoff} layers"
     info.anomalies = Survey(plan).complete(source)

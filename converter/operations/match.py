@@ -22,9 +22,9 @@ from converter.errors import CheckpointError
 from converter.families import name_layers
 from converter.families.table import Table
 from converter.files.source import opened
-from converter.identify import explaining, identify
+from converter.identify import identify
 from converter.options import PathLike
-from converter.plan import Plan, Slot, make_plan
+from converter.plan import Plan, Slot
 from converter.records import dataclass
 
 # The shape without a trailing 1x1, and the hash of the values.
@@ -85,14 +85,7 @@ def match(
     contents = formats.read(checkpoint)
     with opened(Path(weights)) as source:
         known = identify(source, cfg, dialect)
-        with explaining(source, known.cfg):
-            plan = make_plan(
-                header=known.header,
-                size=source.size,
-                network=known.network,
-                naming=name_layers(known.network, "generic"),
-                dialect=known.dialect,
-            )
+        plan = known.plan(source, name_layers(known.network, "generic"))
         ours: defaultdict[_Key, list[Slot]] = defaultdict(list)
         for slot in plan.tensors:
             digest = hashlib.sha256()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.errors import CheckpointError
-from converter.files.source import is_weights, naming, opened
+from converter.files.source import errors_naming, is_weights, opened
 from converter.options import FILE_NAME, FamilyChoice, PathLike
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def open_stored(
     from converter.operations.weights import read_weights
 
     with (
-        naming(file),
+        errors_naming(file),
         opened(file) as source,
         Hashing(source.read_into, source.size).begin() as hashing,
     ):

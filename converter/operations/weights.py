@@ -20,9 +20,9 @@ from converter.errors import WeightsError, argument
 from converter.families import name_layers, native_naming
 from converter.families.base import Naming
 from converter.files.source import Source, companion
-from converter.identify import explaining, identify
+from converter.identify import identify
 from converter.options import Dtype, FamilyChoice, PathLike
-from converter.plan import Plan, make_plan
+from converter.plan import Plan
 from converter.records import dataclass
 from converter.version import TOOL
 
@@ -147,15 +147,9 @@ def read_weights(
     remarks.report(known.network.remarks, strict=strict, path=known.cfg)
     remarks.report_skipped(known.network, known.dialect)
     remarks.report(of_header, strict=strict, path=source.path)
-    with explaining(source, known.cfg, _options(dialect, family, names, names_encoding)):
-        plan = make_plan(
-            header=known.header,
-            size=source.size,
-            network=known.network,
-            naming=_choose_names(known.network, family),
-            dialect=known.dialect,
-            partial=partial,
-        )
+    naming = _choose_names(known.network, family)
+    given = _options(dialect, family, names, names_encoding)
+    plan = known.plan(source, naming, partial=partial, given=given)
     _report_gaps(plan)
     changed = changes(source, plan)
     for change in filter(lambda change: change.changed, changed):
