@@ -16,7 +16,7 @@ from converter.errors import UsageError, WeightsError, argument, require_text
 from converter.files import remote
 from converter.files.hashing import Hashing
 from converter.files.source import TORCH_SUFFIXES, WEIGHTS_SUFFIXES, errors_naming, opened
-from converter.operations.sources import export_line
+from converter.operations.sources import wrong_name
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 
 if TYPE_CHECKING:
@@ -101,12 +101,7 @@ def convert(
     if _local_name(target).suffix in TORCH_SUFFIXES:
         _require_port(family, dtype, target)
     elif _local_name(target).suffix != ".safetensors":
-        line = export_line(source, target, cfg)
-        raise UsageError(
-            "is no checkpoint's name",
-            path=target,
-            remedy=f"write it with: {line}" if line else "end it with .safetensors",
-        )
+        raise wrong_name("checkpoint's name", ".safetensors", source, target, cfg)
     with (
         remote.local_source(source, max_download) as local,
         opened(local, is_copy=remote.is_url(source)) as opened_source,

@@ -32,7 +32,7 @@ from converter.files.target import (
 )
 from converter.identify_checkpoint import open_checkpoint
 from converter.notebook import Record
-from converter.operations.sources import export_line
+from converter.operations.sources import wrong_name
 from converter.options import DialectChoice, FamilyChoice, PathLike
 from converter.plan import Plan
 from converter.records import dataclass
@@ -139,12 +139,7 @@ def revert(
             remedy="end it with .weights",
         )
     if not is_weights_name(target):
-        line = export_line(source, target, cfg)
-        raise UsageError(
-            "is no name of Darknet's weights",
-            path=target,
-            remedy=f"write it with: {line}" if line else "end it with .weights",
-        )
+        raise wrong_name("name of Darknet's weights", ".weights", source, target, cfg)
     stored = _open(source, cfg, dialect, family, force=force)
     plan = stored.plan
     beside = _beside(stored, target, cfg_out, engine)

@@ -44,6 +44,15 @@ def _expand(argument: str) -> list[str]:
     return matches
 
 
+def wrong_name(
+    what: str, suffix: str, source: PathLike, target: PathLike, cfg: PathLike | None
+) -> UsageError:
+    """The refusal of ``target``, which is no ``what`` and should end with ``suffix``."""
+    line = export_line(source, target, cfg)
+    remedy = f"write it with: {line}" if line else f"end it with {suffix}"
+    return UsageError(f"is no {what}", path=target, remedy=remedy)
+
+
 def export_line(source: PathLike, target: PathLike, cfg: PathLike | None) -> str | None:
     """The command that writes ``target``, if it is ``export`` that makes what ends so."""
     if Path(target).suffix not in EXPORT_SUFFIXES.values():
