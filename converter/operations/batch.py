@@ -160,19 +160,17 @@ def _by_processes(targets: Mapping[str, str], workers: int, **options: Any) -> I
         workers = min(workers, _MOST_ON_WINDOWS)
     function, left = partial(_convert_alone, options=options), dict(targets)
     while left:
-        broken, started = False, context.Semaphore(0)
+        started = context.Semaphore(0)
         with ProcessPoolExecutor(workers, context, _begin, (started, RUNNING.get())) as pool:
             for source, future in _completed(left, pool, function, _main_module_left_alone()):
-                if isinstance(future.exception(), BrokenProcessPool):
-                    broken = True
-                    continue
-                del left[source]
-                yield future.result()
-        if broken and workers == 1 and not started.acquire(block=False):
-            for source in left:
-                yield _failed(source, "was given up: no process could be started for it")
-            return
-        if broken and workers == 1:
+                if not isinstance(future.exception(), BrokenProcessPool):
+                    del left[source]
+                    yield future.result()
+        if left and workers == 1:
+            if not started.acquire(block=False):
+                for source in left:
+                    yield _failed(source, "was given up: no process could be started for it")
+                return
             lost = next(iter(left))
             del left[lost]
             yield _failed(lost, "was given up: its process was killed, perhaps for want of memory")
