@@ -144,10 +144,9 @@ def _verdict(one: _Read, reference: _Read, sections: tuple[Section, ...]) -> Ver
 def _unknown_functions(dialect: Dialect, sections: tuple[Section, ...]) -> Iterator[Remark]:
     for section in sections:
         for option in filter(is_unknown_function, section.options):
-            if section.find(option.key) is not option:
-                continue
-            text = f"{dialect.engine} takes relu for {option.key}={option.text}"
-            yield Remark(text=text, line=option.line)
+            if section.find(option.key) is option:
+                text = f"{dialect.engine} takes relu for {option.key}={option.text}"
+                yield Remark(text=text, line=option.line)
 
 
 def _notes(network: Network, dialect: Dialect) -> Iterator[Remark]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from converter.checkpoint import formats
 from converter.checkpoint.header import Contents
-from converter.checkpoint.payload import rows_of
+from converter.checkpoint.payload import tensor_of
 from converter.darknet.dialects import DialectName
 from converter.errors import CheckpointError
 from converter.families import name_layers
@@ -88,10 +88,8 @@ def match(
         plan = known.plan(source, name_layers(known.network, "generic"))
         ours: defaultdict[_Key, list[Slot]] = defaultdict(list)
         for slot in plan.tensors:
-            digest = hashlib.sha256()
-            for _, rows in rows_of(source, slot):
-                digest.update(rows.tobytes())
-            ours[_plain(slot.shape), digest.digest()].append(slot)
+            digest = hashlib.sha256(tensor_of(source, slot).tobytes()).digest()
+            ours[_plain(slot.shape), digest].append(slot)
     theirs = _hashed(contents, {shape for shape, _ in ours})
     pairing = _Pairing(groups=[(slots, theirs[key]) for key, slots in ours.items()])
     pairing.settle()
