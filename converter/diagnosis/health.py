@@ -84,13 +84,11 @@ class Survey:
         """Look at some or all values of ``slot``: float32, of any shape."""
         import numpy as np
 
+        low, high = self._ranges.get(slot.offset, (np.inf, -np.inf))
         with np.errstate(invalid="ignore"):  # some NaN are signalling
-            low, high = float(values.min()), float(values.max())
-        if slot.offset in self._ranges:
-            before = self._ranges[slot.offset]
             # min() and max() of Python lose NaN, depending on its place.
-            low = float(np.minimum(low, before[0]))
-            high = float(np.maximum(high, before[1]))
+            low = float(np.minimum(low, values.min()))
+            high = float(np.maximum(high, values.max()))
         self._ranges[slot.offset] = low, high
         if not slot.transposed:  # whose values may come in any order
             self._look_for_zeros(slot, values)
