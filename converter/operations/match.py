@@ -131,9 +131,7 @@ class _Pairing:
 
     groups: list[_Group]
     found: dict[str, str] = field(default_factory=dict)
-    modules: defaultdict[int, set[tuple[str, ...]]] = field(
-        default_factory=lambda: defaultdict(set)
-    )
+    modules: dict[int, set[tuple[str, ...]]] = field(default_factory=dict)
 
     def settle(self) -> None:
         """Pair what can be paired; each pair may tell where others of its layer stand."""
@@ -149,7 +147,7 @@ class _Pairing:
         slots.remove(slot)
         tensors.remove(tensor)
         self.found[slot.tensor] = tensor
-        self.modules[slot.node.index].add(tuple(tensor.split(".")[:-1]))
+        self.modules.setdefault(slot.node.index, set()).add(tuple(tensor.split(".")[:-1]))
 
     def _settle(self, group: _Group) -> int:
         """Pair those of which each is nearest to the other, and nothing else as near; how many."""
@@ -168,7 +166,8 @@ class _Pairing:
     def _nearness(self, slot: Slot, tensor: str) -> tuple[int, bool]:
         """How much of its path a tensor shares with those of the layer; if it ends as its array."""
         *path, last = tensor.split(".")
-        shared = max((_shared(path, module) for module in self.modules[slot.node.index]), default=0)
+        modules = self.modules.get(slot.node.index, ())
+        shared = max((_shared(path, module) for module in modules), default=0)
         return shared, bool(shared) and slot.tensor.rpartition(".")[2] == last
 
 
