@@ -84,10 +84,10 @@ def compare_engines(text: str, reference: DialectName | None = None) -> Engines:
 def _read(text: str, sections: tuple[Section, ...], name: DialectName) -> _Read:
     dialect = DIALECTS[name]
     reading = as_read(text, tuple(_with_relu(s, dialect) for s in sections), name)
-    found = [reason_of(error) for error in reading.refusals]
+    found = list(map(reason_of, reading.refusals))
     if not dialect.strict:
         found += _lines(text, sections, dialect)
-        found += [reason_of(error) for error in stops(sections, dialect)]
+        found += map(reason_of, stops(sections, dialect))
     network = None
     if not reading.refusals:
         try:
@@ -95,8 +95,7 @@ def _read(text: str, sections: tuple[Section, ...], name: DialectName) -> _Read:
         except (CfgError, NetworkError) as error:
             found.append(reason_of(error))
         else:
-            errors = (*refusals(network, name), *crashes(network, name))
-            found += [reason_of(error) for error in errors]
+            found += map(reason_of, (*refusals(network, name), *crashes(network, name)))
     return _Read(dialect=dialect, reading=reading, network=network, refusals=tuple(found))
 
 
