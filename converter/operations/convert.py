@@ -93,15 +93,12 @@ def convert(
         if not remote.is_url(source):
             with opened(Path(source)):  # no other name of the output helps what is no source
                 pass
-        raise UsageError(
-            "would hold safetensors under a Darknet file's name",
-            path=target,
-            remedy="end it with .safetensors",
-        )
+        problem = "would hold safetensors under a Darknet file's name"
+        raise wrong_name(problem, ".safetensors", source, target, cfg)
     if _local_name(target).suffix in TORCH_SUFFIXES:
         _require_port(family, dtype, target)
     elif _local_name(target).suffix != ".safetensors":
-        raise wrong_name("checkpoint's name", ".safetensors", source, target, cfg)
+        raise wrong_name("is no checkpoint's name", ".safetensors", source, target, cfg)
     with (
         remote.local_source(source, max_download) as local,
         opened(local, is_copy=remote.is_url(source)) as opened_source,

@@ -133,13 +133,11 @@ def revert(
         raise CheckpointError("is a directory", path=source, remedy="give a .safetensors file")
     target = source.with_suffix(".weights") if output is None else Path(output)
     if target.suffix in CHECKPOINT_SUFFIXES:
-        raise UsageError(
-            "would hold Darknet's format under a checkpoint's name",
-            path=target,
-            remedy="end it with .weights",
-        )
+        problem = "would hold Darknet's format under a checkpoint's name"
+        raise wrong_name(problem, ".weights", source, target, cfg)
     if not is_weights_name(target):
-        raise wrong_name("name of Darknet's weights", ".weights", source, target, cfg)
+        problem = "is no name of Darknet's weights"
+        raise wrong_name(problem, ".weights", source, target, cfg)
     stored = _open(source, cfg, dialect, family, force=force)
     plan = stored.plan
     beside = _beside(stored, target, cfg_out, engine)

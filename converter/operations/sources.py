@@ -45,12 +45,12 @@ def _expand(argument: str) -> list[str]:
 
 
 def wrong_name(
-    what: str, suffix: str, source: PathLike, target: PathLike, cfg: PathLike | None
+    problem: str, suffix: str, source: PathLike, target: PathLike, cfg: PathLike | None
 ) -> UsageError:
-    """The refusal of ``target``, which is no ``what`` and should end with ``suffix``."""
+    """The refusal of ``target`` for its ``problem``: it should end with ``suffix``."""
     line = export_line(source, target, cfg)
     remedy = f"write it with: {line}" if line else f"end it with {suffix}"
-    return UsageError(f"is no {what}", path=target, remedy=remedy)
+    return UsageError(problem, path=target, remedy=remedy)
 
 
 def export_line(source: PathLike, target: PathLike, cfg: PathLike | None) -> str | None:
