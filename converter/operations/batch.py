@@ -6,9 +6,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from io import StringIO
 from pathlib import Path
@@ -133,8 +132,9 @@ def _require_folders_name(out: str) -> None:
 def _by_executor(
     targets: Mapping[str, str], executor: Executor, **options: Any
 ) -> Iterator[Result]:
-    function = partial(_convert, options=options)
-    for source, future in _completed(targets, executor, function, nullcontext()):
+    with _ignoring_interrupts():
+        jobs = {executor.submit(_convert, *pair, options): pair[0] for pair in targets.items()}
+    for source, future in _completed(jobs):
         error = future.exception()
         if isinstance(error, Exception):
             yield _failed(source, f"was given up: {type(error).__name__}: {error}")
@@ -158,11 +158,16 @@ def _by_processes(targets: Mapping[str, str], workers: int, **options: Any) -> I
     context = multiprocessing.get_context("spawn")
     if portable.WINDOWS:
         workers = min(workers, _MOST_ON_WINDOWS)
-    function, left = partial(_convert_alone, options=options), dict(targets)
+    left = dict(targets)
     while left:
         started = context.Semaphore(0)
         with ProcessPoolExecutor(workers, context, _begin, (started, RUNNING.get())) as pool:
-            for source, future in _completed(left, pool, function, _main_module_left_alone()):
+            # What starts now inherits it, and so is never interrupted half-way up.
+            with _ignoring_interrupts(), _main_module_left_alone():
+                jobs = {
+                    pool.submit(_convert_alone, *pair, options): pair[0] for pair in left.items()
+                }
+            for source, future in _completed(jobs):
                 if not isinstance(future.exception(), BrokenProcessPool):
                     del left[source]
                     yield future.result()
@@ -177,23 +182,15 @@ def _by_processes(targets: Mapping[str, str], workers: int, **options: Any) -> I
         workers = 1
 
 
-def _completed(
-    targets: Mapping[str, str],
-    executor: Executor,
-    function: Callable[[str, str], Result],
-    starting: AbstractContextManager[None],
-) -> Iterator[tuple[str, Future[Result]]]:
+def _completed(jobs: Mapping[Future[Result], str]) -> Iterator[tuple[str, Future[Result]]]:
     """Each source when it is done; those that nobody waits for any more are not begun."""
     from concurrent.futures import as_completed
 
-    # What starts now inherits it, and so is never interrupted half-way up.
-    with _ignoring_interrupts(), starting:
-        submitted = {executor.submit(function, *item): item[0] for item in targets.items()}
     try:
-        for future in as_completed(submitted):
-            yield submitted[future], future
+        for future in as_completed(jobs):
+            yield jobs[future], future
     except BaseException:
-        for future in submitted:
+        for future in jobs:
             future.cancel()
         raise
 
