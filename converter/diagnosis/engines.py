@@ -72,8 +72,7 @@ def compare_engines(text: str, reference: DialectName | None = None) -> Engines:
     sections = parse_cfg(plain)
     wanted = reference or by_cfg(plain)
     read = {name: _read(text, sections, name) for name in DIALECTS}
-    order = (wanted, *(name for name in DIALECTS if name != wanted))
-    chosen = next((name for name in order if not read[name].refusals), wanted)
+    chosen = next((name for name in (wanted, *DIALECTS) if not read[name].refusals), wanted)
     verdicts: dict[str, Verdict] = {
         name: _verdict(read[name], read[chosen], sections) for name in DIALECTS
     }
@@ -134,10 +133,8 @@ def _verdict(one: _Read, reference: _Read, sections: tuple[Section, ...]) -> Ver
     if one is reference or reference.network is None:
         return Verdict(answer="runs", reasons=(*one.reading.remarks, *notes))
     reasons = [*_other_options(one, reference, sections), *_other_layers(one, reference)]
-    if not reasons:
-        return Verdict(answer="runs", reasons=notes)
     reasons.sort(key=lambda reason: reason.line or 0)
-    return Verdict(answer="differs", reasons=(*reasons, *notes))
+    return Verdict(answer="differs" if reasons else "runs", reasons=(*reasons, *notes))
 
 
 def _unknown_functions(dialect: Dialect, sections: tuple[Section, ...]) -> Iterator[Remark]:
