@@ -169,12 +169,10 @@ class Job:
         )
 
     def _is_current(self, meta: Metadata) -> bool:
-        try:
-            if not self.torch and read_head(self.target) != self._head(meta):
-                return False
-            return self._compared(self.target).ok
-        except CheckpointError:
-            return False
+        with suppress(CheckpointError):
+            same_head = self.torch or read_head(self.target) == self._head(meta)
+            return same_head and self._compared(self.target).ok
+        return False
 
     @property
     def torch(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -149,14 +150,14 @@ def revert(
     for path, text in beside.items():
         require_other(path, checkpoint, cfg, target)
         is_written(path, text, force=force)
-    there = os.path.lexists(target)
-    current = _current(target, stored) if there else None
-    if there and current is None and not force:
-        raise another(target)
-    if current is not None:
-        remove_leftovers(target)
-        _write(beside, force=force)
-        return _done("up to date", target, stored, current, beside, verified=True)
+    if os.path.lexists(target):
+        current = _current(target, stored)
+        if current is not None:
+            remove_leftovers(target)
+            _write(beside, force=force)
+            return _done("up to date", target, stored, current, beside, verified=True)
+        if not force:
+            raise another(target)
     with replacing(target, plan.size) as file:
         with stored.tensors() as tensors:
             written = payload.restore(tensors, plan, file)
@@ -200,13 +201,11 @@ def _open(
 
 def _current(target: Path, stored: Checkpoint) -> str | None:
     """The hash of ``target`` if it is this conversion already."""
-    try:
-        if not _is_equal(target, stored):
-            return None
-        with opened(target) as source:
-            return sha256_of(source)
-    except DarknetError:
-        return None
+    with suppress(DarknetError):
+        if _is_equal(target, stored):
+            with opened(target) as source:
+                return sha256_of(source)
+    return None
 
 
 def _is_equal(weights: Path, stored: Checkpoint) -> bool:
