@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from converter.darknet.network import Network, read_cfg, read_layers
 from converter.errors import CfgError, NetworkError, WeightsError, argument
 from converter.families.base import Naming
 from converter.files.source import Source, companion
-from converter.options import PathLike
+from converter.options import Given, PathLike
 from converter.plan import Plan, SizeMismatch, make_plan
 from converter.records import dataclass
 
@@ -46,7 +46,7 @@ class Identity:
     doubt: str | None = None
 
     def plan(
-        self, source: Source, naming: Naming, *, partial: bool = False, given: Sequence[str] = ()
+        self, source: Source, naming: Naming, *, partial: bool = False, given: Given | None = None
     ) -> Plan:
         """Where everything lies in ``source``, whose identity this is.
 
@@ -54,7 +54,7 @@ class Identity:
             source: the file.
             naming: what its tensors are called.
             partial: accept a file that ends after one of the network's layers.
-            given: the options, and their values, that a command for a part of it needs besides.
+            given: the options that a command for a part of it needs besides.
 
         Raises:
             WeightsError: it does not fit its network; the error explains why.
@@ -71,7 +71,7 @@ class Identity:
         except SizeMismatch as mismatch:
             from converter.diagnosis.explain import explain  # late: rarely needed
 
-            raise explain(mismatch, source, self.cfg, given) from mismatch
+            raise explain(mismatch, source, self.cfg, given or {}) from mismatch
 
 
 def identify(

@@ -26,6 +26,7 @@ from converter.diagnosis.zeros import only_zeros
 from converter.errors import NetworkError, WeightsError, argument, command
 from converter.files import sniff
 from converter.files.source import first_layers_name
+from converter.options import Given
 from converter.published import PUBLISHED, PublicFile, suggest_download
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ SHOWN = 3  # hypotheses in one message
 
 
 def explain(
-    mismatch: SizeMismatch, source: Source, cfg_path: Path | None, given: Sequence[str]
+    mismatch: SizeMismatch, source: Source, cfg_path: Path | None, given: Given
 ) -> WeightsError:
     """Why ``source`` does not fit its network, which the cfg describes.
 
-    ``given`` are the options of the call, and their values, that count for a part of it too.
+    ``given`` are the options of the call that count for a part of it too.
     """
     if only_zeros(source):
         return _never_came(source)
@@ -159,7 +160,7 @@ def _never_came(source: Source) -> WeightsError:
 
 
 def _unexplained(
-    mismatch: SizeMismatch, source: Source, cfg_path: Path | None, given: Sequence[str]
+    mismatch: SizeMismatch, source: Source, cfg_path: Path | None, given: Given
 ) -> WeightsError:
     """Where a file of the wrong size ends, or stops to make sense."""
     cfg = cfg_path.name if cfg_path else "the cfg"
@@ -208,14 +209,15 @@ def _whole_again(source: Source, expected: int) -> str:
     return "download or copy it again, or use the cfg it was trained with"
 
 
-def _first_layers(last: Slot, source: Source, cfg_path: Path, given: Sequence[str]) -> str:
+def _first_layers(last: Slot, source: Source, cfg_path: Path, given: Given) -> str:
     """How the layers up to that of ``last`` are converted."""
     import shlex  # late: seldom needed
 
     layers = last.node.index + 1
     first = _free_name(first_layers_name(source.path, layers))
     cut = f"head -c {last.end} {shlex.quote(str(source.path))} > {shlex.quote(first)}"
-    line = command("convert", first, "--cfg", str(cfg_path), *given, "--partial")
+    options = [(option, os.fspath(value)) for option, value in given.items() if value is not None]
+    line = command("convert", first, "--cfg", str(cfg_path), *chain(*options), "--partial")
     return f"take its first {layers} layers, which are whole: {cut}; {line}"
 
 

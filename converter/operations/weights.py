@@ -148,7 +148,13 @@ def read_weights(
     remarks.report_skipped(known.network, known.dialect)
     remarks.report(of_header, strict=strict, path=source.path)
     naming = _choose_names(known.network, family)
-    given = _options(dialect, family, names, names_encoding)
+    table = os.fspath(family).endswith(".json")
+    given = {
+        "--dialect": dialect,
+        "--family-table" if table else "--family": None if family == "auto" else family,
+        "--names": names,
+        "--names-encoding": names_encoding,
+    }
     plan = known.plan(source, naming, partial=partial, given=given)
     _report_gaps(plan)
     changed = changes(source, plan)
@@ -180,27 +186,6 @@ def read_weights(
         remarks=tuple(found),
         changes=changed,
     )
-
-
-def _options(
-    dialect: DialectName | None,
-    family: FamilyChoice,
-    names: PathLike | None,
-    names_encoding: str | None,
-) -> list[str]:
-    """The options of a command, and their values, that say what these arguments say."""
-    table = os.fspath(family).endswith(".json")
-    given = {
-        "--dialect": dialect,
-        "--family-table" if table else "--family": None if family == "auto" else family,
-        "--names": names,
-        "--names-encoding": names_encoding,
-    }
-    options: list[str] = []
-    for option, value in given.items():
-        if value is not None:
-            options += option, os.fspath(value)
-    return options
 
 
 def _choose_names(network: Network, choice: FamilyChoice) -> Naming:
