@@ -24,7 +24,7 @@ from converter.errors import (
 )
 from converter.files import portable, remote
 from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
-from converter.files.target import is_folder, make_folder
+from converter.files.target import is_folder, make_folder, remove_leftovers
 from converter.logs import OneLine
 from converter.operations.convert import convert, default_output
 from converter.options import EXPORT_SUFFIXES, PathLike
@@ -299,8 +299,6 @@ def _tidy(target: str) -> None:
     One that came just before there was a cleanup. Only when it is over: until then the exception
     keeps the lock open.
     """
-    from converter.files.target import remove_leftovers  # late: finding one file needs none of it
-
     if not remote.is_url(target):
         remove_leftovers(Path(target))
 

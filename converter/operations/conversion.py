@@ -105,8 +105,8 @@ class Job:
     force: bool
     verify: bool
     strict: bool
-    cfg_out: PathLike | None = None
-    engine: DialectName | None = None
+    cfg_out: PathLike | None
+    engine: DialectName | None
     least_head: int = 0  # in bytes: room for class names that only the hash may bring
     _end: int = 0  # of what is written so far
 
@@ -164,9 +164,8 @@ class Job:
 
         Without verification only what a recognised file must have is looked at.
         """
-        return self.weights.examine(
-            self.survey, whole=self.verify or self.strict, strict=self.strict
-        )
+        whole = self.verify or self.strict
+        return self.weights.examine(self.survey, whole=whole, strict=self.strict)
 
     def _is_current(self, meta: Metadata) -> bool:
         with suppress(CheckpointError):
