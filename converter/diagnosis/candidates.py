@@ -91,10 +91,13 @@ def _starts(asked: Candidate, header: Header) -> list[Candidate]:
     network, dialect = asked.network, asked.dialect
     starts = [asked]
     for other in RECOGNISED:
-        start = Header.decode(header.encode().ljust(20, b"\0"), other).size
-        read = _reread(network, other)
-        if read is None or other == dialect:
+        if other == dialect:
             continue
+        try:
+            read = reread(network, other)
+        except (CfgError, NetworkError):  # it does not take the cfg
+            continue
+        start = Header.decode(header.encode().ljust(20, b"\0"), other).size
         if start != header.size or read.floats_of(other) != network.floats_of(dialect):
             claim = f"the file fits {other}'s darknet, not {dialect}'s"
             remedy = f"use {argument('--dialect', other)}"
@@ -191,11 +194,3 @@ def are_variances(source: Source, offset: int, count: int, width: int = 4) -> bo
     source.read_into(memoryview(data), offset)
     values = np.frombuffer(data, f"<f{width}")
     return bool((values >= 0).all() and np.isfinite(values).all())
-
-
-def _reread(network: Network, dialect: DialectName) -> Network | None:
-    """``network`` as another engine reads its cfg; None if it does not take it."""
-    try:
-        return reread(network, dialect)
-    except (CfgError, NetworkError):
-        return None

@@ -108,30 +108,25 @@ def explain_unknown(header: Header, dialect: DialectName, source: Source) -> Wei
     if not sniff.plausible_version(header.major, header.minor, header.revision):
         found.insert(0, f"its version reads {header.version}, which no darknet wrote")
         remedy = "this is no .weights file, or a damaged one: download or copy it again"
-    return WeightsError(
-        "; ".join(
-            [
-                f"is of no architecture known by its size ({size:,} bytes),"
-                " and no cfg of its name is beside it",
-                *found[:SHOWN],
-            ]
-        ),
-        remedy=remedy,
+    problem = (
+        f"is of no architecture known by its size ({size:,} bytes), and no cfg of its name is"
+        " beside it"
     )
+    return WeightsError("; ".join([problem, *found[:SHOWN]]), remedy=remedy)
 
 
 def explain_heads(
     error: NetworkError, net: Net, layers: Sequence[Layer], source: Source
 ) -> NetworkError:
     """``error``, which stopped a network with heads, with what the file says about the remedy."""
-    heads = [
+    wrong = [
         (head, conv) for conv, head in pairwise(layers)
         if isinstance(head, AnchorHead) and isinstance(conv, Convolutional)
+        and head.channels(head.classes) != conv.filters
     ]  # fmt: skip
-    wrong = next(((h, c) for h, c in heads if h.channels(h.classes) != c.filters), None)
-    if wrong is None:
+    if not wrong:
         return error
-    head, conv = wrong
+    head, conv = wrong[0]
     each = head.channels(2) - head.channels(1)
     meant, rest = divmod(conv.filters - head.channels(0), each)
     counts = [n for n in (head.classes, 0 if rest else meant) if n > 0]
@@ -150,12 +145,11 @@ def explain_heads(
 
 def _never_came(source: Source) -> WeightsError:
     download = None if source.is_copy else suggest_download(source.path)
+    remedy = f"download it again: {download} --force" if download else "download or copy it again"
     return WeightsError(
         f"holds nothing but zeros ({source.size:,} bytes): room was made for it, and what should"
         " fill it never came",
-        remedy=f"download it again: {download} --force"
-        if download
-        else "download or copy it again",
+        remedy=remedy,
     )
 
 
