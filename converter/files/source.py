@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from converter.errors import DarknetError, WeightsError
+from converter.errors import DarknetError, WeightsError, naming
 from converter.files import sniff
 from converter.files.opening import open_regular, read_start
 from converter.files.portable import read_at
@@ -144,10 +144,8 @@ def errors_naming(path: PathLike) -> Iterator[None]:
         WeightsError: in place of an OSError.
     """
     try:
-        yield
-    except WeightsError as error:
-        error.path = error.path or os.fspath(path)
-        raise
+        with naming(path, (WeightsError,)):
+            yield
     except OSError as error:
         raise WeightsError(f"cannot be read: {error.strerror}", path=path) from error
 

@@ -19,6 +19,7 @@ from converter.errors import (
     OutputError,
     UsageError,
     argument,
+    naming,
     require_text,
 )
 from converter.files.hashing import sha256_of
@@ -177,7 +178,7 @@ def _open(
     force: bool,
 ) -> Checkpoint:
     """The checkpoint, if it can go back."""
-    try:
+    with naming(path):
         stored = open_checkpoint(path, cfg, None if dialect == "auto" else dialect, family)
         if dialect not in ("auto", stored.plan.dialect):
             raise UsageError(
@@ -193,10 +194,7 @@ def _open(
                 f"holds {stored.dtype} values: the float32 values that they once were are lost",
                 remedy=f"{argument('--force')} writes them as they are now",
             )
-    except DarknetError as error:
-        error.path = error.path or os.fspath(path)
-        raise
-    return stored
+        return stored
 
 
 def _current(target: Path, stored: Checkpoint) -> str | None:

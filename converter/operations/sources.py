@@ -29,12 +29,10 @@ def find_sources(arguments: Sequence[str]) -> list[str]:
 
 
 def _expand(argument: str) -> list[str]:
-    path = Path(argument)
-    if remote.is_url(argument) or (os.path.lexists(path) and not path.is_dir()):
-        return [argument]
-    if path.is_dir():
+    path, is_url = Path(argument), remote.is_url(argument)
+    if path.is_dir() and not is_url:
         found = [str(p) for p in sorted(path.iterdir()) if p.suffix in WEIGHTS_SUFFIXES]
-    elif glob.has_magic(argument):
+    elif glob.has_magic(argument) and not is_url and not os.path.lexists(path):
         found = sorted(glob.glob(argument, recursive=True))
     else:
         return [argument]
