@@ -183,7 +183,10 @@ def _unexplained(
         )
     torn = next(slot for slot in slots if slot.end > size)
     claim = f"ends inside {torn.kind} of {torn.node.place}"
-    remedy = _whole_again(source, expected)
+    published = _published(source)
+    remedy = "download or copy it again, or use the cfg it was trained with"
+    if published and expected in published.sizes:
+        remedy = f"an interrupted download of {published.file}: download it again"
     if mismatch.partial:
         claim += ", and a partial file ends after a layer"
         whole = [slot for slot in slots if slot.node.index < torn.node.index]
@@ -194,13 +197,6 @@ def _unexplained(
         place=f"byte {size}",
         remedy=remedy,
     )
-
-
-def _whole_again(source: Source, expected: int) -> str:
-    published = _published(source)
-    if published and expected in published.sizes:
-        return f"an interrupted download of {published.file}: download it again"
-    return "download or copy it again, or use the cfg it was trained with"
 
 
 def _first_layers(last: Slot, source: Source, cfg_path: Path, given: Given) -> str:

@@ -141,11 +141,10 @@ def revert(
         problem = "is no name of Darknet's weights"
         raise wrong_name(problem, ".weights", source, target, cfg)
     stored = _open(source, cfg, dialect, family, force=force)
-    plan = stored.plan
     beside = _beside(stored, target, cfg_out, engine)
     if dry_run:
         with stored.tensors() as tensors:
-            payload.require_all(tensors, plan)
+            payload.require_all(tensors, stored.plan)
         return _done("dry run", target, stored, "", {}, verified=False)
     require_other(target, checkpoint, cfg)
     for path, text in beside.items():
@@ -159,9 +158,9 @@ def revert(
             return _done("up to date", target, stored, current, beside, verified=True)
         if not force:
             raise another(target)
-    with replacing(target, plan.size) as file:
+    with replacing(target, stored.plan.size) as file:
         with stored.tensors() as tensors:
-            written = payload.restore(tensors, plan, file)
+            written = payload.restore(tensors, stored.plan, file)
         file.flush()
         if verify and not _is_equal(Path(file.name), stored):
             raise OutputError("does not hold what was written to it", path=target)

@@ -53,9 +53,8 @@ def wrong_name(
 
 def export_line(source: PathLike, target: PathLike, cfg: PathLike | None) -> str | None:
     """The command that writes ``target``, if it is ``export`` that makes what ends so."""
-    if Path(target).suffix not in EXPORT_SUFFIXES.values():
-        return None
-    if remote.is_url(source) or remote.is_url(target):  # which it does not take
+    is_url = remote.is_url(source) or remote.is_url(target)  # which it does not take
+    if is_url or Path(target).suffix not in EXPORT_SUFFIXES.values():
         return None
     network = () if cfg is None else ("--cfg", os.fspath(cfg))
     return command("export", os.fspath(source), *network, "-o", os.fspath(target))
