@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.errors import CheckpointError
+from converter.errors import CheckpointError, require_text
 from converter.files.source import errors_naming, is_weights, opened
 from converter.options import FILE_NAME, FamilyChoice, PathLike
 
@@ -41,6 +41,13 @@ def open_stored(
     Raises:
         DarknetError: those of ``identify_checkpoint``, or of ``convert``.
     """
+    require_text(
+        {"path": path, "family": family},
+        cfg=cfg,
+        names=names,
+        dialect=dialect,
+        names_encoding=names_encoding,
+    )
     file = Path(path)
     if file.is_dir():
         file = file / FILE_NAME

@@ -573,6 +573,7 @@ class TestArguments:
             (verify, {"source": "x.weights", "checkpoint": "x.pt"}, "source checkpoint cfg names"
              " dialect family names_encoding"),
             (info, {"path": "x.weights"}, "path cfg dialect family"),
+            (yolov3.load, {"path": "x.weights"}, "path cfg names dialect family names_encoding"),
             (download, {"name": "yolov3"}, "name directory"),
         ],
     )  # fmt: skip
