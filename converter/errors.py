@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -106,6 +106,18 @@ class OutputError(DarknetError):
 
 class ExtraError(DarknetError):
     """A package that is not installed, and that only some uses need."""
+
+
+@contextmanager
+def naming(
+    path: str | os.PathLike[str], kinds: tuple[type[DarknetError], ...] = (DarknetError,)
+) -> Iterator[None]:
+    """Have errors of these ``kinds`` in the block name ``path``, unless they name a file."""
+    try:
+        yield
+    except kinds as error:
+        error.path = error.path or os.fspath(path)
+        raise
 
 
 # What each extra of pyproject.toml brings. Remedies name the packages themselves: that works for
@@ -208,6 +220,22 @@ def argument(option: str, value: str | int | None = None) -> str:
         return f"{option} {shlex.quote(str(value))}"
     name = _ARGUMENTS.get(option) or option.removeprefix("--").replace("-", "_") + "="
     return name if value is None else f"{name}{value!r}"
+
+
+def require_text(needed: Mapping[str, object], **optional: object) -> None:
+    """Refuse arguments of Python's callers that are neither strings nor paths.
+
+    Args:
+        needed: by their names.
+        **optional: likewise, of which each may be None.
+
+    Raises:
+        UsageError: naming the first that is neither.
+    """
+    given = {name: value for name, value in optional.items() if value is not None}
+    for name, value in {**needed, **given}.items():
+        if not isinstance(value, str | os.PathLike):
+            raise UsageError(f"{name}={value!r} must be a string or a path")
 
 
 def source_family(option: str = "--family", value: str | None = None) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from converter.darknet.dialects import DEFAULT, DialectName
 from converter.darknet.header import Header
 from converter.darknet.network import Network, read_cfg, read_layers
 from converter.errors import CfgError, NetworkError, WeightsError, argument
+from converter.families.base import Naming
 from converter.files.source import Source, companion
-from converter.options import PathLike
-from converter.plan import SizeMismatch
+from converter.options import Given, PathLike
+from converter.plan import Plan, SizeMismatch, make_plan
 from converter.records import dataclass
 
 
@@ -44,6 +44,34 @@ class Identity:
     assumed: Mapping[str, Any] = field(default_factory=dict)
     warning: str | None = None
     doubt: str | None = None
+
+    def plan(
+        self, source: Source, naming: Naming, *, partial: bool = False, given: Given | None = None
+    ) -> Plan:
+        """Where everything lies in ``source``, whose identity this is.
+
+        Args:
+            source: the file.
+            naming: what its tensors are called.
+            partial: accept a file that ends after one of the network's layers.
+            given: the options that a command for a part of it needs besides.
+
+        Raises:
+            WeightsError: it does not fit its network; the error explains why.
+        """
+        try:
+            return make_plan(
+                header=self.header,
+                size=source.size,
+                network=self.network,
+                naming=naming,
+                dialect=self.dialect,
+                partial=partial,
+            )
+        except SizeMismatch as mismatch:
+            from converter.diagnosis.explain import explain  # late: rarely needed
+
+            raise explain(mismatch, source, self.cfg, given or {}) from mismatch
 
 
 def identify(
@@ -78,21 +106,6 @@ def identify(
         warning=choice.warning,
         doubt=choice.assumed,
     )
-
-
-@contextmanager
-def explaining(source: Source, cfg: Path | None) -> Iterator[None]:
-    """Say why ``source`` does not fit the plan that the block makes for it by ``cfg``.
-
-    Raises:
-        WeightsError: in place of a ``SizeMismatch``.
-    """
-    try:
-        yield
-    except SizeMismatch as mismatch:
-        from converter.diagnosis.explain import explain  # late: rarely needed
-
-        raise explain(mismatch, source, cfg) from mismatch
 
 
 def _choose(path: Path, source: Source, dialect: DialectName | None) -> evidence.Choice:

@@ -1,9 +1,11 @@
 """The types of what a caller chooses."""
 
 import os
+from collections.abc import Mapping
 from typing import Literal
 
 PathLike = str | os.PathLike[str]
+Given = Mapping[str, PathLike | None]  # options of a command; those that are None were not given
 # "auto"; a name in families.FAMILIES, ours or another port's; or a table of names, a .json file.
 FamilyChoice = str
 DialectChoice = Literal["auto", "pjreddie", "alexeyab", "hank-ai"]

@@ -8,7 +8,8 @@ assumed to be as published, and reported as assumed.
 whose cfg nobody gave.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache, partial
 
 from converter.darknet.layers import Layer
@@ -89,9 +90,9 @@ class Match:
         return self.architecture.network(self.classes)
 
 
-def recognise(floats: int, architectures: Sequence[Architecture] | None = None) -> list[Match]:
+def recognise(floats: int) -> list[Match]:
     """Every reading of a file with ``floats`` values after its header."""
-    found = (_reading(known, floats) for known in architectures or ARCHITECTURES)
+    found = (_reading(known, floats) for known in ARCHITECTURES)
     return [reading for reading in found if reading]
 
 
@@ -177,12 +178,7 @@ def _yolov3(anchors: tuple[int, ...] = _ANCHORS, **spec: object) -> Callable[[in
 def _with_anchors(layer: Layer, anchors: tuple[int, ...]) -> Layer:
     if not isinstance(layer, Yolo):
         return layer
-    return Yolo(
-        classes=layer.classes,
-        num=len(anchors) // 2,
-        mask=layer.mask,
-        anchors=tuple(map(float, anchors)),
-    )
+    return replace(layer, num=len(anchors) // 2, anchors=tuple(map(float, anchors)))
 
 
 def _tiny(classes: int) -> list[Layer]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from converter.darknet.dialects import RECOGNISED, DialectName
 from converter.darknet.header import Header
@@ -23,7 +23,6 @@ from converter.published import PUBLISHED
 from converter.records import dataclass
 
 if TYPE_CHECKING:
-    from converter.darknet.nodes import Node
     from converter.files.source import Source
     from converter.plan import SizeMismatch
 
@@ -36,114 +35,108 @@ class Candidate:
     """A way to read a file that accounts for its last byte.
 
     Attributes:
-        claim: what would have to be true.
-        remedy: what to do if it is.
         network, dialect: what it would be.
         start: the byte at which the values would begin.
+        claim: what would have to be true.
+        remedy: what to do if it is.
         changes: how many things would have to be different from what they seem to be.
         place: the first layer that cannot be what the cfg says.
         width: bytes of a value.
     """
 
-    claim: str
-    remedy: str
     network: Network
     dialect: DialectName
     start: int
-    changes: int = 1
+    claim: str = ""
+    remedy: str = ""
+    changes: int = 0
     place: str | None = None
     width: int = 4
+
+    def but(self, claim: str, remedy: str, changes: int = 1, **other: Any) -> Candidate:
+        """This reading, if ``claim`` is true as well; ``other`` are the attributes that it has."""
+        return replace(
+            self,
+            claim=" and ".join(filter(None, (self.claim, claim))),
+            remedy=", and ".join(filter(None, (self.remedy, remedy))),
+            changes=self.changes + changes,
+            **other,
+        )
 
 
 def candidates(mismatch: SizeMismatch) -> Iterator[Candidate]:
     """All hypotheses whose size is the file's."""
     plan, size = mismatch.plan, mismatch.size
-    network, header, dialect = plan.network, plan.header, plan.dialect
-    for start, read, reads_as, claim, remedy in _starts(network, header, dialect):
-        for reading in _at(read, reads_as, start, size):
-            yield replace(
-                reading,
-                claim=" and ".join(filter(None, (claim, reading.claim))),
-                remedy=", and ".join(filter(None, (remedy, reading.remedy))),
-                changes=reading.changes + bool(claim),
-            )
-    yield from _other_widths(network, dialect, header, size)
+    asked = Candidate(network=plan.network, dialect=plan.dialect, start=plan.header.size)
+    for base in _starts(asked, plan.header):
+        yield from _at(base, size)
+    for width, name in WIDTHS.items():
+        if size == plan.header.size + width * plan.network.floats_of(plan.dialect):
+            claim = f"the file fits values of {width} bytes: {name}"
+            remedy = "Darknet reads float32 only: let the program that wrote it write that"
+            yield asked.but(claim, remedy, width=width)
     for published in PUBLISHED:
         if size in published.sizes and not recognise((size - 20) // 4):
-            yield Candidate(
-                claim=f"the file has the size of {published.file} as published",
-                remedy="give the cfg of that",
-                network=network,
-                dialect=dialect,
-                start=size,
-                changes=2,
-            )
+            claim = f"the file has the size of {published.file} as published"
+            yield asked.but(claim, "give the cfg of that", 2, start=size)
     boundary = cutoff_at(plan.slots, size)
     if boundary is not None:
-        yield Candidate(
-            claim=f"ends after layer {boundary - 1} of {network.nodes[-1].index}: a backbone",
-            remedy=f"use {argument('--partial')} to convert the layers that it has",
-            network=network,
-            dialect=dialect,
-            start=header.size,
-        )
+        last = plan.network.nodes[-1].index
+        claim = f"ends after layer {boundary - 1} of {last}: a backbone"
+        yield asked.but(claim, f"use {argument('--partial')} to convert the layers that it has")
 
 
-def _starts(
-    network: Network, header: Header, dialect: DialectName
-) -> list[tuple[int, Network, DialectName, str, str]]:
-    """Where the values may begin, and as whose: byte, network, dialect, claim, remedy."""
-    starts = [(header.size, network, dialect, "", "")]
+def _starts(asked: Candidate, header: Header) -> list[Candidate]:
+    """Where the values may begin, and as whose."""
+    network, dialect = asked.network, asked.dialect
+    starts = [asked]
     for other in RECOGNISED:
-        start, read = _header_size(header, other), _reread(network, other)
-        if read is None or other == dialect:
+        if other == dialect:
             continue
+        try:
+            read = reread(network, other)
+        except (CfgError, NetworkError):  # it does not take the cfg
+            continue
+        start = Header.decode(header.encode().ljust(20, b"\0"), other).size
         if start != header.size or read.floats_of(other) != network.floats_of(dialect):
-            starts.append(
-                (start, read, other, f"the file fits {other}'s darknet, not {dialect}'s",
-                 f"use {argument('--dialect', other)}")
-            )  # fmt: skip
-    other_start = 36 - header.size
-    if all(start != other_start for start, *_ in starts):
-        starts.append(
-            (other_start, network, dialect, f"the file fits a header of {other_start} bytes, its"
-             f" version {header.version} says {header.size}",
-             f"write the version {'0, 1, 0' if other_start == 16 else '0, 2, 0'} into its first"
-             " 12 bytes")
-        )  # fmt: skip
+            claim = f"the file fits {other}'s darknet, not {dialect}'s"
+            remedy = f"use {argument('--dialect', other)}"
+            starts.append(asked.but(claim, remedy, start=start, network=read, dialect=other))
+    start = 36 - header.size
+    if all(base.start != start for base in starts):
+        claim = (
+            f"the file fits a header of {start} bytes, its version {header.version} says"
+            f" {header.size}"
+        )
+        version = "0, 1, 0" if start == 16 else "0, 2, 0"
+        remedy = f"write the version {version} into its first 12 bytes"
+        starts.append(asked.but(claim, remedy, start=start))
     return starts
 
 
-def _at(network: Network, dialect: DialectName, start: int, size: int) -> Iterator[Candidate]:
-    """The hypotheses about the network, for values that begin at byte ``start``."""
-    floats, rest = divmod(size - start, 4)
+def _at(base: Candidate, size: int) -> Iterator[Candidate]:
+    """The hypotheses about the network, for values that begin where those of ``base`` do."""
+    network, dialect = base.network, base.dialect
+    floats, rest = divmod(size - base.start, 4)
     if rest or floats < 1:
         return
-    base = Candidate(claim="", remedy="", network=network, dialect=dialect, start=start, changes=0)
     if network.floats_of(dialect) == floats:
         yield base
     yield from _other_counts(base, floats)
     once = without_repetition(network)
     if once is not None and once.floats_of(dialect) == floats:
-        yield replace(
-            base,
-            claim=f"the file fits the first {len(once.nodes)} layers, which the cfg repeats",
-            remedy="the cfg was appended to itself: delete the repetition",
+        yield base.but(
+            f"the file fits the first {len(once.nodes)} layers, which the cfg repeats",
+            "the cfg was appended to itself: delete the repetition",
             network=once,
-            changes=1,
             place=network.nodes[len(once.nodes)].place,
         )
     for reading in recognise(floats):
         other = reading.network
         if (other.floats, len(other.nodes)) != (network.floats, len(network.nodes)):
-            yield replace(
-                base,
-                claim=f"the file has the size of {reading}",
-                remedy="give the cfg of that",
-                network=other,
-                changes=2,
-                place=_first_difference(network, other, dialect),
-            )
+            place = _first_difference(network, other, dialect)
+            claim = f"the file has the size of {reading}"
+            yield base.but(claim, "give the cfg of that", 2, network=other, place=place)
 
 
 def _other_counts(base: Candidate, floats: int) -> Iterator[Candidate]:
@@ -161,31 +154,14 @@ def _other_counts(base: Candidate, floats: int) -> Iterator[Candidate]:
             continue
         first = one.floats_of(dialect)
         each = two.floats_of(dialect) - first
-        value, rest = divmod(floats - first, each) if each else (0, 1)
-        varied = None if rest or not 0 <= value < most else vary(network, value + 1)
-        if varied is not None and value + 1 != current:
-            yield replace(
-                base,
-                claim=claim.format(value + 1, current),
-                remedy=remedy.format(value + 1),
+        more, rest = divmod(floats - first, each) if each else (0, 1)
+        varied = None if rest or not 0 <= more < most else vary(network, more + 1)
+        if varied is not None and more + 1 != current:
+            yield base.but(
+                claim.format(more + 1, current),
+                remedy.format(more + 1),
                 network=varied,
-                changes=1,
                 place=_first_difference(network, varied, dialect),
-            )
-
-
-def _other_widths(
-    network: Network, dialect: DialectName, header: Header, size: int
-) -> Iterator[Candidate]:
-    for width, name in WIDTHS.items():
-        if size == header.size + width * network.floats_of(dialect):
-            yield Candidate(
-                claim=f"the file fits values of {width} bytes: {name}",
-                remedy="Darknet reads float32 only: let the program that wrote it write that",
-                network=network,
-                dialect=dialect,
-                start=header.size,
-                width=width,
             )
 
 
@@ -199,23 +175,15 @@ def _first_difference(network: Network, other: Network, dialect: DialectName) ->
 
 def is_plausible(reading: Candidate, source: Source) -> bool | None:
     """Whether the values that ``reading`` takes for variances can be; None if it takes none."""
-    spans = list(_variances(reading.network, reading.dialect, reading.start, reading.width))
-    tested = [are_variances(source, at, n, reading.width) for _, at, n in spans
-              if at + n * reading.width <= source.size]  # fmt: skip
-    return all(tested) if tested else None
-
-
-def _variances(
-    network: Network, dialect: DialectName, start: int, width: int = 4
-) -> Iterator[tuple[Node, int, int]]:
-    """Every array of variances: its layer, first byte and number of values."""
-    for node in network.nodes:
-        for array in node.layer.arrays(node.inputs, dialect):
+    at, tested = reading.start, []
+    for node in reading.network.nodes:
+        for array in node.layer.arrays(node.inputs, reading.dialect):
             if array.on_disk:
-                count = prod(array.shape)
-                if array.kind.endswith("rolling_variance"):
-                    yield node, start, count
-                start += width * count
+                start, count = at, prod(array.shape)
+                at += reading.width * count
+                if array.kind.endswith("rolling_variance") and at <= source.size:
+                    tested.append(are_variances(source, start, count, reading.width))
+    return all(tested) if tested else None
 
 
 def are_variances(source: Source, offset: int, count: int, width: int = 4) -> bool:
@@ -226,16 +194,3 @@ def are_variances(source: Source, offset: int, count: int, width: int = 4) -> bo
     source.read_into(memoryview(data), offset)
     values = np.frombuffer(data, f"<f{width}")
     return bool((values >= 0).all() and np.isfinite(values).all())
-
-
-def _reread(network: Network, dialect: DialectName) -> Network | None:
-    """``network`` as another engine reads its cfg; None if it does not take it."""
-    try:
-        return reread(network, dialect)
-    except (CfgError, NetworkError):
-        return None
-
-
-def _header_size(header: Header, dialect: DialectName) -> int:
-    """What ``dialect`` takes for the length of a header with this version."""
-    return Header.decode(header.encode().ljust(20, b"\0"), dialect).size

@@ -72,8 +72,7 @@ def compare_engines(text: str, reference: DialectName | None = None) -> Engines:
     sections = parse_cfg(plain)
     wanted = reference or by_cfg(plain)
     read = {name: _read(text, sections, name) for name in DIALECTS}
-    order = (wanted, *(name for name in DIALECTS if name != wanted))
-    chosen = next((name for name in order if not read[name].refusals), wanted)
+    chosen = next((name for name in (wanted, *DIALECTS) if not read[name].refusals), wanted)
     verdicts: dict[str, Verdict] = {
         name: _verdict(read[name], read[chosen], sections) for name in DIALECTS
     }
@@ -84,10 +83,10 @@ def compare_engines(text: str, reference: DialectName | None = None) -> Engines:
 def _read(text: str, sections: tuple[Section, ...], name: DialectName) -> _Read:
     dialect = DIALECTS[name]
     reading = as_read(text, tuple(_with_relu(s, dialect) for s in sections), name)
-    found = [reason_of(error) for error in reading.refusals]
+    found = list(map(reason_of, reading.refusals))
     if not dialect.strict:
         found += _lines(text, sections, dialect)
-        found += [reason_of(error) for error in stops(sections, dialect)]
+        found += map(reason_of, stops(sections, dialect))
     network = None
     if not reading.refusals:
         try:
@@ -95,8 +94,7 @@ def _read(text: str, sections: tuple[Section, ...], name: DialectName) -> _Read:
         except (CfgError, NetworkError) as error:
             found.append(reason_of(error))
         else:
-            errors = (*refusals(network, name), *crashes(network, name))
-            found += [reason_of(error) for error in errors]
+            found += map(reason_of, (*refusals(network, name), *crashes(network, name)))
     return _Read(dialect=dialect, reading=reading, network=network, refusals=tuple(found))
 
 
@@ -135,19 +133,16 @@ def _verdict(one: _Read, reference: _Read, sections: tuple[Section, ...]) -> Ver
     if one is reference or reference.network is None:
         return Verdict(answer="runs", reasons=(*one.reading.remarks, *notes))
     reasons = [*_other_options(one, reference, sections), *_other_layers(one, reference)]
-    if not reasons:
-        return Verdict(answer="runs", reasons=notes)
     reasons.sort(key=lambda reason: reason.line or 0)
-    return Verdict(answer="differs", reasons=(*reasons, *notes))
+    return Verdict(answer="differs" if reasons else "runs", reasons=(*reasons, *notes))
 
 
 def _unknown_functions(dialect: Dialect, sections: tuple[Section, ...]) -> Iterator[Remark]:
     for section in sections:
         for option in filter(is_unknown_function, section.options):
-            if section.find(option.key) is not option:
-                continue
-            text = f"{dialect.engine} takes relu for {option.key}={option.text}"
-            yield Remark(text=text, line=option.line)
+            if section.find(option.key) is option:
+                text = f"{dialect.engine} takes relu for {option.key}={option.text}"
+                yield Remark(text=text, line=option.line)
 
 
 def _notes(network: Network, dialect: Dialect) -> Iterator[Remark]:

@@ -26,6 +26,7 @@ from converter.diagnosis.zeros import only_zeros
 from converter.errors import NetworkError, WeightsError, argument, command
 from converter.files import sniff
 from converter.files.source import first_layers_name
+from converter.options import Given
 from converter.published import PUBLISHED, PublicFile, suggest_download
 
 if TYPE_CHECKING:
@@ -37,8 +38,13 @@ if TYPE_CHECKING:
 SHOWN = 3  # hypotheses in one message
 
 
-def explain(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> WeightsError:
-    """Why ``source`` does not fit its network, which the cfg describes."""
+def explain(
+    mismatch: SizeMismatch, source: Source, cfg_path: Path | None, given: Given
+) -> WeightsError:
+    """Why ``source`` does not fit its network, which the cfg describes.
+
+    ``given`` are the options of the call that count for a part of it too.
+    """
     if only_zeros(source):
         return _never_came(source)
     size, expected = mismatch.size, mismatch.plan.size
@@ -49,7 +55,7 @@ def explain(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> We
     tested.sort(key=lambda item: ({True: 0, None: 1, False: 2}[item[0]], item[1].changes))
     likely = [reading for held, reading in tested if held is not False]
     if not likely:
-        error = _unexplained(mismatch, source, cfg_path)
+        error = _unexplained(mismatch, source, cfg_path, given)
         floats, rest = divmod(size - mismatch.plan.header.size, 4)
         error.remedy = beside or error.remedy
         for fit in [] if rest else fits(floats)[:1]:
@@ -60,12 +66,12 @@ def explain(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> We
                 f"; by its size alone, {tested[0][1].claim}, but then variances would be negative"
             )
         return error
-    first, *others = likely[:SHOWN]
-    claims = "; or ".join(reading.claim for reading in (first, *others))
-    remedies = [beside] if beside else [reading.remedy for reading in (first, *others)]
+    shown = likely[:SHOWN]
+    claims = "; or ".join(reading.claim for reading in shown)
+    remedies = [beside] if beside else [reading.remedy for reading in shown]
     return WeightsError(
         f"{claims} ({size:,} bytes, {cfg} asks for {expected:,})",
-        place=first.place or f"byte {min(size, expected)}",
+        place=shown[0].place or f"byte {min(size, expected)}",
         remedy="; or ".join(dict.fromkeys(remedies)),
     )
 
@@ -74,16 +80,13 @@ def explain_unknown(header: Header, dialect: DialectName, source: Source) -> Wei
     """Why a file without a cfg is of no known architecture."""
     if only_zeros(source):
         return _never_came(source)
-    size = source.size
-    other = 36 - header.size
-    found = [
-        f"with a header of {other} bytes it would be {reading}"
-        for reading in recognise((size - other) // 4)
-        if (size - other) % 4 == 0
-    ]
-    for width, name in WIDTHS.items():
-        floats, rest = divmod(size - header.size, width)
-        found += [f"in {name} it would be {reading}" for reading in recognise(floats) if not rest]
+    size, other = source.size, 36 - header.size
+    found = []
+    ways = [(f"with a header of {other} bytes", other, 4)]
+    ways += [(f"in {name}", header.size, width) for width, name in WIDTHS.items()]
+    for way, start, width in ways:
+        floats, rest = divmod(size - start, width)
+        found += [f"{way} it would be {reading}" for reading in recognise(floats) if not rest]
     for architecture in ARCHITECTURES:
         network = architecture.network(architecture.classes or 1)
         layers = _layers_of_prefix(network, dialect, header.size, size)
@@ -105,30 +108,25 @@ def explain_unknown(header: Header, dialect: DialectName, source: Source) -> Wei
     if not sniff.plausible_version(header.major, header.minor, header.revision):
         found.insert(0, f"its version reads {header.version}, which no darknet wrote")
         remedy = "this is no .weights file, or a damaged one: download or copy it again"
-    return WeightsError(
-        "; ".join(
-            [
-                f"is of no architecture known by its size ({size:,} bytes),"
-                " and no cfg of its name is beside it",
-                *found[:SHOWN],
-            ]
-        ),
-        remedy=remedy,
+    problem = (
+        f"is of no architecture known by its size ({size:,} bytes), and no cfg of its name is"
+        " beside it"
     )
+    return WeightsError("; ".join([problem, *found[:SHOWN]]), remedy=remedy)
 
 
 def explain_heads(
     error: NetworkError, net: Net, layers: Sequence[Layer], source: Source
 ) -> NetworkError:
     """``error``, which stopped a network with heads, with what the file says about the remedy."""
-    heads = [
+    wrong = [
         (head, conv) for conv, head in pairwise(layers)
         if isinstance(head, AnchorHead) and isinstance(conv, Convolutional)
+        and head.channels(head.classes) != conv.filters
     ]  # fmt: skip
-    wrong = next(((h, c) for h, c in heads if h.channels(h.classes) != c.filters), None)
-    if wrong is None:
+    if not wrong:
         return error
-    head, conv = wrong
+    head, conv = wrong[0]
     each = head.channels(2) - head.channels(1)
     meant, rest = divmod(conv.filters - head.channels(0), each)
     counts = [n for n in (head.classes, 0 if rest else meant) if n > 0]
@@ -147,16 +145,17 @@ def explain_heads(
 
 def _never_came(source: Source) -> WeightsError:
     download = None if source.is_copy else suggest_download(source.path)
+    remedy = f"download it again: {download} --force" if download else "download or copy it again"
     return WeightsError(
         f"holds nothing but zeros ({source.size:,} bytes): room was made for it, and what should"
         " fill it never came",
-        remedy=f"download it again: {download} --force"
-        if download
-        else "download or copy it again",
+        remedy=remedy,
     )
 
 
-def _unexplained(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) -> WeightsError:
+def _unexplained(
+    mismatch: SizeMismatch, source: Source, cfg_path: Path | None, given: Given
+) -> WeightsError:
     """Where a file of the wrong size ends, or stops to make sense."""
     cfg = cfg_path.name if cfg_path else "the cfg"
     header, slots = mismatch.plan.header, mismatch.plan.slots
@@ -184,12 +183,15 @@ def _unexplained(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) 
         )
     torn = next(slot for slot in slots if slot.end > size)
     claim = f"ends inside {torn.kind} of {torn.node.place}"
-    remedy = _whole_again(source, expected)
+    published = _published(source)
+    remedy = "download or copy it again, or use the cfg it was trained with"
+    if published and expected in published.sizes:
+        remedy = f"an interrupted download of {published.file}: download it again"
     if mismatch.partial:
         claim += ", and a partial file ends after a layer"
         whole = [slot for slot in slots if slot.node.index < torn.node.index]
         if whole and cfg_path and not source.is_copy:
-            remedy += f"; or {_first_layers(whole[-1], source, cfg_path)}"
+            remedy += f"; or {_first_layers(whole[-1], source, cfg_path, given)}"
     return WeightsError(
         f"{claim}: {size:,} bytes of the {expected:,} that {cfg} asks for",
         place=f"byte {size}",
@@ -197,21 +199,15 @@ def _unexplained(mismatch: SizeMismatch, source: Source, cfg_path: Path | None) 
     )
 
 
-def _whole_again(source: Source, expected: int) -> str:
-    published = _published(source)
-    if published and expected in published.sizes:
-        return f"an interrupted download of {published.file}: download it again"
-    return "download or copy it again, or use the cfg it was trained with"
-
-
-def _first_layers(last: Slot, source: Source, cfg_path: Path) -> str:
+def _first_layers(last: Slot, source: Source, cfg_path: Path, given: Given) -> str:
     """How the layers up to that of ``last`` are converted."""
     import shlex  # late: seldom needed
 
     layers = last.node.index + 1
     first = _free_name(first_layers_name(source.path, layers))
     cut = f"head -c {last.end} {shlex.quote(str(source.path))} > {shlex.quote(first)}"
-    line = command("convert", first, "--cfg", str(cfg_path), "--partial")
+    options = [(option, os.fspath(value)) for option, value in given.items() if value is not None]
+    line = command("convert", first, "--cfg", str(cfg_path), *chain(*options), "--partial")
     return f"take its first {layers} layers, which are whole: {cut}; {line}"
 
 

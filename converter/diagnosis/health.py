@@ -10,6 +10,7 @@ import logging
 import sys
 from array import array
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from converter.darknet.layers.heads import AnchorHead
@@ -62,13 +63,7 @@ class Anomaly:
 
     def as_dict(self) -> dict[str, Any]:
         """One of the ``warnings`` of ``convert --json``."""
-        return {
-            "layer": self.layer,
-            "array": self.array,
-            "offset": self.offset,
-            "problem": self.problem,
-            "text": self.text,
-        }
+        return asdict(self)
 
 
 class Survey:
@@ -89,13 +84,11 @@ class Survey:
         """Look at some or all values of ``slot``: float32, of any shape."""
         import numpy as np
 
+        low, high = self._ranges.get(slot.offset, (np.inf, -np.inf))
         with np.errstate(invalid="ignore"):  # some NaN are signalling
-            low, high = float(values.min()), float(values.max())
-        if slot.offset in self._ranges:
-            before = self._ranges[slot.offset]
             # min() and max() of Python lose NaN, depending on its place.
-            low = float(np.minimum(low, before[0]))
-            high = float(np.maximum(high, before[1]))
+            low = float(np.minimum(low, values.min()))
+            high = float(np.maximum(high, values.max()))
         self._ranges[slot.offset] = low, high
         if not slot.transposed:  # whose values may come in any order
             self._look_for_zeros(slot, values)

@@ -49,7 +49,8 @@ def fitting(source: Source) -> list[Path]:
     beside = source.path.parent
 
     def rank(path: Path) -> tuple[bool, float, Path]:
-        return path.parent != beside, -_likeness(path, source), path
+        likeness = SequenceMatcher(a=path.stem, b=source.path.stem).ratio()
+        return path.parent != beside, -likeness, path
 
     paths = sorted(_cfgs(beside), key=rank)
     return list(islice((path for path in paths[:MOST] if _fits(path, source)), 2))
@@ -65,10 +66,6 @@ def _cfgs(folder: Path) -> Iterator[Path]:
                         yield place / entry.name
         except OSError:  # there is none, or it is nobody's business
             continue
-
-
-def _likeness(path: Path, source: Source) -> float:
-    return SequenceMatcher(a=path.stem, b=source.path.stem).ratio()
 
 
 def _fits(path: Path, source: Source) -> bool:

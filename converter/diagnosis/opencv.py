@@ -87,15 +87,12 @@ def _otherwise(section: Written, here: Node, there: Node, dialect: Dialect) -> I
     expected = _facts(there.layer, there, dialect)
     if _facts(here.layer, there, dialect) == expected:
         return
-    names = [f.name for f in fields(there.layer) if f.compare]
-    other = {
-        name: value
-        for name in names
-        if (value := getattr(here.layer, name)) != getattr(there.layer, name)
-    }
-    for name, value in other.items():
-        if _facts(replace(there.layer, **{name: value}), there, dialect) != expected:
-            yield _option(section, name.rstrip("_"), value, getattr(there.layer, name))
+    for name in [field.name for field in fields(there.layer) if field.compare]:
+        ours, theirs = getattr(here.layer, name), getattr(there.layer, name)
+        if ours == theirs:
+            continue
+        if _facts(replace(there.layer, **{name: ours}), there, dialect) != expected:
+            yield _option(section, name.rstrip("_"), ours, theirs)
 
 
 def _option(section: Written, key: str, ours: object, theirs: object) -> Remark:

@@ -149,13 +149,11 @@ def _misplaced(network: Network) -> Iterator[Remark]:
 
     io:332, 849 and 1008.
     """
-    for node in network.nodes:
+    weighted = [n.index for n in network.nodes if isinstance(n.layer, Convolutional | Connected)]
+    for node in network.nodes[: max(weighted, default=0)]:
         layer = node.layer
         adjusts = isinstance(layer, Crop) and not layer.noadjust
-        after = network.nodes[node.index + 1 :]
-        if (adjusts or _is_split(node)) and any(
-            isinstance(n.layer, Convolutional | Connected) for n in after
-        ):
+        if adjusts or _is_split(node):
             why = "without noadjust=1" if adjusts else "with groups= of several layers"
             yield _remark(node, f"OpenCV misplaces the weights after a [{layer.type}] {why}")
 

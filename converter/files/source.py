@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from converter.errors import DarknetError, WeightsError
+from converter.errors import DarknetError, WeightsError, naming
 from converter.files import sniff
 from converter.files.opening import open_regular, read_start
 from converter.files.portable import read_at
+from converter.options import PathLike
 from converter.records import dataclass
 
 # What trainers append to a net's name: yolov3_final.weights, yolov3_10000.weights, ...
@@ -133,6 +134,20 @@ def opened(
             error=error,
             is_copy=is_copy,
         )
+
+
+@contextmanager
+def errors_naming(path: PathLike) -> Iterator[None]:
+    """Have errors of a .weights file in the block name it, those of the system as well.
+
+    Raises:
+        WeightsError: in place of an OSError.
+    """
+    try:
+        with naming(path, (WeightsError,)):
+            yield
+    except OSError as error:
+        raise WeightsError(f"cannot be read: {error.strerror}", path=path) from error
 
 
 def is_weights(path: Path) -> bool:

@@ -286,6 +286,16 @@ def is_written(path: Path, data: bytes, *, force: bool) -> bool:
     raise OutputError("exists already", path=path, remedy=f"replace it with {argument('--force')}")
 
 
+def another(path: Path) -> OutputError:
+    """The refusal of an output that is there, and is not what would be written."""
+    return OutputError(
+        "exists already, and is not this conversion",
+        path=path,
+        remedy=f"replace it with {argument('--force')}, or choose another output with"
+        f" {argument('-o')}",
+    )
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove what runs that were killed left beside ``path``, unless another run is at it."""
     with suppress(OSError, OutputError):

@@ -6,17 +6,25 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
+from io import StringIO
 from pathlib import Path
-from threading import Lock, Thread, current_thread, main_thread
-from typing import TYPE_CHECKING, Any, NamedTuple
+from threading import Lock, Thread, current_thread, get_ident, main_thread
+from typing import TYPE_CHECKING, Any
 
-from converter.errors import RUNNING, DarknetError, UsageError, WeightsError, missing
+from converter.errors import (
+    RUNNING,
+    DarknetError,
+    UsageError,
+    WeightsError,
+    missing,
+    require_text,
+)
 from converter.files import portable, remote
 from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
-from converter.files.target import is_folder, make_folder
+from converter.files.target import is_folder, make_folder, remove_leftovers
 from converter.logs import OneLine
 from converter.operations.convert import convert, default_output
 from converter.options import EXPORT_SUFFIXES, PathLike
@@ -53,12 +61,6 @@ class Result:
         return "error" not in self.facts
 
 
-class _Job(NamedTuple):
-    source: str
-    target: str
-    options: dict[str, Any]
-
-
 def convert_many(
     sources: Iterable[PathLike],
     out: PathLike | None = None,
@@ -87,29 +89,35 @@ def convert_many(
         The results as they come, one for each source.
 
     Raises:
-        UsageError: ``sources`` is one path or has a folder, ``out`` ends as a file's name does, or
-            two would be written to the same file.
+        UsageError: ``sources`` is one path or has a folder, ``out`` ends as a file's name does,
+            ``workers`` is no number of them, or two would be written to the same file.
         OutputError: ``out`` cannot be made a folder.
     """
     if isinstance(sources, str | os.PathLike):  # a string would be taken letter by letter
         raise UsageError("is one source", path=sources, remedy="give a list")
+    require_text({}, out=out)
+    sources = tuple(sources)
+    for source in sources:
+        require_text({"source": source})
+    if workers is not None and not (isinstance(workers, int) and workers >= 1):
+        raise UsageError(f"workers={workers!r} must be a whole number from 1 on")
     if out is not None:
         _require_folders_name(os.fspath(out))
     paths = dict.fromkeys(os.fspath(source) for source in sources)
     for folder in filter(os.path.isdir, paths):
         remedy = f"give the files in it: pathlib.Path({folder!r}).glob('*.weights')"
         raise UsageError("is a directory", path=folder, remedy=remedy)
-    jobs = [_Job(source, _target(source, out), options) for source in paths]
+    targets = {source: _target(source, out) for source in paths}
     taken: dict[str, str] = {}
-    for source, target, _ in jobs:
+    for source, target in targets.items():
         other = taken.setdefault(os.path.normcase(target), source)
         if other != source:
             raise UsageError(f"would be written to the same file as {other}: {target}", path=source)
     if out is not None and not remote.is_url(out):
         make_folder(Path(out))
     if executor is None:
-        return _by_processes(jobs, workers or os.cpu_count() or 1)
-    return _by_executor(jobs, executor)
+        return _by_processes(targets, workers or os.cpu_count() or 1, **options)
+    return _by_executor(targets, executor, **options)
 
 
 def _require_folders_name(out: str) -> None:
@@ -121,18 +129,20 @@ def _require_folders_name(out: str) -> None:
         )
 
 
-def _by_executor(jobs: Sequence[_Job], executor: Executor) -> Iterator[Result]:
-    for job, future in _completed(jobs, executor, _convert, nullcontext()):
+def _by_executor(
+    targets: Mapping[str, str], executor: Executor, **options: Any
+) -> Iterator[Result]:
+    with _ignoring_interrupts():
+        jobs = {executor.submit(_convert, *pair, options): pair[0] for pair in targets.items()}
+    for source, future in _completed(jobs):
         error = future.exception()
-        if error is None:
-            yield future.result()
-        elif isinstance(error, Exception):
-            yield _failed(job, f"was given up: {type(error).__name__}: {error}")
+        if isinstance(error, Exception):
+            yield _failed(source, f"was given up: {type(error).__name__}: {error}")
         else:
-            raise error
+            yield future.result()
 
 
-def _by_processes(jobs: Sequence[_Job], workers: int) -> Iterator[Result]:
+def _by_processes(targets: Mapping[str, str], workers: int, **options: Any) -> Iterator[Result]:
     """Results as they come.
 
     When a process is killed its pool is lost. What is left is then done one after the other, so
@@ -148,52 +158,47 @@ def _by_processes(jobs: Sequence[_Job], workers: int) -> Iterator[Result]:
     context = multiprocessing.get_context("spawn")
     if portable.WINDOWS:
         workers = min(workers, _MOST_ON_WINDOWS)
-    left = {job.source: job for job in jobs}
+    left = dict(targets)
     while left:
-        broken, started = False, context.Semaphore(0)
+        started = context.Semaphore(0)
         with ProcessPoolExecutor(workers, context, _begin, (started, RUNNING.get())) as pool:
-            jobs = tuple(left.values())
-            for job, future in _completed(jobs, pool, _convert_alone, _main_module_left_alone()):
-                if isinstance(future.exception(), BrokenProcessPool):
-                    broken = True
-                    continue
-                del left[job.source]
-                yield future.result()
-        if broken and workers == 1 and not started.acquire(block=False):
-            for job in left.values():
-                yield _failed(job, "was given up: no process could be started for it")
-            return
-        if broken and workers == 1:
-            lost = left.pop(next(iter(left)))
+            # What starts now inherits it, and so is never interrupted half-way up.
+            with _ignoring_interrupts(), _main_module_left_alone():
+                jobs = {
+                    pool.submit(_convert_alone, *pair, options): pair[0] for pair in left.items()
+                }
+            for source, future in _completed(jobs):
+                if not isinstance(future.exception(), BrokenProcessPool):
+                    del left[source]
+                    yield future.result()
+        if left and workers == 1:
+            if not started.acquire(block=False):
+                for source in left:
+                    yield _failed(source, "was given up: no process could be started for it")
+                return
+            lost = next(iter(left))
+            del left[lost]
             yield _failed(lost, "was given up: its process was killed, perhaps for want of memory")
         workers = 1
 
 
-def _completed(
-    jobs: Sequence[_Job],
-    executor: Executor,
-    function: Callable[..., Result],
-    starting: AbstractContextManager[None],
-) -> Iterator[tuple[_Job, Future[Result]]]:
-    """Each job when it is done; those that nobody waits for any more are not begun."""
+def _completed(jobs: Mapping[Future[Result], str]) -> Iterator[tuple[str, Future[Result]]]:
+    """Each source when it is done; those that nobody waits for any more are not begun."""
     from concurrent.futures import as_completed
 
-    # What starts now inherits it, and so is never interrupted half-way up.
-    with _ignoring_interrupts(), starting:
-        submitted = {executor.submit(function, *job): job for job in jobs}
     try:
-        for future in as_completed(submitted):
-            yield submitted[future], future
+        for future in as_completed(jobs):
+            yield jobs[future], future
     except BaseException:
-        for future in submitted:
+        for future in jobs:
             future.cancel()
         raise
 
 
-def _failed(job: _Job, problem: str) -> Result:
-    error = WeightsError(problem, path=job.source, remedy="convert it alone")
-    facts = {"source": job.source, "schema": 1, "error": error.as_dict()}
-    return Result(source=job.source, facts=facts, messages=())
+def _failed(source: str, problem: str) -> Result:
+    error = WeightsError(problem, path=source, remedy="convert it alone")
+    facts = {"source": source, "schema": 1, "error": error.as_dict()}
+    return Result(source=source, facts=facts, messages=())
 
 
 def _target(source: str, folder: PathLike | None) -> str:
@@ -257,7 +262,7 @@ def _main_module_left_alone() -> Iterator[None]:
             main.__spec__ = before
 
 
-def _convert_alone(source: str, target: str, options: dict[str, Any]) -> Result:
+def _convert_alone(source: str, target: str, options: Mapping[str, Any]) -> Result:
     """The same in a process of our own, where Ctrl-C ends the one file that is at work."""
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -267,12 +272,12 @@ def _convert_alone(source: str, target: str, options: dict[str, Any]) -> Result:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     _tidy(target)
-    return _failed(_Job(source, target, options), "was interrupted")
+    return _failed(source, "was interrupted")
 
 
-def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
+def _convert(source: str, target: str, options: Mapping[str, Any]) -> Result:
     """One file, in whatever thread of whatever process."""
-    with _messages() as lines:
+    with _logged() as lines:
         try:
             facts = convert(source, target, **options).as_dict()
         except DarknetError as error:
@@ -281,7 +286,11 @@ def _convert(source: str, target: str, options: dict[str, Any]) -> Result:
             facts = {"schema": 1, "error": missing(error).as_dict()}
     if "error" in facts:
         _tidy(target)
-    return Result(source=source, facts={"source": source, **facts}, messages=tuple(lines))
+    return Result(
+        source=source,
+        facts={"source": source, **facts},
+        messages=tuple(lines.getvalue().splitlines()),
+    )
 
 
 def _tidy(target: str) -> None:
@@ -290,32 +299,19 @@ def _tidy(target: str) -> None:
     One that came just before there was a cleanup. Only when it is over: until then the exception
     keeps the lock open.
     """
-    from converter.files.target import remove_leftovers  # late: finding one file needs none of it
-
     if not remote.is_url(target):
         remove_leftovers(Path(target))
 
 
 @contextmanager
-def _messages() -> Iterator[list[str]]:
-    """What this thread logs meanwhile, for the caller to log."""
-    logger, kept = logging.getLogger("converter"), _Messages()
-    logger.addHandler(kept)
+def _logged() -> Iterator[StringIO]:
+    """What this thread logs meanwhile, line by line, for the caller to log."""
+    logger, lines, thread = logging.getLogger("converter"), StringIO(), get_ident()
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(OneLine())
+    handler.addFilter(lambda record: record.thread == thread)
+    logger.addHandler(handler)
     try:
-        yield kept.lines
+        yield lines
     finally:
-        logger.removeHandler(kept)
-
-
-class _Messages(logging.Handler):
-    """Keeps what its thread logs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-        self._thread = current_thread().ident
-        self.setFormatter(OneLine())
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
-            self.lines.append(self.format(record))
+        logger.removeHandler(handler)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -16,11 +16,12 @@ from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
 from converter.darknet.remark import Remark
 from converter.diagnosis.health import Anomaly, Survey
-from converter.errors import CheckpointError, OutputError, argument
+from converter.errors import CheckpointError, OutputError
 from converter.files.hashing import Hashing, sha256_of
 from converter.files.portable import read_at
-from converter.files.source import TORCH_SUFFIXES, Source
+from converter.files.source import TORCH_SUFFIXES
 from converter.files.target import (
+    another,
     is_written,
     remove_leftovers,
     replacing,
@@ -28,8 +29,8 @@ from converter.files.target import (
     write_whole,
 )
 from converter.notebook import Record
-from converter.operations.weights import Weights, read_weights
-from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
+from converter.operations.weights import Weights
+from converter.options import Dtype, PathLike
 from converter.plan import Plan
 from converter.records import dataclass
 
@@ -95,81 +96,61 @@ class Conversion(Record):
 
 @dataclass(kw_only=True)
 class Job:
-    """What is read from where to where, and how."""
+    """What is written of which file, where, and how."""
 
-    source: Source
+    weights: Weights
     hashing: Hashing
     target: Path
-    family: FamilyChoice
-    dialect: DialectChoice
-    partial: bool
     dtype: Dtype
     force: bool
     verify: bool
     strict: bool
-    names_encoding: str | None = None
-    cfg_out: PathLike | None = None
-    engine: DialectName | None = None
-    weights: Weights = field(init=False)  # what ``source`` is, when ``run`` knows it
+    cfg_out: PathLike | None
+    engine: DialectName | None
     least_head: int = 0  # in bytes: room for class names that only the hash may bring
     _end: int = 0  # of what is written so far
 
-    def run(self, cfg: PathLike | None, names: PathLike | None, *, dry_run: bool) -> Conversion:
-        """Plan, write, check.
+    def __post_init__(self) -> None:
+        self.source, self.plan = self.weights.source, self.weights.plan
+        self.survey = Survey(self.plan)
+
+    def run(self, *, dry_run: bool) -> Conversion:
+        """Check, write, check.
 
         Raises:
             DarknetError: the reason why it was refused; nothing was changed.
         """
-        self.weights = read_weights(
-            self.source,
-            cfg,
-            names,
-            family=self.family,
-            dialect=None if self.dialect == "auto" else self.dialect,
-            partial=self.partial,
-            strict=self.strict,
-            names_encoding=self.names_encoding,
-        )
-        plan, meta = self.weights.plan, self.weights.metadata(dtype=self.dtype)
+        meta = self.weights.metadata(dtype=self.dtype)
         for possible in self.weights.possible_names:
-            head = self._head(plan, replace(meta, names=possible, source_sha256="0" * 64))
+            head = self._head(replace(meta, names=possible, source_sha256="0" * 64))
             self.least_head = max(self.least_head, len(head))
-        survey = Survey(plan)
-        cfg_text = self._cfg(plan)
+        cfg_text = self._cfg()
         if dry_run:
-            return self._dry_run(plan, meta, survey)
+            if self.weights.possible_names:
+                known = self.weights.metadata(self.hashing.result(), self.dtype)
+                meta = replace(meta, names=known.names)
+            return self._done("dry run", meta, self._examine(), verified=False)
         if os.path.lexists(self.target):
             require_other(self.target, *self.weights.inputs)
             current = self.weights.metadata(self.hashing.result(), self.dtype)
-            if self._is_current(plan, current, survey):
-                anomalies = self._examine(survey)
+            if self._is_current(current):
+                anomalies = self._examine()
                 remove_leftovers(self.target)
                 self._write_cfg(cfg_text)
-                return self._done("up to date", plan, current, anomalies, verified=True)
+                return self._done("up to date", current, anomalies, verified=True)
             if not self.force:
-                raise OutputError(
-                    "exists already, and is not this conversion",
-                    path=self.target,
-                    remedy=f"replace it with {argument('--force')}, or choose another output with"
-                    f" {argument('-o')}",
-                )
-        done = self._write(plan, meta, survey)
+                raise another(self.target)
+        done = self._write_torch() if self.torch else self._write(meta)
         self._write_cfg(cfg_text)
         return done
 
-    def _dry_run(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
-        if self.weights.possible_names:
-            known = self.weights.metadata(self.hashing.result(), self.dtype)
-            meta = replace(meta, names=known.names)
-        return self._done("dry run", plan, meta, self._examine(survey), verified=False)
-
-    def _cfg(self, plan: Plan) -> bytes:
+    def _cfg(self) -> bytes:
         """The cfg for another engine, refused before anything is written."""
         if self.cfg_out is None or self.engine is None:
             return b""
         from converter.operations.engine_cfg import cfg_for  # late: for those who ask for it
 
-        text = cfg_for(self.engine, plan.network.text, plan.dialect, self.source.path)
+        text = cfg_for(self.engine, self.plan.network.text, self.plan.dialect, self.source.path)
         require_other(self.cfg_out, *self.weights.inputs, self.target)
         is_written(Path(self.cfg_out), text, force=self.force)
         return text
@@ -178,33 +159,31 @@ class Job:
         if self.cfg_out is not None:
             write_whole(Path(self.cfg_out), text, force=self.force)
 
-    def _examine(self, survey: Survey) -> tuple[Anomaly, ...]:
+    def _examine(self) -> tuple[Anomaly, ...]:
         """What the values have that no training gives.
 
         Without verification only what a recognised file must have is looked at.
         """
-        return self.weights.examine(survey, whole=self.verify or self.strict, strict=self.strict)
+        whole = self.verify or self.strict
+        return self.weights.examine(self.survey, whole=whole, strict=self.strict)
 
-    def _is_current(self, plan: Plan, meta: Metadata, survey: Survey) -> bool:
-        try:
-            if not self.torch and read_head(self.target) != self._head(plan, meta):
-                return False
-            return self._compared(plan, self.target, survey).ok
-        except CheckpointError:
-            return False
+    def _is_current(self, meta: Metadata) -> bool:
+        with suppress(CheckpointError):
+            same_head = self.torch or read_head(self.target) == self._head(meta)
+            return same_head and self._compared(self.target).ok
+        return False
 
     @property
     def torch(self) -> bool:
         """Whether a file of PyTorch's is asked for."""
         return self.target.suffix in TORCH_SUFFIXES
 
-    def _write(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
-        if self.torch:
-            return self._write_torch(plan, meta, survey)
-        blank = self._head(plan, replace(meta, source_sha256="0" * 64))
+    def _write(self, meta: Metadata) -> Conversion:
+        plan = self.plan
+        blank = self._head(replace(meta, source_sha256="0" * 64))
         size = len(blank) + WIDTHS[self.dtype] * sum(slot.floats for slot in plan.tensors)
         error = 0.0
-        with replacing(self.target, size) as file, self._hashing(file, plan, len(blank)) as hashing:
+        with replacing(self.target, size) as file, self._hashing(file, len(blank)) as hashing:
             file.write(blank)
             file.flush()
             hashing.begin()
@@ -213,43 +192,43 @@ class Job:
             else:
                 error = payload.write_rounded(self.source, plan, file, len(blank), self.dtype)
             self._reach(size)
-            meta = self._checked(plan, Path(file.name), survey, hashing)
-            head = self._head(plan, meta)
+            meta = self._checked(Path(file.name), hashing)
+            head = self._head(meta)
             file.seek(0)
             file.write(head)
             file.flush()
             if read_head(file.name) != head:
                 raise _unlike(self.target, "its header")
             self.source.require_unchanged()
-            anomalies = self._examine(survey)
-        return self._done("converted", plan, meta, anomalies, verified=self.verify, max_error=error)
+            anomalies = self._examine()
+        return self._done("converted", meta, anomalies, verified=self.verify, max_error=error)
 
-    def _write_torch(self, plan: Plan, meta: Metadata, survey: Survey) -> Conversion:
+    def _write_torch(self) -> Conversion:
         from converter.checkpoint.torch_writer import write_state_dict  # late: seldom needed
 
-        with replacing(self.target, plan.size) as file:
-            write_state_dict(self.source, plan, file)
+        with replacing(self.target, self.plan.size) as file:
+            write_state_dict(self.source, self.plan, file)
             file.flush()
-            meta = self._checked(plan, Path(file.name), survey, self.hashing)
+            meta = self._checked(Path(file.name), self.hashing)
             self.source.require_unchanged()
-            anomalies = self._examine(survey)
-        return self._done("converted", plan, meta, anomalies, verified=self.verify)
+            anomalies = self._examine()
+        return self._done("converted", meta, anomalies, verified=self.verify)
 
-    def _head(self, plan: Plan, meta: Metadata) -> bytes:
+    def _head(self, meta: Metadata) -> bytes:
         """What precedes the values."""
-        tensors = ((slot.tensor, slot.shape) for slot in plan.tensors)
+        tensors = ((slot.tensor, slot.shape) for slot in self.plan.tensors)
         return make_head(tensors, meta.encode(), meta.dtype, least=self.least_head)
 
     def _reach(self, end: int) -> None:
         self._end = end
 
-    def _hashing(self, file: IO[bytes], plan: Plan, start: int) -> Hashing:
+    def _hashing(self, file: IO[bytes], start: int) -> Hashing:
         """The hash of the .weights file.
 
         If the checkpoint holds all its bytes as they are, it is that of what is written, so that it
         is true whatever becomes of the source meanwhile; they are compared anyway.
         """
-        if not (self.verify and plan.verbatim and self.dtype == "float32"):
+        if not (self.verify and self.plan.verbatim and self.dtype == "float32"):
             return self.hashing.begin()
 
         def read_into(view: memoryview, offset: int) -> None:
@@ -258,14 +237,14 @@ class Job:
 
         return Hashing(
             read_into,
-            start + plan.size - plan.header.size,
+            start + self.plan.size - self.plan.header.size,
             start=start,
-            prefix=plan.header.encode(),
+            prefix=self.plan.header.encode(),
             first=_import_reader,
             grown=lambda: self._end,
         )
 
-    def _checked(self, plan: Plan, written: Path, survey: Survey, hashing: Hashing) -> Metadata:
+    def _checked(self, written: Path, hashing: Hashing) -> Metadata:
         """What the source is, whose values are in ``written``.
 
         A hash of the source itself is computed at the latest beside the comparison and again after
@@ -273,7 +252,7 @@ class Job:
         """
         hashing.begin()
         if self.verify:
-            found = self._compared(plan, written, survey)
+            found = self._compared(written)
             self.source.require_unchanged()
             if not found.ok:
                 raise _unlike(self.target, ", ".join(found.mismatched[:3]))
@@ -282,14 +261,13 @@ class Job:
             raise self.source.changed()
         return self.weights.metadata(sha256, self.dtype)
 
-    def _compared(self, plan: Plan, written: Path, survey: Survey) -> payload.Comparison:
+    def _compared(self, written: Path) -> payload.Comparison:
         with formats.open_tensors(written, self.dtype) as tensors:
-            return payload.compare(self.source, plan, tensors, survey.observe)
+            return payload.compare(self.source, self.plan, tensors, self.survey.observe)
 
     def _done(
         self,
         status: Literal["converted", "up to date", "dry run"],
-        plan: Plan,
         meta: Metadata,
         anomalies: tuple[Anomaly, ...],
         *,
@@ -300,7 +278,7 @@ class Job:
         return Conversion(
             status=status,
             output=self.target,
-            plan=plan,
+            plan=self.plan,
             metadata=meta,
             verified=verified,
             max_error=max_error,

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.checkpoint.dtypes import DTYPES
-from converter.errors import UsageError, WeightsError, argument
+from converter.errors import UsageError, WeightsError, argument, require_text
 from converter.files import remote
 from converter.files.hashing import Hashing
-from converter.files.source import TORCH_SUFFIXES, WEIGHTS_SUFFIXES, opened
-from converter.operations.sources import export_line
+from converter.files.source import TORCH_SUFFIXES, WEIGHTS_SUFFIXES, errors_naming, opened
+from converter.operations.sources import wrong_name
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 
 if TYPE_CHECKING:
@@ -70,6 +70,16 @@ def convert(
     Raises:
         DarknetError: the reason why it was refused; nothing was changed.
     """
+    require_text(
+        {"source": source, "family": family},
+        output=output,
+        cfg=cfg,
+        names=names,
+        dialect=dialect,
+        names_encoding=names_encoding,
+        cfg_out=cfg_out,
+        engine=engine,
+    )
     if (cfg_out is None) != (engine is None):
         raise UsageError(
             f"{argument('--cfg-out')} is for the way back, or for another engine",
@@ -83,20 +93,12 @@ def convert(
         if not remote.is_url(source):
             with opened(Path(source)):  # no other name of the output helps what is no source
                 pass
-        raise UsageError(
-            "would hold safetensors under a Darknet file's name",
-            path=target,
-            remedy="end it with .safetensors",
-        )
+        problem = "would hold safetensors under a Darknet file's name"
+        raise wrong_name(problem, ".safetensors", source, target, cfg)
     if _local_name(target).suffix in TORCH_SUFFIXES:
         _require_port(family, dtype, target)
     elif _local_name(target).suffix != ".safetensors":
-        line = export_line(source, target, cfg)
-        raise UsageError(
-            "is no checkpoint's name",
-            path=target,
-            remedy=f"write it with: {line}" if line else "end it with .safetensors",
-        )
+        raise wrong_name("is no checkpoint's name", ".safetensors", source, target, cfg)
     with (
         remote.local_source(source, max_download) as local,
         opened(local, is_copy=remote.is_url(source)) as opened_source,
@@ -106,18 +108,23 @@ def convert(
         if not verify or dtype != "float32" or os.path.lexists(local_target):
             hashing.begin()  # else what is written is hashed
         from converter.operations.conversion import Job  # late: see above
+        from converter.operations.weights import read_weights
 
-        try:
+        with errors_naming(source):
+            weights = read_weights(
+                opened_source,
+                cfg,
+                names,
+                family=family,
+                dialect=None if dialect == "auto" else dialect,
+                partial=partial,
+                strict=strict,
+                names_encoding=names_encoding,
+            )
             result = Job(
-                source=opened_source, hashing=hashing, target=local_target, partial=partial,
-                family=family, dialect=dialect, dtype=dtype, force=force, verify=verify,
-                strict=strict, names_encoding=names_encoding, cfg_out=cfg_out, engine=engine,
-            ).run(cfg, names, dry_run=dry_run)  # fmt: skip
-        except WeightsError as error:
-            error.path = error.path or os.fspath(source)
-            raise
-        except OSError as error:
-            raise WeightsError(f"cannot be read: {error.strerror}", path=source) from error
+                weights=weights, hashing=hashing, target=local_target, dtype=dtype, force=force,
+                verify=verify, strict=strict, cfg_out=cfg_out, engine=engine,
+            ).run(dry_run=dry_run)  # fmt: skip
     return replace(result, output=os.fspath(target)) if remote.is_url(target) else result
 
 

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import requests
 
 from converter.darknet.header import Header
-from converter.errors import DownloadError, OutputError, WeightsError, argument
+from converter.errors import DownloadError, OutputError, WeightsError, argument, require_text
 from converter.files import sniff
 from converter.files.target import Unfinished, require_space
 from converter.notebook import progress_bar
@@ -42,11 +42,13 @@ WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before all servers are asked once more
 MAX_REDIRECTS = 10  # a GitHub release takes one
 CHUNK = 1 << 16
 
-# What may be over in a second. requests raises ConnectionError for TLS errors, too.
-_PASSING = (
-    requests.ConnectionError,
-    requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,
+# What an error says, and whether asking again would not help; of two that fit, the first.
+_FAULTS = (
+    (requests.exceptions.SSLError, "failed the TLS handshake", True),
+    (requests.TooManyRedirects, f"redirected more than {MAX_REDIRECTS} times", True),
+    (requests.exceptions.ProxyError, "could not be reached through the proxy", False),
+    (requests.Timeout, "did not answer in time", False),
+    (requests.ConnectionError, "could not be reached", False),
 )
 
 log = logging.getLogger("converter")
@@ -100,7 +102,8 @@ def download(name: str, directory: PathLike = ".", *, force: bool = False) -> Pa
     Raises:
         DarknetError: the reason why there is no such file now.
     """
-    file = find_published(name)
+    require_text({"name": name, "directory": directory})
+    file = find_published(os.fspath(name))
     for companion in file.companions:
         fetch(companion, directory, force=force, keep=True)
     with progress_bar(file.file) as progress:
@@ -360,31 +363,26 @@ class _Transfer:
         """The byte with which the answer begins: 0, or ``start``."""
         status, etag = response.status_code, response.headers.get("ETag", "")
         if status == requests.codes.ok:
-            self._remember(url, etag)
-            return 0
-        if status == requests.codes.partial_content:
+            start = 0
+        elif status == requests.codes.partial_content:
             # RFC 9110 section 14.4. A total of "*" is unknown.
             range_ = f"bytes {start}-{self.size - 1}"
             sent = response.headers.get("Content-Range")
-            if (
-                sent in (f"{range_}/{self.size}", f"{range_}/*")
-                and self.etags.get(url, etag) == etag
-            ):
-                self._remember(url, etag)
-                return start
-            self.whole.add(url)
-            raise _ServerError("sent another part than was asked for", final=False)
-        if status == requests.codes.requested_range_not_satisfiable and start:
+            as_asked = sent in (f"{range_}/{self.size}", f"{range_}/*")
+            if not as_asked or self.etags.get(url, etag) != etag:
+                self.whole.add(url)
+                raise _ServerError("sent another part than was asked for", final=False)
+        elif status == requests.codes.requested_range_not_satisfiable and start:
             self.whole.add(url)
             raise _ServerError(f"has no byte {start:,}", final=False)
-        # 408 and 429 ask to come back later, as do errors of the server.
-        final = status < 500 and status not in (408, 429)
-        raise _ServerError(f"answered with HTTP status {status}", final=final)
-
-    def _remember(self, url: str, etag: str) -> None:
+        else:
+            # 408 and 429 ask to come back later, as do errors of the server.
+            final = status < 500 and status not in (408, 429)
+            raise _ServerError(f"answered with HTTP status {status}", final=final)
         # RFC 9110 section 13.1.5: a weak one, W/"...", may not be sent back in If-Range.
         if etag.startswith('"'):
             self.etags[url] = etag
+        return start
 
     def _begin(self, response: requests.Response, chunk: bytes) -> None:
         """Look at the first bytes of a whole file before the part is given up for it."""
@@ -402,14 +400,7 @@ class _Transfer:
 
 
 def _describe(error: Exception) -> _ServerError:
-    if isinstance(error, requests.exceptions.SSLError):
-        return _ServerError("failed the TLS handshake", final=True)
-    for kind, text in (
-        (requests.TooManyRedirects, f"redirected more than {MAX_REDIRECTS} times"),
-        (requests.exceptions.ProxyError, "could not be reached through the proxy"),
-        (requests.Timeout, "did not answer in time"),
-        (requests.ConnectionError, "could not be reached"),
-    ):
+    for kind, text, final in _FAULTS:
         if isinstance(error, kind):
-            return _ServerError(text, final=not isinstance(error, _PASSING))
+            return _ServerError(text, final=final)
     return _ServerError(f"could not be asked: {str(error)[:200]}", final=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from converter.darknet.dialects import DialectName
 from converter.darknet.rewrite import rewrite
-from converter.errors import CfgError, NetworkError
+from converter.errors import CfgError, NetworkError, naming
 from converter.options import PathLike, Silu
 
 
@@ -22,8 +20,5 @@ def cfg_for(
     Raises:
         CfgError, NetworkError: with ``path`` and the line that cannot be written so.
     """
-    try:
+    with naming(path, (CfgError, NetworkError)):
         return rewrite(text, dialect, engine, silu).encode()
-    except (CfgError, NetworkError) as error:
-        error.path = os.fspath(path)
-        raise

@@ -22,22 +22,22 @@ from converter.darknet.remark import Remark
 from converter.diagnosis.architectures import Fit, fits
 from converter.diagnosis.health import Anomaly, Survey
 from converter.diagnosis.remarks import header_remarks
-from converter.errors import CfgError, DarknetError, WeightsError, argument
+from converter.errors import CfgError, DarknetError, argument, require_text
 from converter.families import native_naming
 from converter.files import sniff
 from converter.files.hashing import sha256_of
-from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, opened
-from converter.identify import explaining, identify
+from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, errors_naming, opened
+from converter.identify import identify
 from converter.identify_checkpoint import identify_checkpoint
 from converter.notebook import Record
-from converter.operations.unnamed import names_of
+from converter.operations.unnamed import names_by_hash
 from converter.options import FamilyChoice, PathLike
-from converter.plan import make_plan
-from converter.published import PublicFile, find_by_hash
+from converter.published import find_by_hash
 from converter.records import dataclass
 
 # What batch norm gathers rather than learns.
 STATISTICS = ("rolling_mean", "rolling_variance")
+HEADER = ("major", "minor", "revision", "seen", "size", "transpose")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +66,7 @@ class LayerInfo:
             "index": self.node.index,
             "type": layer.type,
             "line": layer.line or None,
-            "filters": getattr(layer, "filters", None),
-            "size": getattr(layer, "size", None),
-            "stride": getattr(layer, "stride", None),
+            **{option: getattr(layer, option, None) for option in ("filters", "size", "stride")},
             "sources": list(self.node.sources),
             "input": [_dimensions(shape) for shape in self.node.inputs],
             "output": _dimensions(self.node.output),
@@ -145,6 +143,7 @@ class Info(Record):
     def as_dict(self) -> dict[str, Any]:
         """The object that ``info --json`` prints."""
         network, header = self.network, self.header
+        found: tuple[Remark | Anomaly, ...] = (*self.remarks, *(self.anomalies or ()))
         return {
             "schema": 1,
             "kind": self.kind,
@@ -158,16 +157,7 @@ class Info(Record):
                 {"line": option.line, "key": option.key}
                 for option in (network.skipped if network else ())
             ],
-            "header": None
-            if header is None
-            else {
-                "major": header.major,
-                "minor": header.minor,
-                "revision": header.revision,
-                "seen": header.seen,
-                "size": header.size,
-                "transpose": header.transpose,
-            },
+            "header": header and {name: getattr(header, name) for name in HEADER},
             "input": _dimensions(network.input) if network else None,
             "classes": network.classes if network else None,
             "names": self.names,
@@ -197,10 +187,9 @@ class Info(Record):
             "sha256": self.sha256,
             "published": self.published,
             "fits": [fit.as_dict() for fit in self.fits],
-            "warnings": None
-            if self.anomalies is None and not self.remarks
-            else [remark.as_dict() for remark in self.remarks]
-            + [anomaly.as_dict() for anomaly in self.anomalies or ()],
+            "warnings": [each.as_dict() for each in found]
+            if found or self.anomalies is not None
+            else None,
             "problem": self.problem.as_dict() if self.problem else None,
         }
 
@@ -224,6 +213,7 @@ def describe(
     Raises:
         DarknetError: it cannot be read, or is no such file.
     """
+    require_text({"path": path, "family": family}, cfg=cfg, dialect=dialect)
     path = Path(path)
     if path.suffix == ".cfg":
         return _of_cfg(path, dialect)
@@ -236,12 +226,8 @@ def describe(
         )
     if path.suffix in CHECKPOINT_SUFFIXES:
         return _of_checkpoint(path, cfg, dialect, family)
-    with opened(path) as source:
-        try:
-            return _of_weights(source, cfg, dialect)
-        except WeightsError as error:
-            error.path = error.path or os.fspath(path)
-            raise
+    with opened(path) as source, errors_naming(path):
+        return _of_weights(source, cfg, dialect)
 
 
 def _of_cfg(path: Path, dialect: DialectName | None) -> Info:
@@ -267,38 +253,26 @@ def _of_weights(source: Source, cfg: PathLike | None, wanted: DialectName | None
     if cfg is None and companion(source.path, ".cfg") is None and not rest:
         info.fits = fits(floats)
     try:
-        _find_network(info, source, cfg, wanted, published)
+        _find_network(info, source, cfg, wanted)
     except DarknetError as error:
         info.problem = error
     return info
 
 
 def _find_network(
-    info: Info,
-    source: Source,
-    cfg: PathLike | None,
-    wanted: DialectName | None,
-    published: PublicFile | None,
+    info: Info, source: Source, cfg: PathLike | None, wanted: DialectName | None
 ) -> None:
     known = identify(source, cfg, wanted)
-    network, info.how = known.network, known.how
-    info.network, info.family = network, native_naming(network).family
+    network, naming = known.network, native_naming(known.network)
+    info.network, info.how, info.family = network, known.how, naming.family
     info.header, info.dialect = known.header, known.dialect
     info.rows = list(_rows(network, info.dialect, known.header.size))
     names = companion(source.path, ".names")
     if names:
         info.names = read_names(names, network.classes)
-    elif published:
-        info.names = names_of(published, network.classes)
-    with explaining(source, known.cfg):
-        plan = make_plan(
-            header=known.header,
-            size=source.size,
-            network=network,
-            naming=native_naming(network),
-            dialect=info.dialect,
-            partial=True,
-        )
+    else:
+        info.names = names_by_hash(info.sha256 or "", network.classes)
+    plan = known.plan(source, naming, partial=True)
     if plan.cutoff is not None:
         info.how += f", of which it holds the first {plan.cutoff} layers"
     info.anomalies = Survey(plan).complete(source)

@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from converter.checkpoint import formats
 from converter.checkpoint.header import Contents
-from converter.checkpoint.payload import rows_of
+from converter.checkpoint.payload import tensor_of
 from converter.darknet.dialects import DialectName
 from converter.errors import CheckpointError
 from converter.families import name_layers
 from converter.families.table import Table
 from converter.files.source import opened
-from converter.identify import explaining, identify
+from converter.identify import identify
 from converter.options import PathLike
-from converter.plan import Plan, Slot, make_plan
+from converter.plan import Plan, Slot
 from converter.records import dataclass
 
 # The shape without a trailing 1x1, and the hash of the values.
 _Key = tuple[tuple[int, ...], bytes]
+# Arrays and tensors that are all equal, and not paired yet.
+_Group = tuple[list[Slot], list[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,24 +85,13 @@ def match(
     contents = formats.read(checkpoint)
     with opened(Path(weights)) as source:
         known = identify(source, cfg, dialect)
-        with explaining(source, known.cfg):
-            plan = make_plan(
-                header=known.header,
-                size=source.size,
-                network=known.network,
-                naming=name_layers(known.network, "generic"),
-                dialect=known.dialect,
-            )
+        plan = known.plan(source, name_layers(known.network, "generic"))
         ours: defaultdict[_Key, list[Slot]] = defaultdict(list)
         for slot in plan.tensors:
-            digest = hashlib.sha256()
-            for _, rows in rows_of(source, slot):
-                digest.update(rows.tobytes())
-            ours[_plain(slot.shape), digest.digest()].append(slot)
+            digest = hashlib.sha256(tensor_of(source, slot).tobytes()).digest()
+            ours[_plain(slot.shape), digest].append(slot)
     theirs = _hashed(contents, {shape for shape, _ in ours})
-    pairing = _Pairing(
-        groups=[_Group(slots=slots, tensors=theirs[key]) for key, slots in ours.items()]
-    )
+    pairing = _Pairing(groups=[(slots, theirs[key]) for key, slots in ours.items()])
     pairing.settle()
     if not pairing.found:
         raise CheckpointError(
@@ -128,14 +120,6 @@ def _hashed(contents: Contents, shapes: set[tuple[int, ...]]) -> Mapping[_Key, l
 
 
 @dataclass(kw_only=True)
-class _Group:
-    """Arrays and tensors that are all equal, and not paired yet."""
-
-    slots: list[Slot]
-    tensors: list[str]
-
-
-@dataclass(kw_only=True)
 class _Pairing:
     """What is known of who is who.
 
@@ -147,74 +131,70 @@ class _Pairing:
 
     groups: list[_Group]
     found: dict[str, str] = field(default_factory=dict)
-    modules: defaultdict[int, set[tuple[str, ...]]] = field(
-        default_factory=lambda: defaultdict(set)
-    )
+    modules: dict[int, set[tuple[str, ...]]] = field(default_factory=dict)
 
     def settle(self) -> None:
         """Pair what can be paired; each pair may tell where others of its layer stand."""
         for group in self.groups:
-            if len(group.slots) == len(group.tensors) == 1:
-                self._pair(group, group.slots[0], group.tensors[0])
-        open_groups = [group for group in self.groups if group.slots and group.tensors]
-        while sum(self._settle(group) for group in open_groups):
+            slots, tensors = group
+            if len(slots) == len(tensors) == 1:
+                self._pair(group, slots[0], tensors[0])
+        while sum(self._settle(group) for group in self.groups):
             pass
 
     def _pair(self, group: _Group, slot: Slot, tensor: str) -> None:
-        group.slots.remove(slot)
-        group.tensors.remove(tensor)
+        slots, tensors = group
+        slots.remove(slot)
+        tensors.remove(tensor)
         self.found[slot.tensor] = tensor
-        self.modules[slot.node.index].add(tuple(tensor.split(".")[:-1]))
+        self.modules.setdefault(slot.node.index, set()).add(tuple(tensor.split(".")[:-1]))
 
     def _settle(self, group: _Group) -> int:
         """Pair those of which each is nearest to the other, and nothing else as near; how many."""
-        nearest = {slot.tensor: self._nearest(group, slot) for slot in group.slots}
-        pairs = [
-            (slot, tensor)
-            for slot in group.slots
-            if (tensor := nearest[slot.tensor]) and self._is_nearest(group, slot, tensor)
-        ]
+        slots, tensors = group
+        pairs = []
+        for slot in slots:
+            nearest = _only_best({name: self._nearness(slot, name) for name in tensors})
+            if nearest is None:
+                continue
+            if slot.tensor == _only_best({s.tensor: self._nearness(s, nearest) for s in slots}):
+                pairs.append((slot, nearest))
         for slot, tensor in pairs:
             self._pair(group, slot, tensor)
         return len(pairs)
 
-    def _nearest(self, group: _Group, slot: Slot) -> str | None:
-        return _only_best([(self._nearness(slot, name), name) for name in group.tensors])
-
-    def _is_nearest(self, group: _Group, slot: Slot, tensor: str) -> bool:
-        others = [(self._nearness(other, tensor), other.tensor) for other in group.slots]
-        return _only_best(others) == slot.tensor
-
     def _nearness(self, slot: Slot, tensor: str) -> tuple[int, bool]:
         """How much of its path a tensor shares with those of the layer; if it ends as its array."""
         *path, last = tensor.split(".")
-        shared = max((_shared(path, module) for module in self.modules[slot.node.index]), default=0)
+        modules = self.modules.get(slot.node.index, ())
+        shared = max((_shared(path, module) for module in modules), default=0)
         return shared, bool(shared) and slot.tensor.rpartition(".")[2] == last
 
 
-def _only_best(rated: Sequence[tuple[tuple[int, bool], str]]) -> str | None:
+def _only_best(rated: Mapping[str, tuple[int, bool]]) -> str | None:
     """What is rated best, if it is in the module of anything, and nothing else is as good."""
-    best = max((rating for rating, _ in rated), default=(0, False))
-    names = [name for rating, name in rated if rating == best]
+    best = max(rated.values(), default=(0, False))
+    names = [name for name, rating in rated.items() if rating == best]
     return names[0] if best[0] and len(names) == 1 else None
 
 
 def _shared(path: Sequence[str], other: Sequence[str]) -> int:
-    same = 0
-    for mine, theirs in zip(path, other, strict=False):
-        if mine != theirs:
-            break
-        same += 1
-    return same
+    """How many names both begin with."""
+    pairs = zip(path, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _result(pairing: _Pairing, plan: Plan, contents: Contents) -> Match:
     shapes = {slot.tensor: slot.shape for slot in plan.tensors}
     found = {name: pairing.found[name] for name in shapes if name in pairing.found}
-    ambiguous = tuple(_ambiguous(pairing.groups))
+    ambiguous = tuple(
+        (tuple(slot.tensor for slot in slots), tuple(tensors))
+        for slots, tensors in pairing.groups
+        if slots and tensors
+    )
     unclear = {name for _, tensors in ambiguous for name in tensors}
     ignored = contents.names.difference(found.values(), unclear)
-    lost = {slot.tensor for group in pairing.groups if not group.tensors for slot in group.slots}
+    lost = {slot.tensor for slots, tensors in pairing.groups if not tensors for slot in slots}
     return Match(
         table=Table(
             tensors=found,
@@ -224,9 +204,3 @@ def _result(pairing: _Pairing, plan: Plan, contents: Contents) -> Match:
         ambiguous=ambiguous,
         unmatched=tuple(name for name in shapes if name in lost),
     )
-
-
-def _ambiguous(groups: Sequence[_Group]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    for group in groups:
-        if group.slots and group.tensors:
-            yield tuple(slot.tensor for slot in group.slots), tuple(group.tensors)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.errors import CheckpointError, WeightsError
-from converter.files.source import is_weights, opened
+from converter.errors import CheckpointError, require_text
+from converter.files.source import errors_naming, is_weights, opened
 from converter.options import FILE_NAME, FamilyChoice, PathLike
 
 if TYPE_CHECKING:
     from converter.checkpoint.checkpoint import Checkpoint
-    from converter.checkpoint.unconverted import Unconverted
     from converter.darknet.dialects import DialectName
 
 
@@ -44,6 +41,13 @@ def open_stored(
     Raises:
         DarknetError: those of ``identify_checkpoint``, or of ``convert``.
     """
+    require_text(
+        {"path": path, "family": family},
+        cfg=cfg,
+        names=names,
+        dialect=dialect,
+        names_encoding=names_encoding,
+    )
     file = Path(path)
     if file.is_dir():
         file = file / FILE_NAME
@@ -53,45 +57,23 @@ def open_stored(
                 path=path,
                 remedy="give the file of weights, which comes first",
             )
-    if is_weights(file):
-        return _open_weights(
-            file,
-            cfg,
-            names,
-            dialect=dialect,
-            family=family,
-            partial=partial,
-            names_encoding=names_encoding,
-        )
-    from converter.identify_checkpoint import open_checkpoint  # late: .weights need none of it
+    if not is_weights(file):
+        from converter.identify_checkpoint import open_checkpoint  # late: .weights need none of it
 
-    stored = open_checkpoint(file, cfg, dialect, family)
-    if names is None:
-        return stored
-    from converter.darknet.names import read_names  # late: seldom needed
+        stored = open_checkpoint(file, cfg, dialect, family)
+        if names is None:
+            return stored
+        from converter.darknet.names import read_names  # late: seldom needed
 
-    return stored.named(read_names(Path(names), stored.network.classes, names_encoding))
-
-
-def _open_weights(
-    path: Path,
-    cfg: PathLike | None,
-    names: PathLike | None,
-    *,
-    dialect: DialectName | None,
-    family: FamilyChoice,
-    partial: bool,
-    names_encoding: str | None,
-) -> Unconverted:
-    """A .weights file, checked as ``convert`` checks it."""
+        return stored.named(read_names(Path(names), stored.network.classes, names_encoding))
     from converter.checkpoint.unconverted import Unconverted  # late: a checkpoint needs none of it
     from converter.diagnosis.health import Survey
     from converter.files.hashing import Hashing
     from converter.operations.weights import read_weights
 
     with (
-        _naming(path),
-        opened(path) as source,
+        errors_naming(file),
+        opened(file) as source,
         Hashing(source.read_into, source.size).begin() as hashing,
     ):
         weights = read_weights(
@@ -109,15 +91,3 @@ def _open_weights(
         weights.report_names(claims)
         source.require_unchanged()
         return Unconverted.of_source(source, weights.plan, claims, weights.inputs)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Have errors of a .weights file name it."""
-    try:
-        yield
-    except WeightsError as error:
-        error.path = error.path or os.fspath(path)
-        raise
-    except OSError as error:
-        raise WeightsError(f"cannot be read: {error.strerror}", path=path) from error

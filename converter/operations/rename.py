@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from converter.checkpoint import formats
-from converter.errors import RENAMING, DarknetError
+from converter.errors import RENAMING, DarknetError, require_text
 from converter.families.table import read_table
 from converter.files.target import require_other
 from converter.operations.convert import convert
@@ -16,7 +16,6 @@ from converter.operations.revert import revert
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 
 if TYPE_CHECKING:
-    from converter.checkpoint.metadata import Metadata
     from converter.operations.conversion import Conversion
 
 
@@ -58,6 +57,18 @@ def rename(
     Raises:
         DarknetError: the reason why it was refused; nothing was changed.
     """
+    require_text(
+        {
+            "checkpoint": checkpoint,
+            "output": output,
+            "family": family,
+            "source_family": source_family,
+        },
+        cfg=cfg,
+        names=names,
+        dialect=dialect,
+        names_encoding=names_encoding,
+    )
     require_other(output, checkpoint, cfg, names)
     with TemporaryDirectory() as folder:
         weights = Path(folder, Path(checkpoint).stem + ".weights")
@@ -75,9 +86,13 @@ def rename(
         finally:
             RENAMING.reset(token)
         cfg = cfg or there.cfg
-        if there.claims is not None:
-            cfg = cfg or _cfg_of(there.claims, weights)
-            names = names or _names_of(there.class_names, weights)
+        claims = there.claims
+        if cfg is None and claims and not claims.assumed:  # else it is recognised again
+            cfg = weights.with_suffix(".cfg")
+            cfg.write_text(claims.cfg, encoding="utf-8", newline="")
+        if not names and claims and claims.names is not None:
+            names = weights.with_suffix(".names")
+            names.write_text("".join(f"{name}\n" for name in claims.names), encoding="utf-8")
         try:
             return convert(
                 weights,
@@ -107,20 +122,3 @@ def has_names(checkpoint: PathLike, table: PathLike) -> bool:
         CheckpointError, FamilyError: one of them is none, or cannot be read.
     """
     return not formats.read(checkpoint).names.isdisjoint(read_table(table).tensors.values())
-
-
-def _cfg_of(claims: Metadata, weights: Path) -> Path | None:
-    """The checkpoint's network beside ``weights``; None for one that is recognised again."""
-    if claims.assumed:
-        return None
-    path = weights.with_suffix(".cfg")
-    path.write_text(claims.cfg, encoding="utf-8", newline="")
-    return path
-
-
-def _names_of(class_names: list[str] | None, weights: Path) -> Path | None:
-    if class_names is None:
-        return None
-    path = weights.with_suffix(".names")
-    path.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
-    return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,10 +13,19 @@ from converter.checkpoint import payload
 from converter.checkpoint.checkpoint import Checkpoint, require_no_surplus, require_way_back
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
-from converter.errors import CheckpointError, DarknetError, OutputError, UsageError, argument
+from converter.errors import (
+    CheckpointError,
+    DarknetError,
+    OutputError,
+    UsageError,
+    argument,
+    naming,
+    require_text,
+)
 from converter.files.hashing import sha256_of
 from converter.files.source import CHECKPOINT_SUFFIXES, is_weights_name, opened
 from converter.files.target import (
+    another,
     is_written,
     remove_leftovers,
     replacing,
@@ -24,7 +34,7 @@ from converter.files.target import (
 )
 from converter.identify_checkpoint import open_checkpoint
 from converter.notebook import Record
-from converter.operations.sources import export_line
+from converter.operations.sources import wrong_name
 from converter.options import DialectChoice, FamilyChoice, PathLike
 from converter.plan import Plan
 from converter.records import dataclass
@@ -112,50 +122,45 @@ def revert(
     Raises:
         DarknetError: the reason why it was refused; nothing was changed.
     """
+    require_text(
+        {"checkpoint": checkpoint, "family": family},
+        output=output,
+        cfg=cfg,
+        dialect=dialect,
+        cfg_out=cfg_out,
+        engine=engine,
+    )
     source = Path(checkpoint)
     if not source.name:
         raise CheckpointError("is a directory", path=source, remedy="give a .safetensors file")
     target = source.with_suffix(".weights") if output is None else Path(output)
     if target.suffix in CHECKPOINT_SUFFIXES:
-        raise UsageError(
-            "would hold Darknet's format under a checkpoint's name",
-            path=target,
-            remedy="end it with .weights",
-        )
+        problem = "would hold Darknet's format under a checkpoint's name"
+        raise wrong_name(problem, ".weights", source, target, cfg)
     if not is_weights_name(target):
-        line = export_line(source, target, cfg)
-        raise UsageError(
-            "is no name of Darknet's weights",
-            path=target,
-            remedy=f"write it with: {line}" if line else "end it with .weights",
-        )
+        problem = "is no name of Darknet's weights"
+        raise wrong_name(problem, ".weights", source, target, cfg)
     stored = _open(source, cfg, dialect, family, force=force)
-    plan = stored.plan
     beside = _beside(stored, target, cfg_out, engine)
     if dry_run:
         with stored.tensors() as tensors:
-            payload.require_all(tensors, plan)
+            payload.require_all(tensors, stored.plan)
         return _done("dry run", target, stored, "", {}, verified=False)
     require_other(target, checkpoint, cfg)
     for path, text in beside.items():
         require_other(path, checkpoint, cfg, target)
         is_written(path, text, force=force)
-    there = os.path.lexists(target)
-    current = _current(target, stored) if there else None
-    if there and current is None and not force:
-        raise OutputError(
-            "exists already, and is not this conversion",
-            path=target,
-            remedy=f"replace it with {argument('--force')}, or choose another output with"
-            f" {argument('-o')}",
-        )
-    if current is not None:
-        remove_leftovers(target)
-        _write(beside, force=force)
-        return _done("up to date", target, stored, current, beside, verified=True)
-    with replacing(target, plan.size) as file:
+    if os.path.lexists(target):
+        current = _current(target, stored)
+        if current is not None:
+            remove_leftovers(target)
+            _write(beside, force=force)
+            return _done("up to date", target, stored, current, beside, verified=True)
+        if not force:
+            raise another(target)
+    with replacing(target, stored.plan.size) as file:
         with stored.tensors() as tensors:
-            written = payload.restore(tensors, plan, file)
+            written = payload.restore(tensors, stored.plan, file)
         file.flush()
         if verify and not _is_equal(Path(file.name), stored):
             raise OutputError("does not hold what was written to it", path=target)
@@ -172,7 +177,7 @@ def _open(
     force: bool,
 ) -> Checkpoint:
     """The checkpoint, if it can go back."""
-    try:
+    with naming(path):
         stored = open_checkpoint(path, cfg, None if dialect == "auto" else dialect, family)
         if dialect not in ("auto", stored.plan.dialect):
             raise UsageError(
@@ -188,21 +193,16 @@ def _open(
                 f"holds {stored.dtype} values: the float32 values that they once were are lost",
                 remedy=f"{argument('--force')} writes them as they are now",
             )
-    except DarknetError as error:
-        error.path = error.path or os.fspath(path)
-        raise
-    return stored
+        return stored
 
 
 def _current(target: Path, stored: Checkpoint) -> str | None:
     """The hash of ``target`` if it is this conversion already."""
-    try:
-        if not _is_equal(target, stored):
-            return None
-        with opened(target) as source:
-            return sha256_of(source)
-    except DarknetError:
-        return None
+    with suppress(DarknetError):
+        if _is_equal(target, stored):
+            with opened(target) as source:
+                return sha256_of(source)
+    return None
 
 
 def _is_equal(weights: Path, stored: Checkpoint) -> bool:
@@ -222,21 +222,18 @@ def _beside(
     if cfg_out is None and not stored.unpublished:
         return {}
     cfg = target.with_suffix(".cfg") if cfg_out is None else Path(cfg_out)
-    files = {cfg: _cfg(stored, engine)}
+    # The network's cfg as it was read, with what is for training.
+    text = stored.network.text
+    if engine is None:
+        files = {cfg: text.encode()}
+    else:
+        from converter.operations.engine_cfg import cfg_for  # late: for those who ask for it
+
+        files = {cfg: cfg_for(engine, text, stored.plan.dialect, stored.contents.path)}
     if stored.unpublished and stored.class_names:
         names = "".join(f"{name}\n" for name in stored.class_names)
         files[cfg.with_suffix(".names")] = names.encode()
     return files
-
-
-def _cfg(stored: Checkpoint, engine: DialectName | None) -> bytes:
-    """The network's cfg as it was read, with what is for training; or as ``engine`` takes it."""
-    text = stored.network.text
-    if engine is None:
-        return text.encode()
-    from converter.operations.engine_cfg import cfg_for  # late: for those who ask for it
-
-    return cfg_for(engine, text, stored.plan.dialect, stored.contents.path)
 
 
 def _write(files: Mapping[Path, bytes], *, force: bool) -> None:

@@ -29,12 +29,10 @@ def find_sources(arguments: Sequence[str]) -> list[str]:
 
 
 def _expand(argument: str) -> list[str]:
-    path = Path(argument)
-    if remote.is_url(argument) or (os.path.lexists(path) and not path.is_dir()):
-        return [argument]
-    if path.is_dir():
+    path, is_url = Path(argument), remote.is_url(argument)
+    if path.is_dir() and not is_url:
         found = [str(p) for p in sorted(path.iterdir()) if p.suffix in WEIGHTS_SUFFIXES]
-    elif glob.has_magic(argument):
+    elif glob.has_magic(argument) and not is_url and not os.path.lexists(path):
         found = sorted(glob.glob(argument, recursive=True))
     else:
         return [argument]
@@ -44,11 +42,19 @@ def _expand(argument: str) -> list[str]:
     return matches
 
 
+def wrong_name(
+    problem: str, suffix: str, source: PathLike, target: PathLike, cfg: PathLike | None
+) -> UsageError:
+    """The refusal of ``target`` for its ``problem``: it should end with ``suffix``."""
+    line = export_line(source, target, cfg)
+    remedy = f"write it with: {line}" if line else f"end it with {suffix}"
+    return UsageError(problem, path=target, remedy=remedy)
+
+
 def export_line(source: PathLike, target: PathLike, cfg: PathLike | None) -> str | None:
     """The command that writes ``target``, if it is ``export`` that makes what ends so."""
-    if Path(target).suffix not in EXPORT_SUFFIXES.values():
-        return None
-    if remote.is_url(source) or remote.is_url(target):  # which it does not take
+    is_url = remote.is_url(source) or remote.is_url(target)  # which it does not take
+    if is_url or Path(target).suffix not in EXPORT_SUFFIXES.values():
         return None
     network = () if cfg is None else ("--cfg", os.fspath(cfg))
     return command("export", os.fspath(source), *network, "-o", os.fspath(target))

@@ -12,9 +12,15 @@ from converter.published import PublicFile, find_by_hash, find_by_size
 log = logging.getLogger("converter")
 
 
-def possible_names(size: int, classes: int | None) -> tuple[list[str], ...]:
-    """The class names that a file of ``size`` bytes has if its hash is a published one's."""
-    return tuple(names for file in find_by_size(size) if (names := names_of(file, classes)))
+def possible_names_of(path: Path, classes: int | None, size: int) -> tuple[list[str], ...]:
+    """The class names that a file of ``size`` bytes has if its hash is a published one's.
+
+    Where there are none, what they could be is logged.
+    """
+    found = tuple(names for file in find_by_size(size) if (names := names_of(file, classes)))
+    if not found:
+        _suggest(path, classes)
+    return found
 
 
 def names_by_hash(sha256: str, classes: int | None) -> list[str] | None:
@@ -29,10 +35,10 @@ def report(names: list[str] | None, path: Path, classes: int | None, size: int) 
         if names is not None and names == names_of(file, classes):
             log.info("class names: %s's, since it is %s as published", file.names, file.file)
             return
-    suggest(path, classes)
+    _suggest(path, classes)
 
 
-def suggest(path: Path, classes: int | None) -> None:
+def _suggest(path: Path, classes: int | None) -> None:
     """Log what the names of the file at ``path`` could be: they are not recorded."""
     suggestion = suggest_names(path, classes)
     if suggestion:

@@ -19,9 +19,9 @@ from converter.darknet.header import Header
 from converter.darknet.layers import Layer
 from converter.darknet.names import read_names
 from converter.darknet.network import Network, read_network, reread
-from converter.errors import WeightsError, argument
+from converter.errors import WeightsError, argument, require_text
 from converter.files.hashing import Hashing, sha256_of
-from converter.files.source import Source, opened
+from converter.files.source import Source, errors_naming, opened
 from converter.identify_checkpoint import open_checkpoint
 from converter.notebook import Record
 from converter.options import FamilyChoice, PathLike
@@ -77,6 +77,7 @@ class Verification(Record):
 
     def as_dict(self) -> dict[str, Any]:
         """The object that ``verify --json`` prints."""
+        claims = {claim.name: claim.ok for claim in self.claims}
         return {
             "schema": 1,
             "ok": self.ok,
@@ -85,8 +86,8 @@ class Verification(Record):
             "missing": list(self.comparison.missing),
             "unexpected": list(self.comparison.unexpected),
             "changes": [change.as_dict() for change in self.changes],
-            "header": next((claim.ok for claim in self.claims if claim.name == "header"), None),
-            "claims": {claim.name: claim.ok for claim in self.claims},
+            "header": claims.get("header"),
+            "claims": claims,
             "remarks": {claim.name: claim.text for claim in self.claims if claim.text},
             "dtype": self.metadata.dtype,
         }
@@ -121,6 +122,13 @@ def verify(
     Raises:
         DarknetError: they cannot be compared.
     """
+    require_text(
+        {"source": source, "checkpoint": checkpoint, "family": family},
+        cfg=cfg,
+        names=names,
+        dialect=dialect,
+        names_encoding=names_encoding,
+    )
     contents = formats.read(checkpoint)
     if "schema" not in contents.metadata:
         stored = open_checkpoint(checkpoint, cfg, dialect, family, contents)
@@ -133,13 +141,12 @@ def verify(
         Hashing(weights.read_into, weights.size) as hashing,
         stored.tensors() as tensors,
     ):
-        header = _header(weights, meta.dialect)
-        plan = _plan(weights, stored, header, partial=meta.cutoff is not None)
+        plan = _plan(weights, stored, partial=meta.cutoff is not None)
         hashing.begin()
         comparison = payload.compare(weights, plan, tensors)
         by_rule = changes(weights, plan)
         claims = (
-            _compared("header", meta.header, header, weights),
+            _compared("header", meta.header, plan.header, weights),
             _compared("cutoff", meta.cutoff, plan.cutoff, weights),
             _compared("source_sha256", meta.source_sha256, hashing.result(), weights),
             _network(stored.network, network, cfg),
@@ -154,7 +161,7 @@ def verify(
 def _verify_bare(source: Path, stored: Checkpoint, names: PathLike | None) -> Verification:
     """The same for a checkpoint without metadata: there is nothing but values to compare."""
     with opened(source) as weights:
-        plan = _plan(weights, stored, _header(weights, stored.plan.dialect))
+        plan = _plan(weights, stored)
         with stored.tensors() as tensors:
             comparison = payload.compare(weights, plan, tensors)
             if not comparison.ok:
@@ -168,20 +175,14 @@ def _verify_bare(source: Path, stored: Checkpoint, names: PathLike | None) -> Ve
     )
 
 
-def _header(weights: Source, dialect: DialectName) -> Header:
-    try:
-        return Header.decode(weights.head, dialect)
-    except WeightsError as error:
-        error.path = os.fspath(weights.path)
-        raise
-
-
-def _plan(weights: Source, stored: Checkpoint, header: Header, *, partial: bool = False) -> Plan:
+def _plan(weights: Source, stored: Checkpoint, *, partial: bool = False) -> Plan:
     """What lies where in ``weights``, if it is of the checkpoint's network.
 
     Raises:
-        WeightsError: it is not as long as that asks for.
+        WeightsError: it is not as long as that asks for, or has no header.
     """
+    with errors_naming(weights.path):
+        header = Header.decode(weights.head, stored.plan.dialect)
     try:
         return make_plan(
             header=header,
@@ -214,11 +215,8 @@ def _shown(value: object) -> str:
 
 def _network(stored: Network, actual: Network, cfg: PathLike | None) -> Claim:
     if cfg is None:
-        return Claim(
-            name="network",
-            ok=None,
-            text=f"its own cfg was believed: {argument('--cfg')} compares it",
-        )
+        text = f"its own cfg was believed: {argument('--cfg')} compares it"
+        return Claim(name="network", ok=None, text=text)
     # With all options of both: which of them count is the same for both, once they are equal.
     difference = next(_differences(reread(stored, None), actual), None)
     text = f"differs from {os.fspath(cfg)}: {difference}" if difference else ""
@@ -256,25 +254,20 @@ def _names(
     stored: Sequence[str] | None, path: PathLike | None, classes: int | None, encoding: str | None
 ) -> Claim:
     if path is None:
-        return Claim(
-            name="names", ok=None, text=f"they were believed: {argument('--names')} compares them"
-        )
+        text = f"they were believed: {argument('--names')} compares them"
+        return Claim(name="names", ok=None, text=text)
     actual = read_names(Path(path), classes, encoding)
-    pairs = enumerate(zip_longest(stored or (), actual, fillvalue="nothing"))
-    wrong = next((item for item in pairs if item[1][0] != item[1][1]), None)
-    if wrong is None:
-        return Claim(name="names", ok=True)
-    label, (ours, theirs) = wrong
-    text = f"class {label} is {ours}, but {theirs} in {os.fspath(path)}"
-    return Claim(name="names", ok=False, text=text)
+    pairs = zip_longest(stored or (), actual, fillvalue="nothing")
+    for label, (ours, theirs) in enumerate(pairs):
+        if ours != theirs:
+            text = f"class {label} is {ours}, but {theirs} in {os.fspath(path)}"
+            return Claim(name="names", ok=False, text=text)
+    return Claim(name="names", ok=True)
 
 
 def _dialect(stored: DialectName, actual: DialectName | None) -> Claim:
     if actual is None:
-        return Claim(
-            name="dialect",
-            ok=None,
-            text=f"{stored} was believed: {argument('--dialect')} compares it",
-        )
+        text = f"{stored} was believed: {argument('--dialect')} compares it"
+        return Claim(name="dialect", ok=None, text=text)
     text = "" if stored == actual else f"{stored}, not {actual}"
     return Claim(name="dialect", ok=stored == actual, text=text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from converter.errors import WeightsError, argument
 from converter.families import name_layers, native_naming
 from converter.families.base import Naming
 from converter.files.source import Source, companion
-from converter.identify import Identity, explaining, identify
+from converter.identify import identify
 from converter.options import Dtype, FamilyChoice, PathLike
-from converter.plan import Plan, make_plan
+from converter.plan import Plan
 from converter.records import dataclass
 from converter.version import TOOL
 
@@ -146,22 +147,35 @@ def read_weights(
     remarks.report(known.network.remarks, strict=strict, path=known.cfg)
     remarks.report_skipped(known.network, known.dialect)
     remarks.report(of_header, strict=strict, path=source.path)
-    plan = _plan(source, known, family, partial=partial)
+    naming = _choose_names(known.network, family)
+    table = os.fspath(family).endswith(".json")
+    given = {
+        "--dialect": dialect,
+        "--family-table" if table else "--family": None if family == "auto" else family,
+        "--names": names,
+        "--names-encoding": names_encoding,
+    }
+    plan = known.plan(source, naming, partial=partial, given=given)
+    _report_gaps(plan)
     changed = changes(source, plan)
     for change in filter(lambda change: change.changed, changed):
         log.info("%s", change)
-    of_plan: tuple[Remark, ...] = ()
+    found = [*known.network.remarks, *of_header]
     if plan.naming.note:
         log.warning("%s", plan.naming.note)
-        of_plan = (Remark(text=plan.naming.note, serious=False),)
-    names_path = _names_of(source, names)
+        found.append(Remark(text=plan.naming.note, serious=False))
     class_names, possible_names = None, tuple[list[str], ...]()
-    if names_path is not None:
+    names_path = companion(source.path, ".names") if names is None else Path(names)
+    if names_path is None:
+        from converter.operations.unnamed import possible_names_of  # late: only without names
+
+        possible_names = possible_names_of(source.path, known.network.classes, source.size)
+    else:
+        if names is None:
+            log.info("class names: %s, found beside the weights", names_path)
         if not is_built_in(names_path):
             inputs.append(names_path)
         class_names = read_names(names_path, known.network.classes, names_encoding)
-    else:
-        possible_names = _possible_names(source, known.network.classes)
     return Weights(
         source=source,
         plan=plan,
@@ -169,23 +183,9 @@ def read_weights(
         possible_names=possible_names,
         assumed=known.assumed,
         inputs=tuple(inputs),
-        remarks=(*known.network.remarks, *of_header, *of_plan),
+        remarks=tuple(found),
         changes=changed,
     )
-
-
-def _plan(source: Source, known: Identity, family: FamilyChoice, *, partial: bool) -> Plan:
-    with explaining(source, known.cfg):
-        plan = make_plan(
-            header=known.header,
-            size=source.size,
-            network=known.network,
-            naming=_choose_names(known.network, family),
-            dialect=known.dialect,
-            partial=partial,
-        )
-    _report_gaps(plan)
-    return plan
 
 
 def _choose_names(network: Network, choice: FamilyChoice) -> Naming:
@@ -210,21 +210,3 @@ def _report_gaps(plan: Plan) -> None:
     record = DIALECTS[plan.dialect]
     if plan.cutoff is not None and record.whole_files:
         log.warning("%s does not load a file that ends before its network", record.engine)
-
-
-def _names_of(source: Source, names: PathLike | None) -> Path | None:
-    if names is not None:
-        return Path(names)
-    path = companion(source.path, ".names")
-    if path is not None:
-        log.info("class names: %s, found beside the weights", path)
-    return path
-
-
-def _possible_names(source: Source, classes: int | None) -> tuple[list[str], ...]:
-    from converter.operations import unnamed  # late: only without names
-
-    found = unnamed.possible_names(source.size, classes)
-    if not found:
-        unnamed.suggest(source.path, classes)
-    return found

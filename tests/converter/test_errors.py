@@ -561,6 +561,47 @@ class TestArguments:
         left = {each for each in options if argument(each).partition("=")[0] not in parameters}
         assert left == set(without.split())
 
+    @pytest.mark.parametrize("value", [[], {}, 5, b"x.weights"])
+    @pytest.mark.parametrize(
+        ("function", "arguments", "name"),
+        [
+            (convert, {"source": "x.weights"}, "source output cfg names family dialect cfg_out"
+             " engine names_encoding"),
+            (revert, {"checkpoint": "x.pt"}, "checkpoint output cfg dialect family cfg_out engine"),
+            (rename, {"checkpoint": "x.pt", "output": "y.pt"}, "checkpoint output cfg names family"
+             " source_family dialect names_encoding"),
+            (verify, {"source": "x.weights", "checkpoint": "x.pt"}, "source checkpoint cfg names"
+             " dialect family names_encoding"),
+            (info, {"path": "x.weights"}, "path cfg dialect family"),
+            (yolov3.load, {"path": "x.weights"}, "path cfg names dialect family names_encoding"),
+            (download, {"name": "yolov3"}, "name directory"),
+        ],
+    )  # fmt: skip
+    def test_what_is_no_text_is_refused_by_its_name(self, function, arguments, name, value):
+        for each in name.split():
+            with pytest.raises(UsageError) as caught:
+                function(**{**arguments, each: value})
+            assert str(caught.value) == f"{each}={value!r} must be a string or a path"
+
+    @pytest.mark.parametrize("function", [convert, revert, info, download])
+    def test_what_must_be_given_is_not_none(self, function):
+        """As the value of a variable that was not set."""
+        with pytest.raises(UsageError, match=r"^\w+=None must be a string or a path$"):
+            function(None)
+
+    @pytest.mark.parametrize("workers", [-1, 0, "2", 1.5])
+    def test_no_number_of_workers(self, workers):
+        with pytest.raises(UsageError) as caught:
+            convert_many(["x.weights"], workers=workers)
+        assert str(caught.value) == f"workers={workers!r} must be a whole number from 1 on"
+
+    @pytest.mark.parametrize(
+        ("arguments", "name"), [({"sources": [None]}, "source"), ({"out": []}, "out")]
+    )
+    def test_what_is_no_text_among_many(self, arguments, name):
+        with pytest.raises(UsageError, match=f"^{name}=.* must be a string or a path$"):
+            convert_many(**{"sources": ["x.weights"], **arguments})
+
     def test_an_output_that_is_there(self, sample, capsys):
         sample.checkpoint.write_text("another")
         with pytest.raises(DarknetError) as caught:

@@ -10,9 +10,8 @@ from converter import CfgError, NetworkError, WeightsError, convert
 from converter.darknet.header import Header
 from converter.diagnosis.architectures import Architecture
 from converter.files.source import opened
-from converter.identify import explaining, identify
+from converter.identify import identify
 from converter.operations.info import describe
-from converter.plan import make_plan
 
 BATCHNORM = "[net]\nwidth=2\nheight=2\nchannels=1\n[batchnorm]\n"
 
@@ -154,11 +153,7 @@ def test_a_plan_that_does_not_fit_is_explained_by_the_values(make):
     ):
         files.weights.write_bytes(data)
         with opened(files.weights) as source:
-            found = identify(source)
             naming = convert(make(text.format(3), "whole").weights, dry_run=True).plan.naming
-            with pytest.raises(WeightsError) as caught, explaining(source, None):
-                make_plan(
-                    header=found.header, size=source.size, network=found.network, naming=naming,
-                    dialect=found.dialect,
-                )  # fmt: skip
+            with pytest.raises(WeightsError) as caught:
+                identify(source).plan(source, naming)
         assert message in str(caught.value)

@@ -8,6 +8,7 @@ import reference
 
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.network import parse_network
+from converter.diagnosis import architectures
 from converter.diagnosis.architectures import ARCHITECTURES, Architecture, fits, recognise
 from converter.official import MAX_CLASSES, find_cfg, official_cfgs
 
@@ -56,7 +57,7 @@ def test_no_two_architectures_collide():
         assert not a & b
 
 
-def test_two_readings_are_both_returned():
+def test_two_readings_are_both_returned(monkeypatch):
     def toy(name, filters):
         # filters * 3 + filters floats, then 4 * classes * filters + 4 * classes
         def layers(classes):
@@ -67,7 +68,8 @@ def test_two_readings_are_both_returned():
         )
 
     # 1 filter: 4 + 8 K; 3 filters: 12 + 16 K. So 44 floats are K = 5 and K = 2.
-    readings = recognise(44, [toy("narrow", 1), toy("wide", 3)])
+    monkeypatch.setattr(architectures, "ARCHITECTURES", (toy("narrow", 1), toy("wide", 3)))
+    readings = recognise(44)
     assert [str(r) for r in readings] == ["narrow with 5 classes", "wide with 2 classes"]
 
 

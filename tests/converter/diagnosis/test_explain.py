@@ -1,16 +1,21 @@
 """Why a file does not fit its cfg: hypotheses, tested on sizes and values."""
 
+import json
 import os
 import shlex
 import struct
+import subprocess
 from pathlib import Path
 
 import nets
 import numpy as np
 import pytest
 import reference
+from safetensors.numpy import load_file
 
 from converter import WeightsError, convert
+from converter.checkpoint.header import read_contents
+from converter.cli.main import main
 from converter.diagnosis.architectures import ARCHITECTURES
 from converter.errors import NetworkError
 
@@ -266,7 +271,32 @@ class TestNoHypothesis:
         Path("net.conv.70").write_bytes(whole[:end])  # as head does
         assert convert("net.conv.70", cfg="net.cfg", partial=True).plan.cutoff == 70
 
-    def test_first_layers_that_are_cut(self, make, monkeypatch):
+    @pytest.mark.parametrize(
+        ("option", "family"), [("--family", "generic"), ("--family-table", "my table.json")]
+    )
+    def test_the_line_for_the_first_layers_keeps_what_was_given(
+        self, make, monkeypatch, option, family
+    ):
+        files = make(THREE)
+        monkeypatch.chdir(files.weights.parent)
+        convert(files.weights, "whole.safetensors", family="generic")
+        Path("my table.json").write_text(json.dumps({n: n for n in load_file("whole.safetensors")}))
+        Path("my names").write_bytes("개\n새\n곰\n".encode("cp949"))
+        Path("net.weights").write_bytes(Path("net.weights").read_bytes()[:500_001])
+        with pytest.raises(WeightsError) as caught:
+            convert("net.weights", cfg="net.cfg", partial=True, dialect="alexeyab", family=family,
+                    names="my names", names_encoding="cp949")  # fmt: skip
+        cut, line = caught.value.remedy.rpartition("whole: ")[2].split("; ")
+        family = shlex.quote(family)
+        assert line == (
+            "python -m converter convert net.conv.70 --cfg net.cfg --dialect alexeyab"
+            f" {option} {family} --names 'my names' --names-encoding cp949 --partial"
+        )
+        subprocess.run(cut, shell=True, check=True)
+        assert main(shlex.split(line)[3:]) == 0
+        found = read_contents(Path("net.conv.70.safetensors")).metadata
+        assert (found["dialect"], json.loads(found["names"])) == ("alexeyab", ["개", "새", "곰"])
+
         """They are called by the network's name; no file is replaced by the shell's line."""
         files = make(THREE)
         whole = files.weights.read_bytes()
