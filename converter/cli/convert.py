@@ -254,17 +254,14 @@ def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
         raise UsageError("--cfg-out is for one file at a time")
     if any(source.endswith(CHECKPOINT_SUFFIXES) for source in sources):
         raise UsageError("checkpoints are converted one at a time", remedy="give one of them")
-    line = StatusLine(quiet=arguments.quiet)
     results: dict[str, Result] = {}
-    try:
+    with StatusLine(quiet=arguments.quiet) as line:
         options = {**_options(arguments), "workers": arguments.jobs}
         for result in convert_many(sources, arguments.output, **options):
             results[result.source] = result
             line.clear()
             _print_result(result, arguments)
             line.show(f"{len(results)} of {len(sources)} files")
-    finally:
-        line.clear()
     refused = sum(not result.ok for result in results.values())
     if arguments.json:
         print_json({"schema": 1, "results": [dict(results[s].facts) for s in sources]})

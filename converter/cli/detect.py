@@ -166,12 +166,11 @@ def _outcomes(
     batch, total = arguments.batch, len(where)
     if not total:  # what was named has no pictures, which is said already
         return
-    line = StatusLine(quiet=arguments.quiet or total < 2)
-    threads = ThreadPoolExecutor(min(2 * batch, os.cpu_count() or 1))
-    try:
-        with warnings.catch_warnings():
-            # Python's filters are those of all threads: see ``image_errors``, which sets them.
-            warnings.filterwarnings("ignore", module="PIL")
+    with StatusLine(quiet=arguments.quiet or total < 2) as line, warnings.catch_warnings():
+        # Python's filters are those of all threads: see ``image_errors``, which sets them.
+        warnings.filterwarnings("ignore", module="PIL")
+        threads = ThreadPoolExecutor(min(2 * batch, os.cpu_count() or 1))
+        try:
             read = in_order(threads, partial(_read, detector), where, batch)
             found = _found(detector, read, batch)
             saved = in_order(threads, partial(_save, where, arguments), found, batch)
@@ -181,9 +180,8 @@ def _outcomes(
                 line.clear()
                 yield outcome
                 line.show(progress(done, total, time.monotonic() - started))
-    finally:
-        threads.shutdown(cancel_futures=True)
-        line.clear()
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
 def in_order(

@@ -94,11 +94,9 @@ def _bring_cfg(arguments: argparse.Namespace) -> None:
 
 
 def _fetch(file: RemoteFile, arguments: argparse.Namespace, *, keep: bool = False) -> Download:
-    bar = _ProgressBar(file.file, StatusLine(quiet=arguments.quiet))
-    try:
+    with StatusLine(quiet=arguments.quiet) as line:
+        bar = _ProgressBar(file.file, line)
         return fetch(file, arguments.output, force=arguments.force, keep=keep, progress=bar)
-    finally:
-        bar.line.clear()
 
 
 def _summary(result: Download) -> str:

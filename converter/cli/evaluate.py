@@ -101,8 +101,7 @@ def _evaluate(arguments: argparse.Namespace) -> Evaluation:
         by_order=arguments.by_order,
     )
     total = len(dataset.samples)
-    line = StatusLine(quiet=arguments.quiet)
-    try:
+    with StatusLine(quiet=arguments.quiet) as line:
         return evaluate(
             detector,
             dataset,
@@ -111,8 +110,6 @@ def _evaluate(arguments: argparse.Namespace) -> Evaluation:
             batch=arguments.batch,
             progress=lambda done: line.show(progress(done, total)),
         )
-    finally:
-        line.clear()
 
 
 def _draw(folder: Path, result: Evaluation) -> None:

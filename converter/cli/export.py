@@ -96,8 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _straight(arguments: argparse.Namespace, output: PathLike) -> Exported:
     from yolov3.exporting.straight import export_checkpoint
 
-    line = StatusLine(quiet=arguments.quiet)
-    try:
+    with StatusLine(quiet=arguments.quiet) as line:
         return export_checkpoint(
             arguments.checkpoint,
             output,
@@ -111,8 +110,6 @@ def _straight(arguments: argparse.Namespace, output: PathLike) -> Exported:
             force=arguments.force,
             progress=lambda what, part: line.show(_progress(what, part)),
         )
-    finally:
-        line.clear()
 
 
 def _progress(what: str, part: float | None) -> str:
