@@ -22,7 +22,6 @@ from converter.cli.output import StatusLine, print_error, print_json
 from converter.cli.parser import CommandParser
 from converter.cli.sources import expand
 from converter.errors import DarknetError, ImageError, OutputError, UsageError, printable
-from converter.records import dataclass
 from yolov3.detection.dataset import SUFFIXES
 
 if TYPE_CHECKING:
@@ -31,24 +30,13 @@ if TYPE_CHECKING:
     from yolov3.detection.image import Pixels
 
     _Found: TypeAlias = tuple[str, Pixels, Detections]
+    # A picture that is done: what is on it, as --json prints it, and why it has no copy, if so.
+    _Saved: TypeAlias = tuple[dict[str, Any], OutputError | None]
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 log = logging.getLogger("yolov3")
-
-
-@dataclass(frozen=True)
-class _Saved:
-    """A picture that is done.
-
-    Attributes:
-        row: what is on it, as ``--json`` prints it.
-        problem: why its copy was not written, if it was not.
-    """
-
-    row: dict[str, Any]
-    problem: OutputError | None
 
 
 def make_parser(program: str) -> CommandParser:
@@ -122,15 +110,16 @@ def _detect(arguments: argparse.Namespace) -> int:
                 failed = True
                 print_error(outcome)
                 continue
+            row, problem = outcome
             if arguments.json:
-                rows.append(outcome.row)
+                rows.append(row)
             else:
-                _print(outcome.row, arguments.threshold)
-            if outcome.problem:
+                _print(row, arguments.threshold)
+            if problem:
                 failed = True
-                print_error(outcome.problem)
+                print_error(problem)
             else:
-                drawn.append(where[outcome.row["path"]])
+                drawn.append(where[row["path"]])
     if arguments.json:
         print_json({"schema": 1, "images": rows})
     elif drawn:
@@ -228,7 +217,7 @@ def _save(
         write(where[path], pixels, detections, labels=arguments.save_txt, force=arguments.force)
     except OutputError as error:
         problem = error
-    return _Saved(row(path, pixels, detections), problem)
+    return row(path, pixels, detections), problem
 
 
 def _print(row: dict[str, Any], threshold: float) -> None:
