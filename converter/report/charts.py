@@ -26,24 +26,16 @@ def histogram(counts: Sequence[int]) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stretch:
-    """The bytes of one layer on the byte map, as an SVG path; layer -1 is the header."""
-
-    layer: int
-    path: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class ByteMap:
     """A whole file, to scale.
 
     Attributes:
-        stretches: header and layers in file order.
+        stretches: in file order each layer, -1 for the header, and its bytes as an SVG path.
         labels: the first byte of each line.
         line: bytes in a line; the last line may have fewer.
     """
 
-    stretches: Sequence[Stretch]
+    stretches: Sequence[tuple[int, str]]
     labels: Sequence[int]
     line: int
 
@@ -66,10 +58,7 @@ def byte_map(plan: Plan) -> ByteMap:
         members = list(slots)
         parts.append((layer, members[0].offset, members[-1].end))
     return ByteMap(
-        stretches=[
-            Stretch(layer=layer, path="".join(_bars(begin, end, length)))
-            for layer, begin, end in parts
-        ],
+        stretches=[(layer, "".join(_bars(begin, end, length))) for layer, begin, end in parts],
         labels=range(0, plan.size, length),
         line=length,
     )

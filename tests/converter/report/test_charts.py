@@ -44,11 +44,11 @@ def test_the_byte_map_is_to_scale(spp):
         for size in entry.shape:
             floats *= size
         sizes[entry.layer] = sizes.get(entry.layer, 0) + 4 * floats
-    assert [stretch.layer for stretch in drawn.stretches] == list(sizes)
-    for stretch in drawn.stretches:
+    assert [layer for layer, _ in drawn.stretches] == list(sizes)
+    for layer, path in drawn.stretches:
         # 1000 units a line; widths are written with six digits.
-        expected = sizes[stretch.layer] * 1000 / drawn.line
-        assert lengths(stretch.path) == pytest.approx(expected, rel=1e-5)
+        expected = sizes[layer] * 1000 / drawn.line
+        assert lengths(path) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_byte_map_fills_its_lines():
@@ -56,7 +56,7 @@ def test_the_byte_map_fills_its_lines():
     drawn = charts.byte_map(plan)
     assert len(drawn.labels) == 16
     assert drawn.labels[1] == drawn.line == -(-plan.size // 16)
-    total = sum(lengths(stretch.path) for stretch in drawn.stretches)
+    total = sum(lengths(path) for _, path in drawn.stretches)
     assert total == pytest.approx(plan.size * 1000 / drawn.line, rel=1e-6)
 
 
