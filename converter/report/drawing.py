@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Literal
 
+from converter.darknet.nodes import Node
 from converter.records import dataclass
 
 Point = tuple[float, float]
@@ -53,23 +54,6 @@ class Panel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Caption:
-    """A heading whose text starts at (x, y)."""
-
-    x: float
-    y: float
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chip:
-    """The box of layer ``index``."""
-
-    index: int
-    box: Box
-
-
-@dataclass(frozen=True, kw_only=True)
 class Wire:
     """A connection as an SVG path. ``skip`` if it leads past the layers in between."""
 
@@ -89,29 +73,37 @@ class Wire:
 class Sheet:
     """Neighbouring layers of a long picture, which a browser lays out when it has time."""
 
-    chips: Sequence[Chip]
+    chips: Mapping[int, Box]
     wires: Sequence[Wire]
 
     @property
     def top(self) -> float:
         """Upper edge of the highest chip."""
-        return min(chip.box.y for chip in self.chips)
+        return min(box.y for box in self.chips.values())
 
     @property
     def height(self) -> float:
         """From there to the lower edge of the lowest."""
-        return max(chip.box.bottom for chip in self.chips) - self.top
+        return max(box.bottom for box in self.chips.values()) - self.top
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """The whole picture; ``wide`` chips have room for a line of text, others for two short ones."""
+    """The whole picture.
+
+    Attributes:
+        width, height: of all.
+        captions: headings, each with the point where its text starts.
+        panels, chips: the boxes, those of chips by layer.
+        wires: between chips.
+        wide: whether a chip has room for a line of text, else for two short ones.
+    """
 
     width: float
     height: float
-    captions: Sequence[Caption]
+    captions: Sequence[tuple[Point, str]]
     panels: Sequence[Panel]
-    chips: Sequence[Chip]
+    chips: Mapping[int, Box]
     wires: Sequence[Wire]
     wide: bool
 
@@ -122,8 +114,46 @@ class Drawing:
         for wire in self.wires:
             inner.setdefault(wire.sheet, []).append(wire)
         return [
-            Sheet(chips=list(chips), wires=inner.get(number, ()))
-            for number, chips in groupby(self.chips, lambda chip: chip.index // SHEET)
+            Sheet(chips=dict(chips), wires=inner.get(number, ()))
+            for number, chips in groupby(self.chips.items(), lambda chip: chip[0] // SHEET)
+        ]
+
+
+class Canvas:
+    """What has been placed so far.
+
+    Attributes:
+        w, h: of a chip.
+        boxes: the chip of each layer.
+        frames: the panel around it.
+        panels: all of them.
+    """
+
+    def __init__(self, w: float, h: float) -> None:
+        self.w, self.h = w, h
+        self.boxes: dict[int, Box] = {}
+        self.frames: dict[int, Box] = {}
+        self.panels: list[Panel] = []
+
+    def place(self, panel: Panel, chips: Mapping[int, Point]) -> None:
+        """Add a panel and its ``chips``: of each layer, how far it is from the panel's corner."""
+        self.panels.append(panel)
+        for index, (x, y) in chips.items():
+            self.boxes[index] = Box(x=panel.box.x + x, y=panel.box.y + y, w=self.w, h=self.h)
+            self.frames[index] = panel.box
+
+    def wires(self, nodes: Sequence[Node], way: Callable[[Node, int], str]) -> list[Wire]:
+        """A wire from each source of each of ``nodes``; ``way`` gives its path."""
+        return [
+            Wire(
+                path=way(node, source),
+                kind="flow" if source == node.index - 1 else "skip",
+                source=source,
+                target=node.index,
+            )
+            for node in nodes
+            for source in node.sources
+            if source >= 0
         ]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from converter.darknet.layers.shortcut import Shortcut
 from converter.darknet.nodes import Node
 from converter.records import dataclass
-from converter.report.drawing import Box, Caption, Chip, Drawing, Panel, Point, Wire, line
+from converter.report.drawing import Box, Canvas, Drawing, Panel, Point, line
 from converter.report.places import Place
 from converter.report.text import shape
 
@@ -49,60 +49,38 @@ class _Cell:
     w: float
     h: float
 
-
-class _Canvas:
-    """What has been placed so far; ``frames`` holds the panel around each chip."""
-
-    def __init__(self) -> None:
-        self.boxes: dict[int, Box] = {}
-        self.frames: dict[int, Box] = {}
-        self.panels: list[Panel] = []
-
-    def place(self, cell: _Cell, x: float, y: float) -> None:
-        frame = Box(x=x, y=y, w=cell.w, h=cell.h)
-        self.panels.append(Panel(box=frame, title=cell.title, part=cell.part))
-        for index, (dx, dy) in cell.chips.items():
-            self.boxes[index] = Box(x=x + dx, y=y + dy, w=W, h=H)
-            self.frames[index] = frame
+    def place(self, canvas: Canvas, x: float, y: float) -> None:
+        box = Box(x=x, y=y, w=self.w, h=self.h)
+        canvas.place(Panel(box=box, title=self.title, part=self.part), self.chips)
 
 
 def draw(nodes: Sequence[Node], places: Sequence[Place]) -> Drawing:
     """The drawing of a modular YOLOv3, or of its backbone alone."""
     stages = _stages(nodes, places)
     levels = _levels(nodes, places)
-    canvas = _Canvas()
-    captions = [Caption(x=0, y=CAPTION - 10, text="Backbone")]
+    canvas = Canvas(W, H)
+    captions = [((0.0, CAPTION - 10), "Backbone")]
     y = _draw_shelves(canvas, [cell for row, cell in stages.items() if row not in levels], CAPTION)
     columns = _columns()
     if levels:
         y += CAPTION - ROW_GAP / 2
-        captions.append(Caption(x=columns["merge_convs"], y=y - 12, text="Neck"))
-        captions.append(Caption(x=columns["heads"], y=y - 12, text="Heads"))
+        captions.append(((columns["merge_convs"], y - 12), "Neck"))
+        captions.append(((columns["heads"], y - 12), "Heads"))
     for row, cells in levels.items():
         stage = stages[row]
         tallest = max(stage.h, *(cell.h for cell in cells.values()))
-        canvas.place(stage, 0, y + (tallest - stage.h) / 2)
+        stage.place(canvas, 0, y + (tallest - stage.h) / 2)
         lane = y + (tallest - max(cell.h for cell in cells.values())) / 2
         for name, cell in cells.items():
-            canvas.place(cell, columns[name], lane)
+            cell.place(canvas, columns[name], lane)
         y += tallest + ROW_GAP
     return Drawing(
         width=WIDTH,
         height=y - ROW_GAP + 2,
         captions=captions,
         panels=canvas.panels,
-        chips=[Chip(index=index, box=box) for index, box in sorted(canvas.boxes.items())],
-        wires=[
-            Wire(
-                path=line(_way(canvas, node, source, places)),
-                kind="flow" if source == node.index - 1 else "skip",
-                source=source,
-                target=node.index,
-            )
-            for node in nodes
-            for source in node.sources
-            if source >= 0
-        ],
+        chips={node.index: canvas.boxes[node.index] for node in nodes},
+        wires=canvas.wires(nodes, lambda node, source: line(_way(canvas, node, source, places))),
         wide=False,
     )
 
@@ -183,18 +161,18 @@ def _cell(title: str, part: str, chips: dict[int, Point], width: float = 0) -> _
     )
 
 
-def _draw_shelves(canvas: _Canvas, cells: Iterable[_Cell], y: float) -> float:
+def _draw_shelves(canvas: Canvas, cells: Iterable[_Cell], y: float) -> float:
     """Cells side by side, as many as fit; returns where the next row starts."""
     x, tallest = 0.0, 0.0
     for cell in cells:
         if x + cell.w > WIDTH:
             x, y, tallest = 0.0, y + tallest + ROW_GAP, 0.0
-        canvas.place(cell, x, y)
+        cell.place(canvas, x, y)
         x, tallest = x + cell.w + 2 * COLUMN_GAP, max(tallest, cell.h)
     return y + tallest + ROW_GAP
 
 
-def _way(canvas: _Canvas, node: Node, source: int, places: Sequence[Place]) -> list[Point]:
+def _way(canvas: Canvas, node: Node, source: int, places: Sequence[Place]) -> list[Point]:
     """The corners of the wire from layer ``source`` to ``node``."""
     a, b = canvas.boxes[source], canvas.boxes[node.index]
     start, end = canvas.frames[source], canvas.frames[node.index]
