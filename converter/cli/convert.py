@@ -20,6 +20,7 @@ from converter.cli.parser import (
     add_cfg_and_names,
     add_cfg_out,
     add_family_option,
+    add_flag,
     family_choice,
     positive_int,
     require_cfg_out,
@@ -73,8 +74,8 @@ def make_parser(program: str) -> CommandParser:
     output.add_argument(
         "--report", metavar="FILE", help="also show the mapping as a page (.html, .md, .json)"
     )
-    output.add_argument("--dry-run", action="store_true", help="print the plan, write nothing")
-    output.add_argument("--force", action="store_true", help="replace an existing output")
+    add_flag(output, "--dry-run", "print the plan, write nothing")
+    add_flag(output, "--force", "replace an existing output")
     output.add_argument(
         "-j", "--jobs", metavar="N", type=positive_int, default=os.cpu_count() or 1,
         help="processes for several files (default: one a core)",
@@ -87,9 +88,7 @@ def make_parser(program: str) -> CommandParser:
         default="auto",
         help="whose darknet wrote the file",
     )
-    file.add_argument(
-        "--partial", action="store_true", help="accept a file that ends after some layer"
-    )
+    add_flag(file, "--partial", "accept a file that ends after some layer")
     file.add_argument(
         "--max-download", metavar="BYTES", type=positive_int, default=remote.MAX_DOWNLOAD,
         help="of a URL whose server does not say how large it is (default: 4 GiB)",
@@ -101,10 +100,8 @@ def make_parser(program: str) -> CommandParser:
     )
     add_cfg_out(parser, "also write the network's cfg there: going back, or with --for")
     checks = parser.add_argument_group("checks")
-    checks.add_argument(
-        "--strict", action="store_true", help="refuse values that no training gives"
-    )
-    checks.add_argument("--no-verify", action="store_true", help="do not read the output back")
+    add_flag(checks, "--strict", "refuse values that no training gives")
+    add_flag(checks, "--no-verify", "do not read the output back")
     return parser
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from converter.cli.detector import add_model_options, errors_name, make_detector, progress
 from converter.cli.output import StatusLine, print_error, print_json
-from converter.cli.parser import CommandParser
+from converter.cli.parser import CommandParser, add_flag
 from converter.cli.sources import expand
 from converter.errors import DarknetError, ImageError, OutputError, UsageError, printable
 from yolov3.detection.dataset import SUFFIXES
@@ -77,12 +77,8 @@ def make_parser(program: str) -> CommandParser:
         default="detections",
         help="folder for the drawn copies (default: detections)",
     )
-    output.add_argument(
-        "--save-txt", action="store_true", help="also write labels as darknet reads them (.txt)"
-    )
-    output.add_argument(
-        "--force", action="store_true", help="replace files that this command did not write, too"
-    )
+    add_flag(output, "--save-txt", "also write labels as darknet reads them (.txt)")
+    add_flag(output, "--force", "replace files that this command did not write, too")
     return parser
 
 

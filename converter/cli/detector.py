@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from converter.cli.parser import (
     CommandParser,
+    add_flag,
     add_network_options,
     family_choice,
     network_options,
@@ -57,9 +58,7 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> argparse._A
         default=0.45,
         help="overlap from which only the likelier of two boxes of a class stays (default 0.45)",
     )
-    found.add_argument(
-        "--agnostic", action="store_true", help="only the likelier, whatever the two boxes' classes"
-    )
+    add_flag(found, "--agnostic", "only the likelier, whatever the two boxes' classes")
     found.add_argument(
         "--max", type=positive_int, metavar="N", help="at most N boxes a picture, the likeliest"
     )
@@ -81,9 +80,7 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> argparse._A
         choices=DETECTOR_RESIZES,
         help="how a picture becomes the network's input (default: as its engine does)",
     )
-    computing.add_argument(
-        "--compile", action="store_true", help="torch.compile: pays from some hundred pictures on"
-    )
+    add_flag(computing, "--compile", "torch.compile: pays from some hundred pictures on")
     add_network_options(parser)
     return found
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from converter import published
 from converter.cli.output import StatusLine, print_json, print_table
-from converter.cli.parser import CommandParser, positive_int
+from converter.cli.parser import CommandParser, add_flag, positive_int
 from converter.errors import UsageError, command, printable
 from converter.official import RemoteFile, find_cfg, official_cfgs
 from converter.operations.download import Download, fetch
@@ -27,7 +27,7 @@ def make_parser(program: str) -> CommandParser:
         ("yolov3", "yolov4-tiny -o weights", "--cfg yolov4-tiny --classes 3", "--list"),
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="which weights: see --list")
-    parser.add_argument("--list", action="store_true", help="list what there is")
+    add_flag(parser, "--list", "list what there is")
     cfg = parser.add_argument_group("a cfg alone")
     cfg.add_argument("--cfg", metavar="NAME", help="only a cfg, of the engines' repositories")
     cfg.add_argument(
@@ -35,7 +35,7 @@ def make_parser(program: str) -> CommandParser:
     )
     output = parser.add_argument_group("output")
     output.add_argument("-o", "--output", metavar="DIR", default=".", help="where to put them")
-    output.add_argument("--force", action="store_true", help="replace a file that is another one")
+    add_flag(output, "--force", "replace a file that is another one")
     return parser
 
 

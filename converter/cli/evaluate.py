@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from converter.cli.detector import add_model_options, errors_name, make_detector, progress
 from converter.cli.output import StatusLine, print_json
-from converter.cli.parser import CommandParser
+from converter.cli.parser import CommandParser, add_flag
 from converter.errors import printable
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ def make_parser(program: str) -> CommandParser:
         help="measure by Darknet's rule, as its detector map -points N: 0 is the whole area under"
         " the curve, 11 and 101 are so many recalls (default: COCO's rule if pycocotools is there)",
     )
-    data.add_argument(
+    add_flag(
+        data,
         "--by-order",
-        action="store_true",
-        help="take a dataset's categories for the classes in the order of their ids, not by name",
+        "take a dataset's categories for the classes in the order of their ids, not by name",
     )
     data.add_argument(
         "--plots",

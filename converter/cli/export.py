@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from converter.cli.output import StatusLine, print_json
 from converter.cli.parser import (
     CommandParser,
+    add_flag,
     add_network_options,
     network_options,
     positive_int,
@@ -46,10 +47,8 @@ def make_parser(program: str) -> CommandParser:
     output.add_argument(
         "--format", choices=tuple(EXPORT_SUFFIXES), help="default: what OUT ends in, or onnx"
     )
-    output.add_argument(
-        "--no-verify", action="store_true", help="do not run an ONNX file after writing it"
-    )
-    output.add_argument("--force", action="store_true", help="replace an existing output")
+    add_flag(output, "--no-verify", "do not run an ONNX file after writing it")
+    add_flag(output, "--force", "replace an existing output")
     graph = parser.add_argument_group("what is in it")
     graph.add_argument(
         "--layout",
@@ -61,15 +60,11 @@ def make_parser(program: str) -> CommandParser:
     graph.add_argument(
         "--opset", type=int, metavar="N", help=f"ONNX operator set (default: {OPSET})"
     )
-    graph.add_argument(
-        "--dynamic", action="store_true", help="any number of pictures, and sizes of a detector"
-    )
+    add_flag(graph, "--dynamic", "any number of pictures, and sizes of a detector")
     graph.add_argument(
         "--batch", type=positive_int, default=1, metavar="N", help="pictures at once (default: 1)"
     )
-    graph.add_argument(
-        "--half", action="store_true", help="compute in float16; input and output stay float32"
-    )
+    add_flag(graph, "--half", "compute in float16; input and output stay float32")
     add_network_options(parser)
     return parser
 

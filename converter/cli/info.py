@@ -15,6 +15,7 @@ from converter.cli.parser import (
     CommandParser,
     add_cfg_out,
     add_family_option,
+    add_flag,
     family_choice,
     require_cfg_out,
 )
@@ -64,10 +65,8 @@ def make_parser(program: str) -> CommandParser:
     add_family_option(parser, "whose tensor names a checkpoint has, if it does not say")
     add_cfg_out(parser, "write the network's cfg there, as --for takes it")
     engines = parser.add_argument_group("a cfg in engines")
-    engines.add_argument(
-        "--engines",
-        action="store_true",
-        help="which of them, and OpenCV, run it, and whether as the same network",
+    add_flag(
+        engines, "--engines", "which of them, and OpenCV, run it, and whether as the same network"
     )
     engines.add_argument(
         "--silu", choices=get_args(Silu), help="what activation=silu means, for --cfg-out"
@@ -80,7 +79,7 @@ def make_parser(program: str) -> CommandParser:
         "--table-out", metavar="FILE", help="write them, for --family-table (.json)"
     )
     output = parser.add_argument_group("output")
-    output.add_argument("--force", action="store_true", help="replace an existing file")
+    add_flag(output, "--force", "replace an existing file")
     return parser
 
 

@@ -74,6 +74,11 @@ class CommandParser(argparse.ArgumentParser):
         return next((found[0] for found in near if found), None)
 
 
+def add_flag(group: argparse._ActionsContainer, option: str, what: str) -> None:
+    """Add an option that takes no value; ``what`` is its help."""
+    group.add_argument(option, action="store_true", help=what)
+
+
 def add_network_options(parser: CommandParser) -> None:
     """Add what .weights need, and a checkpoint that does not say which network it is."""
     group = parser.add_argument_group("the network, where the file does not say it")

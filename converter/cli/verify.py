@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json, print_plan, print_table
-from converter.cli.parser import NAMES, CommandParser, add_family_option, add_names, family_choice
+from converter.cli.parser import (
+    NAMES,
+    CommandParser,
+    add_family_option,
+    add_flag,
+    add_names,
+    family_choice,
+)
 from converter.cli.runner import require_own_yolov3
 from converter.darknet.dialects import DIALECTS
 from converter.errors import CheckpointError, OutputError, UsageError, command, printable
@@ -53,7 +60,7 @@ def make_parser(program: str) -> CommandParser:
     page.add_argument(
         "--report", metavar="FILE", help="also show the mapping as a page (.html, .md, .json)"
     )
-    page.add_argument("--force", action="store_true", help="replace an existing report")
+    add_flag(page, "--force", "replace an existing report")
     return parser
 
 
