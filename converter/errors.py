@@ -108,6 +108,16 @@ class ExtraError(DarknetError):
     """A package that is not installed, and that only some uses need."""
 
 
+@contextmanager
+def errors_name(path: str | os.PathLike[str], *kinds: type[DarknetError]) -> Iterator[None]:
+    """Have errors of these ``kinds`` in the block name ``path``, if they name no file."""
+    try:
+        yield
+    except kinds as error:
+        error.path = error.path or os.fspath(path)
+        raise
+
+
 # What each extra of pyproject.toml brings. Remedies name the packages themselves: that works for
 # everybody, while an extra's name says nothing to a pip that does not find this project.
 _PACKAGES = {

@@ -15,7 +15,7 @@ from converter.checkpoint.header import Contents
 from converter.checkpoint.metadata import NetworkUnknown
 from converter.darknet import evidence
 from converter.darknet.dialects import DialectName
-from converter.errors import CheckpointError, FamilyError
+from converter.errors import CheckpointError, FamilyError, errors_name
 from converter.families import FAMILIES, find_family
 from converter.options import FamilyChoice, PathLike
 
@@ -106,11 +106,8 @@ def _recognise_names(contents: Contents, family: FamilyChoice) -> tuple[Checkpoi
     """A checkpoint whose names and shapes are those of a network that no published cfg is of."""
     wanted = FAMILIES.values() if family == "auto" else [find_family(family)]
     for known in wanted:
-        try:
+        with errors_name(contents.path, FamilyError):
             network = known.recognise(_Values(contents)) if known.recognise else None
-        except FamilyError as error:
-            error.path = os.fspath(contents.path)
-            raise
         if network is None:
             continue
         stored = Checkpoint.of(contents, network, known.name)

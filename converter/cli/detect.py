@@ -17,11 +17,20 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from converter.cli.detector import add_model_options, errors_name, make_detector, progress
+from converter.cli.detector import add_model_options, make_detector, progress
 from converter.cli.output import StatusLine, print_error, print_json
 from converter.cli.parser import CommandParser, add_flag
 from converter.cli.sources import expand
-from converter.errors import DarknetError, ImageError, OutputError, UsageError, printable
+from converter.errors import (
+    CheckpointError,
+    DarknetError,
+    ImageError,
+    NetworkError,
+    OutputError,
+    UsageError,
+    errors_name,
+    printable,
+)
 from yolov3.detection.dataset import SUFFIXES
 
 if TYPE_CHECKING:
@@ -84,7 +93,7 @@ def make_parser(program: str) -> CommandParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print and draw what is found; the exit code."""
-    with errors_name(arguments.checkpoint):
+    with errors_name(arguments.checkpoint, CheckpointError, NetworkError):
         return _detect(arguments)
 
 

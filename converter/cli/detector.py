@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from converter.cli.parser import (
     require_without,
 )
 from converter.darknet.names import read_names, suggest_names
-from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError, first_line
+from converter.errors import DarknetError, UsageError, first_line
 from converter.files import sniff
 from converter.files.opening import read_start
 from converter.files.source import is_weights
@@ -159,16 +158,6 @@ def _in_onnxruntime(arguments: argparse.Namespace) -> OnnxModel:
             Path(arguments.names), model.network.classes, arguments.names_encoding
         )
     return model
-
-
-@contextmanager
-def errors_name(checkpoint: str) -> Iterator[None]:
-    """Have errors in the network name the checkpoint that it came from, if they name no file."""
-    try:
-        yield
-    except (CheckpointError, NetworkError) as error:
-        error.path = error.path or checkpoint
-        raise
 
 
 def progress(done: int, total: int, seconds: float = 0) -> str:

@@ -25,7 +25,7 @@ from converter.darknet.evidence import by_cfg
 from converter.darknet.network import read_cfg
 from converter.darknet.nodes import Node
 from converter.diagnosis.remarks import each_once
-from converter.errors import CfgError, NetworkError, UsageError, printable, some
+from converter.errors import CfgError, NetworkError, UsageError, errors_name, printable, some
 from converter.files.opening import read_small
 from converter.files.target import require_other, write_whole
 from converter.operations.info import Info, LayerInfo, describe
@@ -156,11 +156,8 @@ def _compare(arguments: argparse.Namespace) -> int:
 
     if arguments.cfg_out:
         raise UsageError("--engines and --cfg-out are two questions", remedy="ask one at a time")
-    try:
+    with errors_name(arguments.file, CfgError):
         engines = compare_engines(_text(arguments.file), arguments.dialect)
-    except CfgError as error:
-        error.path = arguments.file
-        raise
     if arguments.json:
         print_json({"schema": 1, **engines.as_dict()})
         return 0
@@ -190,7 +187,7 @@ def _rewrite(arguments: argparse.Namespace) -> int:
 
     if not arguments.engine:
         raise UsageError("--cfg-out needs an engine", remedy="say whose with --for")
-    try:
+    with errors_name(arguments.file, CfgError, NetworkError):
         if Path(arguments.file).suffix == ".cfg":
             text = read_cfg(arguments.file)
             dialect = arguments.dialect or by_cfg(text)
@@ -199,9 +196,6 @@ def _rewrite(arguments: argparse.Namespace) -> int:
             if info.network is None:
                 raise info.problem or UsageError("is of no known network", path=arguments.file)
             text, dialect = info.network.text, info.dialect
-    except (CfgError, NetworkError) as error:
-        error.path = error.path or arguments.file
-        raise
     data = cfg_for(arguments.engine, text, dialect, arguments.file, arguments.silu)
     require_other(arguments.cfg_out, arguments.file, arguments.cfg)
     write_whole(Path(arguments.cfg_out), data, force=arguments.force)
