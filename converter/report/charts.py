@@ -81,26 +81,17 @@ def _exact(value: float) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
-    """A layer's two errors; ``y_*`` from the top, None for a value that is not finite."""
-
-    parity: LayerError
-    x: float
-    y_absolute: float | None
-    y_relative: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class ErrorPlot:
     """Errors by layer on a logarithmic scale; exact zeros lie on the lowest line.
 
     Attributes:
-        marks: a layer each.
+        marks: each layer, its x, and the y of its absolute and of its relative error from the top,
+            None for one that is not finite.
         ticks: heights of the decades with their labels.
         width, height: of the plot.
     """
 
-    marks: Sequence[Mark]
+    marks: Sequence[tuple[int, float, float | None, float | None]]
     ticks: Sequence[tuple[float, str]]
     width: float
     height: float
@@ -123,13 +114,7 @@ def error_plot(rows: Sequence[LayerError], layers: int) -> ErrorPlot:
     step = width / max(1, layers)
     return ErrorPlot(
         marks=[
-            Mark(
-                parity=row,
-                x=(row.layer + 0.5) * step,
-                y_absolute=y(row.max_abs),
-                y_relative=y(row.relative),
-            )
-            for row in rows
+            (row.layer, (row.layer + 0.5) * step, y(row.max_abs), y(row.relative)) for row in rows
         ],
         ticks=[*ticks, (height, "0")],
         width=width,
