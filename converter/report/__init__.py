@@ -17,7 +17,6 @@ from converter.options import PathLike
 from converter.plan import Plan
 from converter.report.model import LayerError, Report
 from converter.report.pages import WRITERS, require_jinja
-from converter.report.statistics import Statistics, measure
 from converter.report.values import survey
 
 
@@ -91,6 +90,3 @@ def check_target(path: PathLike, *files: PathLike | None) -> None:
         raise OutputError("cannot be written: there is no such folder", path=path,
                           remedy="make it first")  # fmt: skip
     require_other(target, *files)
-
-
-__all__ = ["LayerError", "Report", "Statistics", "check_target", "measure", "write_report"]
