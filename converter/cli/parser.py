@@ -65,13 +65,17 @@ class CommandParser(argparse.ArgumentParser):
         return f"did you mean {near}?" if near else f"see {self.prog} --help"
 
     def _nearest(self, message: str) -> str | None:
-        """The option that is most like the first that ``message`` says is none."""
+        """The first option that ``message`` says is none, if it abbreviates or misspells one."""
         import difflib  # late: only a misspelling needs it
 
+        options = {option.lstrip("-"): option for option in self._option_string_actions}
         words = (word.partition("=")[0] for word in message.split() if word.startswith("-"))
-        options = self._option_string_actions
-        near = (difflib.get_close_matches(word, options, n=1) for word in words)
-        return next((found[0] for found in near if found), None)
+        for name in (word.lstrip("-") for word in words):
+            longer = [known for known in options if known.startswith(name) and len(name) > 1]
+            near = longer or difflib.get_close_matches(name, options, n=1, cutoff=0.8)
+            if near:
+                return options[near[0]]
+        return None
 
 
 def add_flag(group: argparse._ActionsContainer, option: str, what: str) -> None:
