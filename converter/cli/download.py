@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from converter import published
 from converter.cli.output import StatusLine, print_json, print_table
 from converter.cli.parser import CommandParser, add_flag, positive_int
-from converter.errors import UsageError, command, printable
+from converter.errors import OutputError, UsageError, command, printable
 from converter.official import RemoteFile, find_cfg, official_cfgs
 from converter.operations.download import Download, fetch
 from converter.published import PublicFile
@@ -45,13 +47,30 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--classes is for a cfg", remedy="say which with --cfg")
     if arguments.list:
         _list(as_json=arguments.json)
-    elif arguments.cfg is not None:
+        return 0
+    _require_folder(Path(arguments.output))
+    if arguments.cfg is not None:
         _bring_cfg(arguments)
     elif arguments.name is None:
         raise UsageError("which weights?", remedy=f"list them: {command('download', '--list')}")
     else:
         _bring(published.find_published(arguments.name), arguments)
     return 0
+
+
+def _require_folder(output: Path) -> None:
+    """Refuse a file's name for the folder, and a folder in a file.
+
+    Raises:
+        OutputError: it is one.
+    """
+    for each in (output, *output.parents):
+        if os.path.lexists(each) and not each.is_dir():
+            raise OutputError(
+                "is no folder, and -o wants the one that files go into",
+                path=each,
+                remedy="name a folder, or leave -o out for the current one",
+            )
 
 
 def _bring(file: PublicFile, arguments: argparse.Namespace) -> None:
