@@ -38,6 +38,7 @@ from converter.options import DialectChoice
 if TYPE_CHECKING:
     from converter.operations.batch import Result
     from converter.operations.conversion import Conversion
+    from converter.operations.revert import Reversion
 
 
 def make_parser(program: str) -> CommandParser:
@@ -189,33 +190,29 @@ def _convert_one(source: str, arguments: argparse.Namespace) -> int:
         if remote.is_url(source) and remote.is_url(written):
             raise UsageError("--report needs a local file to read", remedy="write to a local file")
         check_target(arguments.report, source, written, arguments.cfg, arguments.names)
-    result = convert(
-        source,
-        arguments.output,
-        **_options(arguments),
-        cfg_out=arguments.cfg_out,
-        engine=arguments.engine,
-    )
+    result = convert(source, arguments.output, **_options(arguments, *_FORTH, *_CFG_OUT))
     if arguments.report:
         _report(result, source, arguments)
-    _print(result, arguments)
+    _print(result, _summary(result.as_dict()), arguments)
     return 0
 
 
-def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+# What is written into a checkpoint; what converting takes besides; what a cfg for an engine is.
+_INTO = ("names", "names_encoding", "dtype", "strict")
+_FORTH = (*_INTO, "partial", "max_download")
+_CFG_OUT = ("cfg_out", "engine")
+
+
+def _options(arguments: argparse.Namespace, *more: str) -> dict[str, Any]:
+    """The options that convert, revert and rename take, and ``more``."""
     return {
         "cfg": arguments.cfg,
-        "names": arguments.names,
         "family": family_choice(arguments),
         "dialect": arguments.dialect,
-        "partial": arguments.partial,
-        "dtype": arguments.dtype,
         "verify": not arguments.no_verify,
         "dry_run": arguments.dry_run,
         "force": arguments.force,
-        "strict": arguments.strict,
-        "max_download": arguments.max_download,
-        "names_encoding": arguments.names_encoding,
+        **{name: getattr(arguments, name) for name in more},
     }
 
 
@@ -232,29 +229,28 @@ def _report(result: Conversion, source: str, arguments: argparse.Namespace) -> N
     )
 
 
-def _print(result: Conversion, arguments: argparse.Namespace) -> None:
+def _print(result: Conversion | Reversion, summary: str, arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(result.as_dict())
         return
     if arguments.dry_run:
         print_plan(result.plan.slots)
-    print(printable(_summary(result.as_dict())))
+    print(printable(summary))
 
 
 def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
     from converter.operations.batch import convert_many
 
     _require_inputs(sources, arguments)
-    if arguments.report:
-        raise UsageError("--report is for one file at a time")
-    if arguments.cfg_out:
-        raise UsageError("--cfg-out is for one file at a time")
+    for option, given in {"--report": arguments.report, "--cfg-out": arguments.cfg_out}.items():
+        if given:
+            raise UsageError(f"{option} is for one file at a time")
     if any(source.endswith(CHECKPOINT_SUFFIXES) for source in sources):
         raise UsageError("checkpoints are converted one at a time", remedy="give one of them")
     results: dict[str, Result] = {}
     with StatusLine(quiet=arguments.quiet) as line:
-        options = {**_options(arguments), "workers": arguments.jobs}
-        for result in convert_many(sources, arguments.output, **options):
+        options = _options(arguments, *_FORTH)
+        for result in convert_many(sources, arguments.output, workers=arguments.jobs, **options):
             results[result.source] = result
             line.clear()
             _print_result(result, arguments)
@@ -302,15 +298,12 @@ def _rename(source: str, arguments: argparse.Namespace) -> int:
         )
     from converter.operations.rename import has_names, rename
 
-    table = arguments.family_table
+    table, source_family = arguments.family_table, "auto"
     if table and (arguments.family != "auto" or has_names(source, table)):
-        arguments.family_table = None  # not of the output
-        options = {**_options(arguments), "source_family": table}
-    else:
-        options = _options(arguments)
-    del options["partial"], options["max_download"]
-    result = rename(source, arguments.output, **options)
-    _print(result, arguments)
+        arguments.family_table, source_family = None, table  # not of the output
+    options = _options(arguments, *_INTO)
+    result = rename(source, arguments.output, source_family=source_family, **options)
+    _print(result, _summary(result.as_dict()), arguments)
     return 0
 
 
@@ -321,29 +314,13 @@ def _revert(source: str, arguments: argparse.Namespace) -> int:
     require_without(one_way, "the way back")
     from converter.operations.revert import revert
 
-    result = revert(
-        source,
-        arguments.output,
-        cfg=arguments.cfg,
-        dialect=arguments.dialect,
-        family=family_choice(arguments),
-        cfg_out=arguments.cfg_out,
-        engine=arguments.engine,
-        verify=not arguments.no_verify,
-        dry_run=arguments.dry_run,
-        force=arguments.force,
-    )
-    if arguments.json:
-        print_json(result.as_dict())
-        return 0
-    if arguments.dry_run:
-        print_plan(result.plan.slots)
+    result = revert(source, arguments.output, **_options(arguments, *_CFG_OUT))
     facts = result.as_dict()
     counts = f"{facts['tensors']} tensors, {facts['floats']:,} floats"
     same = ", the file that the checkpoint was made from" if result.identical else ""
     if result.cfg and not arguments.cfg_out:
         same += f"; its network: {result.cfg}"
-    print(printable(f"{result.output}: {counts}, {_checked(facts)}{same}"))
+    _print(result, f"{result.output}: {counts}, {_checked(facts)}{same}", arguments)
     return 0
 
 
