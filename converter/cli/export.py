@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from converter.cli.output import StatusLine, print_json
 from converter.cli.parser import (
@@ -96,13 +96,8 @@ def _straight(arguments: argparse.Namespace, output: PathLike) -> Exported:
             arguments.checkpoint,
             output,
             **network_options(arguments),
-            layout=arguments.layout,
-            opset=arguments.opset,
-            dynamic=arguments.dynamic,
-            batch=arguments.batch,
-            half=arguments.half,
+            **_options(arguments),
             verify=not arguments.no_verify,
-            force=arguments.force,
             progress=lambda what, part: line.show(_progress(what, part)),
         )
 
@@ -118,17 +113,12 @@ def _through_pytorch(arguments: argparse.Namespace, output: PathLike) -> Exporte
 
     stored = open_stored(arguments.checkpoint, **network_options(arguments))
     require_other(output, *stored.inputs)
-    return export(
-        model_of(stored),
-        output,
-        format=arguments.format,
-        layout=arguments.layout,
-        opset=arguments.opset,
-        dynamic=arguments.dynamic,
-        batch=arguments.batch,
-        half=arguments.half,
-        force=arguments.force,
-    )
+    return export(model_of(stored), output, format=arguments.format, **_options(arguments))
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    names = ("layout", "opset", "dynamic", "batch", "half", "force")
+    return {name: getattr(arguments, name) for name in names}
 
 
 def _output(arguments: argparse.Namespace, checkpoint: Path) -> Path:
