@@ -113,9 +113,9 @@ def _require_checkpoint(arguments: argparse.Namespace) -> None:
     weights, checkpoint = arguments.weights, arguments.checkpoint
     if os.path.lexists(checkpoint) or not os.path.isfile(weights):
         return
-    if not is_weights_name(Path(weights)):  # of another file its own refusal says more
-        return
-    if not checkpoint.endswith(".safetensors"):  # which port's names it should have is not known
+    # Of another file than .weights its own refusal says more. Of a .pt or .pth it is not known
+    # which port's names it should have.
+    if not is_weights_name(Path(weights)) or not checkpoint.endswith(".safetensors"):
         return
     from converter.operations.convert import default_output  # late: seldom needed
 
