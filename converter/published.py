@@ -45,6 +45,7 @@ _ULTRALYTICS = "https://github.com/ultralytics/yolov3/releases/download/v8/"
 
 
 DataSet = Literal["COCO", "ImageNet", "Open Images"]
+_NAMES: Mapping[DataSet, str] = {"COCO": "coco", "Open Images": "openimages"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,36 +113,28 @@ class PublicFile(RemoteFile):
         }
 
 
-# File name -> hash -> how many places state it.
+# Name -> hash -> how many places state it.
 _HASHES: Mapping[str, Mapping[str, int]] = {
-    "yolov3.weights": {
-        "sha256:523e4e69e1d015393a1b0a441cef1d9c7659e3eb2d7e15f793f060a21b32f297": 10
-    },
-    "yolov3-tiny.weights": {
-        "sha256:dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c": 2
-    },
-    "yolov3-spp.weights": {
-        "sha256:87a1e8c85c763316f34e428f2295e1db9ed4abcec59dd9544f8052f50de327b4": 6
-    },
-    "yolov3-openimages.weights": {
+    "yolov3": {"sha256:523e4e69e1d015393a1b0a441cef1d9c7659e3eb2d7e15f793f060a21b32f297": 10},
+    "yolov3-tiny": {"sha256:dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c": 2},
+    "yolov3-spp": {"sha256:87a1e8c85c763316f34e428f2295e1db9ed4abcec59dd9544f8052f50de327b4": 6},
+    "yolov3-openimages": {
         "sha256:be129d792d8c7cc19b17bcb9d40ced71cdf079bfd246cbd1cfca40568ac74ee1": 1,
         "sha512:616e90057946c9588d045cff6ec36b63254660af4377201dc02642e798d62f39"
         "2e8f3cdb5b10a1c4bcbe5c056e690275dca35b68db7fd802783a0c6bbd959ba8": 1,
     },
-    "yolov4.weights": {
-        "sha256:e8a4f6c62188738d86dc6898d82724ec0964d0eb9d2ae0f0a9d53d65d108d562": 2
-    },
+    "yolov4": {"sha256:e8a4f6c62188738d86dc6898d82724ec0964d0eb9d2ae0f0a9d53d65d108d562": 2},
     # Both were served from the same address, as the projects that pin them say.
-    "yolov4-tiny.weights": {
+    "yolov4-tiny": {
         "sha256:cf9fbfd0f6d4869b35762f56100f50ed05268084078805f0e7989efe5bb8ca87": 5,
         "sha256:037676f0d929c24e1bd9a0037fe30dc416fc26e0ca2a4491a44d024873316061": 1,
     },
-    "yolov4x-mish.weights": {"sha1:a6f2879af2241de2e9730d317a55db6afd0af00b": 1},
-    "yolov2.weights": {
+    "yolov4x-mish": {"sha1:a6f2879af2241de2e9730d317a55db6afd0af00b": 1},
+    "yolov2": {
         "sha512:5271da2dd2da915172ddd034c8e894877e7066051f105ae82e25e185a2b4e415"
         "7d2b9514653c23780e87346f2b20df6363018b7e688aba422e2dacf1d2fbf6ab": 1
     },
-    "yolov2-tiny.weights": {
+    "yolov2-tiny": {
         "sha512:f0857a7a02cf4322354d288c9afa0b87321b23082b719bc84ea64e2f3556cc1f"
         "afeb836ee5bf9fb6dcf448839061b93623a067dfde7afa1338636865ea88989a": 1
     },
@@ -169,11 +162,12 @@ def _public(
     names: str | None = None,
     old_header: bool = False,
 ) -> PublicFile:
+    name = file.removesuffix(".weights")
     return PublicFile(
-        name=file.removesuffix(".weights"),
+        name=name,
         file=file,
         size=size,
-        hashes=_HASHES.get(file, {}),
+        hashes=_HASHES.get(name, {}),
         urls=tuple(host + file for host in hosts),
         trained_on=trained_on,
         cfg=cfg,
@@ -182,8 +176,9 @@ def _public(
     )
 
 
-def _detector(name: str, size: int, *hosts: str) -> PublicFile:
-    return _public(f"{name}.weights", size, *hosts, trained_on="COCO", cfg=name, names="coco")
+def _detector(name: str, size: int, *hosts: str, trained_on: DataSet = "COCO") -> PublicFile:
+    file, names = f"{name}.weights", _NAMES[trained_on]
+    return _public(file, size, *hosts, trained_on=trained_on, cfg=name, names=names)
 
 
 def _classifier(name: str, floats: int) -> PublicFile:
@@ -201,14 +196,7 @@ PUBLISHED = (
     _detector("yolov3", 248_007_048, _PJREDDIE, _HANK_AI, _ULTRALYTICS),
     _detector("yolov3-tiny", 35_434_956, _PJREDDIE, _HANK_AI, _ULTRALYTICS),
     _detector("yolov3-spp", 252_209_544, _PJREDDIE, _ULTRALYTICS),
-    _public(
-        "yolov3-openimages.weights",
-        259_229_388,
-        _PJREDDIE,
-        trained_on="Open Images",
-        cfg="yolov3-openimages",
-        names="openimages",
-    ),
+    _detector("yolov3-openimages", 259_229_388, _PJREDDIE, trained_on="Open Images"),
     _detector("yolov4", 257_717_640, _OPTIMAL, _HANK_AI),
     _detector("yolov4-tiny", 24_251_276, _PRE, _HANK_AI),
     _detector("yolov4-p6", 510_868_180, _PRE),
