@@ -8,7 +8,7 @@ from itertools import groupby
 from math import ceil
 
 from converter.darknet.nodes import Node
-from converter.report.drawing import Box, Canvas, Drawing, Panel, Point, curve, line
+from converter.report.drawing import Box, Canvas, Cell, Drawing, Point, curve, line
 from converter.report.text import shape, span
 
 W, H = 134.0, 24.0  # of a chip
@@ -22,28 +22,29 @@ LEAST_ROWS = 6  # a column is not shorter, while there is more than one
 def draw(nodes: Sequence[Node]) -> Drawing:
     """The drawing of ``nodes``: panels from left to right and top to bottom."""
     canvas = Canvas(W, H)
-    x, y, tallest = 0.0, 0.0, 0.0
-    for size, run in groupby(nodes, key=lambda node: (node.output.h, node.output.w)):
-        members = list(run)
-        rows = min(len(members), max(LEAST_ROWS, ceil(len(members) / COLUMNS)))
-        width = ceil(len(members) / rows) * COLUMN + 2 * MARGIN - (COLUMN - W)
-        if x + width > WIDTH:
-            x, y, tallest = 0.0, y + tallest + GAP, 0.0
-        frame = Box(x=x, y=y, w=width, h=rows * PITCH - (PITCH - H) + 2 * MARGIN + TITLE)
-        chips = {
-            node.index: (MARGIN + i // rows * COLUMN, MARGIN + TITLE + i % rows * PITCH)
-            for i, node in enumerate(members)
-        }
-        canvas.place(Panel(box=frame, title=_title(members, size)), chips)
-        x, tallest = frame.right + GAP, max(tallest, frame.h)
+    runs = groupby(nodes, key=lambda node: (node.output.h, node.output.w))
+    cells = (_cell(list(run), size) for size, run in runs)
+    height = canvas.shelve(cells, 0.0, width=WIDTH, gap=(GAP, GAP))
     return Drawing(
         width=WIDTH,
-        height=y + tallest + 2,
-        captions=(),
+        height=height + 2,
         panels=canvas.panels,
         chips=canvas.boxes,
         wires=canvas.wires(nodes, partial(_way, canvas)),
         wide=True,
+    )
+
+
+def _cell(members: Sequence[Node], size: tuple[int, int]) -> Cell:
+    rows = min(len(members), max(LEAST_ROWS, ceil(len(members) / COLUMNS)))
+    return Cell(
+        title=_title(members, size),
+        chips={
+            node.index: (MARGIN + i // rows * COLUMN, MARGIN + TITLE + i % rows * PITCH)
+            for i, node in enumerate(members)
+        },
+        w=ceil(len(members) / rows) * COLUMN + 2 * MARGIN - (COLUMN - W),
+        h=rows * PITCH - (PITCH - H) + 2 * MARGIN + TITLE,
     )
 
 

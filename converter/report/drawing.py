@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Literal
 
@@ -49,8 +49,8 @@ class Panel:
     """A box around chips; ``part`` is its colour, ``title`` stands in its upper left corner."""
 
     box: Box
-    title: str = ""
-    part: str = ""
+    title: str
+    part: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +101,11 @@ class Drawing:
 
     width: float
     height: float
-    captions: Sequence[tuple[Point, str]]
+    captions: Sequence[tuple[Point, str]] = ()
     panels: Sequence[Panel]
     chips: Mapping[int, Box]
     wires: Sequence[Wire]
-    wide: bool
+    wide: bool = False
 
     @property
     def sheets(self) -> list[Sheet]:
@@ -117,6 +117,17 @@ class Drawing:
             Sheet(chips=dict(chips), wires=inner.get(number, ()))
             for number, chips in groupby(self.chips.items(), lambda chip: chip[0] // SHEET)
         ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A panel to be placed: the chips' offsets from its upper left corner, and its size."""
+
+    title: str
+    part: str = ""
+    chips: Mapping[int, Point]
+    w: float
+    h: float
 
 
 class Canvas:
@@ -135,12 +146,27 @@ class Canvas:
         self.frames: dict[int, Box] = {}
         self.panels: list[Panel] = []
 
-    def place(self, panel: Panel, chips: Mapping[int, Point]) -> None:
-        """Add a panel and its ``chips``: of each layer, how far it is from the panel's corner."""
-        self.panels.append(panel)
-        for index, (x, y) in chips.items():
-            self.boxes[index] = Box(x=panel.box.x + x, y=panel.box.y + y, w=self.w, h=self.h)
-            self.frames[index] = panel.box
+    def place(self, cell: Cell, x: float, y: float) -> None:
+        """Add a cell, its upper left corner at (x, y)."""
+        frame = Box(x=x, y=y, w=cell.w, h=cell.h)
+        self.panels.append(Panel(box=frame, title=cell.title, part=cell.part))
+        for index, (dx, dy) in cell.chips.items():
+            self.boxes[index] = Box(x=x + dx, y=y + dy, w=self.w, h=self.h)
+            self.frames[index] = frame
+
+    def shelve(self, cells: Iterable[Cell], y: float, *, width: float, gap: Point) -> float:
+        """Add cells side by side, as many as fit; ``gap`` is that across and down.
+
+        Returns:
+            Where the lowest row ends.
+        """
+        x, tallest = 0.0, 0.0
+        for cell in cells:
+            if x + cell.w > width:
+                x, y, tallest = 0.0, y + tallest + gap[1], 0.0
+            self.place(cell, x, y)
+            x, tallest = x + cell.w + gap[0], max(tallest, cell.h)
+        return y + tallest
 
     def wires(self, nodes: Sequence[Node], way: Callable[[Node, int], str]) -> list[Wire]:
         """A wire from each source of each of ``nodes``; ``way`` gives its path."""

@@ -7,12 +7,11 @@ before them share the rows above.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from converter.darknet.layers.shortcut import Shortcut
 from converter.darknet.nodes import Node
-from converter.records import dataclass
-from converter.report.drawing import Box, Canvas, Drawing, Panel, Point, line
+from converter.report.drawing import Box, Canvas, Cell, Drawing, Point, line
 from converter.report.places import Place
 from converter.report.text import shape
 
@@ -39,28 +38,14 @@ _COLUMNS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Cell:
-    """A panel to be placed: the chips' offsets from its upper left corner, and its size."""
-
-    title: str
-    part: str
-    chips: dict[int, Point]
-    w: float
-    h: float
-
-    def place(self, canvas: Canvas, x: float, y: float) -> None:
-        box = Box(x=x, y=y, w=self.w, h=self.h)
-        canvas.place(Panel(box=box, title=self.title, part=self.part), self.chips)
-
-
 def draw(nodes: Sequence[Node], places: Sequence[Place]) -> Drawing:
     """The drawing of a modular YOLOv3, or of its backbone alone."""
     stages = _stages(nodes, places)
     levels = _levels(nodes, places)
     canvas = Canvas(W, H)
     captions = [((0.0, CAPTION - 10), "Backbone")]
-    y = _draw_shelves(canvas, [cell for row, cell in stages.items() if row not in levels], CAPTION)
+    shared = [cell for row, cell in stages.items() if row not in levels]
+    y = canvas.shelve(shared, CAPTION, width=WIDTH, gap=(2 * COLUMN_GAP, ROW_GAP)) + ROW_GAP
     columns = _columns()
     if levels:
         y += CAPTION - ROW_GAP / 2
@@ -69,10 +54,10 @@ def draw(nodes: Sequence[Node], places: Sequence[Place]) -> Drawing:
     for row, cells in levels.items():
         stage = stages[row]
         tallest = max(stage.h, *(cell.h for cell in cells.values()))
-        stage.place(canvas, 0, y + (tallest - stage.h) / 2)
+        canvas.place(stage, 0, y + (tallest - stage.h) / 2)
         lane = y + (tallest - max(cell.h for cell in cells.values())) / 2
         for name, cell in cells.items():
-            cell.place(canvas, columns[name], lane)
+            canvas.place(cell, columns[name], lane)
         y += tallest + ROW_GAP
     return Drawing(
         width=WIDTH,
@@ -81,7 +66,6 @@ def draw(nodes: Sequence[Node], places: Sequence[Place]) -> Drawing:
         panels=canvas.panels,
         chips={node.index: canvas.boxes[node.index] for node in nodes},
         wires=canvas.wires(nodes, lambda node, source: line(_way(canvas, node, source, places))),
-        wide=False,
     )
 
 
@@ -95,9 +79,9 @@ def _columns() -> dict[str, float]:
     return found
 
 
-def _stages(nodes: Sequence[Node], places: Sequence[Place]) -> dict[int, _Cell]:
+def _stages(nodes: Sequence[Node], places: Sequence[Place]) -> dict[int, Cell]:
     """The backbone's panels by row: the first conv of a stage, then its blocks, two in a line."""
-    cells: dict[int, _Cell] = {}
+    cells: dict[int, Cell] = {}
     rows = sorted({place.row for place in places if place.part == "backbone"})
     for row in rows:
         chips: dict[int, Point] = {}
@@ -116,7 +100,7 @@ def _stages(nodes: Sequence[Node], places: Sequence[Place]) -> dict[int, _Cell]:
     return cells
 
 
-def _levels(nodes: Sequence[Node], places: Sequence[Place]) -> dict[int, dict[str, _Cell]]:
+def _levels(nodes: Sequence[Node], places: Sequence[Place]) -> dict[int, dict[str, Cell]]:
     """The panels of neck and heads by row and column."""
     rows = sorted({place.row for place in places if place.part == "neck"})
     return {
@@ -148,28 +132,17 @@ def _members(
     return cells
 
 
-def _cell(title: str, part: str, chips: dict[int, Point], width: float = 0) -> _Cell:
+def _cell(title: str, part: str, chips: dict[int, Point], width: float) -> Cell:
     """A cell around chips, which are in the middle of ``width`` if they are narrower."""
     across = max(x for x, _ in chips.values()) + W
     left = MARGIN + max(0, width - across) / 2
-    return _Cell(
+    return Cell(
         title=title,
         part=part,
         chips={index: (x + left, y + MARGIN + TITLE) for index, (x, y) in chips.items()},
         w=max(across, width) + 2 * MARGIN,
         h=max(y for _, y in chips.values()) + H + 2 * MARGIN + TITLE,
     )
-
-
-def _draw_shelves(canvas: Canvas, cells: Iterable[_Cell], y: float) -> float:
-    """Cells side by side, as many as fit; returns where the next row starts."""
-    x, tallest = 0.0, 0.0
-    for cell in cells:
-        if x + cell.w > WIDTH:
-            x, y, tallest = 0.0, y + tallest + ROW_GAP, 0.0
-        cell.place(canvas, x, y)
-        x, tallest = x + cell.w + 2 * COLUMN_GAP, max(tallest, cell.h)
-    return y + tallest + ROW_GAP
 
 
 def _way(canvas: Canvas, node: Node, source: int, places: Sequence[Place]) -> list[Point]:
