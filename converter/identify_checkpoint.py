@@ -96,13 +96,10 @@ def _recognise_tensors(contents: Contents, family: FamilyChoice) -> tuple[Checkp
                     f" tensors; anchors and input size ({match.architecture.size}) are assumed to"
                     " be as published"
                 )
-    found = _recognise_names(contents, family)
-    if found is None:
-        raise NetworkUnknown(contents.path)
-    return found
+    return _recognise_names(contents, family)
 
 
-def _recognise_names(contents: Contents, family: FamilyChoice) -> tuple[Checkpoint, str] | None:
+def _recognise_names(contents: Contents, family: FamilyChoice) -> tuple[Checkpoint, str]:
     """A checkpoint whose names and shapes are those of a network that no published cfg is of."""
     wanted = FAMILIES.values() if family == "auto" else [find_family(family)]
     for known in wanted:
@@ -117,7 +114,7 @@ def _recognise_names(contents: Contents, family: FamilyChoice) -> tuple[Checkpoi
                 f"{known.summary}, with {network.classes} classes, recognised by the names and"
                 f" shapes of its tensors; the input size ({size}) is assumed"
             )
-    return None
+    raise NetworkUnknown(contents.path)
 
 
 class _Values:
