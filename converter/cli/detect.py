@@ -62,7 +62,7 @@ def make_parser(program: str) -> CommandParser:
             "yolov3.safetensors dog.jpg --bn pjreddie-cpu --json",
         ),
     )
-    found = add_model_options(parser, threshold=0.25)
+    found = add_model_options(parser)
     parser.add_argument(
         "image",
         metavar="IMAGE",
@@ -105,7 +105,7 @@ def _detect(arguments: argparse.Namespace) -> int:
     where = targets(
         paths, Path(arguments.output), arguments.checkpoint, arguments.names, *arguments.image
     )
-    detector = make_detector(arguments, arguments.classes)
+    detector = make_detector(arguments)
     failed = False
     rows: list[dict[str, Any]] = []
     drawn: list[Path] = []

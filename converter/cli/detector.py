@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,8 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("yolov3")
 
 
-def add_model_options(parser: CommandParser, *, threshold: float) -> argparse._ArgumentGroup:
-    """Add the checkpoint and how to run it; ``threshold``: the default one.
+def add_model_options(parser: CommandParser) -> argparse._ArgumentGroup:
+    """Add the checkpoint and how to run it.
 
     Returns:
         The group of options about what is found.
@@ -47,10 +46,9 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> argparse._A
         metavar="CHECKPOINT",
         help=".weights, .safetensors, .pt, .pth or exported .onnx file",
     )
+    parser.set_defaults(classes=None)  # all of them
     found = parser.add_argument_group("what is found")
-    found.add_argument(
-        "--threshold", type=float, default=threshold, help=f"least score (default {threshold})"
-    )
+    found.add_argument("--threshold", type=float, default=0.25, help="least score (default 0.25)")
     found.add_argument(
         "--nms",
         type=float,
@@ -84,10 +82,10 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> argparse._A
     return found
 
 
-def make_detector(arguments: argparse.Namespace, classes: Sequence[str] | None = None) -> Detector:
-    """The checkpoint or ONNX file, made ready to compute fast; ``classes``: those looked for."""
+def make_detector(arguments: argparse.Namespace) -> Detector:
+    """The checkpoint or ONNX file, made ready to compute fast."""
     if _is_onnx(arguments.checkpoint):
-        return _detector(_in_onnxruntime(arguments), arguments, classes)
+        return _detector(_in_onnxruntime(arguments), arguments)
     import torch
 
     from yolov3.detection.in_torch import TorchModel
@@ -103,7 +101,7 @@ def make_detector(arguments: argparse.Namespace, classes: Sequence[str] | None =
         # It changes scores by less than 1e-5; who asks for the other rule wants them as they are.
         model = model.fuse()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
-    detector = _detector(TorchModel(model), arguments, classes)
+    detector = _detector(TorchModel(model), arguments)
     if model.names is None:
         _suggest_names(arguments.checkpoint, model.network.classes)
     if arguments.compile:
@@ -111,9 +109,7 @@ def make_detector(arguments: argparse.Namespace, classes: Sequence[str] | None =
     return detector
 
 
-def _detector(
-    runner: Runner, arguments: argparse.Namespace, classes: Sequence[str] | None
-) -> Detector:
+def _detector(runner: Runner, arguments: argparse.Namespace) -> Detector:
     from yolov3.detection.detect import Detector
 
     return Detector(
@@ -121,7 +117,7 @@ def _detector(
         arguments.threshold,
         arguments.nms,
         arguments.resize,
-        classes=classes,
+        classes=arguments.classes,
         agnostic=arguments.agnostic,
         max_boxes=arguments.max,
     )

@@ -32,7 +32,7 @@ def make_parser(program: str) -> CommandParser:
             "yolov4-custom.weights obj.data",
         ),
     )
-    add_model_options(parser, threshold=0.25)
+    add_model_options(parser)
     parser.add_argument(
         "dataset",
         metavar="DATASET",
