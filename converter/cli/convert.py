@@ -18,8 +18,6 @@ from converter.cli.output import StatusLine, print_error, print_json, print_plan
 from converter.cli.parser import (
     CommandParser,
     add_cfg_and_names,
-    add_cfg_out,
-    add_family_option,
     add_flag,
     family_choice,
     positive_int,
@@ -94,12 +92,11 @@ def make_parser(program: str) -> CommandParser:
         "--max-download", metavar="BYTES", type=positive_int, default=remote.MAX_DOWNLOAD,
         help="of a URL whose server does not say how large it is (default: 4 GiB)",
     )  # fmt: skip
-    add_family_option(
-        parser,
+    parser.add_family_option(
         "tensor names: of the modular YOLOv3, of the article's own wiring, layers.N, or those of"
         " another port",
     )
-    add_cfg_out(parser, "also write the network's cfg there: going back, or with --for")
+    parser.add_cfg_out("also write the network's cfg there: going back, or with --for")
     checks = parser.add_argument_group("checks")
     add_flag(checks, "--strict", "refuse values that no training gives")
     add_flag(checks, "--no-verify", "do not read the output back")

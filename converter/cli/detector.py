@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from converter.cli.parser import (
     CommandParser,
     add_flag,
-    add_network_options,
     family_choice,
     network_options,
     positive_int,
@@ -78,7 +77,7 @@ def add_model_options(parser: CommandParser) -> argparse._ArgumentGroup:
         help="how a picture becomes the network's input (default: as its engine does)",
     )
     add_flag(computing, "--compile", "torch.compile: pays from some hundred pictures on")
-    add_network_options(parser)
+    parser.add_network_options()
     return found
 
 

@@ -8,13 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converter.cli.output import StatusLine, print_json
-from converter.cli.parser import (
-    CommandParser,
-    add_flag,
-    add_network_options,
-    network_options,
-    positive_int,
-)
+from converter.cli.parser import CommandParser, add_flag, network_options, positive_int
 from converter.errors import UsageError, printable
 from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
 from converter.files.target import is_folder, require_other
@@ -65,7 +59,7 @@ def make_parser(program: str) -> CommandParser:
         "--batch", type=positive_int, default=1, metavar="N", help="pictures at once (default: 1)"
     )
     add_flag(graph, "--half", "compute in float16; input and output stay float32")
-    add_network_options(parser)
+    parser.add_network_options()
     return parser
 
 

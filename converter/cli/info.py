@@ -11,14 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from converter.cli.output import print_json, print_table
-from converter.cli.parser import (
-    CommandParser,
-    add_cfg_out,
-    add_family_option,
-    add_flag,
-    family_choice,
-    require_cfg_out,
-)
+from converter.cli.parser import CommandParser, add_flag, family_choice, require_cfg_out
 from converter.darknet.cfg import MAX_CFG_BYTES, decode_cfg
 from converter.darknet.dialects import DIALECTS
 from converter.darknet.evidence import by_cfg
@@ -62,8 +55,8 @@ def make_parser(program: str) -> CommandParser:
     known.add_argument(
         "--dialect", choices=tuple(DIALECTS), help="whose darknet it is for (default: detected)"
     )
-    add_family_option(parser, "whose tensor names a checkpoint has, if it does not say")
-    add_cfg_out(parser, "write the network's cfg there, as --for takes it")
+    parser.add_family_option("whose tensor names a checkpoint has, if it does not say")
+    parser.add_cfg_out("write the network's cfg there, as --for takes it")
     engines = parser.add_argument_group("a cfg in engines")
     add_flag(
         engines, "--engines", "which of them, and OpenCV, run it, and whether as the same network"

@@ -77,23 +77,45 @@ class CommandParser(argparse.ArgumentParser):
                 return options[near[0]]
         return None
 
+    def add_network_options(self) -> None:
+        """Add what .weights need, and a checkpoint that does not say which network it is."""
+        group = self.add_argument_group("the network, where the file does not say it")
+        add_cfg_and_names(group, "the checkpoint's, or beside .weights")
+        group.add_argument(
+            "--dialect",
+            choices=tuple(DIALECTS),
+            help="whose darknet wrote .weights, or such a checkpoint is for (default: what the file"
+            " shows; the one that knows all of the cfg)",
+        )
+        self.add_family_option("whose tensor names such a checkpoint has (default: what they show)")
+
+    def add_family_option(self, what: str) -> None:
+        """Add the choice of a scheme of tensor names; ``what`` says what for."""
+        group = self.add_argument_group("names of tensors")
+        schemes = ("auto", *FAMILIES)
+        group.add_argument(
+            "--family",
+            metavar="NAME",
+            choices=schemes,
+            default="auto",
+            help=f"{what}; one of {', '.join(schemes)}",
+        )
+        group.add_argument(
+            "--family-table", metavar="FILE", help="the same, for a port that is not listed (.json)"
+        )
+
+    def add_cfg_out(self, cfg_out: str) -> None:
+        """Add the options of a cfg for another engine; ``cfg_out`` is the help of the first."""
+        group = self.add_argument_group("a cfg for an engine")
+        group.add_argument("--cfg-out", metavar="FILE", help=cfg_out)
+        group.add_argument(
+            "--for", dest="engine", choices=tuple(DIALECTS), help="whose darknet --cfg-out is for"
+        )
+
 
 def add_flag(group: argparse._ActionsContainer, option: str, what: str) -> None:
     """Add an option that takes no value; ``what`` is its help."""
     group.add_argument(option, action="store_true", help=what)
-
-
-def add_network_options(parser: CommandParser) -> None:
-    """Add what .weights need, and a checkpoint that does not say which network it is."""
-    group = parser.add_argument_group("the network, where the file does not say it")
-    add_cfg_and_names(group, "the checkpoint's, or beside .weights")
-    group.add_argument(
-        "--dialect",
-        choices=tuple(DIALECTS),
-        help="whose darknet wrote .weights, or such a checkpoint is for (default: what the file"
-        " shows; the one that knows all of the cfg)",
-    )
-    add_family_option(parser, "whose tensor names such a checkpoint has (default: what they show)")
 
 
 def add_cfg_and_names(group: argparse._ArgumentGroup, default: str) -> None:
@@ -106,22 +128,6 @@ def add_names(group: argparse._ArgumentGroup, what: str) -> None:
     """Add a list of class names, and its encoding; ``what`` is the help of the first."""
     group.add_argument("--names", metavar="FILE", help=what)
     group.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
-
-
-def add_family_option(parser: CommandParser, what: str) -> None:
-    """Add the choice of a scheme of tensor names; ``what`` says what for."""
-    group = parser.add_argument_group("names of tensors")
-    schemes = ("auto", *FAMILIES)
-    group.add_argument(
-        "--family",
-        metavar="NAME",
-        choices=schemes,
-        default="auto",
-        help=f"{what}; one of {', '.join(schemes)}",
-    )
-    group.add_argument(
-        "--family-table", metavar="FILE", help="the same, for a port that is not listed (.json)"
-    )
 
 
 def network_options(arguments: argparse.Namespace) -> NetworkOptions:
@@ -150,15 +156,6 @@ def family_choice(arguments: argparse.Namespace) -> FamilyChoice:
     if not table.endswith(".json"):
         raise UsageError("--family-table is a table in JSON", path=table, remedy="end it in .json")
     return table
-
-
-def add_cfg_out(parser: CommandParser, cfg_out: str) -> None:
-    """Add the options of a cfg for another engine; ``cfg_out`` is the help of the first."""
-    group = parser.add_argument_group("a cfg for an engine")
-    group.add_argument("--cfg-out", metavar="FILE", help=cfg_out)
-    group.add_argument(
-        "--for", dest="engine", choices=tuple(DIALECTS), help="whose darknet --cfg-out is for"
-    )
 
 
 def require_cfg_out(arguments: argparse.Namespace) -> None:

@@ -8,14 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json, print_plan, print_table
-from converter.cli.parser import (
-    NAMES,
-    CommandParser,
-    add_family_option,
-    add_flag,
-    add_names,
-    family_choice,
-)
+from converter.cli.parser import NAMES, CommandParser, add_flag, add_names, family_choice
 from converter.cli.runner import require_own_yolov3
 from converter.darknet.dialects import DIALECTS
 from converter.errors import CheckpointError, OutputError, UsageError, command, printable
@@ -47,7 +40,7 @@ def make_parser(program: str) -> CommandParser:
     expected.add_argument(
         "--dialect", choices=tuple(DIALECTS), help="whose darknet it should be of"
     )
-    add_family_option(parser, "whose tensor names it has, if it does not say (default: shown)")
+    parser.add_family_option("whose tensor names it has, if it does not say (default: shown)")
     outputs = parser.add_argument_group("outputs of the network")
     outputs.add_argument(
         "--against",
