@@ -15,7 +15,7 @@ from converter.cli.output import print_json
 from converter.cli.parser import CommandParser, add_flag, positive_int
 from converter.darknet.dialects import DIALECTS
 from converter.errors import printable
-from converter.files.target import replacing, require_other
+from converter.files.target import require_other, write_whole
 
 if TYPE_CHECKING:
     from yolov3.parity.examine import Case, Verdict
@@ -141,9 +141,7 @@ def _report(found: Sequence[Verdict], total: int, arguments: argparse.Namespace)
 def _write_table(path: Path, verdicts: Sequence[Verdict]) -> None:
     from yolov3.parity.folder import markdown
 
-    content = markdown(verdicts).encode()
-    with replacing(path, len(content)) as file:
-        file.write(content)
+    write_whole(path, markdown(verdicts).encode(), force=True)
 
 
 def _line(verdict: Verdict) -> str:
