@@ -94,8 +94,8 @@ def _stages(nodes: Sequence[Node], places: Sequence[Place]) -> dict[int, Cell]:
                 y = int(cell) // 2 * PITCH
             chips |= {index: (x + i * (W + GAP), y) for i, index in enumerate(indices)}
         output = nodes[max(chips)].output
-        name = {0: "stem", 6: "fc"}.get(row, f"conv_{row}_in, res_conv_{row}")
-        name = "res_conv_1" if row == 1 else name
+        names = {0: "stem", 1: "res_conv_1", 6: "fc"}
+        name = names.get(row, f"conv_{row}_in, res_conv_{row}")
         cells[row] = _cell(f"{name} → {shape(output)}", "backbone", chips, _TITLED)
     return cells
 
