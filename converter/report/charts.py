@@ -53,12 +53,12 @@ class ByteMap:
 def byte_map(plan: Plan) -> ByteMap:
     """Where the bytes of each layer lie in the file."""
     length = ceil(plan.size / MAP_LINES)
-    parts = [(-1, 0, plan.header.size)]
+    stretches = [(-1, _bars(0, plan.header.size, length))]
     for layer, slots in groupby(plan.slots, lambda slot: slot.node.index):
         members = list(slots)
-        parts.append((layer, members[0].offset, members[-1].end))
+        stretches.append((layer, _bars(members[0].offset, members[-1].end, length)))
     return ByteMap(
-        stretches=[(layer, "".join(_bars(begin, end, length))) for layer, begin, end in parts],
+        stretches=[(layer, "".join(bars)) for layer, bars in stretches],
         labels=range(0, plan.size, length),
         line=length,
     )
@@ -71,13 +71,9 @@ def _bars(begin: int, end: int, length: int) -> Iterator[str]:
         row = begin // length
         stop = min(end, (row + 1) * length)
         x, width = (begin - row * length) * scale, (stop - begin) * scale
-        yield f"M{number(x)} {row * MAP_PITCH}h{_exact(width)}v{MAP_HEIGHT}h-{_exact(width)}z"
+        # Small widths must not become zero.
+        yield f"M{number(x)} {row * MAP_PITCH}h{width:.6g}v{MAP_HEIGHT}h-{width:.6g}z"
         begin = stop
-
-
-def _exact(value: float) -> str:
-    """Small widths must not become zero."""
-    return f"{value:.6g}"
 
 
 @dataclass(frozen=True, kw_only=True)
