@@ -12,8 +12,6 @@ from converter.families import FAMILIES
 from converter.options import FamilyChoice
 from converter.version import TOOL
 
-NAMES = "a .names or .data file, or coco, openimages or voc"  # what read_names() reads
-
 
 class NetworkOptions(TypedDict):
     """The options of ``add_network_options``."""
@@ -121,17 +119,18 @@ def add_flag(group: argparse._ActionsContainer, option: str, what: str) -> None:
 def add_cfg_and_names(group: argparse._ArgumentGroup, default: str) -> None:
     """Add the files that say what .weights are; ``default``: whose class names they have else."""
     group.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
-    add_names(group, f"class names: {NAMES} (default: {default})")
+    add_names(group, "class names", f" (default: {default})")
 
 
-def add_names(group: argparse._ArgumentGroup, what: str) -> None:
-    """Add a list of class names, and its encoding; ``what`` is the help of the first."""
-    group.add_argument("--names", metavar="FILE", help=what)
+def add_names(group: argparse._ArgumentGroup, what: str, default: str = "") -> None:
+    """Add a list of class names, and its encoding; the first's help begins with ``what``."""
+    known = "a .names or .data file, or coco, openimages or voc"  # what read_names() reads
+    group.add_argument("--names", metavar="FILE", help=f"{what}: {known}{default}")
     group.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
 
 
 def network_options(arguments: argparse.Namespace) -> NetworkOptions:
-    """What those options say, as the arguments of ``load`` and ``export_checkpoint``."""
+    """What those options say, as the arguments of ``load`` and its like."""
     return {
         "cfg": arguments.cfg,
         "names": arguments.names,
