@@ -17,15 +17,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from converter.cli.detector import add_model_options, make_detector, progress
+from converter.cli.detector import MODEL_ERRORS, add_model_options, make_detector, progress
 from converter.cli.output import StatusLine, print_error, print_json
 from converter.cli.parser import CommandParser, add_flag
 from converter.cli.sources import expand
 from converter.errors import (
-    CheckpointError,
     DarknetError,
     ImageError,
-    NetworkError,
     OutputError,
     UsageError,
     errors_name,
@@ -93,7 +91,7 @@ def make_parser(program: str) -> CommandParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print and draw what is found; the exit code."""
-    with errors_name(arguments.checkpoint, CheckpointError, NetworkError):
+    with errors_name(arguments.checkpoint, *MODEL_ERRORS):
         return _detect(arguments)
 
 

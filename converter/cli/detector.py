@@ -17,7 +17,7 @@ from converter.cli.parser import (
     require_without,
 )
 from converter.darknet.names import read_names, suggest_names
-from converter.errors import DarknetError, UsageError, first_line
+from converter.errors import CheckpointError, DarknetError, NetworkError, UsageError, first_line
 from converter.files import sniff
 from converter.files.opening import read_start
 from converter.files.source import is_weights
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from yolov3.detection.in_onnx import OnnxModel
 
 log = logging.getLogger("yolov3")
+
+MODEL_ERRORS = (CheckpointError, NetworkError)  # which name no file where they are found in a model
 
 
 def add_model_options(parser: CommandParser) -> argparse._ArgumentGroup:

@@ -7,10 +7,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.cli.detector import add_model_options, make_detector, progress
+from converter.cli.detector import MODEL_ERRORS, add_model_options, make_detector, progress
 from converter.cli.output import StatusLine, print_json
 from converter.cli.parser import CommandParser, add_flag
-from converter.errors import CheckpointError, NetworkError, errors_name, printable
+from converter.errors import errors_name, printable
 
 if TYPE_CHECKING:
     from yolov3.detection.evaluate import Evaluation
@@ -70,7 +70,7 @@ def make_parser(program: str) -> CommandParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the mean average precision; the exit code."""
-    with errors_name(arguments.checkpoint, CheckpointError, NetworkError):
+    with errors_name(arguments.checkpoint, *MODEL_ERRORS):
         result = _evaluate(arguments)
     if arguments.plots is not None:
         _draw(arguments.plots, result)
