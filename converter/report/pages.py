@@ -48,9 +48,7 @@ def to_html(report: Report) -> str:
         drawing=diagram.draw(report.plan),
         byte_map=charts.byte_map(report.plan),
         parts=diagram.parts(report.plan),
-        error_plot=(
-            charts.error_plot(report.parity, len(report.layers)) if report.parity else None
-        ),
+        error_plot=charts.error_plot(report.parity, len(report.layers)),
         layers=[_for_script(layer) for layer in report.layers],
         histogram=charts.histogram,
         histogram_box=f"0 0 {BINS} {charts.HISTOGRAM_HEIGHT}",
