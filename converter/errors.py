@@ -109,10 +109,8 @@ class ExtraError(DarknetError):
 
 
 @contextmanager
-def naming(
-    path: str | os.PathLike[str], kinds: tuple[type[DarknetError], ...] = (DarknetError,)
-) -> Iterator[None]:
-    """Have errors of these ``kinds`` in the block name ``path``, unless they name a file."""
+def errors_name(path: str | os.PathLike[str], *kinds: type[DarknetError]) -> Iterator[None]:
+    """Have errors of these ``kinds`` in the block name ``path``, if they name no file."""
     try:
         yield
     except kinds as error:

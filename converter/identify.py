@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +39,10 @@ class Identity:
     network: Network
     dialect: DialectName
     how: str
-    cfg: Path | None = None
-    assumed: Mapping[str, Any] = field(default_factory=dict)
-    warning: str | None = None
-    doubt: str | None = None
+    cfg: Path | None
+    assumed: Mapping[str, Any]
+    warning: str | None
+    doubt: str | None
 
     def plan(
         self, source: Source, naming: Naming, *, partial: bool = False, given: Given | None = None

@@ -15,7 +15,7 @@ from converter.checkpoint.header import Contents
 from converter.checkpoint.metadata import NetworkUnknown
 from converter.darknet import evidence
 from converter.darknet.dialects import DialectName
-from converter.errors import CheckpointError, FamilyError, naming
+from converter.errors import CheckpointError, FamilyError, errors_name
 from converter.families import FAMILIES, find_family
 from converter.options import FamilyChoice, PathLike
 
@@ -96,17 +96,14 @@ def _recognise_tensors(contents: Contents, family: FamilyChoice) -> tuple[Checkp
                     f" tensors; anchors and input size ({match.architecture.size}) are assumed to"
                     " be as published"
                 )
-    found = _recognise_names(contents, family)
-    if found is None:
-        raise NetworkUnknown(contents.path)
-    return found
+    return _recognise_names(contents, family)
 
 
-def _recognise_names(contents: Contents, family: FamilyChoice) -> tuple[Checkpoint, str] | None:
+def _recognise_names(contents: Contents, family: FamilyChoice) -> tuple[Checkpoint, str]:
     """A checkpoint whose names and shapes are those of a network that no published cfg is of."""
     wanted = FAMILIES.values() if family == "auto" else [find_family(family)]
     for known in wanted:
-        with naming(contents.path, (FamilyError,)):
+        with errors_name(contents.path, FamilyError):
             network = known.recognise(_Values(contents)) if known.recognise else None
         if network is None:
             continue
@@ -117,7 +114,7 @@ def _recognise_names(contents: Contents, family: FamilyChoice) -> tuple[Checkpoi
                 f"{known.summary}, with {network.classes} classes, recognised by the names and"
                 f" shapes of its tensors; the input size ({size}) is assumed"
             )
-    return None
+    raise NetworkUnknown(contents.path)
 
 
 class _Values:

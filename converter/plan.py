@@ -121,14 +121,7 @@ class Plan:
 
     def renamed(self, naming: Naming) -> Plan:
         """The same bytes with other names; as many slots, in the same order."""
-        return make_plan(
-            header=self.header,
-            size=None,
-            network=self.network,
-            naming=naming,
-            dialect=self.dialect,
-            cutoff=self.cutoff,
-        )
+        return _first_layers(_lay_out(self.header, self.network, naming, self.dialect), self.cutoff)
 
 
 class SizeMismatch(WeightsError):  # noqa: N818 - as Python says KeyboardInterrupt
@@ -169,20 +162,21 @@ def make_plan(
         cutoff = cutoff_at(whole.slots, size) if partial else None
         if cutoff is None:
             raise SizeMismatch(whole, size, partial=partial)
-    plan = whole if cutoff is None else _first_layers(whole, cutoff)
+    return _first_layers(whole, cutoff)
+
+
+def _first_layers(plan: Plan, cutoff: int | None) -> Plan:
+    """The part of a plan that ends before layer ``cutoff``; None: all of it."""
+    if cutoff is not None:
+        count = len(plan.network.nodes)
+        if not 0 < cutoff < count:
+            raise WeightsError(f"cannot end before layer {cutoff} of {count}")
+        slots = tuple(slot for slot in plan.slots if slot.node.index < cutoff)
+        gone = {slot.tensor: slot.shape for slot in plan.tensors if slot.node.index >= cutoff}
+        plan = replace(plan, slots=slots, unfilled={**plan.unfilled, **gone}, cutoff=cutoff)
     if not plan.slots and plan.unfilled:
         raise WeightsError("holds no weights", remedy="check that the cfg is the right one")
     return plan
-
-
-def _first_layers(whole: Plan, cutoff: int) -> Plan:
-    """The part of a plan that ends before layer ``cutoff``."""
-    count = len(whole.network.nodes)
-    if not 0 < cutoff < count:
-        raise WeightsError(f"cannot end before layer {cutoff} of {count}")
-    slots = tuple(slot for slot in whole.slots if slot.node.index < cutoff)
-    gone = {slot.tensor: slot.shape for slot in whole.tensors if slot.node.index >= cutoff}
-    return replace(whole, slots=slots, unfilled={**whole.unfilled, **gone}, cutoff=cutoff)
 
 
 def cutoff_at(slots: Sequence[Slot], size: int) -> int | None:

@@ -113,172 +113,113 @@ class PublicFile(RemoteFile):
         }
 
 
-def _weights(
-    name: str,
+# Name -> hash -> how many places state it.
+_HASHES: Mapping[str, Mapping[str, int]] = {
+    "yolov3": {"sha256:523e4e69e1d015393a1b0a441cef1d9c7659e3eb2d7e15f793f060a21b32f297": 10},
+    "yolov3-tiny": {"sha256:dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c": 2},
+    "yolov3-spp": {"sha256:87a1e8c85c763316f34e428f2295e1db9ed4abcec59dd9544f8052f50de327b4": 6},
+    "yolov3-openimages": {
+        "sha256:be129d792d8c7cc19b17bcb9d40ced71cdf079bfd246cbd1cfca40568ac74ee1": 1,
+        "sha512:616e90057946c9588d045cff6ec36b63254660af4377201dc02642e798d62f39"
+        "2e8f3cdb5b10a1c4bcbe5c056e690275dca35b68db7fd802783a0c6bbd959ba8": 1,
+    },
+    "yolov4": {"sha256:e8a4f6c62188738d86dc6898d82724ec0964d0eb9d2ae0f0a9d53d65d108d562": 2},
+    # Both were served from the same address, as the projects that pin them say.
+    "yolov4-tiny": {
+        "sha256:cf9fbfd0f6d4869b35762f56100f50ed05268084078805f0e7989efe5bb8ca87": 5,
+        "sha256:037676f0d929c24e1bd9a0037fe30dc416fc26e0ca2a4491a44d024873316061": 1,
+    },
+    "yolov4x-mish": {"sha1:a6f2879af2241de2e9730d317a55db6afd0af00b": 1},
+    "yolov2": {
+        "sha512:5271da2dd2da915172ddd034c8e894877e7066051f105ae82e25e185a2b4e415"
+        "7d2b9514653c23780e87346f2b20df6363018b7e688aba422e2dacf1d2fbf6ab": 1
+    },
+    "yolov2-tiny": {
+        "sha512:f0857a7a02cf4322354d288c9afa0b87321b23082b719bc84ea64e2f3556cc1f"
+        "afeb836ee5bf9fb6dcf448839061b93623a067dfde7afa1338636865ea88989a": 1
+    },
+    "darknet53.conv.74": {
+        "sha512:8983e1c129e2d6e8e3da0cc0781ecb7a07813830ef5a87c24b53100df6a5f23d"
+        "b6c6e6a402aec78025a93fe060b75d1958f1b8f7439a04b54a3f19c81e2ae99b": 1
+    },
+    "yolov4.conv.137": {
+        "sha512:d146a61762bf6ef91deb6c627ede475f63b3975fbeeb1ff5e0949470b29be8fc"
+        "28ee81280041937e7ded49679276fbabacdb92d02fa246cc622853633fd3d992": 1
+    },
+    "yolov4-tiny.conv.29": {
+        "sha512:318e47f4bdf43b7f4eff8f3669bc9ba66cd7bd8ffb31df5bc1978682c85fec8e"
+        "63a8349958022fd933cc676cbf5241953f2181bf4d1789f7cf9d371e012e3e49": 1
+    },
+}
+
+
+def _public(
+    file: str,
     size: int,
-    hashes: Mapping[str, int],
     *hosts: str,
-    trained_on: DataSet = "COCO",
+    trained_on: DataSet,
+    cfg: str | None = None,
+    names: str | None = None,
     old_header: bool = False,
 ) -> PublicFile:
-    file = f"{name}.weights"
+    name = file.removesuffix(".weights")
     return PublicFile(
         name=name,
         file=file,
         size=size,
-        hashes=hashes,
+        hashes=_HASHES.get(name, {}),
         urls=tuple(host + file for host in hosts),
         trained_on=trained_on,
-        cfg=name,
-        names=_NAMES.get(trained_on),
+        cfg=cfg,
+        names=names,
         old_header=old_header,
     )
 
 
+def _detector(name: str, size: int, *hosts: str, trained_on: DataSet = "COCO") -> PublicFile:
+    file, names = f"{name}.weights", _NAMES[trained_on]
+    return _public(file, size, *hosts, trained_on=trained_on, cfg=name, names=names)
+
+
 def _classifier(name: str, floats: int) -> PublicFile:
     """One of pjreddie's, of which nobody states a hash."""
-    size = 20 + 4 * floats
-    return _weights(name, size, {}, _PJREDDIE, trained_on="ImageNet", old_header=True)
+    file, size = f"{name}.weights", 20 + 4 * floats
+    return _public(file, size, _PJREDDIE, trained_on="ImageNet", cfg=name, old_header=True)
 
 
-def _first_layers(
-    cfg: str, count: int, size: int, hashes: Mapping[str, int], host: str
-) -> PublicFile:
+def _first_layers(cfg: str, count: int, size: int, host: str) -> PublicFile:
     """The first ``count`` layers of the weights of ``cfg``, which AlexeyAB trained on COCO."""
-    file = f"{cfg}.conv.{count}"
-    return PublicFile(
-        name=file,
-        file=file,
-        size=size,
-        hashes=hashes,
-        urls=(host + file,),
-        trained_on="COCO",
-        cfg=cfg,
-    )
+    return _public(f"{cfg}.conv.{count}", size, host, trained_on="COCO", cfg=cfg)
 
 
 PUBLISHED = (
-    _weights(
-        "yolov3",
-        248_007_048,
-        {"sha256:523e4e69e1d015393a1b0a441cef1d9c7659e3eb2d7e15f793f060a21b32f297": 10},
-        _PJREDDIE,
-        _HANK_AI,
-        _ULTRALYTICS,
-    ),
-    _weights(
-        "yolov3-tiny",
-        35_434_956,
-        {"sha256:dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c": 2},
-        _PJREDDIE,
-        _HANK_AI,
-        _ULTRALYTICS,
-    ),
-    _weights(
-        "yolov3-spp",
-        252_209_544,
-        {"sha256:87a1e8c85c763316f34e428f2295e1db9ed4abcec59dd9544f8052f50de327b4": 6},
-        _PJREDDIE,
-        _ULTRALYTICS,
-    ),
-    _weights(
-        "yolov3-openimages",
-        259_229_388,
-        {
-            "sha256:be129d792d8c7cc19b17bcb9d40ced71cdf079bfd246cbd1cfca40568ac74ee1": 1,
-            "sha512:616e90057946c9588d045cff6ec36b63254660af4377201dc02642e798d62f39"
-            "2e8f3cdb5b10a1c4bcbe5c056e690275dca35b68db7fd802783a0c6bbd959ba8": 1,
-        },
-        _PJREDDIE,
-        trained_on="Open Images",
-    ),
-    _weights(
-        "yolov4",
-        257_717_640,
-        {"sha256:e8a4f6c62188738d86dc6898d82724ec0964d0eb9d2ae0f0a9d53d65d108d562": 2},
-        _OPTIMAL,
-        _HANK_AI,
-    ),
-    _weights(
-        "yolov4-tiny",
-        24_251_276,
-        # Both were served from the same address, as the projects that pin them say.
-        {
-            "sha256:cf9fbfd0f6d4869b35762f56100f50ed05268084078805f0e7989efe5bb8ca87": 5,
-            "sha256:037676f0d929c24e1bd9a0037fe30dc416fc26e0ca2a4491a44d024873316061": 1,
-        },
-        _PRE,
-        _HANK_AI,
-    ),
-    _weights("yolov4-p6", 510_868_180, {}, _PRE),
-    _weights("yolov4-p5", 283_669_892, {}, _PRE),
-    _weights("yolov4-csp-x-swish", 399_388_168, {}, _PRE),
-    _weights("yolov4-csp-swish", 211_944_840, {}, _PRE),
-    _weights(
-        "yolov4x-mish", 399_388_168, {"sha1:a6f2879af2241de2e9730d317a55db6afd0af00b": 1}, _PRE
-    ),
-    _weights("yolov4-csp", 211_944_840, {}, _PRE),
-    _weights("yolov7", 147_898_248, {}, _V7, _HANK_AI),
-    _weights("yolov7-tiny", 24_967_560, {}, _V7, _HANK_AI),
-    _weights("yolov7x", 285_638_760, {}, _V7),
-    _weights(
-        "yolov2",
-        203_934_260,
-        {
-            "sha512:5271da2dd2da915172ddd034c8e894877e7066051f105ae82e25e185a2b4e415"
-            "7d2b9514653c23780e87346f2b20df6363018b7e688aba422e2dacf1d2fbf6ab": 1
-        },
-        _PJREDDIE,
-        _HANK_AI,
-    ),
-    _weights(
-        "yolov2-tiny",
-        44_948_600,
-        {
-            "sha512:f0857a7a02cf4322354d288c9afa0b87321b23082b719bc84ea64e2f3556cc1f"
-            "afeb836ee5bf9fb6dcf448839061b93623a067dfde7afa1338636865ea88989a": 1
-        },
-        _PJREDDIE,
-        _HANK_AI,
-    ),
-    PublicFile(
-        name="darknet53.conv.74",
-        file="darknet53.conv.74",
-        size=162_482_580,
-        hashes={
-            "sha512:8983e1c129e2d6e8e3da0cc0781ecb7a07813830ef5a87c24b53100df6a5f23d"
-            "b6c6e6a402aec78025a93fe060b75d1958f1b8f7439a04b54a3f19c81e2ae99b": 1
-        },
-        urls=(_PJREDDIE + "darknet53.conv.74", _ULTRALYTICS + "darknet53.conv.74"),
-        trained_on="ImageNet",
-    ),
-    _first_layers(
-        "yolov4",
-        137,
-        170_038_676,
-        {
-            "sha512:d146a61762bf6ef91deb6c627ede475f63b3975fbeeb1ff5e0949470b29be8fc"
-            "28ee81280041937e7ded49679276fbabacdb92d02fa246cc622853633fd3d992": 1
-        },
-        _OPTIMAL,
-    ),
-    _first_layers(
-        "yolov4-tiny",
-        29,
-        19_789_716,
-        {
-            "sha512:318e47f4bdf43b7f4eff8f3669bc9ba66cd7bd8ffb31df5bc1978682c85fec8e"
-            "63a8349958022fd933cc676cbf5241953f2181bf4d1789f7cf9d371e012e3e49": 1
-        },
-        _PRE,
-    ),
-    _first_layers("yolov4-p6", 289, 463_340_948, {}, _PRE),
-    _first_layers("yolov4-p5", 232, 256_427_412, {}, _PRE),
-    _first_layers("yolov4-csp-x-swish", 192, 358_357_268, {}, _PRE),
-    _first_layers("yolov4-csp-swish", 164, 185_312_660, {}, _PRE),
-    _first_layers("yolov4x-mish", 166, 277_307_668, {}, _PRE),
-    _first_layers("yolov4-csp", 142, 146_548_116, {}, _PRE),
-    _first_layers("yolov7", 132, 121_266_068, {}, _V7),
+    _detector("yolov3", 248_007_048, _PJREDDIE, _HANK_AI, _ULTRALYTICS),
+    _detector("yolov3-tiny", 35_434_956, _PJREDDIE, _HANK_AI, _ULTRALYTICS),
+    _detector("yolov3-spp", 252_209_544, _PJREDDIE, _ULTRALYTICS),
+    _detector("yolov3-openimages", 259_229_388, _PJREDDIE, trained_on="Open Images"),
+    _detector("yolov4", 257_717_640, _OPTIMAL, _HANK_AI),
+    _detector("yolov4-tiny", 24_251_276, _PRE, _HANK_AI),
+    _detector("yolov4-p6", 510_868_180, _PRE),
+    _detector("yolov4-p5", 283_669_892, _PRE),
+    _detector("yolov4-csp-x-swish", 399_388_168, _PRE),
+    _detector("yolov4-csp-swish", 211_944_840, _PRE),
+    _detector("yolov4x-mish", 399_388_168, _PRE),
+    _detector("yolov4-csp", 211_944_840, _PRE),
+    _detector("yolov7", 147_898_248, _V7, _HANK_AI),
+    _detector("yolov7-tiny", 24_967_560, _V7, _HANK_AI),
+    _detector("yolov7x", 285_638_760, _V7),
+    _detector("yolov2", 203_934_260, _PJREDDIE, _HANK_AI),
+    _detector("yolov2-tiny", 44_948_600, _PJREDDIE, _HANK_AI),
+    _public("darknet53.conv.74", 162_482_580, _PJREDDIE, _ULTRALYTICS, trained_on="ImageNet"),
+    _first_layers("yolov4", 137, 170_038_676, _OPTIMAL),
+    _first_layers("yolov4-tiny", 29, 19_789_716, _PRE),
+    _first_layers("yolov4-p6", 289, 463_340_948, _PRE),
+    _first_layers("yolov4-p5", 232, 256_427_412, _PRE),
+    _first_layers("yolov4-csp-x-swish", 192, 358_357_268, _PRE),
+    _first_layers("yolov4-csp-swish", 164, 185_312_660, _PRE),
+    _first_layers("yolov4x-mish", 166, 277_307_668, _PRE),
+    _first_layers("yolov4-csp", 142, 146_548_116, _PRE),
+    _first_layers("yolov7", 132, 121_266_068, _V7),
     _classifier("alexnet", 62_378_344),
     _classifier("darknet", 7_323_480),
     _classifier("vgg-16", 138_357_544),

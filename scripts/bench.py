@@ -49,17 +49,8 @@ def write_weights(path: Path) -> None:
 def copy_and_hash(source: Path, target: Path) -> None:
     """The baseline: cp, then SHA-256."""
     subprocess.run(["cp", source, target], check=True)
-    digest = hashlib.sha256()
-    buffer = memoryview(bytearray(256 << 10))
     with open(source, "rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            digest.update(buffer[:count])
-
-
-def keep_bytecode(folder: Path) -> None:
-    """Have the processes that follow keep what they compile, whatever the environment says."""
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    os.environ["PYTHONPYCACHEPREFIX"] = str(folder)
+        hashlib.file_digest(file, "sha256")  # 256 KiB at a time
 
 
 def script(*arguments: object) -> None:
@@ -108,18 +99,15 @@ def cost(run: Callable[[], None]) -> Cost:
 
 
 LOAD = f"""
-import sys, time
-sys.path.insert(0, {str(ROOT)!r})
-from pathlib import Path
+import os, sys, time
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "scripts")!r}]
 import torch
+from bench import anonymous
 from yolov3 import load
-def anonymous():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
 load(sys.argv[2])
-before, start = anonymous(), time.perf_counter()
+before, start = anonymous(os.getpid()), time.perf_counter()
 model = load(sys.argv[1])
-print(time.perf_counter() - start, anonymous() - before)
+print(time.perf_counter() - start, anonymous(os.getpid()) - before)
 """
 
 
@@ -143,20 +131,17 @@ IMPORTS = "import numpy, onnx, onnx.checker, onnx.helper, onnx.numpy_helper, onn
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "what", nargs="?", choices=("convert", "export", "picture", "detect"), help="default: all"
-    )
+    parser.add_argument("what", nargs="?", choices=(*BENCHES, "detect"), help="default: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cpu", help="of detect, say cuda (default: cpu)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        keep_bytecode(Path(folder))
-        if arguments.what in (None, "convert"):
-            bench_convert(arguments.rounds)
-        if arguments.what in (None, "export"):
-            bench_export(arguments.rounds)
-        if arguments.what in (None, "picture"):
-            bench_picture(arguments.rounds)
+        # The processes that follow keep what they compile, whatever the environment says.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        for what, bench_files in BENCHES.items():
+            if arguments.what in (None, what):
+                bench_files(arguments.rounds)
         if arguments.what in (None, "detect"):
             from bench_detect import bench  # late: it needs PyTorch, OpenCV and onnxruntime
 
@@ -177,15 +162,13 @@ def bench_export(rounds: int) -> None:
             checkpoint = weights.with_suffix(".safetensors")
             script(ROOT / "scripts/convert.py", weights, "-q", "-o", checkpoint)
             export = (ROOT / "scripts/export.py", "-q", "--no-verify", "--force", "-o", output)
-            jobs: dict[str, Callable[[], None]] = {
-                f"{name}: cp + sha256": lambda: copy_and_hash(weights, copy)  # noqa: B023
-            }
-            for source in (weights, checkpoint):
-                jobs[f"{name}{source.suffix} to ONNX"] = partial(script, *export, source)
+            sources = {f"{name}{each.suffix} to ONNX": each for each in (weights, checkpoint)}
+            jobs = {f"{name}: cp + sha256": partial(copy_and_hash, weights, copy)}
+            jobs |= {way: partial(script, *export, source) for way, source in sources.items()}
             costs = in_turns({way: partial(cost, job) for way, job in jobs.items()}, rounds)
             memory = {
                 way: f"{(peak_memory(*export, source) - imports) * 1024 / size:.2f}"
-                for way, source in zip(list(jobs)[1:], (weights, checkpoint), strict=True)
+                for way, source in sources.items()
             }
             used = {way: [each.processor for each in found] for way, found in costs.items()}
             for way, median, ratio in medians(used):
@@ -225,9 +208,8 @@ def bench_convert(rounds: int) -> None:
         write_weights(weights)
         convert = (ROOT / "scripts/convert.py", weights, "-q", "-o", output)
         commands = {"convert": convert, "convert --no-verify": (*convert, "--no-verify")}
-        jobs: dict[str, Callable[[], None]] = {"cp + sha256": lambda: copy_and_hash(weights, copy)}
-        for name, command in commands.items():
-            jobs[name] = partial(script, *command)
+        jobs = {"cp + sha256": partial(copy_and_hash, weights, copy)}
+        jobs |= {name: partial(script, *command) for name, command in commands.items()}
 
         def afresh(job: Callable[[], None]) -> float:
             for leftover in (output, copy):
@@ -250,16 +232,15 @@ def bench_load(checkpoint: Path, folder: Path) -> None:
     """Time and memory of load(), after a first call on a small checkpoint has warmed PyTorch up."""
     small = folder / "small.safetensors"
     sample = ROOT / "tests/data/shapes/shapes.weights"
-    subprocess.run(
-        [sys.executable, ROOT / "scripts/convert.py", sample, "-q", "-o", small],
-        check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    script(ROOT / "scripts/convert.py", sample, "-q", "-o", small)
     done = subprocess.run(
         [sys.executable, "-c", LOAD, checkpoint, small], check=True, capture_output=True, text=True
     )
     seconds, memory = done.stdout.split()
     print(f"{'load':22}{float(seconds):8.3f}{'':7}{int(memory) / 1024:15.0f} MiB")
 
+
+BENCHES = {"convert": bench_convert, "export": bench_export, "picture": bench_picture}
 
 if __name__ == "__main__":
     main()

@@ -34,19 +34,20 @@ def main() -> None:
     seen: set[bytes] = set()
     for argument in sys.argv[1:]:
         repository, _, checkout = argument.partition("=")
-        for path in _git(checkout, "ls-tree", "-r", "--name-only", COMMITS[repository], "cfg/"):
-            if not path.endswith(b".cfg"):
+        listed = _git(checkout, "ls-tree", "-r", "--name-only", COMMITS[repository], "cfg/")
+        for path in listed.decode().splitlines():
+            if not path.endswith(".cfg"):
                 continue
-            data = _blob(checkout, f"{COMMITS[repository]}:{path.decode()}")
+            data = _git(checkout, "cat-file", "blob", f"{COMMITS[repository]}:{path}")
             if data in seen:
                 continue
             seen.add(data)
             try:
                 numbers = count(data, DIALECTS[repository])
             except DarknetError as error:
-                print(f"left out: {path.decode()} of {repository}: {error}", file=sys.stderr)
+                print(f"left out: {path} of {repository}: {error}", file=sys.stderr)
                 continue
-            row = (repository, path.decode(), len(data), sha256(data).hexdigest(), *numbers)
+            row = (repository, path, len(data), sha256(data).hexdigest(), *numbers)
             print(*row, sep="\t")
 
 
@@ -78,13 +79,8 @@ def _counts(text: str, network: Network, dialect: DialectName) -> dict[int, int]
         return {}
 
 
-def _git(checkout: str, *arguments: str) -> list[bytes]:
+def _git(checkout: str, *arguments: str) -> bytes:
     command = ["git", "-C", checkout, *arguments]
-    return subprocess.run(command, check=True, capture_output=True).stdout.splitlines()
-
-
-def _blob(checkout: str, name: str) -> bytes:
-    command = ["git", "-C", checkout, "cat-file", "blob", name]
     return subprocess.run(command, check=True, capture_output=True).stdout
 
 

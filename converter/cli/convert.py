@@ -18,8 +18,7 @@ from converter.cli.output import StatusLine, print_error, print_json, print_plan
 from converter.cli.parser import (
     CommandParser,
     add_cfg_and_names,
-    add_cfg_out,
-    add_family_option,
+    add_flag,
     family_choice,
     positive_int,
     require_cfg_out,
@@ -37,6 +36,7 @@ from converter.options import DialectChoice
 if TYPE_CHECKING:
     from converter.operations.batch import Result
     from converter.operations.conversion import Conversion
+    from converter.operations.revert import Reversion
 
 
 def make_parser(program: str) -> CommandParser:
@@ -73,8 +73,8 @@ def make_parser(program: str) -> CommandParser:
     output.add_argument(
         "--report", metavar="FILE", help="also show the mapping as a page (.html, .md, .json)"
     )
-    output.add_argument("--dry-run", action="store_true", help="print the plan, write nothing")
-    output.add_argument("--force", action="store_true", help="replace an existing output")
+    add_flag(output, "--dry-run", "print the plan, write nothing")
+    add_flag(output, "--force", "replace an existing output")
     output.add_argument(
         "-j", "--jobs", metavar="N", type=positive_int, default=os.cpu_count() or 1,
         help="processes for several files (default: one a core)",
@@ -87,24 +87,19 @@ def make_parser(program: str) -> CommandParser:
         default="auto",
         help="whose darknet wrote the file",
     )
-    file.add_argument(
-        "--partial", action="store_true", help="accept a file that ends after some layer"
-    )
+    add_flag(file, "--partial", "accept a file that ends after some layer")
     file.add_argument(
         "--max-download", metavar="BYTES", type=positive_int, default=remote.MAX_DOWNLOAD,
         help="of a URL whose server does not say how large it is (default: 4 GiB)",
     )  # fmt: skip
-    add_family_option(
-        parser,
+    parser.add_family_option(
         "tensor names: of the modular YOLOv3, of the article's own wiring, layers.N, or those of"
         " another port",
     )
-    add_cfg_out(parser, "also write the network's cfg there: going back, or with --for")
+    parser.add_cfg_out("also write the network's cfg there: going back, or with --for")
     checks = parser.add_argument_group("checks")
-    checks.add_argument(
-        "--strict", action="store_true", help="refuse values that no training gives"
-    )
-    checks.add_argument("--no-verify", action="store_true", help="do not read the output back")
+    add_flag(checks, "--strict", "refuse values that no training gives")
+    add_flag(checks, "--no-verify", "do not read the output back")
     return parser
 
 
@@ -192,33 +187,29 @@ def _convert_one(source: str, arguments: argparse.Namespace) -> int:
         if remote.is_url(source) and remote.is_url(written):
             raise UsageError("--report needs a local file to read", remedy="write to a local file")
         check_target(arguments.report, source, written, arguments.cfg, arguments.names)
-    result = convert(
-        source,
-        arguments.output,
-        **_options(arguments),
-        cfg_out=arguments.cfg_out,
-        engine=arguments.engine,
-    )
+    result = convert(source, arguments.output, **_options(arguments, *_FORTH, *_CFG_OUT))
     if arguments.report:
         _report(result, source, arguments)
-    _print(result, arguments)
+    _print(result, _summary(result.as_dict()), arguments)
     return 0
 
 
-def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+# What is written into a checkpoint; what converting takes besides; what a cfg for an engine is.
+_INTO = ("names", "names_encoding", "dtype", "strict")
+_FORTH = (*_INTO, "partial", "max_download")
+_CFG_OUT = ("cfg_out", "engine")
+
+
+def _options(arguments: argparse.Namespace, *more: str) -> dict[str, Any]:
+    """The options that convert, revert and rename take, and ``more``."""
     return {
         "cfg": arguments.cfg,
-        "names": arguments.names,
         "family": family_choice(arguments),
         "dialect": arguments.dialect,
-        "partial": arguments.partial,
-        "dtype": arguments.dtype,
         "verify": not arguments.no_verify,
         "dry_run": arguments.dry_run,
         "force": arguments.force,
-        "strict": arguments.strict,
-        "max_download": arguments.max_download,
-        "names_encoding": arguments.names_encoding,
+        **{name: getattr(arguments, name) for name in more},
     }
 
 
@@ -235,36 +226,32 @@ def _report(result: Conversion, source: str, arguments: argparse.Namespace) -> N
     )
 
 
-def _print(result: Conversion, arguments: argparse.Namespace) -> None:
+def _print(result: Conversion | Reversion, summary: str, arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(result.as_dict())
         return
     if arguments.dry_run:
         print_plan(result.plan.slots)
-    print(printable(_summary(result.as_dict())))
+    print(printable(summary))
 
 
 def _convert_many(sources: list[str], arguments: argparse.Namespace) -> int:
     from converter.operations.batch import convert_many
 
     _require_inputs(sources, arguments)
-    if arguments.report:
-        raise UsageError("--report is for one file at a time")
-    if arguments.cfg_out:
-        raise UsageError("--cfg-out is for one file at a time")
+    for option, given in {"--report": arguments.report, "--cfg-out": arguments.cfg_out}.items():
+        if given:
+            raise UsageError(f"{option} is for one file at a time")
     if any(source.endswith(CHECKPOINT_SUFFIXES) for source in sources):
         raise UsageError("checkpoints are converted one at a time", remedy="give one of them")
-    line = StatusLine(quiet=arguments.quiet)
     results: dict[str, Result] = {}
-    try:
-        options = {**_options(arguments), "workers": arguments.jobs}
-        for result in convert_many(sources, arguments.output, **options):
+    with StatusLine(quiet=arguments.quiet) as line:
+        options = _options(arguments, *_FORTH)
+        for result in convert_many(sources, arguments.output, workers=arguments.jobs, **options):
             results[result.source] = result
             line.clear()
             _print_result(result, arguments)
             line.show(f"{len(results)} of {len(sources)} files")
-    finally:
-        line.clear()
     refused = sum(not result.ok for result in results.values())
     if arguments.json:
         print_json({"schema": 1, "results": [dict(results[s].facts) for s in sources]})
@@ -308,15 +295,12 @@ def _rename(source: str, arguments: argparse.Namespace) -> int:
         )
     from converter.operations.rename import has_names, rename
 
-    table = arguments.family_table
+    table, source_family = arguments.family_table, "auto"
     if table and (arguments.family != "auto" or has_names(source, table)):
-        arguments.family_table = None  # not of the output
-        options = {**_options(arguments), "source_family": table}
-    else:
-        options = _options(arguments)
-    del options["partial"], options["max_download"]
-    result = rename(source, arguments.output, **options)
-    _print(result, arguments)
+        arguments.family_table, source_family = None, table  # not of the output
+    options = _options(arguments, *_INTO)
+    result = rename(source, arguments.output, source_family=source_family, **options)
+    _print(result, _summary(result.as_dict()), arguments)
     return 0
 
 
@@ -327,29 +311,13 @@ def _revert(source: str, arguments: argparse.Namespace) -> int:
     require_without(one_way, "the way back")
     from converter.operations.revert import revert
 
-    result = revert(
-        source,
-        arguments.output,
-        cfg=arguments.cfg,
-        dialect=arguments.dialect,
-        family=family_choice(arguments),
-        cfg_out=arguments.cfg_out,
-        engine=arguments.engine,
-        verify=not arguments.no_verify,
-        dry_run=arguments.dry_run,
-        force=arguments.force,
-    )
-    if arguments.json:
-        print_json(result.as_dict())
-        return 0
-    if arguments.dry_run:
-        print_plan(result.plan.slots)
+    result = revert(source, arguments.output, **_options(arguments, *_CFG_OUT))
     facts = result.as_dict()
     counts = f"{facts['tensors']} tensors, {facts['floats']:,} floats"
     same = ", the file that the checkpoint was made from" if result.identical else ""
     if result.cfg and not arguments.cfg_out:
         same += f"; its network: {result.cfg}"
-    print(printable(f"{result.output}: {counts}, {_checked(facts)}{same}"))
+    _print(result, f"{result.output}: {counts}, {_checked(facts)}{same}", arguments)
     return 0
 
 

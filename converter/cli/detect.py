@@ -17,12 +17,18 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from converter.cli.detector import add_model_options, errors_name, make_detector, progress
+from converter.cli.detector import MODEL_ERRORS, add_model_options, make_detector, progress
 from converter.cli.output import StatusLine, print_error, print_json
-from converter.cli.parser import CommandParser
+from converter.cli.parser import CommandParser, add_flag
 from converter.cli.sources import expand
-from converter.errors import DarknetError, ImageError, OutputError, UsageError, printable
-from converter.records import dataclass
+from converter.errors import (
+    DarknetError,
+    ImageError,
+    OutputError,
+    UsageError,
+    errors_name,
+    printable,
+)
 from yolov3.detection.dataset import SUFFIXES
 
 if TYPE_CHECKING:
@@ -31,24 +37,13 @@ if TYPE_CHECKING:
     from yolov3.detection.image import Pixels
 
     _Found: TypeAlias = tuple[str, Pixels, Detections]
+    # A picture that is done: what is on it, as --json prints it, and why it has no copy, if so.
+    _Saved: TypeAlias = tuple[dict[str, Any], OutputError | None]
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 log = logging.getLogger("yolov3")
-
-
-@dataclass(frozen=True)
-class _Saved:
-    """A picture that is done.
-
-    Attributes:
-        row: what is on it, as ``--json`` prints it.
-        problem: why its copy was not written, if it was not.
-    """
-
-    row: dict[str, Any]
-    problem: OutputError | None
 
 
 def make_parser(program: str) -> CommandParser:
@@ -65,7 +60,7 @@ def make_parser(program: str) -> CommandParser:
             "yolov3.safetensors dog.jpg --bn pjreddie-cpu --json",
         ),
     )
-    found = add_model_options(parser, threshold=0.25)
+    found = add_model_options(parser)
     parser.add_argument(
         "image",
         metavar="IMAGE",
@@ -89,18 +84,14 @@ def make_parser(program: str) -> CommandParser:
         default="detections",
         help="folder for the drawn copies (default: detections)",
     )
-    output.add_argument(
-        "--save-txt", action="store_true", help="also write labels as darknet reads them (.txt)"
-    )
-    output.add_argument(
-        "--force", action="store_true", help="replace files that this command did not write, too"
-    )
+    add_flag(output, "--save-txt", "also write labels as darknet reads them (.txt)")
+    add_flag(output, "--force", "replace files that this command did not write, too")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print and draw what is found; the exit code."""
-    with errors_name(arguments.checkpoint):
+    with errors_name(arguments.checkpoint, *MODEL_ERRORS):
         return _detect(arguments)
 
 
@@ -112,7 +103,7 @@ def _detect(arguments: argparse.Namespace) -> int:
     where = targets(
         paths, Path(arguments.output), arguments.checkpoint, arguments.names, *arguments.image
     )
-    detector = make_detector(arguments, arguments.classes)
+    detector = make_detector(arguments)
     failed = False
     rows: list[dict[str, Any]] = []
     drawn: list[Path] = []
@@ -122,15 +113,16 @@ def _detect(arguments: argparse.Namespace) -> int:
                 failed = True
                 print_error(outcome)
                 continue
+            row, problem = outcome
             if arguments.json:
-                rows.append(outcome.row)
+                rows.append(row)
             else:
-                _print(outcome.row, arguments.threshold)
-            if outcome.problem:
+                _print(row, arguments.threshold)
+            if problem:
                 failed = True
-                print_error(outcome.problem)
+                print_error(problem)
             else:
-                drawn.append(where[outcome.row["path"]])
+                drawn.append(where[row["path"]])
     if arguments.json:
         print_json({"schema": 1, "images": rows})
     elif drawn:
@@ -166,12 +158,11 @@ def _outcomes(
     batch, total = arguments.batch, len(where)
     if not total:  # what was named has no pictures, which is said already
         return
-    line = StatusLine(quiet=arguments.quiet or total < 2)
-    threads = ThreadPoolExecutor(min(2 * batch, os.cpu_count() or 1))
-    try:
-        with warnings.catch_warnings():
-            # Python's filters are those of all threads: see ``image_errors``, which sets them.
-            warnings.filterwarnings("ignore", module="PIL")
+    with StatusLine(quiet=arguments.quiet or total < 2) as line, warnings.catch_warnings():
+        # Python's filters are those of all threads: see ``image_errors``, which sets them.
+        warnings.filterwarnings("ignore", module="PIL")
+        threads = ThreadPoolExecutor(min(2 * batch, os.cpu_count() or 1))
+        try:
             read = in_order(threads, partial(_read, detector), where, batch)
             found = _found(detector, read, batch)
             saved = in_order(threads, partial(_save, where, arguments), found, batch)
@@ -181,9 +172,8 @@ def _outcomes(
                 line.clear()
                 yield outcome
                 line.show(progress(done, total, time.monotonic() - started))
-    finally:
-        threads.shutdown(cancel_futures=True)
-        line.clear()
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
 def in_order(
@@ -230,7 +220,7 @@ def _save(
         write(where[path], pixels, detections, labels=arguments.save_txt, force=arguments.force)
     except OutputError as error:
         problem = error
-    return _Saved(row(path, pixels, detections), problem)
+    return row(path, pixels, detections), problem
 
 
 def _print(row: dict[str, Any], threshold: float) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import datetime
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.cli.parser import (
     CommandParser,
-    add_network_options,
+    add_flag,
     family_choice,
     network_options,
     positive_int,
@@ -35,9 +33,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("yolov3")
 
+MODEL_ERRORS = (CheckpointError, NetworkError)  # which name no file where they are found in a model
 
-def add_model_options(parser: CommandParser, *, threshold: float) -> argparse._ArgumentGroup:
-    """Add the checkpoint and how to run it; ``threshold``: the default one.
+
+def add_model_options(parser: CommandParser) -> argparse._ArgumentGroup:
+    """Add the checkpoint and how to run it.
 
     Returns:
         The group of options about what is found.
@@ -47,19 +47,16 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> argparse._A
         metavar="CHECKPOINT",
         help=".weights, .safetensors, .pt, .pth or exported .onnx file",
     )
+    parser.set_defaults(classes=None)  # all of them
     found = parser.add_argument_group("what is found")
-    found.add_argument(
-        "--threshold", type=float, default=threshold, help=f"least score (default {threshold})"
-    )
+    found.add_argument("--threshold", type=float, default=0.25, help="least score (default 0.25)")
     found.add_argument(
         "--nms",
         type=float,
         default=0.45,
         help="overlap from which only the likelier of two boxes of a class stays (default 0.45)",
     )
-    found.add_argument(
-        "--agnostic", action="store_true", help="only the likelier, whatever the two boxes' classes"
-    )
+    add_flag(found, "--agnostic", "only the likelier, whatever the two boxes' classes")
     found.add_argument(
         "--max", type=positive_int, metavar="N", help="at most N boxes a picture, the likeliest"
     )
@@ -81,17 +78,15 @@ def add_model_options(parser: CommandParser, *, threshold: float) -> argparse._A
         choices=DETECTOR_RESIZES,
         help="how a picture becomes the network's input (default: as its engine does)",
     )
-    computing.add_argument(
-        "--compile", action="store_true", help="torch.compile: pays from some hundred pictures on"
-    )
-    add_network_options(parser)
+    add_flag(computing, "--compile", "torch.compile: pays from some hundred pictures on")
+    parser.add_network_options()
     return found
 
 
-def make_detector(arguments: argparse.Namespace, classes: Sequence[str] | None = None) -> Detector:
-    """The checkpoint or ONNX file, made ready to compute fast; ``classes``: those looked for."""
+def make_detector(arguments: argparse.Namespace) -> Detector:
+    """The checkpoint or ONNX file, made ready to compute fast."""
     if _is_onnx(arguments.checkpoint):
-        return _detector(_in_onnxruntime(arguments), arguments, classes)
+        return _detector(_in_onnxruntime(arguments), arguments)
     import torch
 
     from yolov3.detection.in_torch import TorchModel
@@ -107,7 +102,7 @@ def make_detector(arguments: argparse.Namespace, classes: Sequence[str] | None =
         # It changes scores by less than 1e-5; who asks for the other rule wants them as they are.
         model = model.fuse()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
-    detector = _detector(TorchModel(model), arguments, classes)
+    detector = _detector(TorchModel(model), arguments)
     if model.names is None:
         _suggest_names(arguments.checkpoint, model.network.classes)
     if arguments.compile:
@@ -115,9 +110,7 @@ def make_detector(arguments: argparse.Namespace, classes: Sequence[str] | None =
     return detector
 
 
-def _detector(
-    runner: Runner, arguments: argparse.Namespace, classes: Sequence[str] | None
-) -> Detector:
+def _detector(runner: Runner, arguments: argparse.Namespace) -> Detector:
     from yolov3.detection.detect import Detector
 
     return Detector(
@@ -125,7 +118,7 @@ def _detector(
         arguments.threshold,
         arguments.nms,
         arguments.resize,
-        classes=classes,
+        classes=arguments.classes,
         agnostic=arguments.agnostic,
         max_boxes=arguments.max,
     )
@@ -162,16 +155,6 @@ def _in_onnxruntime(arguments: argparse.Namespace) -> OnnxModel:
             Path(arguments.names), model.network.classes, arguments.names_encoding
         )
     return model
-
-
-@contextmanager
-def errors_name(checkpoint: str) -> Iterator[None]:
-    """Have errors in the network name the checkpoint that it came from, if they name no file."""
-    try:
-        yield
-    except (CheckpointError, NetworkError) as error:
-        error.path = error.path or checkpoint
-        raise
 
 
 def progress(done: int, total: int, seconds: float = 0) -> str:

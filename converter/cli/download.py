@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from converter import published
 from converter.cli.output import StatusLine, print_json, print_table
-from converter.cli.parser import CommandParser, positive_int
-from converter.errors import UsageError, command, printable
+from converter.cli.parser import CommandParser, add_flag, positive_int
+from converter.errors import OutputError, UsageError, command, printable
 from converter.official import RemoteFile, find_cfg, official_cfgs
 from converter.operations.download import Download, fetch
 from converter.published import PublicFile
@@ -27,7 +29,7 @@ def make_parser(program: str) -> CommandParser:
         ("yolov3", "yolov4-tiny -o weights", "--cfg yolov4-tiny --classes 3", "--list"),
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="which weights: see --list")
-    parser.add_argument("--list", action="store_true", help="list what there is")
+    add_flag(parser, "--list", "list what there is")
     cfg = parser.add_argument_group("a cfg alone")
     cfg.add_argument("--cfg", metavar="NAME", help="only a cfg, of the engines' repositories")
     cfg.add_argument(
@@ -35,7 +37,7 @@ def make_parser(program: str) -> CommandParser:
     )
     output = parser.add_argument_group("output")
     output.add_argument("-o", "--output", metavar="DIR", default=".", help="where to put them")
-    output.add_argument("--force", action="store_true", help="replace a file that is another one")
+    add_flag(output, "--force", "replace a file that is another one")
     return parser
 
 
@@ -45,13 +47,30 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--classes is for a cfg", remedy="say which with --cfg")
     if arguments.list:
         _list(as_json=arguments.json)
-    elif arguments.cfg is not None:
+        return 0
+    _require_folder(Path(arguments.output))
+    if arguments.cfg is not None:
         _bring_cfg(arguments)
     elif arguments.name is None:
         raise UsageError("which weights?", remedy=f"list them: {command('download', '--list')}")
     else:
         _bring(published.find_published(arguments.name), arguments)
     return 0
+
+
+def _require_folder(output: Path) -> None:
+    """Refuse a file's name for the folder, and a folder in a file.
+
+    Raises:
+        OutputError: it is one.
+    """
+    for each in (output, *output.parents):
+        if os.path.lexists(each) and not each.is_dir():
+            raise OutputError(
+                "is no folder, and -o wants the one that files go into",
+                path=each,
+                remedy="name a folder, or leave -o out for the current one",
+            )
 
 
 def _bring(file: PublicFile, arguments: argparse.Namespace) -> None:
@@ -94,11 +113,9 @@ def _bring_cfg(arguments: argparse.Namespace) -> None:
 
 
 def _fetch(file: RemoteFile, arguments: argparse.Namespace, *, keep: bool = False) -> Download:
-    bar = _ProgressBar(file.file, StatusLine(quiet=arguments.quiet))
-    try:
+    with StatusLine(quiet=arguments.quiet) as line:
+        bar = _ProgressBar(file.file, line)
         return fetch(file, arguments.output, force=arguments.force, keep=keep, progress=bar)
-    finally:
-        bar.line.clear()
 
 
 def _summary(result: Download) -> str:

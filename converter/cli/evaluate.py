@@ -7,10 +7,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.cli.detector import add_model_options, errors_name, make_detector, progress
+from converter.cli.detector import MODEL_ERRORS, add_model_options, make_detector, progress
 from converter.cli.output import StatusLine, print_json
-from converter.cli.parser import CommandParser
-from converter.errors import printable
+from converter.cli.parser import CommandParser, add_flag
+from converter.errors import errors_name, printable
 
 if TYPE_CHECKING:
     from yolov3.detection.evaluate import Evaluation
@@ -32,7 +32,7 @@ def make_parser(program: str) -> CommandParser:
             "yolov4-custom.weights obj.data",
         ),
     )
-    add_model_options(parser, threshold=0.25)
+    add_model_options(parser)
     parser.add_argument(
         "dataset",
         metavar="DATASET",
@@ -54,10 +54,10 @@ def make_parser(program: str) -> CommandParser:
         help="measure by Darknet's rule, as its detector map -points N: 0 is the whole area under"
         " the curve, 11 and 101 are so many recalls (default: COCO's rule if pycocotools is there)",
     )
-    data.add_argument(
+    add_flag(
+        data,
         "--by-order",
-        action="store_true",
-        help="take a dataset's categories for the classes in the order of their ids, not by name",
+        "take a dataset's categories for the classes in the order of their ids, not by name",
     )
     data.add_argument(
         "--plots",
@@ -70,7 +70,7 @@ def make_parser(program: str) -> CommandParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the mean average precision; the exit code."""
-    with errors_name(arguments.checkpoint):
+    with errors_name(arguments.checkpoint, *MODEL_ERRORS):
         result = _evaluate(arguments)
     if arguments.plots is not None:
         _draw(arguments.plots, result)
@@ -101,8 +101,7 @@ def _evaluate(arguments: argparse.Namespace) -> Evaluation:
         by_order=arguments.by_order,
     )
     total = len(dataset.samples)
-    line = StatusLine(quiet=arguments.quiet)
-    try:
+    with StatusLine(quiet=arguments.quiet) as line:
         return evaluate(
             detector,
             dataset,
@@ -111,8 +110,6 @@ def _evaluate(arguments: argparse.Namespace) -> Evaluation:
             batch=arguments.batch,
             progress=lambda done: line.show(progress(done, total)),
         )
-    finally:
-        line.clear()
 
 
 def _draw(folder: Path, result: Evaluation) -> None:

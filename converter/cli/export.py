@@ -5,15 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from converter.cli.output import StatusLine, print_json
-from converter.cli.parser import (
-    CommandParser,
-    add_network_options,
-    network_options,
-    positive_int,
-)
+from converter.cli.parser import CommandParser, add_flag, network_options, positive_int
 from converter.errors import UsageError, printable
 from converter.files.source import CHECKPOINT_SUFFIXES, WEIGHTS_SUFFIXES
 from converter.files.target import is_folder, require_other
@@ -46,10 +41,8 @@ def make_parser(program: str) -> CommandParser:
     output.add_argument(
         "--format", choices=tuple(EXPORT_SUFFIXES), help="default: what OUT ends in, or onnx"
     )
-    output.add_argument(
-        "--no-verify", action="store_true", help="do not run an ONNX file after writing it"
-    )
-    output.add_argument("--force", action="store_true", help="replace an existing output")
+    add_flag(output, "--no-verify", "do not run an ONNX file after writing it")
+    add_flag(output, "--force", "replace an existing output")
     graph = parser.add_argument_group("what is in it")
     graph.add_argument(
         "--layout",
@@ -61,16 +54,12 @@ def make_parser(program: str) -> CommandParser:
     graph.add_argument(
         "--opset", type=int, metavar="N", help=f"ONNX operator set (default: {OPSET})"
     )
-    graph.add_argument(
-        "--dynamic", action="store_true", help="any number of pictures, and sizes of a detector"
-    )
+    add_flag(graph, "--dynamic", "any number of pictures, and sizes of a detector")
     graph.add_argument(
         "--batch", type=positive_int, default=1, metavar="N", help="pictures at once (default: 1)"
     )
-    graph.add_argument(
-        "--half", action="store_true", help="compute in float16; input and output stay float32"
-    )
-    add_network_options(parser)
+    add_flag(graph, "--half", "compute in float16; input and output stay float32")
+    parser.add_network_options()
     return parser
 
 
@@ -96,23 +85,15 @@ def run(arguments: argparse.Namespace) -> int:
 def _straight(arguments: argparse.Namespace, output: PathLike) -> Exported:
     from yolov3.exporting.straight import export_checkpoint
 
-    line = StatusLine(quiet=arguments.quiet)
-    try:
+    with StatusLine(quiet=arguments.quiet) as line:
         return export_checkpoint(
             arguments.checkpoint,
             output,
             **network_options(arguments),
-            layout=arguments.layout,
-            opset=arguments.opset,
-            dynamic=arguments.dynamic,
-            batch=arguments.batch,
-            half=arguments.half,
+            **_options(arguments),
             verify=not arguments.no_verify,
-            force=arguments.force,
             progress=lambda what, part: line.show(_progress(what, part)),
         )
-    finally:
-        line.clear()
 
 
 def _progress(what: str, part: float | None) -> str:
@@ -126,17 +107,12 @@ def _through_pytorch(arguments: argparse.Namespace, output: PathLike) -> Exporte
 
     stored = open_stored(arguments.checkpoint, **network_options(arguments))
     require_other(output, *stored.inputs)
-    return export(
-        model_of(stored),
-        output,
-        format=arguments.format,
-        layout=arguments.layout,
-        opset=arguments.opset,
-        dynamic=arguments.dynamic,
-        batch=arguments.batch,
-        half=arguments.half,
-        force=arguments.force,
-    )
+    return export(model_of(stored), output, format=arguments.format, **_options(arguments))
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    names = ("layout", "opset", "dynamic", "batch", "half", "force")
+    return {name: getattr(arguments, name) for name in names}
 
 
 def _output(arguments: argparse.Namespace, checkpoint: Path) -> Path:

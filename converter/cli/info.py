@@ -11,20 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from converter.cli.output import print_json, print_table
-from converter.cli.parser import (
-    CommandParser,
-    add_cfg_out,
-    add_family_option,
-    family_choice,
-    require_cfg_out,
-)
+from converter.cli.parser import CommandParser, add_flag, family_choice, require_cfg_out
 from converter.darknet.cfg import MAX_CFG_BYTES, decode_cfg
 from converter.darknet.dialects import DIALECTS
 from converter.darknet.evidence import by_cfg
 from converter.darknet.network import read_cfg
 from converter.darknet.nodes import Node
 from converter.diagnosis.remarks import each_once
-from converter.errors import CfgError, NetworkError, UsageError, printable, some
+from converter.errors import CfgError, NetworkError, UsageError, errors_name, printable, some
 from converter.files.opening import read_small
 from converter.files.target import require_other, write_whole
 from converter.operations.info import Info, LayerInfo, describe
@@ -61,13 +55,11 @@ def make_parser(program: str) -> CommandParser:
     known.add_argument(
         "--dialect", choices=tuple(DIALECTS), help="whose darknet it is for (default: detected)"
     )
-    add_family_option(parser, "whose tensor names a checkpoint has, if it does not say")
-    add_cfg_out(parser, "write the network's cfg there, as --for takes it")
+    parser.add_family_option("whose tensor names a checkpoint has, if it does not say")
+    parser.add_cfg_out("write the network's cfg there, as --for takes it")
     engines = parser.add_argument_group("a cfg in engines")
-    engines.add_argument(
-        "--engines",
-        action="store_true",
-        help="which of them, and OpenCV, run it, and whether as the same network",
+    add_flag(
+        engines, "--engines", "which of them, and OpenCV, run it, and whether as the same network"
     )
     engines.add_argument(
         "--silu", choices=get_args(Silu), help="what activation=silu means, for --cfg-out"
@@ -80,7 +72,7 @@ def make_parser(program: str) -> CommandParser:
         "--table-out", metavar="FILE", help="write them, for --family-table (.json)"
     )
     output = parser.add_argument_group("output")
-    output.add_argument("--force", action="store_true", help="replace an existing file")
+    add_flag(output, "--force", "replace an existing file")
     return parser
 
 
@@ -157,11 +149,8 @@ def _compare(arguments: argparse.Namespace) -> int:
 
     if arguments.cfg_out:
         raise UsageError("--engines and --cfg-out are two questions", remedy="ask one at a time")
-    try:
+    with errors_name(arguments.file, CfgError):
         engines = compare_engines(_text(arguments.file), arguments.dialect)
-    except CfgError as error:
-        error.path = arguments.file
-        raise
     if arguments.json:
         print_json({"schema": 1, **engines.as_dict()})
         return 0
@@ -191,7 +180,7 @@ def _rewrite(arguments: argparse.Namespace) -> int:
 
     if not arguments.engine:
         raise UsageError("--cfg-out needs an engine", remedy="say whose with --for")
-    try:
+    with errors_name(arguments.file, CfgError, NetworkError):
         if Path(arguments.file).suffix == ".cfg":
             text = read_cfg(arguments.file)
             dialect = arguments.dialect or by_cfg(text)
@@ -200,9 +189,6 @@ def _rewrite(arguments: argparse.Namespace) -> int:
             if info.network is None:
                 raise info.problem or UsageError("is of no known network", path=arguments.file)
             text, dialect = info.network.text, info.dialect
-    except (CfgError, NetworkError) as error:
-        error.path = error.path or arguments.file
-        raise
     data = cfg_for(arguments.engine, text, dialect, arguments.file, arguments.silu)
     require_other(arguments.cfg_out, arguments.file, arguments.cfg)
     write_whole(Path(arguments.cfg_out), data, force=arguments.force)

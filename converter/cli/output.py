@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from converter.errors import DarknetError, printable
 
@@ -57,10 +57,16 @@ def _cells(slot: Slot) -> tuple[str, str, str, str]:
 
 
 class StatusLine:
-    """One line on a terminal, drawn over itself; nothing where there is no terminal."""
+    """One line on a terminal, drawn over itself while a block runs; nothing elsewhere."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.shown = sys.stderr.isatty() and not quiet
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
 
     def show(self, text: str) -> None:
         """Draw ``text``; a message that is printed next overwrites it."""

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from converter.cli.detector import usable_device
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser, positive_int
+from converter.cli.parser import CommandParser, add_flag, positive_int
 from converter.darknet.dialects import DIALECTS
 from converter.errors import printable
-from converter.files.target import replacing, require_other
+from converter.files.target import require_other, write_whole
 
 if TYPE_CHECKING:
     from yolov3.parity.examine import Case, Verdict
@@ -47,9 +47,7 @@ def make_parser(program: str) -> CommandParser:
         help="a libdarknet.so; may be given several times (default: $DARKNET_LIBRARY, or that"
         " which is installed)",
     )  # fmt: skip
-    parser.add_argument(
-        "--full", action="store_true", help="pictures of the size that the cfg says, not small ones"
-    )
+    add_flag(parser, "--full", "pictures of the size that the cfg says, not small ones")
     parser.add_argument(
         "--device", default="cpu", help="where to compute: cpu (default), cuda, cuda:1 or 1"
     )
@@ -143,9 +141,7 @@ def _report(found: Sequence[Verdict], total: int, arguments: argparse.Namespace)
 def _write_table(path: Path, verdicts: Sequence[Verdict]) -> None:
     from yolov3.parity.folder import markdown
 
-    content = markdown(verdicts).encode()
-    with replacing(path, len(content)) as file:
-        file.write(content)
+    write_whole(path, markdown(verdicts).encode(), force=True)
 
 
 def _line(verdict: Verdict) -> str:

@@ -12,8 +12,6 @@ from converter.families import FAMILIES
 from converter.options import FamilyChoice
 from converter.version import TOOL
 
-NAMES = "a .names or .data file, or coco, openimages or voc"  # what read_names() reads
-
 
 class NetworkOptions(TypedDict):
     """The options of ``add_network_options``."""
@@ -65,58 +63,74 @@ class CommandParser(argparse.ArgumentParser):
         return f"did you mean {near}?" if near else f"see {self.prog} --help"
 
     def _nearest(self, message: str) -> str | None:
-        """The option that is most like the first that ``message`` says is none."""
+        """The first option that ``message`` says is none, if it abbreviates or misspells one."""
         import difflib  # late: only a misspelling needs it
 
+        options = {option.lstrip("-"): option for option in self._option_string_actions}
         words = (word.partition("=")[0] for word in message.split() if word.startswith("-"))
-        options = self._option_string_actions
-        near = (difflib.get_close_matches(word, options, n=1) for word in words)
-        return next((found[0] for found in near if found), None)
+        for name in (word.lstrip("-") for word in words):
+            longer = [known for known in options if known.startswith(name) and len(name) > 1]
+            near = longer or difflib.get_close_matches(name, options, n=1, cutoff=0.8)
+            if near:
+                return options[near[0]]
+        return None
+
+    def add_network_options(self) -> None:
+        """Add what .weights need, and a checkpoint that does not say which network it is."""
+        group = self.add_argument_group("the network, where the file does not say it")
+        add_cfg_and_names(group, "the checkpoint's, or beside .weights")
+        group.add_argument(
+            "--dialect",
+            choices=tuple(DIALECTS),
+            help="whose darknet wrote .weights, or such a checkpoint is for (default: what the file"
+            " shows; the one that knows all of the cfg)",
+        )
+        self.add_family_option("whose tensor names such a checkpoint has (default: what they show)")
+
+    def add_family_option(self, what: str) -> None:
+        """Add the choice of a scheme of tensor names; ``what`` says what for."""
+        group = self.add_argument_group("names of tensors")
+        schemes = ("auto", *FAMILIES)
+        group.add_argument(
+            "--family",
+            metavar="NAME",
+            choices=schemes,
+            default="auto",
+            help=f"{what}; one of {', '.join(schemes)}",
+        )
+        group.add_argument(
+            "--family-table", metavar="FILE", help="the same, for a port that is not listed (.json)"
+        )
+
+    def add_cfg_out(self, cfg_out: str) -> None:
+        """Add the options of a cfg for another engine; ``cfg_out`` is the help of the first."""
+        group = self.add_argument_group("a cfg for an engine")
+        group.add_argument("--cfg-out", metavar="FILE", help=cfg_out)
+        group.add_argument(
+            "--for", dest="engine", choices=tuple(DIALECTS), help="whose darknet --cfg-out is for"
+        )
 
 
-def add_network_options(parser: CommandParser) -> None:
-    """Add what .weights need, and a checkpoint that does not say which network it is."""
-    group = parser.add_argument_group("the network, where the file does not say it")
-    add_cfg_and_names(group, "the checkpoint's, or beside .weights")
-    group.add_argument(
-        "--dialect",
-        choices=tuple(DIALECTS),
-        help="whose darknet wrote .weights, or such a checkpoint is for (default: what the file"
-        " shows; the one that knows all of the cfg)",
-    )
-    add_family_option(parser, "whose tensor names such a checkpoint has (default: what they show)")
+def add_flag(group: argparse._ActionsContainer, option: str, what: str) -> None:
+    """Add an option that takes no value; ``what`` is its help."""
+    group.add_argument(option, action="store_true", help=what)
 
 
 def add_cfg_and_names(group: argparse._ArgumentGroup, default: str) -> None:
     """Add the files that say what .weights are; ``default``: whose class names they have else."""
     group.add_argument("--cfg", metavar="FILE", help="the network (default: beside .weights)")
-    add_names(group, f"class names: {NAMES} (default: {default})")
+    add_names(group, "class names", f" (default: {default})")
 
 
-def add_names(group: argparse._ArgumentGroup, what: str) -> None:
-    """Add a list of class names, and its encoding; ``what`` is the help of the first."""
-    group.add_argument("--names", metavar="FILE", help=what)
+def add_names(group: argparse._ArgumentGroup, what: str, default: str = "") -> None:
+    """Add a list of class names, and its encoding; the first's help begins with ``what``."""
+    known = "a .names or .data file, or coco, openimages or voc"  # what read_names() reads
+    group.add_argument("--names", metavar="FILE", help=f"{what}: {known}{default}")
     group.add_argument("--names-encoding", metavar="NAME", help="of --names (default: UTF-8)")
 
 
-def add_family_option(parser: CommandParser, what: str) -> None:
-    """Add the choice of a scheme of tensor names; ``what`` says what for."""
-    group = parser.add_argument_group("names of tensors")
-    schemes = ("auto", *FAMILIES)
-    group.add_argument(
-        "--family",
-        metavar="NAME",
-        choices=schemes,
-        default="auto",
-        help=f"{what}; one of {', '.join(schemes)}",
-    )
-    group.add_argument(
-        "--family-table", metavar="FILE", help="the same, for a port that is not listed (.json)"
-    )
-
-
 def network_options(arguments: argparse.Namespace) -> NetworkOptions:
-    """What those options say, as the arguments of ``load`` and ``export_checkpoint``."""
+    """What those options say, as the arguments of ``load`` and its like."""
     return {
         "cfg": arguments.cfg,
         "names": arguments.names,
@@ -141,15 +155,6 @@ def family_choice(arguments: argparse.Namespace) -> FamilyChoice:
     if not table.endswith(".json"):
         raise UsageError("--family-table is a table in JSON", path=table, remedy="end it in .json")
     return table
-
-
-def add_cfg_out(parser: CommandParser, cfg_out: str) -> None:
-    """Add the options of a cfg for another engine; ``cfg_out`` is the help of the first."""
-    group = parser.add_argument_group("a cfg for an engine")
-    group.add_argument("--cfg-out", metavar="FILE", help=cfg_out)
-    group.add_argument(
-        "--for", dest="engine", choices=tuple(DIALECTS), help="whose darknet --cfg-out is for"
-    )
 
 
 def require_cfg_out(arguments: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from converter.checkpoint.metadata import Metadata
 from converter.cli.output import print_json
-from converter.cli.parser import CommandParser, add_family_option, family_choice
+from converter.cli.parser import CommandParser, add_flag, family_choice
 from converter.errors import UsageError, printable
 from converter.files.source import is_weights
 from converter.identify_checkpoint import open_checkpoint
@@ -33,10 +33,10 @@ def make_parser(program: str) -> CommandParser:
     output.add_argument(
         "-o", "--output", metavar="OUT", help=".html, .md or .json (default: SOURCE as .html)"
     )
-    output.add_argument("--force", action="store_true", help="replace an existing output")
+    add_flag(output, "--force", "replace an existing output")
     network = parser.add_argument_group("network")
     network.add_argument("--cfg", metavar="FILE", help="its cfg (default: SOURCE's own)")
-    add_family_option(parser, "whose tensor names a checkpoint has, or would get")
+    parser.add_family_option("whose tensor names a checkpoint has, or would get")
     return parser
 
 

@@ -55,7 +55,10 @@ def _named_by(
             if os.path.isfile(path) and not ("**" in argument and _is_below(output, path)):
                 yield path, ""
     elif argument.lower().endswith(LIST):
-        yield from _in_list(argument)
+        # Darknet opens them as they are written, from the working directory: pj
+        # examples/detector.c:582, pj src/data.c:12. Others are looked for around the list.
+        for found in listed_files(Path(argument), ImageError):
+            yield found if isinstance(found, DarknetError) else (str(found), "")
     else:
         yield argument, ""
 
@@ -88,13 +91,3 @@ def _is_below(folder: str, path: str) -> bool:
     """Whether ``path`` is ``folder``, or in it."""
     folder, path = (os.path.normcase(os.path.abspath(each)) for each in (folder, path))
     return f"{path}{os.sep}".startswith(f"{folder}{os.sep}")
-
-
-def _in_list(path: str) -> Iterator[tuple[str, str] | DarknetError]:
-    """The pictures of a list, a path on each line.
-
-    Darknet opens them as they are written, from the working directory: pj examples/detector.c:582,
-    pj src/data.c:12. Those that are not there are looked for around the list.
-    """
-    for found in listed_files(Path(path), ImageError):
-        yield found if isinstance(found, DarknetError) else (str(found), "")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.cli.output import print_json, print_plan, print_table
-from converter.cli.parser import NAMES, CommandParser, add_family_option, add_names, family_choice
+from converter.cli.parser import CommandParser, add_flag, add_names, family_choice, network_options
 from converter.cli.runner import require_own_yolov3
 from converter.darknet.dialects import DIALECTS
 from converter.errors import CheckpointError, OutputError, UsageError, command, printable
@@ -36,11 +36,11 @@ def make_parser(program: str) -> CommandParser:
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors, .pt or .pth file")
     expected = parser.add_argument_group("what the checkpoint should be")
     expected.add_argument("--cfg", metavar="FILE", help="the network that it should be")
-    add_names(expected, f"the class names that it should have: {NAMES}")
+    add_names(expected, "the class names that it should have")
     expected.add_argument(
         "--dialect", choices=tuple(DIALECTS), help="whose darknet it should be of"
     )
-    add_family_option(parser, "whose tensor names it has, if it does not say (default: shown)")
+    parser.add_family_option("whose tensor names it has, if it does not say (default: shown)")
     outputs = parser.add_argument_group("outputs of the network")
     outputs.add_argument(
         "--against",
@@ -53,7 +53,7 @@ def make_parser(program: str) -> CommandParser:
     page.add_argument(
         "--report", metavar="FILE", help="also show the mapping as a page (.html, .md, .json)"
     )
-    page.add_argument("--force", action="store_true", help="replace an existing report")
+    add_flag(page, "--force", "replace an existing report")
     return parser
 
 
@@ -65,8 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.report:
         from converter.report import check_target
 
-        inputs = (arguments.weights, arguments.checkpoint, arguments.cfg, arguments.names)
-        check_target(arguments.report, *inputs, arguments.image)
+        inputs = (*files, arguments.cfg, arguments.names, arguments.image)
+        check_target(arguments.report, *inputs)
         if os.path.lexists(arguments.report) and not arguments.force:
             raise OutputError(
                 "exists already", path=arguments.report, remedy="replace it with --force"
@@ -76,15 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.names_encoding and not arguments.names:
         raise UsageError("--names-encoding is that of --names", remedy="give both")
     _require_checkpoint(arguments)
-    result = verify(
-        arguments.weights,
-        arguments.checkpoint,
-        cfg=arguments.cfg,
-        names=arguments.names,
-        names_encoding=arguments.names_encoding,
-        dialect=arguments.dialect,
-        family=family_choice(arguments),
-    )
+    result = verify(*files, **network_options(arguments))
     parity = _against(arguments) if arguments.against else None
     if arguments.report:
         _report(result, parity, arguments)
@@ -106,9 +98,9 @@ def _require_checkpoint(arguments: argparse.Namespace) -> None:
     weights, checkpoint = arguments.weights, arguments.checkpoint
     if os.path.lexists(checkpoint) or not os.path.isfile(weights):
         return
-    if not is_weights_name(Path(weights)):  # of another file its own refusal says more
-        return
-    if not checkpoint.endswith(".safetensors"):  # which port's names it should have is not known
+    # Of another file than .weights its own refusal says more. Of a .pt or .pth it is not known
+    # which port's names it should have.
+    if not is_weights_name(Path(weights)) or not checkpoint.endswith(".safetensors"):
         return
     from converter.operations.convert import default_output  # late: seldom needed
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from converter.errors import DarknetError, WeightsError, naming
+from converter.errors import DarknetError, WeightsError, errors_name
 from converter.files import sniff
 from converter.files.opening import open_regular, read_start
 from converter.files.portable import read_at
@@ -137,14 +137,14 @@ def opened(
 
 
 @contextmanager
-def errors_naming(path: PathLike) -> Iterator[None]:
+def file_errors_name(path: PathLike) -> Iterator[None]:
     """Have errors of a .weights file in the block name it, those of the system as well.
 
     Raises:
         WeightsError: in place of an OSError.
     """
     try:
-        with naming(path, (WeightsError,)):
+        with errors_name(path, WeightsError):
             yield
     except OSError as error:
         raise WeightsError(f"cannot be read: {error.strerror}", path=path) from error

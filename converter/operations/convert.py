@@ -15,7 +15,7 @@ from converter.checkpoint.dtypes import DTYPES
 from converter.errors import UsageError, WeightsError, argument, require_text
 from converter.files import remote
 from converter.files.hashing import Hashing
-from converter.files.source import TORCH_SUFFIXES, WEIGHTS_SUFFIXES, errors_naming, opened
+from converter.files.source import TORCH_SUFFIXES, WEIGHTS_SUFFIXES, file_errors_name, opened
 from converter.operations.sources import wrong_name
 from converter.options import DialectChoice, Dtype, FamilyChoice, PathLike
 
@@ -110,7 +110,7 @@ def convert(
         from converter.operations.conversion import Job  # late: see above
         from converter.operations.weights import read_weights
 
-        with errors_naming(source):
+        with file_errors_name(source):
             weights = read_weights(
                 opened_source,
                 cfg,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.rewrite import rewrite
-from converter.errors import CfgError, NetworkError, naming
+from converter.errors import CfgError, NetworkError, errors_name
 from converter.options import PathLike, Silu
 
 
@@ -20,5 +20,5 @@ def cfg_for(
     Raises:
         CfgError, NetworkError: with ``path`` and the line that cannot be written so.
     """
-    with naming(path, (CfgError, NetworkError)):
+    with errors_name(path, CfgError, NetworkError):
         return rewrite(text, dialect, engine, silu).encode()

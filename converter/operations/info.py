@@ -26,7 +26,7 @@ from converter.errors import CfgError, DarknetError, argument, require_text
 from converter.families import native_naming
 from converter.files import sniff
 from converter.files.hashing import sha256_of
-from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, errors_naming, opened
+from converter.files.source import CHECKPOINT_SUFFIXES, Source, companion, file_errors_name, opened
 from converter.identify import identify
 from converter.identify_checkpoint import identify_checkpoint
 from converter.notebook import Record
@@ -226,7 +226,7 @@ def describe(
         )
     if path.suffix in CHECKPOINT_SUFFIXES:
         return _of_checkpoint(path, cfg, dialect, family)
-    with opened(path) as source, errors_naming(path):
+    with opened(path) as source, file_errors_name(path):
         return _of_weights(source, cfg, dialect)
 
 

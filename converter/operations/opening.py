@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.errors import CheckpointError, require_text
-from converter.files.source import errors_naming, is_weights, opened
+from converter.files.source import file_errors_name, is_weights, opened
 from converter.options import FILE_NAME, FamilyChoice, PathLike
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def open_stored(
     from converter.operations.weights import read_weights
 
     with (
-        errors_naming(file),
+        file_errors_name(file),
         opened(file) as source,
         Hashing(source.read_into, source.size).begin() as hashing,
     ):

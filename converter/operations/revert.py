@@ -19,7 +19,7 @@ from converter.errors import (
     OutputError,
     UsageError,
     argument,
-    naming,
+    errors_name,
     require_text,
 )
 from converter.files.hashing import sha256_of
@@ -177,7 +177,7 @@ def _open(
     force: bool,
 ) -> Checkpoint:
     """The checkpoint, if it can go back."""
-    with naming(path):
+    with errors_name(path, DarknetError):
         stored = open_checkpoint(path, cfg, None if dialect == "auto" else dialect, family)
         if dialect not in ("auto", stored.plan.dialect):
             raise UsageError(

@@ -21,7 +21,7 @@ from converter.darknet.names import read_names
 from converter.darknet.network import Network, read_network, reread
 from converter.errors import WeightsError, argument, require_text
 from converter.files.hashing import Hashing, sha256_of
-from converter.files.source import Source, errors_naming, opened
+from converter.files.source import Source, file_errors_name, opened
 from converter.identify_checkpoint import open_checkpoint
 from converter.notebook import Record
 from converter.options import FamilyChoice, PathLike
@@ -181,7 +181,7 @@ def _plan(weights: Source, stored: Checkpoint, *, partial: bool = False) -> Plan
     Raises:
         WeightsError: it is not as long as that asks for, or has no header.
     """
-    with errors_naming(weights.path):
+    with file_errors_name(weights.path):
         header = Header.decode(weights.head, stored.plan.dialect)
     try:
         return make_plan(

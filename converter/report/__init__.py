@@ -12,12 +12,11 @@ from pathlib import Path
 
 from converter.checkpoint.metadata import Metadata
 from converter.errors import OutputError, UsageError, printable
-from converter.files.target import require_other, write_whole
+from converter.files.target import Unfinished, require_other, resolved, write_whole
 from converter.options import PathLike
 from converter.plan import Plan
 from converter.report.model import LayerError, Report
 from converter.report.pages import WRITERS, require_jinja
-from converter.report.statistics import Statistics, measure
 from converter.report.values import survey
 
 
@@ -78,7 +77,7 @@ def check_target(path: PathLike, *files: PathLike | None) -> None:
         UsageError: there is no report in this format, or ``path`` is one of ``files``, which are
             read or written meanwhile.
         ExtraError: no jinja2.
-        OutputError: there is no such folder.
+        OutputError: there is no such folder, or no file can be made there.
     """
     target = Path(path)
     if target.suffix not in WRITERS:
@@ -91,6 +90,9 @@ def check_target(path: PathLike, *files: PathLike | None) -> None:
         raise OutputError("cannot be written: there is no such folder", path=path,
                           remedy="make it first")  # fmt: skip
     require_other(target, *files)
-
-
-__all__ = ["LayerError", "Report", "Statistics", "check_target", "measure", "write_report"]
+    try:
+        Unfinished.make(resolved(target)).remove()
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written: {error.strerror}", path=path, remedy="choose another output"
+        ) from error

@@ -26,24 +26,16 @@ def histogram(counts: Sequence[int]) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stretch:
-    """The bytes of one layer on the byte map, as an SVG path; layer -1 is the header."""
-
-    layer: int
-    path: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class ByteMap:
     """A whole file, to scale.
 
     Attributes:
-        stretches: header and layers in file order.
+        stretches: in file order each layer, -1 for the header, and its bytes as an SVG path.
         labels: the first byte of each line.
         line: bytes in a line; the last line may have fewer.
     """
 
-    stretches: Sequence[Stretch]
+    stretches: Sequence[tuple[int, str]]
     labels: Sequence[int]
     line: int
 
@@ -61,15 +53,12 @@ class ByteMap:
 def byte_map(plan: Plan) -> ByteMap:
     """Where the bytes of each layer lie in the file."""
     length = ceil(plan.size / MAP_LINES)
-    parts = [(-1, 0, plan.header.size)]
+    stretches = [(-1, _bars(0, plan.header.size, length))]
     for layer, slots in groupby(plan.slots, lambda slot: slot.node.index):
         members = list(slots)
-        parts.append((layer, members[0].offset, members[-1].end))
+        stretches.append((layer, _bars(members[0].offset, members[-1].end, length)))
     return ByteMap(
-        stretches=[
-            Stretch(layer=layer, path="".join(_bars(begin, end, length)))
-            for layer, begin, end in parts
-        ],
+        stretches=[(layer, "".join(bars)) for layer, bars in stretches],
         labels=range(0, plan.size, length),
         line=length,
     )
@@ -82,23 +71,9 @@ def _bars(begin: int, end: int, length: int) -> Iterator[str]:
         row = begin // length
         stop = min(end, (row + 1) * length)
         x, width = (begin - row * length) * scale, (stop - begin) * scale
-        yield f"M{number(x)} {row * MAP_PITCH}h{_exact(width)}v{MAP_HEIGHT}h-{_exact(width)}z"
+        # Small widths must not become zero.
+        yield f"M{number(x)} {row * MAP_PITCH}h{width:.6g}v{MAP_HEIGHT}h-{width:.6g}z"
         begin = stop
-
-
-def _exact(value: float) -> str:
-    """Small widths must not become zero."""
-    return f"{value:.6g}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mark:
-    """A layer's two errors; ``y_*`` from the top, None for a value that is not finite."""
-
-    parity: LayerError
-    x: float
-    y_absolute: float | None
-    y_relative: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +81,13 @@ class ErrorPlot:
     """Errors by layer on a logarithmic scale; exact zeros lie on the lowest line.
 
     Attributes:
-        marks: a layer each.
+        marks: each layer, its x, and the y of its absolute and of its relative error from the top,
+            None for one that is not finite.
         ticks: heights of the decades with their labels.
         width, height: of the plot.
     """
 
-    marks: Sequence[Mark]
+    marks: Sequence[tuple[int, float, float | None, float | None]]
     ticks: Sequence[tuple[float, str]]
     width: float
     height: float
@@ -134,13 +110,7 @@ def error_plot(rows: Sequence[LayerError], layers: int) -> ErrorPlot:
     step = width / max(1, layers)
     return ErrorPlot(
         marks=[
-            Mark(
-                parity=row,
-                x=(row.layer + 0.5) * step,
-                y_absolute=y(row.max_abs),
-                y_relative=y(row.relative),
-            )
-            for row in rows
+            (row.layer, (row.layer + 0.5) * step, y(row.max_abs), y(row.relative)) for row in rows
         ],
         ticks=[*ticks, (height, "0")],
         width=width,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 from math import ceil
 
 from converter.darknet.nodes import Node
-from converter.report.drawing import Box, Chip, Drawing, Panel, Point, Wire, curve, line
+from converter.report.drawing import Box, Canvas, Cell, Drawing, Point, curve, line
 from converter.report.text import shape, span
 
 W, H = 134.0, 24.0  # of a chip
@@ -20,41 +21,30 @@ LEAST_ROWS = 6  # a column is not shorter, while there is more than one
 
 def draw(nodes: Sequence[Node]) -> Drawing:
     """The drawing of ``nodes``: panels from left to right and top to bottom."""
-    boxes: dict[int, Box] = {}
-    frames: dict[int, Box] = {}  # the panel around each chip
-    panels: list[Panel] = []
-    x, y, tallest = 0.0, 0.0, 0.0
-    for size, run in groupby(nodes, key=lambda node: (node.output.h, node.output.w)):
-        members = list(run)
-        rows = min(len(members), max(LEAST_ROWS, ceil(len(members) / COLUMNS)))
-        width = ceil(len(members) / rows) * COLUMN + 2 * MARGIN - (COLUMN - W)
-        if x + width > WIDTH:
-            x, y, tallest = 0.0, y + tallest + GAP, 0.0
-        frame = Box(x=x, y=y, w=width, h=rows * PITCH - (PITCH - H) + 2 * MARGIN + TITLE)
-        panels.append(Panel(box=frame, title=_title(members, size)))
-        for i, node in enumerate(members):
-            left = x + MARGIN + i // rows * COLUMN
-            frames[node.index] = frame
-            boxes[node.index] = Box(x=left, y=y + MARGIN + TITLE + i % rows * PITCH, w=W, h=H)
-        x, tallest = frame.right + GAP, max(tallest, frame.h)
+    canvas = Canvas(W, H)
+    runs = groupby(nodes, key=lambda node: (node.output.h, node.output.w))
+    cells = (_cell(list(run), size) for size, run in runs)
+    height = canvas.shelve(cells, 0.0, width=WIDTH, gap=(GAP, GAP))
     return Drawing(
         width=WIDTH,
-        height=y + tallest + 2,
-        captions=(),
-        panels=panels,
-        chips=[Chip(index=index, box=box) for index, box in boxes.items()],
-        wires=[
-            Wire(
-                path=_way(boxes, frames, source, node.index),
-                kind="flow" if source == node.index - 1 else "skip",
-                source=source,
-                target=node.index,
-            )
-            for node in nodes
-            for source in node.sources
-            if source >= 0
-        ],
+        height=height + 2,
+        panels=canvas.panels,
+        chips=canvas.boxes,
+        wires=canvas.wires(nodes, partial(_way, canvas)),
         wide=True,
+    )
+
+
+def _cell(members: Sequence[Node], size: tuple[int, int]) -> Cell:
+    rows = min(len(members), max(LEAST_ROWS, ceil(len(members) / COLUMNS)))
+    return Cell(
+        title=_title(members, size),
+        chips={
+            node.index: (MARGIN + i // rows * COLUMN, MARGIN + TITLE + i % rows * PITCH)
+            for i, node in enumerate(members)
+        },
+        w=ceil(len(members) / rows) * COLUMN + 2 * MARGIN - (COLUMN - W),
+        h=rows * PITCH - (PITCH - H) + 2 * MARGIN + TITLE,
     )
 
 
@@ -64,14 +54,15 @@ def _title(members: Sequence[Node], size: tuple[int, int]) -> str:
     return f"{shape(size)}, {layers}" if any(size) else layers
 
 
-def _way(boxes: dict[int, Box], frames: dict[int, Box], source: int, target: int) -> str:
-    """The wire between two layers, as an SVG path."""
-    a, b, start, end = boxes[source], boxes[target], frames[source], frames[target]
+def _way(canvas: Canvas, node: Node, source: int) -> str:
+    """The wire from layer ``source`` to ``node``, as an SVG path."""
+    a, b = canvas.boxes[source], canvas.boxes[node.index]
+    start, end = canvas.frames[source], canvas.frames[node.index]
     if start != end:
         return line(_between_panels(a, b, start, end))
     if a.x != b.x:
         return curve((a.right, a.cy), (b.x, b.cy), (22, 0), (-22, 0))
-    if target == source + 1:
+    if node.index == source + 1:
         return line([(a.cx, a.bottom), (b.cx, b.y)])
     bulge = min(26, 10 + (b.y - a.y) / 20)
     return curve((a.x, a.cy), (b.x, b.cy), (-bulge, 0), (-bulge, 0))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Literal
 
+from converter.darknet.nodes import Node
 from converter.records import dataclass
 
 Point = tuple[float, float]
@@ -48,25 +49,8 @@ class Panel:
     """A box around chips; ``part`` is its colour, ``title`` stands in its upper left corner."""
 
     box: Box
-    title: str = ""
-    part: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Caption:
-    """A heading whose text starts at (x, y)."""
-
-    x: float
-    y: float
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chip:
-    """The box of layer ``index``."""
-
-    index: int
-    box: Box
+    title: str
+    part: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,31 +73,39 @@ class Wire:
 class Sheet:
     """Neighbouring layers of a long picture, which a browser lays out when it has time."""
 
-    chips: Sequence[Chip]
+    chips: Mapping[int, Box]
     wires: Sequence[Wire]
 
     @property
     def top(self) -> float:
         """Upper edge of the highest chip."""
-        return min(chip.box.y for chip in self.chips)
+        return min(box.y for box in self.chips.values())
 
     @property
     def height(self) -> float:
         """From there to the lower edge of the lowest."""
-        return max(chip.box.bottom for chip in self.chips) - self.top
+        return max(box.bottom for box in self.chips.values()) - self.top
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """The whole picture; ``wide`` chips have room for a line of text, others for two short ones."""
+    """The whole picture.
+
+    Attributes:
+        width, height: of all.
+        captions: headings, each with the point where its text starts.
+        panels, chips: the boxes, those of chips by layer.
+        wires: between chips.
+        wide: whether a chip has room for a line of text, else for two short ones.
+    """
 
     width: float
     height: float
-    captions: Sequence[Caption]
+    captions: Sequence[tuple[Point, str]] = ()
     panels: Sequence[Panel]
-    chips: Sequence[Chip]
+    chips: Mapping[int, Box]
     wires: Sequence[Wire]
-    wide: bool
+    wide: bool = False
 
     @property
     def sheets(self) -> list[Sheet]:
@@ -122,8 +114,72 @@ class Drawing:
         for wire in self.wires:
             inner.setdefault(wire.sheet, []).append(wire)
         return [
-            Sheet(chips=list(chips), wires=inner.get(number, ()))
-            for number, chips in groupby(self.chips, lambda chip: chip.index // SHEET)
+            Sheet(chips=dict(chips), wires=inner.get(number, ()))
+            for number, chips in groupby(self.chips.items(), lambda chip: chip[0] // SHEET)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A panel to be placed: the chips' offsets from its upper left corner, and its size."""
+
+    title: str
+    part: str = ""
+    chips: Mapping[int, Point]
+    w: float
+    h: float
+
+
+class Canvas:
+    """What has been placed so far.
+
+    Attributes:
+        w, h: of a chip.
+        boxes: the chip of each layer.
+        frames: the panel around it.
+        panels: all of them.
+    """
+
+    def __init__(self, w: float, h: float) -> None:
+        self.w, self.h = w, h
+        self.boxes: dict[int, Box] = {}
+        self.frames: dict[int, Box] = {}
+        self.panels: list[Panel] = []
+
+    def place(self, cell: Cell, x: float, y: float) -> None:
+        """Add a cell, its upper left corner at (x, y)."""
+        frame = Box(x=x, y=y, w=cell.w, h=cell.h)
+        self.panels.append(Panel(box=frame, title=cell.title, part=cell.part))
+        for index, (dx, dy) in cell.chips.items():
+            self.boxes[index] = Box(x=x + dx, y=y + dy, w=self.w, h=self.h)
+            self.frames[index] = frame
+
+    def shelve(self, cells: Iterable[Cell], y: float, *, width: float, gap: Point) -> float:
+        """Add cells side by side, as many as fit; ``gap`` is that across and down.
+
+        Returns:
+            Where the lowest row ends.
+        """
+        x, tallest = 0.0, 0.0
+        for cell in cells:
+            if x + cell.w > width:
+                x, y, tallest = 0.0, y + tallest + gap[1], 0.0
+            self.place(cell, x, y)
+            x, tallest = x + cell.w + gap[0], max(tallest, cell.h)
+        return y + tallest
+
+    def wires(self, nodes: Sequence[Node], way: Callable[[Node, int], str]) -> list[Wire]:
+        """A wire from each source of each of ``nodes``; ``way`` gives its path."""
+        return [
+            Wire(
+                path=way(node, source),
+                kind="flow" if source == node.index - 1 else "skip",
+                source=source,
+                target=node.index,
+            )
+            for node in nodes
+            for source in node.sources
+            if source >= 0
         ]
 
 

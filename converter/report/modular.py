@@ -7,12 +7,11 @@ before them share the rows above.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from converter.darknet.layers.shortcut import Shortcut
 from converter.darknet.nodes import Node
-from converter.records import dataclass
-from converter.report.drawing import Box, Caption, Chip, Drawing, Panel, Point, Wire, line
+from converter.report.drawing import Box, Canvas, Cell, Drawing, Point, line
 from converter.report.places import Place
 from converter.report.text import shape
 
@@ -39,45 +38,19 @@ _COLUMNS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Cell:
-    """A panel to be placed: the chips' offsets from its upper left corner, and its size."""
-
-    title: str
-    part: str
-    chips: dict[int, Point]
-    w: float
-    h: float
-
-
-class _Canvas:
-    """What has been placed so far; ``frames`` holds the panel around each chip."""
-
-    def __init__(self) -> None:
-        self.boxes: dict[int, Box] = {}
-        self.frames: dict[int, Box] = {}
-        self.panels: list[Panel] = []
-
-    def place(self, cell: _Cell, x: float, y: float) -> None:
-        frame = Box(x=x, y=y, w=cell.w, h=cell.h)
-        self.panels.append(Panel(box=frame, title=cell.title, part=cell.part))
-        for index, (dx, dy) in cell.chips.items():
-            self.boxes[index] = Box(x=x + dx, y=y + dy, w=W, h=H)
-            self.frames[index] = frame
-
-
 def draw(nodes: Sequence[Node], places: Sequence[Place]) -> Drawing:
     """The drawing of a modular YOLOv3, or of its backbone alone."""
     stages = _stages(nodes, places)
     levels = _levels(nodes, places)
-    canvas = _Canvas()
-    captions = [Caption(x=0, y=CAPTION - 10, text="Backbone")]
-    y = _draw_shelves(canvas, [cell for row, cell in stages.items() if row not in levels], CAPTION)
+    canvas = Canvas(W, H)
+    captions = [((0.0, CAPTION - 10), "Backbone")]
+    shared = [cell for row, cell in stages.items() if row not in levels]
+    y = canvas.shelve(shared, CAPTION, width=WIDTH, gap=(2 * COLUMN_GAP, ROW_GAP)) + ROW_GAP
     columns = _columns()
     if levels:
         y += CAPTION - ROW_GAP / 2
-        captions.append(Caption(x=columns["merge_convs"], y=y - 12, text="Neck"))
-        captions.append(Caption(x=columns["heads"], y=y - 12, text="Heads"))
+        captions.append(((columns["merge_convs"], y - 12), "Neck"))
+        captions.append(((columns["heads"], y - 12), "Heads"))
     for row, cells in levels.items():
         stage = stages[row]
         tallest = max(stage.h, *(cell.h for cell in cells.values()))
@@ -91,19 +64,8 @@ def draw(nodes: Sequence[Node], places: Sequence[Place]) -> Drawing:
         height=y - ROW_GAP + 2,
         captions=captions,
         panels=canvas.panels,
-        chips=[Chip(index=index, box=box) for index, box in sorted(canvas.boxes.items())],
-        wires=[
-            Wire(
-                path=line(_way(canvas, node, source, places)),
-                kind="flow" if source == node.index - 1 else "skip",
-                source=source,
-                target=node.index,
-            )
-            for node in nodes
-            for source in node.sources
-            if source >= 0
-        ],
-        wide=False,
+        chips={node.index: canvas.boxes[node.index] for node in nodes},
+        wires=canvas.wires(nodes, lambda node, source: line(_way(canvas, node, source, places))),
     )
 
 
@@ -117,9 +79,9 @@ def _columns() -> dict[str, float]:
     return found
 
 
-def _stages(nodes: Sequence[Node], places: Sequence[Place]) -> dict[int, _Cell]:
+def _stages(nodes: Sequence[Node], places: Sequence[Place]) -> dict[int, Cell]:
     """The backbone's panels by row: the first conv of a stage, then its blocks, two in a line."""
-    cells: dict[int, _Cell] = {}
+    cells: dict[int, Cell] = {}
     rows = sorted({place.row for place in places if place.part == "backbone"})
     for row in rows:
         chips: dict[int, Point] = {}
@@ -132,13 +94,13 @@ def _stages(nodes: Sequence[Node], places: Sequence[Place]) -> dict[int, _Cell]:
                 y = int(cell) // 2 * PITCH
             chips |= {index: (x + i * (W + GAP), y) for i, index in enumerate(indices)}
         output = nodes[max(chips)].output
-        name = {0: "stem", 6: "fc"}.get(row, f"conv_{row}_in, res_conv_{row}")
-        name = "res_conv_1" if row == 1 else name
+        names = {0: "stem", 1: "res_conv_1", 6: "fc"}
+        name = names.get(row, f"conv_{row}_in, res_conv_{row}")
         cells[row] = _cell(f"{name} → {shape(output)}", "backbone", chips, _TITLED)
     return cells
 
 
-def _levels(nodes: Sequence[Node], places: Sequence[Place]) -> dict[int, dict[str, _Cell]]:
+def _levels(nodes: Sequence[Node], places: Sequence[Place]) -> dict[int, dict[str, Cell]]:
     """The panels of neck and heads by row and column."""
     rows = sorted({place.row for place in places if place.part == "neck"})
     return {
@@ -170,11 +132,11 @@ def _members(
     return cells
 
 
-def _cell(title: str, part: str, chips: dict[int, Point], width: float = 0) -> _Cell:
+def _cell(title: str, part: str, chips: dict[int, Point], width: float) -> Cell:
     """A cell around chips, which are in the middle of ``width`` if they are narrower."""
     across = max(x for x, _ in chips.values()) + W
     left = MARGIN + max(0, width - across) / 2
-    return _Cell(
+    return Cell(
         title=title,
         part=part,
         chips={index: (x + left, y + MARGIN + TITLE) for index, (x, y) in chips.items()},
@@ -183,18 +145,7 @@ def _cell(title: str, part: str, chips: dict[int, Point], width: float = 0) -> _
     )
 
 
-def _draw_shelves(canvas: _Canvas, cells: Iterable[_Cell], y: float) -> float:
-    """Cells side by side, as many as fit; returns where the next row starts."""
-    x, tallest = 0.0, 0.0
-    for cell in cells:
-        if x + cell.w > WIDTH:
-            x, y, tallest = 0.0, y + tallest + ROW_GAP, 0.0
-        canvas.place(cell, x, y)
-        x, tallest = x + cell.w + 2 * COLUMN_GAP, max(tallest, cell.h)
-    return y + tallest + ROW_GAP
-
-
-def _way(canvas: _Canvas, node: Node, source: int, places: Sequence[Place]) -> list[Point]:
+def _way(canvas: Canvas, node: Node, source: int, places: Sequence[Place]) -> list[Point]:
     """The corners of the wire from layer ``source`` to ``node``."""
     a, b = canvas.boxes[source], canvas.boxes[node.index]
     start, end = canvas.frames[source], canvas.frames[node.index]

@@ -29,7 +29,7 @@ def to_json(report: Report) -> str:
 
 def to_markdown(report: Report) -> str:
     """The mapping report as tables."""
-    return _render("report.md.j2", report=report, **_words(report))
+    return _render("report.md.j2", report)
 
 
 def to_html(report: Report) -> str:
@@ -38,20 +38,17 @@ def to_html(report: Report) -> str:
     long = WHOLE if len(report.rows) <= WHOLE else LONG
     return _render(
         "report.html.j2",
-        report=report,
-        **_words(report),
+        report,
         long=long,
         columns=_columns(report),
         arrays=[(row, _cells(report, row)) for row in report.rows[:long]],
-        more=[_for_table(report, row) for row in report.rows[long:]],
+        more=[[*_cells(report, row), _bars(row)] for row in report.rows[long:]],
         measured=measured,
         drawn={layer.largest.slot for layer in measured[:long] if layer.largest},
         drawing=diagram.draw(report.plan),
         byte_map=charts.byte_map(report.plan),
         parts=diagram.parts(report.plan),
-        error_plot=(
-            charts.error_plot(report.parity, len(report.layers)) if report.parity else None
-        ),
+        error_plot=charts.error_plot(report.parity, len(report.layers)),
         layers=[_for_script(layer) for layer in report.layers],
         histogram=charts.histogram,
         histogram_box=f"0 0 {BINS} {charts.HISTOGRAM_HEIGHT}",
@@ -60,15 +57,6 @@ def to_html(report: Report) -> str:
         states={layer.state for layer in report.layers},
         cfg=_cfg_sections(report),
     )
-
-
-def _words(report: Report) -> dict[str, Any]:
-    return {
-        "verdict": summary.verdict(report),
-        "notices": summary.notices(report),
-        "facts": summary.facts(report),
-        "names": report.metadata.names or (),
-    }
 
 
 WRITERS: dict[str, Callable[[Report], str]] = {
@@ -135,10 +123,9 @@ def _cells(report: Report, row: ArrayView) -> list[str]:
     return cells
 
 
-def _for_table(report: Report, row: ArrayView) -> list[str]:
-    """A row that the script makes: its cells, and the path of its histogram."""
-    path = charts.histogram(row.statistics.histogram) if row.statistics else ""
-    return [*_cells(report, row), path]
+def _bars(row: ArrayView) -> str:
+    """The path of a histogram that the script draws."""
+    return charts.histogram(row.statistics.histogram) if row.statistics else ""
 
 
 def _cfg_sections(report: Report) -> list[tuple[int, str]]:
@@ -158,13 +145,10 @@ def require_jinja() -> None:
         ExtraError: it is not.
     """
     if find_spec("jinja2") is None:
-        raise ExtraError(
-            "reports in HTML and Markdown need jinja2",
-            remedy=install("report"),
-        )
+        raise ExtraError("reports in HTML and Markdown need jinja2", remedy=install("report"))
 
 
-def _render(template: str, **values: Any) -> str:
+def _render(template: str, report: Report, **values: Any) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -185,7 +169,14 @@ def _render(template: str, **values: Any) -> str:
         "printable": printable,
         "n": number,
     }
-    return environment.get_template(template).render(values)
+    return environment.get_template(template).render(
+        report=report,
+        verdict=summary.verdict(report),
+        notices=list(summary.notices(report)),
+        facts=summary.facts(report),
+        names=report.metadata.names or (),
+        **values,
+    )
 
 
 def _cell(value: str) -> str:

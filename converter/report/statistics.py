@@ -30,11 +30,11 @@ class Statistics:
 
     nan: int
     infinite: int
-    minimum: float | None
-    mean: float | None
-    maximum: float | None
-    deviation: float | None
-    histogram: tuple[int, ...]
+    minimum: float | None = None
+    mean: float | None = None
+    maximum: float | None = None
+    deviation: float | None = None
+    histogram: tuple[int, ...] = (0,) * BINS
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; numbers to nine significant digits, which distinguish any two float32."""
@@ -71,10 +71,7 @@ def measure(pieces: Callable[[], Iterable[NDArray[np.float32]]]) -> Statistics:
             total += float(finite.sum(dtype=np.float64))
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
     if not count:
-        return Statistics(
-            nan=nan, infinite=infinite, minimum=None, mean=None, maximum=None, deviation=None,
-            histogram=(0,) * BINS,
-        )  # fmt: skip
+        return Statistics(nan=nan, infinite=infinite)
     mean = total / count
     scale = BINS / (high - low) if high > low else 0.0
     squares = 0.0

@@ -32,11 +32,6 @@ def verdict(report: Report) -> Verdict:
     return Verdict(level="ok", title="Verified", text=text)
 
 
-def notices(report: Report) -> list[str]:
-    """What a user must know before using the checkpoint."""
-    return list(_notices(report))
-
-
 def facts(report: Report) -> list[tuple[str, str]]:
     """Terms with their values."""
     plan, meta = report.plan, report.metadata
@@ -100,7 +95,8 @@ def _errors_text(report: Report) -> str:
     )
 
 
-def _notices(report: Report) -> Iterator[str]:
+def notices(report: Report) -> Iterator[str]:
+    """What a user must know before using the checkpoint."""
     plan, meta = report.plan, report.metadata
     if plan.left_out:
         yield (

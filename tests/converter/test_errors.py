@@ -24,10 +24,13 @@ from converter import (
 )
 from converter.cli.main import main
 from converter.errors import (
+    CfgError,
+    CheckpointError,
     UsageError,
     again,
     argument,
     command,
+    errors_name,
     first_line,
     install,
     printable,
@@ -457,6 +460,18 @@ class TestCheckpoints:
 )
 def test_the_first_line_of_another_librarys_error(said, line):
     assert first_line(ValueError(said)) == line
+
+
+def test_an_error_that_names_a_file_keeps_it():
+    with pytest.raises(CheckpointError) as caught, errors_name("a.pt", CfgError, CheckpointError):
+        raise CheckpointError("is wrong", path="b.cfg")
+    assert caught.value.path == "b.cfg"
+    with pytest.raises(CheckpointError) as caught, errors_name("a.pt", CfgError, CheckpointError):
+        raise CheckpointError("is wrong")
+    assert caught.value.path == "a.pt"
+    with pytest.raises(CheckpointError) as caught, errors_name("a.pt", CfgError):
+        raise CheckpointError("is wrong")
+    assert caught.value.path is None
 
 
 class TestRemedies:

@@ -216,6 +216,27 @@ class TestRefusals:
         assert not (tmp_path / "x.json").exists()
         assert (tmp_path / "n.json").read_text().startswith("circle")
 
+    @pytest.mark.parametrize(
+        ("target", "fault"),
+        [
+            ("folder.html", "is not a regular file"),
+            # Linux makes no folder there, for root either.
+            ("/proc/x.html", "cannot be written: No such file or directory"),
+            # 255 bytes are the longest name there is, and the file begins under a longer one.
+            ("x" * 250 + ".html", "cannot be written: File name too long"),
+        ],
+    )
+    def test_a_report_that_cannot_be_written_stops_the_conversion(
+        self, sample, tmp_path, target, fault
+    ):
+        (tmp_path / "folder.html").mkdir()
+        before = os.listdir(tmp_path)
+        options = ("-o", "x.safetensors", "--report", target)
+        done = script("convert", sample.weights, *options, cwd=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr == f"error: {target}: {fault} (choose another output)\n"
+        assert os.listdir(tmp_path) == before
+
 
 @pytest.fixture
 def folder(sample, tmp_path) -> Path:

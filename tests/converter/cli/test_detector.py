@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from converter import CheckpointError, NetworkError, convert
-from converter.cli.detector import errors_name, progress
+from converter import convert
+from converter.cli.detector import progress
 from converter.cli.main import main
 from yolov3.exporting.straight import export_checkpoint
 
@@ -148,16 +148,6 @@ def test_a_compiler_that_fails(checkpoint, capsys, monkeypatch, command, source)
         "",
         "error: torch.compile does not work here: no C++ compiler (leave out --compile)\n",
     )
-
-
-@pytest.mark.parametrize("kind", [CheckpointError, NetworkError])
-def test_an_error_that_names_a_file_keeps_it(kind):
-    with pytest.raises(kind) as caught, errors_name("a.safetensors"):
-        raise kind("is wrong", path="b.cfg")
-    assert caught.value.path == "b.cfg"
-    with pytest.raises(kind) as caught, errors_name("a.safetensors"):
-        raise kind("is wrong")
-    assert caught.value.path == "a.safetensors"
 
 
 WITHOUT_TORCH = """\

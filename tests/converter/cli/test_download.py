@@ -40,6 +40,21 @@ def test_it_goes_to_the_current_directory(server, tmp_path, monkeypatch):
     assert (tmp_path / "toy.weights").read_bytes() == PAYLOAD
 
 
+@pytest.mark.parametrize("asked", [["toy"], ["--cfg", "yolov3"]])
+@pytest.mark.parametrize("output", ["there.txt", "there.txt/weights"])
+def test_a_file_in_the_place_of_the_folder(server, tmp_path, capsys, monkeypatch, asked, output):
+    monkeypatch.chdir(tmp_path)
+    Path("there.txt").write_text("precious")
+    assert main(["download", *asked, "-o", output]) == 1
+    assert capsys.readouterr() == (
+        "",
+        "error: there.txt: is no folder, and -o wants the one that files go into"
+        " (name a folder, or leave -o out for the current one)\n",
+    )
+    assert Path("there.txt").read_text() == "precious"
+    assert main(["download", "--list", "-o", output]) == 0
+
+
 def test_json(server, tmp_path, capsys):
     assert main(["download", "toy", "-o", str(tmp_path), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

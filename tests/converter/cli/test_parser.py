@@ -39,6 +39,12 @@ def test_options_are_written_out(argument):
         (["--verbos=1"], "did you mean --verbose?"),
         (["--nonsense", "--jsn"], "did you mean --json?"),
         (["--nonsense"], "see tool do --help"),
+        # What the two dashes make alike is not: "size" and "quiet" share two letters in order.
+        (["--size", "3"], "see tool do --help"),
+        (["--precision"], "see tool do --help"),  # not --version, for its last four letters
+        (["--verb"], "did you mean --verbose?"),
+        (["-s"], "see tool do --help"),
+        (["--=1"], "see tool do --help"),
         (["jsn"], "see tool do --help"),  # no option
         (["-n", "jsn"], "see tool do --help"),  # another fault
     ],

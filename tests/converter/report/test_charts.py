@@ -44,11 +44,11 @@ def test_the_byte_map_is_to_scale(spp):
         for size in entry.shape:
             floats *= size
         sizes[entry.layer] = sizes.get(entry.layer, 0) + 4 * floats
-    assert [stretch.layer for stretch in drawn.stretches] == list(sizes)
-    for stretch in drawn.stretches:
+    assert [layer for layer, _ in drawn.stretches] == list(sizes)
+    for layer, path in drawn.stretches:
         # 1000 units a line; widths are written with six digits.
-        expected = sizes[stretch.layer] * 1000 / drawn.line
-        assert lengths(stretch.path) == pytest.approx(expected, rel=1e-5)
+        expected = sizes[layer] * 1000 / drawn.line
+        assert lengths(path) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_byte_map_fills_its_lines():
@@ -56,7 +56,7 @@ def test_the_byte_map_fills_its_lines():
     drawn = charts.byte_map(plan)
     assert len(drawn.labels) == 16
     assert drawn.labels[1] == drawn.line == -(-plan.size // 16)
-    total = sum(lengths(stretch.path) for stretch in drawn.stretches)
+    total = sum(lengths(path) for _, path in drawn.stretches)
     assert total == pytest.approx(plan.size * 1000 / drawn.line, rel=1e-6)
 
 
@@ -65,12 +65,12 @@ def test_errors_are_drawn_on_a_logarithmic_scale():
     plot = charts.error_plot(rows, layers=4)
     # Lines for 1e-4, 1e-5, 1e-6 and zero: three gaps of 200 / 3 units.
     gap = pytest.approx(200 / 3)
-    assert [mark.y_absolute for mark in plot.marks] == [0, gap, None]
-    assert [mark.y_relative for mark in plot.marks] == [pytest.approx(400 / 3), 200, gap]
+    assert [absolute for _, _, absolute, _ in plot.marks] == [0, gap, None]
+    assert [relative for *_, relative in plot.marks] == [pytest.approx(400 / 3), 200, gap]
     assert [label for _, label in plot.ticks] == ["1e-6", "1e-5", "1e-4", "0"]
-    assert [mark.x for mark in plot.marks] == [125, 375, 625]
+    assert [x for _, x, _, _ in plot.marks] == [125, 375, 625]
 
 
 def test_exact_layers_have_a_plot_too():
     plot = charts.error_plot([LayerError(0, 0.0, 0.0)], layers=1)
-    assert plot.marks[0].y_absolute == plot.height
+    assert plot.marks[0][2] == plot.height

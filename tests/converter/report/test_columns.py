@@ -33,13 +33,13 @@ def test_a_panel_for_each_run_of_one_picture_size():
     ],
 )
 def test_columns_fill_from_the_top_and_then_to_the_right(layers, rows, filled):
-    chips = drawn(CONV * layers).chips
-    tops, lefts = ({getattr(chip.box, side) for chip in chips} for side in "yx")
+    chips = list(drawn(CONV * layers).chips.values())
+    tops, lefts = ({getattr(chip, side) for chip in chips} for side in "yx")
     assert (len(tops), len(lefts)) == (rows, filled)
-    assert [chip.box.y for chip in chips[:rows]] == sorted(tops)
+    assert [chip.y for chip in chips[:rows]] == sorted(tops)
     if filled > 1:
-        assert chips[rows].box.y == chips[0].box.y
-        assert chips[rows].box.x > chips[0].box.x
+        assert chips[rows].y == chips[0].y
+        assert chips[rows].x > chips[0].x
 
 
 def test_sheets_hold_their_wires():
@@ -48,7 +48,7 @@ def test_sheets_hold_their_wires():
     body = (CONV * 90 + HALVE + CONV * 3 + "[shortcut]\nfrom=-3\n" + HALVE + CONV * 70) * 2
     drawing = drawn(body.replace("[shortcut]", CONV * 30 + "[shortcut]", 1))
     sheets = drawing.sheets
-    assert [chip for sheet in sheets for chip in sheet.chips] == drawing.chips
+    assert [chip for sheet in sheets for chip in sheet.chips.items()] == [*drawing.chips.items()]
     for sheet in sheets:
         assert sheet.wires
         for wire in sheet.wires:

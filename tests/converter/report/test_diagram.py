@@ -27,7 +27,7 @@ def plan():
 def test_a_modular_model_is_drawn_by_its_modules(plan):
     drawing = diagram.draw(plan(yolov3))
     assert not drawing.wide
-    assert [caption.text for caption in drawing.captions] == ["Backbone", "Neck", "Heads"]
+    assert [text for _, text in drawing.captions] == ["Backbone", "Neck", "Heads"]
 
 
 def test_any_other_is_drawn_by_its_layers(plan):

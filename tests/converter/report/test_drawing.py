@@ -49,15 +49,15 @@ def overlap(a: Box, b: Box) -> bool:
 
 def test_every_layer_has_one_chip_in_one_panel(drawn):
     net, drawing = drawn
-    assert [chip.index for chip in drawing.chips] == [node.index for node in net.nodes]
-    for chip in drawing.chips:
-        assert sum(inside(chip.box, panel.box) for panel in drawing.panels) == 1
+    assert list(drawing.chips) == [node.index for node in net.nodes]
+    for box in drawing.chips.values():
+        assert sum(inside(box, panel.box) for panel in drawing.panels) == 1
 
 
 def test_nothing_overlaps_or_leaves_the_picture(drawn):
     _, drawing = drawn
     frame = Box(x=0, y=0, w=drawing.width, h=drawing.height)
-    for boxes in ([c.box for c in drawing.chips], [p.box for p in drawing.panels]):
+    for boxes in (list(drawing.chips.values()), [p.box for p in drawing.panels]):
         assert all(inside(box, frame) for box in boxes)
         assert not any(overlap(a, b) for i, a in enumerate(boxes) for b in boxes[:i])
 
@@ -70,11 +70,10 @@ def test_every_source_has_its_wire(drawn):
 
 def test_wires_end_at_the_edges_of_their_layers(drawn):
     _, drawing = drawn
-    boxes = {chip.index: chip.box for chip in drawing.chips}
     for wire in drawing.wires:
         numbers = [float(n) for n in re.findall(r"-?\d+\.?\d*", wire.path)]
         x, y = numbers[-2:]
-        box = boxes[wire.target]
+        box = drawing.chips[wire.target]
         # Coordinates are written with two decimals.
         on_x = min(abs(x - box.x), abs(x - box.right)) < 0.01 and box.y < y < box.bottom
         on_y = min(abs(y - box.y), abs(y - box.bottom)) < 0.01 and box.x < x < box.right

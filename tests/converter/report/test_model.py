@@ -41,7 +41,7 @@ def test_an_error_that_is_not_finite_is_the_largest(toy):
 def test_arrays_that_the_article_has_no_place_for(sample):
     done = convert(sample.weights, family="article")
     shown = report(done, sample.weights)
-    assert notices(shown)[0].startswith("This is no working detector: 25 arrays of the file")
+    assert next(notices(shown)).startswith("This is no working detector: 25 arrays of the file")
     assert [v.node.index for v in shown.layers if v.state == "left out"] == [75, 84, 87, 96, 99]
     assert all(row.statistics for row in shown.rows)
     # The checkpoint does not have those values.
@@ -59,7 +59,7 @@ def test_layers_that_the_file_ends_before(sample):
     assert shown.layers[73].state == "converted"
     assert shown.layers[74].state == "without weights"
     assert shown.layers[75].state == "not in the file"
-    assert notices(shown) == [
+    assert list(notices(shown)) == [
         "The file ends after layer 73 of 106: 106 tensors of the model have no source."
     ]
 
@@ -80,7 +80,7 @@ def test_a_recognised_network_has_lines_too():
     lines = network.text.splitlines()
     for layer in shown.layers:
         assert lines[layer.line - 1] == f"[{layer.node.layer.type}]"
-    assert notices(shown)[0].startswith("There was no cfg: yolov3-tiny was recognised")
+    assert next(notices(shown)).startswith("There was no cfg: yolov3-tiny was recognised")
 
 
 HEADER = Header(major=0, minor=2, revision=0, seen=0, size=20)

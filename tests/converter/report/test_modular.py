@@ -22,19 +22,17 @@ def panel_of(drawing, chip):
     (found,) = (
         panel
         for panel in drawing.panels
-        if panel.box.x <= chip.box.x < panel.box.right
-        and panel.box.y <= chip.box.y < panel.box.bottom
+        if panel.box.x <= chip.x < panel.box.right and panel.box.y <= chip.y < panel.box.bottom
     )
     return found
 
 
 def titles_of(drawing) -> dict[int, str]:
-    return {chip.index: panel_of(drawing, chip).title for chip in drawing.chips}
+    return {index: panel_of(drawing, chip).title for index, chip in drawing.chips.items()}
 
 
 def test_the_parts_stand_as_in_the_article():
-    drawing = drawn(nets.yolov3(width=2))
-    boxes = {chip.index: chip.box for chip in drawing.chips}
+    boxes = drawn(nets.yolov3(width=2)).chips
     # yolov3.cfg: stage 3 ends with layer 36; level 0 is 95-106, level 1 is 83-94, level 2 is 75-82.
     assert boxes[36].right < boxes[95].x < boxes[99].x < boxes[103].x < boxes[104].x < boxes[105].x
     assert boxes[99].x == boxes[87].x == boxes[75].x  # the lateral convs are one column
@@ -79,7 +77,7 @@ def test_a_stage_says_what_it_gives():
 )
 def test_a_backbone_alone_has_neither_neck_nor_heads(text, captions, parts):
     drawing = drawn(text)
-    assert [caption.text for caption in drawing.captions] == captions
+    assert [text for _, text in drawing.captions] == captions
     assert {panel.part for panel in drawing.panels} == parts
 
 
@@ -92,7 +90,7 @@ def test_the_classifier_has_a_panel_of_its_own():
 
 def test_each_module_has_the_colour_of_its_part():
     drawing = drawn(nets.yolov3(width=2))
-    parts = {chip.index: panel_of(drawing, chip).part for chip in drawing.chips}
+    parts = {index: panel_of(drawing, chip).part for index, chip in drawing.chips.items()}
     assert [parts[index] for index in (0, 74, 75, 80, 81, 82, 83, 93, 106)] == [
         "backbone", "backbone", "neck", "neck", "heads", "heads", "neck", "heads", "heads",
     ]  # fmt: skip
@@ -111,7 +109,7 @@ def test_what_skips_layers_is_drawn_as_such():
 
 
 def test_the_blocks_of_a_stage_stand_two_in_a_line():
-    boxes = {chip.index: chip.box for chip in drawn(nets.yolov3(width=2)).chips}
+    boxes = drawn(nets.yolov3(width=2)).chips
     # Stage 3 is layers 12 to 36: one convolution, then eight blocks of three layers.
     firsts = [boxes[index] for index in range(13, 37, 3)]
     assert len({box.y for box in firsts}) == 4

@@ -52,7 +52,7 @@ def test_values_that_are_not_finite_are_noticed(toy):
     toy.weights.write_bytes(toy.weights.read_bytes()[:20] + values.tobytes())
     shown = report(convert(toy.weights), toy.weights)
     assert (shown.rows[0].statistics.nan, shown.rows[0].statistics.infinite) == (1, 2)
-    assert notices(shown) == [
+    assert list(notices(shown)) == [
         "biases of layer 0 [convolutional], line 6 holds NaN: no training gives that."
     ]
 
@@ -62,7 +62,7 @@ def test_a_negative_variance_is_noticed(toy):
     values[12] = -1  # biases, scales and means of 4 filters come before
     toy.weights.write_bytes(toy.weights.read_bytes()[:20] + values.tobytes())
     shown = report(convert(toy.weights), toy.weights)
-    assert notices(shown) == [
+    assert list(notices(shown)) == [
         "rolling_variance of layer 0 [convolutional], line 6 holds negative values, down to -1:"
         " no training gives that."
     ]
@@ -109,7 +109,7 @@ def test_the_facts_of_a_file(toy):
         ("Back to .weights", "byte for byte"),
         ("SHA-256 of the .weights file", digest),
     ]
-    assert notices(shown) == []
+    assert list(notices(shown)) == []
 
 
 def test_the_facts_of_a_detector(sample):
@@ -124,7 +124,7 @@ def test_values_that_are_changed_by_rule(make):
     assert "those of the .weights file, changed by the rules of their scheme" in verdict(shown).text
     assert dict(facts(shown))["Back to .weights"] == "by rule, byte for byte unless it lost some"
     # 11 convolutions have batch norm, and their port adds 1e-4 to a variance, not 1e-5.
-    assert notices(shown) == [
+    assert list(notices(shown)) == [
         "11 tensors hold other values than the file, by rule: batch norm adds 0.0001: takes what is"
         " left where the variance became 0.",
         "11 tensors hold other values than the file, by rule: batch norm adds 0.0001: less by"
@@ -137,7 +137,7 @@ def test_a_model_with_tensors_that_no_file_has(toy):
     toy.cfg.write_text(text)
     toy.weights.write_bytes(toy.weights.read_bytes()[:516])
     shown = report(convert(toy.weights), toy.weights)
-    assert notices(shown) == ["2 tensors of the model have no source in the file."]
+    assert list(notices(shown)) == ["2 tensors of the model have no source in the file."]
     assert dict(facts(shown))["Back to .weights"] == "byte for byte"
 
 
