@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import nan
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from converter.darknet.layers.cells import by_anchor, in_torch
 from converter.darknet.layers.yolo import Yolo
 from converter.records import dataclass
 from yolov3.training.options import LossOptions
-from yolov3.training.overlap import Box, ascent, giou, iou
+from yolov3.training.overlap import ascent, giou, iou
 
 LIKELY = 0.25  # AB yolo_layer.c:440
 
@@ -56,30 +57,21 @@ class Objects:
     Attributes:
         counts: how many each picture has.
         label: the class of each (S,).
-        box: in parts of the network's input, (S,) each, float32.
+        box: (4, S) float32, in parts of the network's input.
     """
 
     counts: Sequence[int]
     label: Tensor
-    box: Box
+    box: Tensor
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Pairs:
-    """Boxes of a map with an object for each, (M,) everywhere."""
+class _Pairs(NamedTuple):
+    """Boxes of a map with an object for each."""
 
-    cell: tuple[Tensor, ...]  # picture, anchor of the map, row, column
-    box: Box
-    truth: Box
-    label: Tensor
-
-    def __getitem__(self, rows: Tensor) -> _Pairs:
-        return _Pairs(
-            cell=tuple(part[rows] for part in self.cell),
-            box=Box(*(part[rows] for part in self.box)),
-            truth=Box(*(part[rows] for part in self.truth)),
-            label=self.label[rows],
-        )
+    cell: Tensor  # (4, M): picture, anchor of the map, row, column
+    box: Tensor  # (4, M)
+    truth: Tensor  # (4, M)
+    label: Tensor  # (M,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,20 +129,19 @@ class _Batch:
         self._ask(nearest, own=False)
         pairs = self._assigned()
         for turn in _turns(pairs.cell, self.out.shape):
-            self._ask(pairs[turn], own=True)
+            self._ask(_Pairs(*(part[..., turn] for part in pairs)), own=True)
         if self.options.iou_thresh < 1:
             self._average()
         return self.delta.flatten(1, 2), self._figures(pairs)
 
-    def _boxes(self, cell: Sequence[Tensor]) -> Box:
+    def _boxes(self, cell: Tensor) -> Tensor:
         """The boxes of some cells, in parts of the input: pj yolo_layer.c:83, AB :131."""
         picture, anchor, row, column = cell
         values = self.out[picture, anchor, :4, row, column]
-        x, y = ((torch.stack([column, row], 1) + values[:, :2]) / self.grid).unbind(1)
+        centre = (torch.stack([column, row], 1) + values[:, :2]) / self.grid
         sides = self.head.layer.sides(values[:, 2:].double(), in_torch())
         sides = sides * self.anchors[self.mask[anchor]]
-        w, h = (sides / self.size).float().unbind(1)
-        return Box(x, y, w, h)
+        return torch.cat([centre, (sides / self.size).float()], 1).T
 
     def _nearest(self) -> tuple[Tensor, _Pairs]:
         """The largest IoU of each box, and the objects of those above ``truth_thresh``.
@@ -158,30 +149,23 @@ class _Batch:
         The first is (N, anchors, h, w): pj yolo_layer.c:162, AB :424.
         """
         score = self.out[:, :, 4]
-        cell = torch.ones_like(score).nonzero().unbind(1)
+        cell = torch.ones_like(score).nonzero().T
         boxes = self._boxes(cell)
-        overlap, number = torch.zeros_like(boxes.x), torch.zeros_like(cell[0])
+        overlap, number = torch.zeros_like(boxes[0]), torch.zeros_like(cell[0])
         each, first = score[0].numel(), 0
         for picture, count in enumerate(self.objects.counts):
             if count:
                 own = slice(picture * each, (picture + 1) * each)
-                box = Box(*(part[own, None] for part in boxes))
-                truth = Box(*(part[first : first + count] for part in self.objects.box))
-                overlap[own], number[own] = iou(box, truth).max(1)
+                truth = self.objects.box[:, None, first : first + count]
+                overlap[own], number[own] = iou(boxes[:, own, None], truth).max(1)
                 number[own] += first
                 first += count
         rows = (overlap > self.options.truth_thresh).nonzero().squeeze(1)
-        return overlap.reshape(score.shape), self._pairs(
-            [part[rows] for part in cell], number[rows]
-        )
+        return overlap.reshape(score.shape), self._pairs(cell[:, rows], number[rows])
 
-    def _pairs(self, cell: Sequence[Tensor], number: Tensor) -> _Pairs:
-        return _Pairs(
-            cell=tuple(cell),
-            box=self._boxes(cell),
-            truth=Box(*(part[number] for part in self.objects.box)),
-            label=self.objects.label[number],
-        )
+    def _pairs(self, cell: Tensor, number: Tensor) -> _Pairs:
+        objects = self.objects
+        return _Pairs(cell, self._boxes(cell), objects.box[:, number], objects.label[number])
 
     def _assigned(self) -> _Pairs:
         """The boxes that are to find an object, in the order in which the engine has them.
@@ -191,18 +175,19 @@ class _Batch:
         yolo_layer.c:195, AB :505.
         """
         truth, total = self.objects.box, self.head.layer.num
-        zero = torch.zeros_like(truth.x)[:, None]
-        sides = self.anchors[:total] / self.size
-        shape = Box(zero, zero, *sides.unbind(1))
-        overlap = iou(shape, Box(zero, zero, truth.w[:, None], truth.h[:, None]))
+        sides = (self.anchors[:total] / self.size).T
+        shapes = torch.cat([torch.zeros_like(sides), sides])
+        true_shapes = torch.cat([torch.zeros_like(truth[2:]), truth[2:]])
+        overlap = iou(shapes[:, None], true_shapes[..., None])
         chosen = F.one_hot(overlap.argmax(1), total).bool()
         chosen |= overlap > self.options.iou_thresh
-        here = self.mask == torch.arange(total, device=zero.device)[:, None]
+        here = self.mask == torch.arange(total, device=truth.device)[:, None]
         number, anchor = (chosen & here.any(1)).nonzero().unbind(1)
-        counts = torch.tensor(self.objects.counts, device=zero.device)
-        picture = torch.arange(len(counts), device=zero.device).repeat_interleave(counts)
-        column, row = ((side * n).long() for side, n in zip(truth[:2], self.grid, strict=True))
-        cell = [picture[number], here.int().argmax(1)[anchor], row[number], column[number]]
+        counts = torch.tensor(self.objects.counts, device=truth.device)
+        picture = torch.arange(len(counts), device=truth.device).repeat_interleave(counts)
+        column, row = (truth[:2] * self.grid[:, None]).long()
+        own = here.int().argmax(1)
+        cell = torch.stack([picture[number], own[anchor], row[number], column[number]])
         return self._pairs(cell, number)
 
     def _ask_for_no_object(self, overlap: Tensor) -> None:
@@ -245,20 +230,20 @@ class _Batch:
         """(M, 4): pj yolo_layer.c:93, AB :173."""
         factor = (self.options.iou_normalizer * weight)[:, None]
         if self.options.iou_loss == "mse":
-            truth = pairs.truth
-            scale = (2 - truth.w * truth.h)[:, None]
-            return scale * (self._values_of(truth, pairs.cell) - values) * factor
-        wanted = torch.stack(ascent(pairs.box, pairs.truth, self.options.iou_loss), 1)
+            scale = (2 - pairs.truth[2] * pairs.truth[3])[:, None]
+            return scale * (self._values_of(pairs) - values) * factor
+        wanted = ascent(pairs.box, pairs.truth, self.options.iou_loss).T
         if not self.head.layer.new_coords:
             wanted[:, 2:] = (wanted[:, 2:] * values[:, 2:].double().exp()).float()
         wanted = (wanted * factor).nan_to_num(0, 0, 0)
         return wanted.clamp(-self.options.max_delta, self.options.max_delta)
 
-    def _values_of(self, truth: Box, cell: Sequence[Tensor]) -> Tensor:
+    def _values_of(self, pairs: _Pairs) -> Tensor:
         """What (M, 4) gives the box of an object: AB yolo_layer.c:193."""
-        _, anchor, row, column = cell
-        place = torch.stack(truth[:2], 1) * self.grid - torch.stack([column, row], 1)
-        pixels, anchors = torch.stack(truth[2:], 1) * self.size, self.anchors[self.mask[anchor]]
+        _, anchor, row, column = pairs.cell
+        centre, sides = pairs.truth[:2].T, pairs.truth[2:].T
+        place = centre * self.grid - torch.stack([column, row], 1)
+        pixels, anchors = sides * self.size, self.anchors[self.mask[anchor]]
         if self.head.layer.new_coords:
             return torch.cat([place, (pixels / (4 * anchors)).sqrt()], 1)
         return torch.cat([place, (pixels / anchors).double().log().float()], 1)
@@ -325,7 +310,7 @@ def _sizes(layer: Yolo) -> list[list[float]]:
     return [values[2 * i : 2 * i + 2] for i in range(count)]
 
 
-def _turns(cell: Sequence[Tensor], shape: Sequence[int]) -> Iterator[Tensor]:
+def _turns(cell: Tensor, shape: Sequence[int]) -> Iterator[Tensor]:
     """Indices of boxes, no box twice in one turn, and those that are there again in later ones."""
     picture, anchor, row, column = cell
     slots = ((picture * shape[1] + anchor) * shape[3] + row) * shape[4] + column

@@ -13,7 +13,6 @@ from converter.records import dataclass
 from yolov3.base import FromDarknet
 from yolov3.training.deltas import HeadFigures, HeadLoss, Objects
 from yolov3.training.options import loss_options
-from yolov3.training.overlap import Box
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +137,9 @@ class DarknetLoss:
 
 
 def _objects(rows: Sequence[Tensor], device: torch.device) -> Objects:
-    label, *box = torch.cat(list(rows)).to(device).unbind(1)
-    return Objects(counts=[len(each) for each in rows], label=label.long(), box=Box(*box))
+    joined = torch.cat(list(rows)).to(device)
+    counts = [len(each) for each in rows]
+    return Objects(counts=counts, label=joined[:, 0].long(), box=joined[:, 1:].T)
 
 
 class _Surrogate(torch.autograd.Function):

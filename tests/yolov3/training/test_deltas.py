@@ -11,7 +11,6 @@ from converter.darknet.network import parse_network
 from tests.yolov3.training.golden import ALEXEYAB, NAMES, Golden, require_close
 from yolov3.training.deltas import HeadLoss, Objects
 from yolov3.training.options import loss_options
-from yolov3.training.overlap import Box
 
 DIALECTS = ["pjreddie", "alexeyab"]
 # Of an object by arithmetic: some operations in float32, each to 6e-8 of values below 2.
@@ -35,8 +34,9 @@ def heads(net):
 def objects(targets, most):
     """Rows of class, x, y, w, h for each picture, of which it takes ``most``."""
     rows = [torch.tensor(rows[:most], dtype=torch.float32).reshape(-1, 5) for rows in targets]
-    label, *box = torch.cat(rows).unbind(1)
-    return Objects(counts=[len(each) for each in rows], label=label.long(), box=Box(*box))
+    joined = torch.cat(rows)
+    counts = [len(each) for each in rows]
+    return Objects(counts=counts, label=joined[:, 0].long(), box=joined[:, 1:].T)
 
 
 def deltas(golden, targets=None):
