@@ -73,8 +73,8 @@ class Detections:
         return len(self.names)
 
     def __iter__(self) -> Iterator[Detection]:
-        for i in range(len(self)):
-            yield self[i]
+        boxes, scores = map(tuple, self.boxes.tolist()), self.scores.tolist()
+        return map(Detection, self.names, scores, boxes, self.labels.tolist())
 
     @typing.overload
     def __getitem__(self, at: int) -> Detection: ...
@@ -144,9 +144,8 @@ class Detections:
         pixels = self._pixels(picture)
         height, width = pixels.shape[:2]
         parts = []
-        for i, box in enumerate(self.boxes.tolist()):
-            left, top = max(box[0], 0), max(box[1], 0)
-            right, bottom = min(box[2], width), min(box[3], height)
+        boxes = self.boxes.clip(0, np.array([width, height] * 2, np.float32))
+        for i, (left, top, right, bottom) in enumerate(boxes.tolist()):
             # Not the other way round: a box that is no number is on no picture, either.
             if not (left < right and top < bottom):
                 raise UsageError(
@@ -155,7 +154,7 @@ class Detections:
                 )
             rows = slice(math.floor(top), math.ceil(bottom))
             part = pixels[rows, math.floor(left) : math.ceil(right)]
-            parts.append(draw(part, self[:0]))
+            parts.append(draw(part, ()))
         return parts
 
     def clip(self, width: int | None = None, height: int | None = None) -> Detections:
@@ -214,9 +213,7 @@ class Detections:
                 "bbox": [left, top, right - left, bottom - top],
                 "score": score,
             }
-            for (left, top, right, bottom), score, label in zip(
-                self.boxes.tolist(), self.scores.tolist(), self.labels.tolist(), strict=True
-            )
+            for _, score, (left, top, right, bottom), label in self
         ]
 
     def to_supervision(self) -> supervision.Detections:
