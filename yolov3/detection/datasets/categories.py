@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from converter.errors import DatasetError, argument, some
-from yolov3.detection.dataset import Categories, Dataset, Sample, Truth
+from yolov3.detection.dataset import Categories, Dataset
 from yolov3.detection.datasets.base import Labelled
 
 # Darknet calls four of COCO's categories as Pascal VOC does (pj data/coco.names:4, 5, 58, 63), and
@@ -41,43 +42,27 @@ def as_classes(
     """
     entries = labelled.categories
     if entries is None:
-        return Dataset(samples=_samples(labelled, None))
+        return Dataset(samples=tuple(labelled.samples))
     unnamed = names is None or list(names) == [str(i) for i in range(classes)]
     try:
         if by_order or (labelled.numbered and unnamed):
             categories = _by_order(entries, classes, asked_for=by_order)
         else:
-            used = {mark.category for _, marks in labelled.pictures for mark in marks}
+            used = {truth.label for sample in labelled.samples for truth in sample.truths}
             categories = _by_name(entries, used, names or ())
     except DatasetError as error:
         error.path = str(path)
         raise
+    samples = []
+    for sample in labelled.samples:
+        truths = (replace(each, label=categories.labels[each.label]) for each in sample.truths)
+        samples.append(replace(sample, truths=tuple(truths)))
     return Dataset(
-        samples=_samples(labelled, categories),
+        samples=tuple(samples),
         categories=categories,
         names=tuple(entries[i] for i in sorted(entries))
         if unnamed and categories.by_order
         else None,
-    )
-
-
-def _samples(labelled: Labelled, categories: Categories | None) -> tuple[Sample, ...]:
-    return tuple(
-        Sample(
-            path=picture,
-            truths=tuple(
-                Truth(
-                    label=categories.labels[mark.category] if categories else mark.category,
-                    box=mark.box,
-                    crowd=mark.crowd,
-                    difficult=mark.difficult,
-                    area=mark.area,
-                )
-                for mark in marks
-            ),
-            relative=labelled.relative,
-        )
-        for picture, marks in labelled.pictures
     )
 
 

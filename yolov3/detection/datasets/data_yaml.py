@@ -9,9 +9,9 @@ from typing import Any
 from converter.errors import DatasetError, ExtraError, first_line, install, shortened
 from converter.files.opening import read_text
 from converter.records import dataclass
-from yolov3.detection.dataset import pictures_in
-from yolov3.detection.datasets.base import Labelled, Mark, Request
-from yolov3.detection.datasets.labels import marked
+from yolov3.detection.dataset import Sample, pictures_in
+from yolov3.detection.datasets.base import Labelled, Request
+from yolov3.detection.datasets.labels import labelled
 from yolov3.detection.datasets.lists import in_list
 
 MAX_YAML_BYTES = 1 << 17  # LVIS' with its 1,203 names has 30 kB
@@ -47,20 +47,20 @@ def read(request: Request) -> Labelled | None:
     val = entries.get("val") or entries.get("validation")
     if val is None or not val.value:
         raise DatasetError("names no pictures", path=path, remedy="it needs a line val: FOLDER")
-    pictures: list[tuple[Path, list[Mark]]] = []
+    samples: list[Sample] = []
     for value in val.value if isinstance(val.value, list) else [val.value]:
         where = _found(path, entries, str(value))
         if where is None:
             raise _error(path, val, f"val: {shortened(str(value))} is not there")
         if os.path.isdir(where):
             inside = [where / name for name in pictures_in(where)]
-            part = marked(inside, classes)
+            part = labelled(inside, classes)
             if part is None:
                 raise _error(path, val, f"none of the {len(inside)} pictures in {where} has labels")
         else:
             part = in_list(where, classes)
-        pictures += part
-    return Labelled(pictures=pictures, relative=True, categories=names, numbered=True)
+        samples += part
+    return Labelled(samples=samples, categories=names, numbered=True)
 
 
 def _error(path: Path, entry: _Entry, message: str) -> DatasetError:

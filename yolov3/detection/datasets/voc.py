@@ -15,8 +15,8 @@ from xml.parsers import expat
 from converter.darknet.data_file import lines_of
 from converter.errors import DatasetError, argument, shortened
 from converter.files.opening import read_small
-from yolov3.detection.dataset import pictures_in
-from yolov3.detection.datasets.base import Labelled, Mark, Request, require_box
+from yolov3.detection.dataset import Sample, Truth, pictures_in
+from yolov3.detection.datasets.base import Labelled, Request, require_box
 from yolov3.detection.datasets.labels import MAX_LABEL_BYTES
 
 DEEPEST = 16  # VOC's own are five deep
@@ -73,7 +73,7 @@ def _read(files: Iterable[Path], root: Path, images: Path | None) -> Labelled:
     by_stem: dict[str, Path] = {}
     for folder in filter(os.path.isdir, reversed(folders)):
         by_stem |= {Path(name).stem: folder / name for name in pictures_in(folder)}
-    pictures = []
+    samples = []
     for file in files:
         if file.stem not in by_stem:
             raise DatasetError(
@@ -81,13 +81,14 @@ def _read(files: Iterable[Path], root: Path, images: Path | None) -> Labelled:
                 path=file,
                 remedy=f"give the pictures' folder with {argument('--images')}",
             )
-        pictures.append((by_stem[file.stem], _Objects(file).marks))
-    used = sorted({mark.category for _, marks in pictures for mark in marks})
-    return Labelled(pictures=pictures, relative=False, categories={name: name for name in used})
+        truths = tuple(_Objects(file).truths)
+        samples.append(Sample(path=by_stem[file.stem], truths=truths, relative=False))
+    used = sorted({truth.label for sample in samples for truth in sample.truths})
+    return Labelled(samples=samples, categories={name: name for name in used})
 
 
 class _Objects:
-    """The objects of an XML file; a category is its name.
+    """The objects of an XML file; the id of a category is its name.
 
     Corners are pixels counted from 1. They become a box as for darknet's own training, which takes
     1 from the centre and ``xmax - xmin`` for the width (AB scripts/voc_label.py:10).
@@ -97,7 +98,7 @@ class _Objects:
     """
 
     def __init__(self, path: Path) -> None:
-        self.marks: list[Mark] = []
+        self.truths: list[Truth] = []
         self._path, self._open = path, list[str]()
         self._fields: dict[str, str] = {}
         self._line = 0
@@ -145,10 +146,10 @@ class _Objects:
 
     def _end(self, _: str) -> None:
         if self._open == ["annotation", "object"]:
-            self.marks.append(self._mark())
+            self.truths.append(self._truth())
         self._open.pop()
 
-    def _mark(self) -> Mark:
+    def _truth(self) -> Truth:
         fields = {key: value.strip() for key, value in self._fields.items()}
         try:
             left, top, right, bottom = (float(fields[corner]) for corner in _CORNERS)
@@ -159,4 +160,4 @@ class _Objects:
         except (ValueError, KeyError) as error:
             what = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise self._error(f"is not VOC's object ({what})", self._line) from error
-        return Mark(name, box, difficult=difficult)
+        return Truth(label=name, box=box, difficult=difficult)
