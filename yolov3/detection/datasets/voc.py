@@ -8,6 +8,7 @@ megabyte are refused as other labels are, elements are not nested deeper than ``
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from xml.parsers import expat
@@ -21,12 +22,9 @@ from yolov3.detection.datasets.labels import MAX_LABEL_BYTES
 
 DEEPEST = 16  # VOC's own are five deep
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
-# Of an object, by their place below annotation/object; its parts have names and boxes, too.
-_FIELDS: dict[tuple[str, ...], str] = {
-    ("name",): "name",
-    ("difficult",): "difficult",
-    **{("bndbox", corner): corner for corner in _CORNERS},
-}
+_OBJECT = ["annotation", "object"]
+# Of an object, by the elements below it; its parts have names and boxes, too.
+_FIELDS = {("name",), ("difficult",), *(("bndbox", corner) for corner in _CORNERS)}
 
 
 def read_folder(request: Request) -> Labelled | None:
@@ -100,7 +98,7 @@ class _Objects:
     def __init__(self, path: Path) -> None:
         self.truths: list[Truth] = []
         self._path, self._open = path, list[str]()
-        self._fields: dict[str, str] = {}
+        self._fields: defaultdict[str, str] = defaultdict(str)
         self._line = 0
         self._parser = parser = expat.ParserCreate()
         parser.buffer_text = True
@@ -116,36 +114,28 @@ class _Objects:
         except (ValueError, LookupError) as error:  # an encoding that Expat does not know
             raise self._error(f"is not XML: {error}", 1) from error
 
-    def _error(self, message: str, line: int) -> DatasetError:
+    def _error(self, message: str, line: int | None = None) -> DatasetError:
+        line = line or self._parser.CurrentLineNumber
         return DatasetError(message, path=self._path, place=f"line {line}")
 
     def _doctype(self, *_: object) -> None:
-        raise self._error("has a document type, as no annotation of VOC's", self._now())
-
-    def _now(self) -> int:
-        return self._parser.CurrentLineNumber
+        raise self._error("has a document type, as no annotation of VOC's")
 
     def _start(self, name: str, _: dict[str, str]) -> None:
         if not self._open and name != "annotation":
-            raise self._error("is not VOC's annotation format", self._now())
+            raise self._error("is not VOC's annotation format")
         self._open.append(name)
         if len(self._open) > DEEPEST:
-            raise self._error(f"is nested deeper than {DEEPEST}", self._now())
-        if self._open == ["annotation", "object"]:
-            self._fields, self._line = {}, self._now()
-
-    def _field(self) -> str | None:
-        if self._open[:2] != ["annotation", "object"]:
-            return None
-        return _FIELDS.get(tuple(self._open[2:]))
+            raise self._error(f"is nested deeper than {DEEPEST}")
+        if self._open == _OBJECT:
+            self._fields, self._line = defaultdict(str), self._parser.CurrentLineNumber
 
     def _text(self, data: str) -> None:
-        field = self._field()
-        if field:
-            self._fields[field] = self._fields.get(field, "") + data
+        if self._open[:2] == _OBJECT and tuple(self._open[2:]) in _FIELDS:
+            self._fields[self._open[-1]] += data
 
     def _end(self, _: str) -> None:
-        if self._open == ["annotation", "object"]:
+        if self._open == _OBJECT:
             self.truths.append(self._truth())
         self._open.pop()
 
