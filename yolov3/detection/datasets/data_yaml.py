@@ -117,9 +117,7 @@ def _names(path: Path, entries: dict[str, _Entry]) -> dict[int, str] | None:
     value = names.value
     if isinstance(value, list):
         value = dict(enumerate(value))
-    if not isinstance(value, dict) or sorted(map(str, value)) != sorted(
-        map(str, range(len(value)))
-    ):
+    if not isinstance(value, dict) or {*map(str, value)} != {*map(str, range(len(value)))}:
         raise _error(path, names, "names are neither a list nor numbered from 0")
     return {int(number): str(name) for number, name in value.items()}
 
