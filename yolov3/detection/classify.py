@@ -77,13 +77,10 @@ def classify(
         # A cfg that ends without [softmax] has no classes to count.
         if len(names) != scores.shape[1]:
             names = [str(label) for label in range(scores.shape[1])]
-        best, labels = (y.numpy() for y in scores.topk(min(top, scores.shape[1])))
-        found += [
-            Classes(
-                scores=best[i], labels=labels[i], names=tuple(names[k] for k in labels[i].tolist())
-            )
-            for i in range(len(part))
-        ]
+        best = scores.topk(min(top, scores.shape[1]))
+        for values, labels in zip(best.values.numpy(), best.indices.numpy(), strict=True):
+            likeliest = tuple(names[label] for label in labels.tolist())
+            found.append(Classes(scores=values, labels=labels, names=likeliest))
     return found if several else found[0]
 
 
