@@ -131,7 +131,8 @@ class Detector:
         network, dialect = runner.network, runner.dialect
         self._heads = network.outputs
         require_boxes(self._heads, dialect)
-        self._runner, self._shape = runner, network.input
+        self._runner, self._channels = runner, network.input.c
+        self._size = network.input.h, network.input.w
         self.names = tuple(runner.names or map(str, range(network.classes or 0)))
         self._threshold, self._nms = threshold, nms
         self._left_out = _left_out(classes, self.names)
@@ -148,11 +149,10 @@ class Detector:
         Raises:
             ImageError, UsageError: it cannot be read, or used.
         """
-        shape = self._shape
-        pixels = read(picture, shape.c, bgr=bgr)
+        pixels = read(picture, self._channels, bgr=bgr)
         if self._how == "letterbox":
             try:
-                inner_size(pixels.shape[:2], shape.h, shape.w)
+                inner_size(pixels.shape[:2], *self._size)
             except ImageError as error:
                 error.path = os.fspath(picture) if isinstance(picture, str | os.PathLike) else None
                 raise
@@ -160,21 +160,17 @@ class Detector:
 
     def __call__(self, pictures: Sequence[Pixels]) -> list[Detections]:
         """What is on each of ``pictures``, (H, W, channels) of any size, computed at once."""
-        size = (self._shape.h, self._shape.w)
-        maps = self._runner.maps(prepare_all(pictures, *size, self._how))
-        decoded = decode(self._heads, maps, size, self._threshold, self._runner.dialect)
+        maps = self._runner.maps(prepare_all(pictures, *self._size, self._how))
+        decoded = decode(self._heads, maps, self._size, self._threshold, self._runner.dialect)
         return [
-            self._choose(boxes, scores, picture.shape, size)
+            self._choose(boxes, scores, picture.shape)
             for picture, (boxes, scores) in zip(pictures, decoded, strict=True)
         ]
 
-    def _choose(
-        self, boxes: Doubles, scores: Doubles, shape: tuple[int, ...], size: tuple[int, int]
-    ) -> Detections:
+    def _choose(self, boxes: Doubles, scores: Doubles, shape: tuple[int, ...]) -> Detections:
         """Boxes in parts of the input -> those that stay, in pixels: pj yolo_layer.c:246."""
         if self._how == "letterbox":
-            inner = inner_size(shape[:2], *size)
-            share = np.array([inner[1] / size[1], inner[0] / size[0]])
+            share = np.divide(inner_size(shape[:2], *self._size), self._size)[::-1]
             boxes = np.hstack([(boxes[:, :2] - (1 - share) / 2) / share, boxes[:, 2:] / share])
         # Darknet keeps and compares boxes and scores as floats.
         with np.errstate(over="ignore", invalid="ignore"):
