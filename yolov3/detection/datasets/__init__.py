@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from converter.errors import DatasetError
+from converter.files.opening import open_regular
 from yolov3.detection.dataset import Dataset
 from yolov3.detection.datasets import coco, darknet_data, data_yaml, folder, lists, voc
 from yolov3.detection.datasets.base import Reader, Request
@@ -66,6 +67,7 @@ def read_dataset(
             remedy="give a folder in YOLO's or VOC's format, or a file: COCO's JSON, .data, .yaml,"
             " or a list of pictures (.txt)",
         )
+    open_regular(path, DatasetError).close()  # what cannot be read is refused with the reason why
     raise DatasetError(
         "is in no known format of labelled pictures",
         path=path,

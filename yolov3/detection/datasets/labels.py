@@ -30,7 +30,7 @@ def label_file(picture: Path) -> Path | None:
     VOC's own folders (utils.c:275), the second pjreddie's (data.c:447), which also replaces these
     words and "raw" within a folder's name.
     """
-    return next((file for file in _label_files(picture) if os.path.isfile(file)), None)
+    return next(filter(os.path.exists, _label_files(picture)), None)
 
 
 def _label_files(picture: Path) -> Iterator[Path]:
