@@ -118,7 +118,10 @@ class _Batch:
         rows, columns = self.out.shape[3:]
         self.grid = raw.new_tensor([columns, rows])
         self.size = (self.grid * raw.new_tensor(head.stride)).round()
-        self.anchors = raw.new_tensor(_sizes(layer))
+        # All that heads may use, in pixels; absent ones are 0.5: pj yolo_layer.c:44.
+        count = max(layer.num, *(index + 1 for index in layer.used_mask))
+        anchors = raw.new_tensor([*layer.anchors, *[0.5] * 2 * count])
+        self.anchors = anchors[: 2 * count].reshape(count, 2)
         self.mask = torch.tensor(layer.used_mask, device=raw.device)
         self.weights = raw.new_tensor(head.options.class_weights or [1.0] * layer.classes)
 
@@ -301,13 +304,6 @@ class _Batch:
         lost = (1 - overlap).double().mean().item() if len(overlap) else 0.0
         rest = squares[:, :, 4:].sum().item()
         return options.iou_normalizer * lost + options.obj_normalizer * rest
-
-
-def _sizes(layer: Yolo) -> list[list[float]]:
-    """All anchors that heads may use, in pixels; absent ones are 0.5: pj yolo_layer.c:44."""
-    count = max(layer.num, *(index + 1 for index in layer.used_mask))
-    values = [*layer.anchors, *[0.5] * 2 * count]
-    return [values[2 * i : 2 * i + 2] for i in range(count)]
 
 
 def _turns(cell: Tensor, shape: Sequence[int]) -> Iterator[Tensor]:
