@@ -28,7 +28,13 @@ def in_list(path: Path, classes: int) -> list[Sample]:
     Raises:
         DatasetError: as ``read``.
     """
-    pictures = pictures_of(path)
+    pictures = []
+    for picture in listed_files(path, DatasetError):
+        if isinstance(picture, DarknetError):
+            raise picture
+        pictures.append(picture)
+    if not pictures:
+        raise DatasetError("names no pictures", path=path)
     result = labelled(pictures, classes)
     if result is None:
         raise DatasetError(
@@ -56,19 +62,3 @@ def difficult_in_list(path: Path, count: int, classes: int) -> list[tuple[Truth,
         )
     files = [next(filter(None, map(label_file, places(line, path))), None) for line in lines]
     return [read_labels(file, classes, difficult=True) if file else () for file in files]
-
-
-def pictures_of(path: Path) -> list[Path]:
-    """The pictures that the lines of a list name.
-
-    Raises:
-        DatasetError: one is not there, or there is none.
-    """
-    pictures = []
-    for picture in listed_files(path, DatasetError):
-        if isinstance(picture, DarknetError):
-            raise picture
-        pictures.append(picture)
-    if not pictures:
-        raise DatasetError("names no pictures", path=path)
-    return pictures
