@@ -254,8 +254,6 @@ def image_errors(path: str | os.PathLike[str] | None) -> Iterator[None]:
     Raises:
         ImageError: the block raised anything; ``path`` is the picture's, None if it has none.
     """
-    from PIL import Image, UnidentifiedImageError
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -263,25 +261,23 @@ def image_errors(path: str | os.PathLike[str] | None) -> Iterator[None]:
     except ImageError as error:
         error.path = None if path is None else os.fspath(path)
         raise
-    except Image.DecompressionBombError as error:
-        raise ImageError(
-            "has too many pixels: it may be a decompression bomb",
-            path=path,
-            remedy="make it smaller, or read it yourself and pass the array",
-        ) from error
-    except UnidentifiedImageError as error:
-        what, remedy = "no picture of a known format", "convert it to PNG or JPEG"
-        if path is not None and os.fspath(path).lower().endswith(VIDEOS):
-            what, remedy = "a video", "read its frames with cv2.VideoCapture, as the README shows"
-        raise ImageError(f"is {what}", path=path, remedy=remedy) from error
-    except FileNotFoundError as error:
-        raise ImageError(
-            f"cannot be read: {error.strerror}", path=path, remedy="check the path"
-        ) from error
     except Exception as error:  # OSError, SyntaxError, ValueError, struct.error, ...
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ImageError(
-            f"cannot be read: {reason}",
-            path=path,
-            remedy=None if path is None else "it is damaged: copy it again",
-        ) from error
+        what, remedy = _problem(error, path)
+        raise ImageError(what, path=path, remedy=remedy) from error
+
+
+def _problem(error: Exception, path: str | os.PathLike[str] | None) -> tuple[str, str | None]:
+    """What an error of Pillow's says of a picture, and what to do."""
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(error, Image.DecompressionBombError):
+        what = "has too many pixels: it may be a decompression bomb"
+        return what, "make it smaller, or read it yourself and pass the array"
+    if isinstance(error, UnidentifiedImageError):
+        if path is not None and os.fspath(path).lower().endswith(VIDEOS):
+            return "is a video", "read its frames with cv2.VideoCapture, as the README shows"
+        return "is no picture of a known format", "convert it to PNG or JPEG"
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, FileNotFoundError):
+        return f"cannot be read: {reason}", "check the path"
+    return f"cannot be read: {reason}", None if path is None else "it is damaged: copy it again"
