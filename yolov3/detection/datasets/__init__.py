@@ -54,11 +54,11 @@ def read_dataset(
         CfgError: a .names file cannot be read.
         ExtraError: a .yaml file, and PyYAML is not installed.
     """
-    request = Request(path=path, classes=classes, images=images)
+    request = Request(path=path, classes=classes, names=names, images=images, by_order=by_order)
     for reader in READERS.values():
         labelled = reader(request)
         if labelled is not None:
-            return as_classes(labelled, path, classes, names, by_order=by_order)
+            return as_classes(labelled, request)
     if os.path.isdir(path):
         coco.require_no_annotations(path)
         raise DatasetError(

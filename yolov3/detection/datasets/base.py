@@ -14,17 +14,21 @@ LARGEST = 1e6  # of a box's values: pictures of more pixels a side are not read
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What to read.
+    """What to read, and what for.
 
     Attributes:
         path: the folder or file.
         classes: of the network: labels that are numbers are below it.
+        names: its class names; None, or their numbers, if it has none.
         images: the folder of the pictures, if the caller names one.
+        by_order: take the categories for the classes in the order of their ids.
     """
 
     path: Path
     classes: int
+    names: Sequence[str] | None
     images: Path | None
+    by_order: bool
 
 
 @dataclass(frozen=True, kw_only=True)
