@@ -14,7 +14,7 @@ from converter.options import DETECTOR_RESIZES, Resize
 from yolov3.backbone import Darknet53
 from yolov3.base import FromDarknet
 from yolov3.blocks import without_tf32
-from yolov3.detection.detect import listed, parts
+from yolov3.detection.detect import in_parts
 from yolov3.detection.detections import Classes
 from yolov3.detection.image import Picture, read
 from yolov3.detection.in_torch import loaded_of, to_input
@@ -66,9 +66,9 @@ def classify(
     if top < 1:
         raise UsageError(f"top={top} must be at least 1")
     shape = loaded.network.input
-    pictures, several = listed(images)
+    parts, several = in_parts(images, batch)
     found: list[Classes] = []
-    for part in parts(pictures, batch):
+    for part in parts:
         pixels = [read(picture, shape.c, bgr=bgr) for picture in part]
         x = to_input(loaded, prepare_all(pixels, shape.h, shape.w, how))
         with without_tf32():

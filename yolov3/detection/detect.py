@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
@@ -92,9 +92,9 @@ def detect(
         agnostic=agnostic,
         max_boxes=max_boxes,
     )
-    pictures, several = listed(images)
+    parts, several = in_parts(images, batch)
     found = []
-    for part in parts(pictures, batch):
+    for part in parts:
         pixels = [find.read(picture, bgr=bgr) for picture in part]
         for picture, values, detections in zip(part, pixels, find(pixels), strict=True):
             # Arrays as they were understood; of a file its name, not all that is in it.
@@ -233,19 +233,15 @@ def runner_of(model: nn.Module | Runner) -> Runner:
     return TorchModel(model)
 
 
-def listed(images: Picture | Iterable[Picture]) -> tuple[list[Picture], bool]:
-    """The pictures that a caller gave, and whether they are several by their form."""
-    if isinstance(images, str | os.PathLike | np.ndarray) or not isinstance(images, Iterable):
-        return [images], False
-    return list(images), True
-
-
-def parts(pictures: Sequence[Picture], batch: int) -> Iterator[Sequence[Picture]]:
-    """So many of them at a time.
+def in_parts(images: Picture | Iterable[Picture], batch: int) -> tuple[list[list[Picture]], bool]:
+    """The pictures that a caller gave, so many at a time; and whether they are several by form.
 
     Raises:
-        UsageError: that is none.
+        UsageError: ``batch`` is below 1.
     """
     if batch < 1:
         raise UsageError(f"batch={batch} must be at least 1")
-    return (pictures[i : i + batch] for i in range(0, len(pictures), batch))
+    if isinstance(images, str | os.PathLike | np.ndarray) or not isinstance(images, Iterable):
+        return [[images]], False
+    pictures = list(images)
+    return [pictures[i : i + batch] for i in range(0, len(pictures), batch)], True
