@@ -92,11 +92,6 @@ class HeadLoss:
     dialect: DialectName
     stride: tuple[float, float]
 
-    @property
-    def accumulates(self) -> bool:
-        """Whether the engine adds up what several objects ask of one box."""
-        return DIALECTS[self.dialect].yolo_accumulates
-
     def deltas(self, raw: Tensor, objects: Objects) -> tuple[Tensor, HeadFigures]:
         """The layer's ``delta`` for a raw map, and what the engine says of it.
 
@@ -112,6 +107,7 @@ class _Batch:
 
     def __init__(self, head: HeadLoss, raw: Tensor, objects: Objects) -> None:
         self.head, self.options, self.objects = head, head.options, objects
+        self.accumulates = DIALECTS[head.dialect].yolo_accumulates
         layer = head.layer
         self.out = by_anchor(layer.values(raw, head.dialect), layer.anchor_count)
         self.delta = torch.zeros_like(self.out)
@@ -198,7 +194,7 @@ class _Batch:
         options, score = self.options, self.out[:, :, 4]
         none = options.obj_normalizer * (0 - score)
         near = overlap > options.ignore_thresh
-        if self.head.accumulates:
+        if self.accumulates:
             near &= (self.out[:, :, 5:] > LIKELY).any(2)
         instead = torch.zeros_like(none)
         if options.objectness_smooth:
@@ -213,7 +209,7 @@ class _Batch:
         delta = self.delta[picture, anchor, :, row, column]
         weight = self.weights[pairs.label]
         wanted = self._wanted_box(pairs, out[:, :4], weight)
-        delta[:, :4] = delta[:, :4] + wanted if self.head.accumulates else wanted
+        delta[:, :4] = delta[:, :4] + wanted if self.accumulates else wanted
         smooth, square = self.options.objectness_smooth, iou(pairs.box, pairs.truth).square()
         objectness = self.options.obj_normalizer * (1 - out[:, 4])
         if own:  # AB yolo_layer.c:568: a smooth one that is not 0 stays as it is
@@ -265,7 +261,7 @@ class _Batch:
         if options.counters_per_class:
             factor = (weight * options.cls_normalizer)[:, None]
             wanted = wanted.scatter(1, label, factor * wanted.gather(1, label))
-        sign = before.gather(1, label) if self.head.accumulates else before[:, :1]
+        sign = before.gather(1, label) if self.accumulates else before[:, :1]
         return torch.where(sign != 0, again, wanted)
 
     def _average(self) -> None:
