@@ -13,11 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from converter.darknet.dialects import DIALECTS, DialectName
+from converter.darknet.dialects import DIALECTS
 from converter.darknet.layers.cells import by_anchor, in_torch
-from converter.darknet.layers.yolo import Yolo
 from converter.records import dataclass
-from yolov3.training.options import LossOptions
+from yolov3.training.options import HeadLoss
 from yolov3.training.overlap import ascent, giou, iou
 
 LIKELY = 0.25  # AB yolo_layer.c:440
@@ -74,32 +73,15 @@ class _Pairs(NamedTuple):
     label: Tensor  # (M,)
 
 
-@dataclass(frozen=True, kw_only=True)
-class HeadLoss:
-    """The loss of one [yolo].
+def delta_of(head: HeadLoss, raw: Tensor, objects: Objects) -> tuple[Tensor, HeadFigures]:
+    """A layer's ``delta`` for a raw map, and what the engine says of it.
 
-    Attributes:
-        index: of the layer in the cfg.
-        layer: the layer.
-        options: what the cfg says of its loss.
-        dialect: whose engine it is.
-        stride: pixels of the network's input that a cell has, across and down.
+    Args:
+        head: the layer.
+        raw: (N, anchors * (5 + classes), h, w) float32, what the layer receives.
+        objects: of the N pictures, on the same device.
     """
-
-    index: int
-    layer: Yolo
-    options: LossOptions
-    dialect: DialectName
-    stride: tuple[float, float]
-
-    def deltas(self, raw: Tensor, objects: Objects) -> tuple[Tensor, HeadFigures]:
-        """The layer's ``delta`` for a raw map, and what the engine says of it.
-
-        Args:
-            raw: (N, anchors * (5 + classes), h, w) float32, what the layer receives.
-            objects: of the N pictures, on the same device.
-        """
-        return _Batch(self, raw, objects).run()
+    return _Batch(head, raw, objects).run()
 
 
 class _Batch:

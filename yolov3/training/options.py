@@ -12,7 +12,6 @@ from converter.darknet.dialects import DIALECTS, Dialect, DialectName
 from converter.darknet.dialects.base import Kind
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
-from converter.darknet.nodes import Node
 from converter.errors import NetworkError
 from converter.records import dataclass
 
@@ -94,8 +93,27 @@ class LossOptions:
         return [min(max(counters) / counter, self.max_delta) for counter in counters]
 
 
-def loss_options(network: Network, dialect: DialectName) -> list[tuple[Node, Yolo, LossOptions]]:
-    """The [yolo] layers of ``network`` fine to coarse, with what ``dialect`` reads of each.
+@dataclass(frozen=True, kw_only=True)
+class HeadLoss:
+    """The loss of one [yolo].
+
+    Attributes:
+        index: of the layer in the cfg.
+        layer: the layer.
+        options: what the cfg says of its loss.
+        dialect: whose engine it is.
+        stride: pixels of the network's input that a cell has, across and down.
+    """
+
+    index: int
+    layer: Yolo
+    options: LossOptions
+    dialect: DialectName
+    stride: tuple[float, float]
+
+
+def head_losses(network: Network, dialect: DialectName) -> list[HeadLoss]:
+    """Those of the [yolo] layers of ``network``, fine to coarse, as ``dialect`` reads them.
 
     Raises:
         NetworkError: a layer has another loss than that of [yolo].
@@ -113,8 +131,15 @@ def loss_options(network: Network, dialect: DialectName) -> list[tuple[Node, Yol
                 remedy="train with darknet",
             )
         _require_none_missing(sections[node.index], record)
-        options = _read(sections[node.index], record, node.layer.classes)
-        found.append((node, node.layer, options))
+        found.append(
+            HeadLoss(
+                index=node.index,
+                layer=node.layer,
+                options=_read(sections[node.index], record, node.layer.classes),
+                dialect=dialect,
+                stride=(network.input.w / node.output.w, network.input.h / node.output.h),
+            )
+        )
     return found
 
 
