@@ -59,7 +59,7 @@ class Objects:
         box: (4, S) float32, in parts of the network's input.
     """
 
-    counts: Sequence[int]
+    counts: list[int]
     label: Tensor
     box: Tensor
 
@@ -130,19 +130,17 @@ class _Batch:
         The first is (N, anchors, h, w): pj yolo_layer.c:162, AB :424.
         """
         score = self.out[:, :, 4]
-        cell = torch.ones_like(score).nonzero().T
-        boxes = self._boxes(cell)
-        overlap, number = torch.zeros_like(boxes[0]), torch.zeros_like(cell[0])
-        each, first = score[0].numel(), 0
-        for picture, count in enumerate(self.objects.counts):
-            if count:
-                own = slice(picture * each, (picture + 1) * each)
-                truth = self.objects.box[:, None, first : first + count]
-                overlap[own], number[own] = iou(boxes[:, own, None], truth).max(1)
-                number[own] += first
-                first += count
-        rows = (overlap > self.options.truth_thresh).nonzero().squeeze(1)
-        return overlap.reshape(score.shape), self._pairs(cell[:, rows], number[rows])
+        boxes = self._boxes(torch.ones_like(score).nonzero().T).reshape(4, *score.shape)
+        overlap, number = torch.zeros_like(score), torch.zeros_like(score, dtype=torch.long)
+        first = 0
+        for picture, truth in enumerate(torch.split(self.objects.box, self.objects.counts, 1)):
+            if truth.numel():
+                every = iou(boxes[:, picture, ..., None], truth[:, None, None, None])
+                overlap[picture], number[picture] = every.max(-1)
+                number[picture] += first
+                first += truth.shape[1]
+        near = overlap > self.options.truth_thresh
+        return overlap, self._pairs(near.nonzero().T, number[near])
 
     def _pairs(self, cell: Tensor, number: Tensor) -> _Pairs:
         objects = self.objects
