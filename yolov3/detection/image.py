@@ -87,8 +87,7 @@ class Raster:
 
 
 def _upper_bytes(image: Image.Image) -> Array:
-    upper: Array = (np.asarray(image) >> 8).astype(np.uint8)
-    return upper
+    return (np.asarray(image) >> 8).astype(np.uint8)
 
 
 def read(picture: Picture, channels: int = 3, *, bgr: bool = False) -> Pixels:
@@ -211,8 +210,7 @@ def pick(pixels: Pixels, rows: Indices, *columns: Indices) -> Array:
 
 def _unit(values: Array) -> Floats:
     """0..255 -> 0..1. The C divides as double and rounds: for these 256 values the same."""
-    unit: Floats = values.astype(np.float32) / np.float32(255)
-    return unit
+    return values.astype(np.float32) / np.float32(255)
 
 
 def _array(picture: npt.NDArray[np.generic], channels: int) -> Array:
