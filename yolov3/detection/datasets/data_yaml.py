@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from converter.errors import DatasetError, ExtraError, first_line, install, shortened
 from converter.files.opening import read_text
-from converter.records import dataclass
 from yolov3.detection.dataset import Sample, pictures_in
 from yolov3.detection.datasets.base import Labelled, Request
 from yolov3.detection.datasets.labels import labelled
@@ -18,8 +17,7 @@ MAX_YAML_BYTES = 1 << 17  # LVIS' with its 1,203 names has 30 kB
 DEEPEST = 16  # such files are three deep
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """The value of a key, and its line."""
 
     value: Any
