@@ -22,10 +22,10 @@ from yolov3.detection.datasets import read_dataset
 from yolov3.detection.decode import Runner
 from yolov3.detection.detect import Detector, runner_of
 from yolov3.detection.detections import Detections
+from yolov3.detection.image import Floats
 from yolov3.detection.metrics import darknet_map
 from yolov3.detection.metrics.coco_map import MOST, by_cocos_rule, ground_truth
 from yolov3.detection.metrics.confusion import Confusion, confusion
-from yolov3.detection.nms import Floats
 
 if TYPE_CHECKING:
     from torch import nn

@@ -11,10 +11,9 @@ from functools import cache, partial
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-Floats: TypeAlias = npt.NDArray[np.float32]
-Indices: TypeAlias = npt.NDArray[np.intp]
+from yolov3.detection.image import Floats, Indices
+
 Overlap: TypeAlias = Callable[[Floats, Floats], Floats]
 
 # Boxes that are compared at once. Up to so many, all are: choosing some would take longer.
