@@ -12,11 +12,11 @@ import numpy as np
 
 from converter.darknet.dialects import DIALECTS
 from converter.darknet.layers.heads import MaskedHead
-from converter.errors import ImageError, NetworkError, UsageError, some
+from converter.errors import NetworkError, UsageError, some
 from converter.options import DETECTOR_RESIZES, Resize
 from yolov3.detection.decode import Doubles, Runner, decode, require_boxes
 from yolov3.detection.detections import Detections
-from yolov3.detection.image import Picture, Pixels, read
+from yolov3.detection.image import Picture, Pixels, image_errors, read
 from yolov3.detection.nms import Overlap, iou, measure, suppress, suppress_all
 from yolov3.detection.prepare import choose, inner_size, prepare_all, usual_resize
 
@@ -151,11 +151,8 @@ class Detector:
         """
         pixels = read(picture, self._channels, bgr=bgr)
         if self._how == "letterbox":
-            try:
+            with image_errors(picture if isinstance(picture, str | os.PathLike) else None):
                 inner_size(pixels.shape[:2], *self._size)
-            except ImageError as error:
-                error.path = os.fspath(picture) if isinstance(picture, str | os.PathLike) else None
-                raise
         return pixels
 
     def __call__(self, pictures: Sequence[Pixels]) -> list[Detections]:
