@@ -61,7 +61,7 @@ def classify(
     """
     loaded = loaded_of(model)
     _require_classifier(loaded)
-    usual: Resize = DIALECTS[loaded.dialect].classifier_resize
+    usual = DIALECTS[loaded.dialect].classifier_resize
     how = choose(resize, usual, (*DETECTOR_RESIZES, "crop"))
     if top < 1:
         raise UsageError(f"top={top} must be at least 1")

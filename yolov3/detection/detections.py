@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import math
-import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,7 @@ from converter.records import dataclass
 from yolov3.detection.draw import draw
 from yolov3.detection.image import Floats, Picture, Pixels, Raster, read
 
-if typing.TYPE_CHECKING:
+if TYPE_CHECKING:
     import supervision
     from PIL import Image
 
@@ -76,9 +75,9 @@ class Detections:
         boxes, scores = map(tuple, self.boxes.tolist()), self.scores.tolist()
         return map(Detection, self.names, scores, boxes, self.labels.tolist())
 
-    @typing.overload
+    @overload
     def __getitem__(self, at: int) -> Detection: ...
-    @typing.overload
+    @overload
     def __getitem__(self, at: slice | npt.ArrayLike) -> Detections: ...
     def __getitem__(self, at: Any) -> Detection | Detections:
         """One by its number; several by a slice, numbers, or a mask of N truth values."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-import typing
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from yolov3.detection.image import Pixels, Raster, require_pillow
 from yolov3.drawing.colours import Colour, colour, contrast
 from yolov3.drawing.fonts import font_for
 from yolov3.drawing.places import Box, Places
 
-if typing.TYPE_CHECKING:
+if TYPE_CHECKING:
     from PIL import Image, ImageDraw
 
 # A ``Detection``: name, score, box and class.

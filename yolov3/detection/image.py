@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-import typing
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from converter.errors import ExtraError, ImageError, UsageError, install
 from converter.files.opening import open_regular
 
-if typing.TYPE_CHECKING:
+if TYPE_CHECKING:
     from PIL import Image
 
 Array: TypeAlias = npt.NDArray[np.uint8]
@@ -219,7 +218,7 @@ def _array(picture: npt.NDArray[np.generic], channels: int) -> Array:
             f"an array of {picture.dtype}, shape {picture.shape}, is no picture",
             remedy="give uint8 values (H, W, 3) in RGB order, or (H, W)",
         )
-    pixels = typing.cast("Array", picture)
+    pixels = cast("Array", picture)
     if pixels.ndim == 2:
         return np.repeat(pixels[:, :, None], channels, 2)
     if pixels.ndim == 3 and pixels.shape[2] == channels:
@@ -237,7 +236,7 @@ def _file(path: str | os.PathLike[str], channels: int) -> Raster:
     with (
         image_errors(path),
         open_regular(path, ImageError, "give a picture") as file,
-        Image.open(io.BufferedReader(typing.cast("io.FileIO", file))) as image,
+        Image.open(io.BufferedReader(cast("io.FileIO", file))) as image,
     ):
         ImageOps.exif_transpose(image, in_place=True)
         return Raster(image, channels)

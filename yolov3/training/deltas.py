@@ -49,8 +49,7 @@ class HeadFigures:
     recall75: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Objects:
+class Objects(NamedTuple):
     """The objects of a batch, picture by picture.
 
     Attributes:
