@@ -52,21 +52,16 @@ def draw(pixels: Pixels, detections: Iterable[Found]) -> Image.Image:
         if not name.startswith(HIDDEN):
             by_box.setdefault(box, []).append(found)
     clipped = [
-        (where, labels)
+        (where, labels, colour(labels[0][-1]))
         for box, labels in by_box.items()
         if (where := _clip(box, picture.width, picture.height))
     ]
-    for box, labels in reversed(clipped):  # the likeliest last, on top of the others
-        _outline(canvas, box, _colour(labels), line)
+    for box, _, fill in reversed(clipped):  # the likeliest last, on top of the others
+        _outline(canvas, box, fill, line)
     places = Places(picture.width, picture.height)
-    for box, labels in clipped:
-        _write(canvas, places, box, labels, size=max(10, side / 40), margin=line)
+    for box, labels, fill in clipped:
+        _write(canvas, places, box, labels, fill, size=max(10, side / 40), margin=line)
     return picture
-
-
-def _colour(labels: Sequence[Found]) -> Colour:
-    *_, likeliest = labels[0]
-    return colour(likeliest)
 
 
 def _clip(box: Box, width: int, height: int) -> Box | None:
@@ -90,11 +85,12 @@ def _write(
     places: Places,
     box: Box,
     labels: Sequence[Found],
+    fill: Colour,
     *,
     size: float,
     margin: int,
 ) -> None:
-    """The labels of a box, on ground of its colour, if there is room for them."""
+    """The labels of a box, on ground of its colour ``fill``, if there is room for them."""
     font = font_for("".join(name for name, *_ in labels), size)
     longest = max(len(name) for name, *_ in labels)
     # Each letter is a pixel wide at least. Names are cut, not their scores, until it fits.
@@ -112,7 +108,6 @@ def _write(
     if place is None:
         return
     x, y = place
-    fill = _colour(labels)
     canvas.rectangle((x, y, x + wide - 1, y + high - 1), fill=fill)
     canvas.text((x + margin - left, y + margin), text, font=font, fill=contrast(fill))
 
