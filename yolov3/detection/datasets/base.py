@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from converter.records import dataclass
 from yolov3.detection.dataset import Sample
 
 LARGEST = 1e6  # of a box's values: pictures of more pixels a side are not read
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """What to read, and what for.
 
     Attributes:
@@ -31,8 +29,7 @@ class Request:
     by_order: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Labelled:
+class Labelled(NamedTuple):
     """Pictures with the categories of their format.
 
     Attributes:
