@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -30,16 +30,12 @@ def as_classes(labelled: Labelled, request: Request) -> Dataset:
         return Dataset(samples=tuple(labelled.samples))
     unnamed = names is None or list(names) == [str(i) for i in range(request.classes)]
     by_order = request.by_order or (labelled.numbered and unnamed)
-    try:
-        if by_order:
-            categories = _by_order(entries, request)
-        else:
-            # A category that no object has (the "super" ones of some tools) need be no class.
-            used = {truth.label for sample in labelled.samples for truth in sample.truths}
-            categories = _by_name({i: entries[i] for i in entries if i in used}, names or ())
-    except DatasetError as error:
-        error.path = str(request.path)
-        raise
+    if by_order:
+        categories = _by_order(entries, request)
+    else:
+        # A category that no object has (the "super" ones of some tools) need be no class.
+        used = {truth.label for sample in labelled.samples for truth in sample.truths}
+        categories = _by_name({i: entries[i] for i in entries if i in used}, request)
     samples = []
     for sample in labelled.samples:
         truths = (replace(each, label=categories.labels[each.label]) for each in sample.truths)
@@ -51,8 +47,9 @@ def as_classes(labelled: Labelled, request: Request) -> Dataset:
     )
 
 
-def _by_name(categories: Mapping[Any, str], names: Sequence[str]) -> Categories:
+def _by_name(categories: Mapping[Any, str], request: Request) -> Categories:
     """Which class each category is: of the same name but for case and spaces, or a synonym."""
+    names = request.names or ()
     labels: dict[Any, int] = {}
     renamed: dict[str, str] = {}
     # A closer name goes first, so that a network may tell "tv" from "TV", or "sofa" from "couch".
@@ -70,6 +67,7 @@ def _by_name(categories: Mapping[Any, str], names: Sequence[str]) -> Categories:
     if left:
         raise DatasetError(
             f"has categories that are no class of the network: {some([repr(n) for n in left])}",
+            path=request.path,
             remedy=f"give the class names with {argument('--names')}, or take the categories in the"
             f" order of their ids with {argument('--by-order')}",
         )
@@ -88,11 +86,13 @@ def _by_order(entries: Mapping[Any, str], request: Request) -> Categories:
     except TypeError as error:
         raise DatasetError(
             "has categories whose ids, numbers and others, have no order",
+            path=request.path,
             remedy=by_name,
         ) from error
     if len(ids) != request.classes:
         raise DatasetError(
             f"has {len(ids)} categories, the network has {request.classes} classes",
+            path=request.path,
             remedy=by_name
             if request.by_order
             else "it is for another network; or give this one's class names with"

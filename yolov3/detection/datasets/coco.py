@@ -73,12 +73,9 @@ def _read(path: Path, images: Path | None) -> Labelled:
             truths[entry["image_id"]].append(_truth(entry))
         samples = []
         for entry in content["images"]:
-            picture = _picture(path.parent, entry["file_name"], images)
+            picture = _picture(path, entry["file_name"], images)
             samples.append(Sample(path=picture, truths=tuple(truths[entry["id"]]), relative=False))
         return Labelled(samples=samples, categories=entries)
-    except DatasetError as error:
-        error.path = error.path or os.fspath(path)
-        raise
     except (
         ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError
     ) as error:  # fmt: skip
@@ -107,18 +104,20 @@ def _truth(entry: dict[str, Any]) -> Truth:
     )
 
 
-def _picture(folder: Path, name: str, images: Path | None) -> Path:
+def _picture(path: Path, name: str, images: Path | None) -> Path:
     if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
         raise DatasetError(
             f"the picture {shortened(name)!r} is outside the pictures' folder",
+            path=path,
             remedy=f"give the pictures' folder with {argument('--images')}, and names in it in the"
             " file",
         )
-    folders = [images] if images else [folder, folder / "images"]
+    folders = [images] if images else [path.parent, path.parent / "images"]
     found = next((f / name for f in folders if os.path.isfile(f / name)), None)
     if found is None:
         raise DatasetError(
             f"the picture {shortened(name)} is not there",
+            path=path,
             remedy=f"give the pictures' folder with {argument('--images')}",
         )
     return found
