@@ -190,13 +190,11 @@ class _Batch:
         wanted = self._wanted_box(pairs, out[:, :4], weight)
         delta[:, :4] = delta[:, :4] + wanted if self.accumulates else wanted
         smooth, square = self.options.objectness_smooth, iou(pairs.box, pairs.truth).square()
-        objectness = self.options.obj_normalizer * (1 - out[:, 4])
-        if own:  # AB yolo_layer.c:568: a smooth one that is not 0 stays as it is
-            objectness = weight * self.options.obj_normalizer * (1 - out[:, 4])
-            if smooth:
-                objectness = torch.where(delta[:, 4] == 0, objectness, delta[:, 4])
-        elif smooth:
-            objectness = self.options.obj_normalizer * (square - out[:, 4])
+        goal = square if smooth and not own else torch.ones_like(square)
+        factor = self.options.obj_normalizer * (weight if own else 1)
+        objectness = factor * (goal - out[:, 4])
+        if smooth and own:  # AB yolo_layer.c:568: one that is not 0 stays as it is
+            objectness = torch.where(delta[:, 4] == 0, objectness, delta[:, 4])
         delta[:, 4] = objectness
         delta[:, 5:] = self._wanted_classes(pairs.label, out[:, 5:], delta[:, 5:], weight)
         if smooth and not own:
