@@ -130,7 +130,7 @@ class DarknetLoss:
 def _objects(rows: Sequence[Tensor], device: torch.device) -> Objects:
     joined = torch.cat(list(rows)).to(device)
     counts = [len(each) for each in rows]
-    return Objects(counts=counts, label=joined[:, 0].long(), box=joined[:, 1:].T)
+    return Objects(counts=counts, label=joined[:, 0].long(), box=joined[:, 1:].T.contiguous())
 
 
 class _Surrogate(torch.autograd.Function):
