@@ -247,8 +247,8 @@ def source_family(option: str = "--family", value: str | None = None) -> str:
 
 
 def listed() -> str:
-    """Where a command lists all that is logged only in part; in Python not every result does."""
-    return "" if RUNNING.get() is None else ", which --json lists"
+    """Which command lists all that any of them logs only in part; nothing of it in Python."""
+    return "" if RUNNING.get() is None else ", which info --json lists"
 
 
 def again(option: str, value: str) -> str | None:

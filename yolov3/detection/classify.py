@@ -14,7 +14,7 @@ from converter.options import DETECTOR_RESIZES, Resize
 from yolov3.backbone import Darknet53
 from yolov3.base import FromDarknet
 from yolov3.blocks import without_tf32
-from yolov3.detection.detect import listed, parts
+from yolov3.detection.detect import in_parts
 from yolov3.detection.detections import Classes
 from yolov3.detection.image import Picture, read
 from yolov3.detection.in_torch import loaded_of, to_input
@@ -61,14 +61,14 @@ def classify(
     """
     loaded = loaded_of(model)
     _require_classifier(loaded)
-    usual: Resize = DIALECTS[loaded.dialect].classifier_resize
+    usual = DIALECTS[loaded.dialect].classifier_resize
     how = choose(resize, usual, (*DETECTOR_RESIZES, "crop"))
     if top < 1:
         raise UsageError(f"top={top} must be at least 1")
     shape = loaded.network.input
-    pictures, several = listed(images)
+    parts, several = in_parts(images, batch)
     found: list[Classes] = []
-    for part in parts(pictures, batch):
+    for part in parts:
         pixels = [read(picture, shape.c, bgr=bgr) for picture in part]
         x = to_input(loaded, prepare_all(pixels, shape.h, shape.w, how))
         with without_tf32():
@@ -77,13 +77,10 @@ def classify(
         # A cfg that ends without [softmax] has no classes to count.
         if len(names) != scores.shape[1]:
             names = [str(label) for label in range(scores.shape[1])]
-        best, labels = (y.numpy() for y in scores.topk(min(top, scores.shape[1])))
-        found += [
-            Classes(
-                scores=best[i], labels=labels[i], names=tuple(names[k] for k in labels[i].tolist())
-            )
-            for i in range(len(part))
-        ]
+        best = scores.topk(min(top, scores.shape[1]))
+        for values, labels in zip(best.values.numpy(), best.indices.numpy(), strict=True):
+            likeliest = tuple(names[label] for label in labels.tolist())
+            found.append(Classes(scores=values, labels=labels, names=likeliest))
     return found if several else found[0]
 
 

@@ -19,14 +19,14 @@ class Truth:
     """One labelled object.
 
     Attributes:
-        label: its class, counted from 0.
+        label: its class, counted from 0; in what a reader answers, its category's id.
         box: left, top, width, height.
         crowd: whether it stands for many (COCO's iscrowd).
         difficult: whether Darknet's rule leaves it out; COCO's knows no such objects.
         area: in square pixels, by which COCO calls it small or large; None for the box's.
     """
 
-    label: int
+    label: Any
     box: tuple[float, float, float, float]
     crowd: bool = False
     difficult: bool = False

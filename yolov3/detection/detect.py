@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
@@ -12,11 +12,11 @@ import numpy as np
 
 from converter.darknet.dialects import DIALECTS
 from converter.darknet.layers.heads import MaskedHead
-from converter.errors import ImageError, NetworkError, UsageError, some
+from converter.errors import NetworkError, UsageError, some
 from converter.options import DETECTOR_RESIZES, Resize
 from yolov3.detection.decode import Doubles, Runner, decode, require_boxes
 from yolov3.detection.detections import Detections
-from yolov3.detection.image import Picture, Pixels, read
+from yolov3.detection.image import Picture, Pixels, image_errors, read
 from yolov3.detection.nms import Overlap, iou, measure, suppress, suppress_all
 from yolov3.detection.prepare import choose, inner_size, prepare_all, usual_resize
 
@@ -92,9 +92,9 @@ def detect(
         agnostic=agnostic,
         max_boxes=max_boxes,
     )
-    pictures, several = listed(images)
+    parts, several = in_parts(images, batch)
     found = []
-    for part in parts(pictures, batch):
+    for part in parts:
         pixels = [find.read(picture, bgr=bgr) for picture in part]
         for picture, values, detections in zip(part, pixels, find(pixels), strict=True):
             # Arrays as they were understood; of a file its name, not all that is in it.
@@ -131,7 +131,8 @@ class Detector:
         network, dialect = runner.network, runner.dialect
         self._heads = network.outputs
         require_boxes(self._heads, dialect)
-        self._runner, self._shape = runner, network.input
+        self._runner, self._channels = runner, network.input.c
+        self._size = network.input.h, network.input.w
         self.names = tuple(runner.names or map(str, range(network.classes or 0)))
         self._threshold, self._nms = threshold, nms
         self._left_out = _left_out(classes, self.names)
@@ -148,33 +149,25 @@ class Detector:
         Raises:
             ImageError, UsageError: it cannot be read, or used.
         """
-        shape = self._shape
-        pixels = read(picture, shape.c, bgr=bgr)
+        pixels = read(picture, self._channels, bgr=bgr)
         if self._how == "letterbox":
-            try:
-                inner_size(pixels.shape[:2], shape.h, shape.w)
-            except ImageError as error:
-                error.path = os.fspath(picture) if isinstance(picture, str | os.PathLike) else None
-                raise
+            with image_errors(picture if isinstance(picture, str | os.PathLike) else None):
+                inner_size(pixels.shape[:2], *self._size)
         return pixels
 
     def __call__(self, pictures: Sequence[Pixels]) -> list[Detections]:
         """What is on each of ``pictures``, (H, W, channels) of any size, computed at once."""
-        size = (self._shape.h, self._shape.w)
-        maps = self._runner.maps(prepare_all(pictures, *size, self._how))
-        decoded = decode(self._heads, maps, size, self._threshold, self._runner.dialect)
+        maps = self._runner.maps(prepare_all(pictures, *self._size, self._how))
+        decoded = decode(self._heads, maps, self._size, self._threshold, self._runner.dialect)
         return [
-            self._choose(boxes, scores, picture.shape, size)
+            self._choose(boxes, scores, picture.shape)
             for picture, (boxes, scores) in zip(pictures, decoded, strict=True)
         ]
 
-    def _choose(
-        self, boxes: Doubles, scores: Doubles, shape: tuple[int, ...], size: tuple[int, int]
-    ) -> Detections:
+    def _choose(self, boxes: Doubles, scores: Doubles, shape: tuple[int, ...]) -> Detections:
         """Boxes in parts of the input -> those that stay, in pixels: pj yolo_layer.c:246."""
         if self._how == "letterbox":
-            inner = inner_size(shape[:2], *size)
-            share = np.array([inner[1] / size[1], inner[0] / size[0]])
+            share = np.divide(inner_size(shape[:2], *self._size), self._size)[::-1]
             boxes = np.hstack([(boxes[:, :2] - (1 - share) / 2) / share, boxes[:, 2:] / share])
         # Darknet keeps and compares boxes and scores as floats.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -237,19 +230,15 @@ def runner_of(model: nn.Module | Runner) -> Runner:
     return TorchModel(model)
 
 
-def listed(images: Picture | Iterable[Picture]) -> tuple[list[Picture], bool]:
-    """The pictures that a caller gave, and whether they are several by their form."""
-    if isinstance(images, str | os.PathLike | np.ndarray) or not isinstance(images, Iterable):
-        return [images], False
-    return list(images), True
-
-
-def parts(pictures: Sequence[Picture], batch: int) -> Iterator[Sequence[Picture]]:
-    """So many of them at a time.
+def in_parts(images: Picture | Iterable[Picture], batch: int) -> tuple[list[list[Picture]], bool]:
+    """The pictures that a caller gave, so many at a time; and whether they are several by form.
 
     Raises:
-        UsageError: that is none.
+        UsageError: ``batch`` is below 1.
     """
     if batch < 1:
         raise UsageError(f"batch={batch} must be at least 1")
-    return (pictures[i : i + batch] for i in range(0, len(pictures), batch))
+    if isinstance(images, str | os.PathLike | np.ndarray) or not isinstance(images, Iterable):
+        return [[images]], False
+    pictures = list(images)
+    return [pictures[i : i + batch] for i in range(0, len(pictures), batch)], True

@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import math
-import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,7 @@ from converter.records import dataclass
 from yolov3.detection.draw import draw
 from yolov3.detection.image import Floats, Picture, Pixels, Raster, read
 
-if typing.TYPE_CHECKING:
+if TYPE_CHECKING:
     import supervision
     from PIL import Image
 
@@ -73,12 +72,12 @@ class Detections:
         return len(self.names)
 
     def __iter__(self) -> Iterator[Detection]:
-        for i in range(len(self)):
-            yield self[i]
+        boxes, scores = map(tuple, self.boxes.tolist()), self.scores.tolist()
+        return map(Detection, self.names, scores, boxes, self.labels.tolist())
 
-    @typing.overload
+    @overload
     def __getitem__(self, at: int) -> Detection: ...
-    @typing.overload
+    @overload
     def __getitem__(self, at: slice | npt.ArrayLike) -> Detections: ...
     def __getitem__(self, at: Any) -> Detection | Detections:
         """One by its number; several by a slice, numbers, or a mask of N truth values."""
@@ -144,9 +143,8 @@ class Detections:
         pixels = self._pixels(picture)
         height, width = pixels.shape[:2]
         parts = []
-        for i, box in enumerate(self.boxes.tolist()):
-            left, top = max(box[0], 0), max(box[1], 0)
-            right, bottom = min(box[2], width), min(box[3], height)
+        boxes = self.boxes.clip(0, np.array([width, height] * 2, np.float32))
+        for i, (left, top, right, bottom) in enumerate(boxes.tolist()):
             # Not the other way round: a box that is no number is on no picture, either.
             if not (left < right and top < bottom):
                 raise UsageError(
@@ -155,7 +153,7 @@ class Detections:
                 )
             rows = slice(math.floor(top), math.ceil(bottom))
             part = pixels[rows, math.floor(left) : math.ceil(right)]
-            parts.append(draw(part, self[:0]))
+            parts.append(draw(part, ()))
         return parts
 
     def clip(self, width: int | None = None, height: int | None = None) -> Detections:
@@ -214,9 +212,7 @@ class Detections:
                 "bbox": [left, top, right - left, bottom - top],
                 "score": score,
             }
-            for (left, top, right, bottom), score, label in zip(
-                self.boxes.tolist(), self.scores.tolist(), self.labels.tolist(), strict=True
-            )
+            for _, score, (left, top, right, bottom), label in self
         ]
 
     def to_supervision(self) -> supervision.Detections:

@@ -4,47 +4,26 @@ from __future__ import annotations
 
 import math
 import re
-import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
-from yolov3.detection.image import Floats, Pixels, Raster, require_pillow
+from yolov3.detection.image import Pixels, Raster, require_pillow
 from yolov3.drawing.colours import Colour, colour, contrast
 from yolov3.drawing.fonts import font_for
 from yolov3.drawing.places import Box, Places
 
-if typing.TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+if TYPE_CHECKING:
     from PIL import Image, ImageDraw
 
-Label = tuple[int, str, float]  # class, name, score
+# A ``Detection``: name, score, box and class.
+Found: TypeAlias = tuple[str, float, Box, int]
 
 # A class with a name that begins so is neither drawn nor printed, and measured all the same:
 # AlexeyAB/darknet@59596d7 src/image.c:306, src/network.c:1032.
 HIDDEN = "dont_show"
 
 
-class Found(typing.Protocol):
-    """What of ``Detections`` is drawn."""
-
-    @property
-    def boxes(self) -> Floats:
-        """(N, 4): left, top, right, bottom."""
-
-    @property
-    def scores(self) -> Floats:
-        """(N,)."""
-
-    @property
-    def labels(self) -> npt.NDArray[np.int64]:
-        """(N,)."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """(N)."""
-
-
-def draw(pixels: Pixels, detections: Found) -> Image.Image:
+def draw(pixels: Pixels, detections: Iterable[Found]) -> Image.Image:
     """The picture with its boxes and their labels, one colour a class.
 
     Boxes are clipped to the picture here, and here only. Lines and letters grow with the picture.
@@ -54,7 +33,7 @@ def draw(pixels: Pixels, detections: Found) -> Image.Image:
 
     Args:
         pixels: (H, W, 3) or (H, W, 1). A ``Raster`` in colour is itself drawn on, not copied.
-        detections: what was found on it.
+        detections: what was found on it, the likeliest first.
     """
     require_pillow()
     from PIL import Image, ImageDraw
@@ -67,32 +46,22 @@ def draw(pixels: Pixels, detections: Found) -> Image.Image:
     side = math.sqrt(picture.width * picture.height)
     canvas = ImageDraw.Draw(picture)
     line = max(1, round(side / 250))
+    by_box: dict[Box, list[Found]] = {}
+    for found in detections:
+        name, _, box, _ = found
+        if not name.startswith(HIDDEN):
+            by_box.setdefault(box, []).append(found)
     clipped = [
-        (where, labels)
-        for box, labels in _labelled(detections).items()
+        (where, labels, colour(labels[0][-1]))
+        for box, labels in by_box.items()
         if (where := _clip(box, picture.width, picture.height))
     ]
-    for box, labels in reversed(clipped):  # the likeliest last, on top of the others
-        _outline(canvas, box, colour(labels[0][0]), line)
+    for box, _, fill in reversed(clipped):  # the likeliest last, on top of the others
+        _outline(canvas, box, fill, line)
     places = Places(picture.width, picture.height)
-    for box, labels in clipped:
-        _write(canvas, places, box, labels, size=max(10, side / 40), margin=line)
+    for box, labels, fill in clipped:
+        _write(canvas, places, box, labels, fill, size=max(10, side / 40), margin=line)
     return picture
-
-
-def _labelled(detections: Found) -> dict[Box, list[Label]]:
-    """Each box with its labels, the likeliest first."""
-    found: dict[Box, list[Label]] = {}
-    for box, label, name, score in zip(
-        detections.boxes.tolist(),
-        detections.labels.tolist(),
-        detections.names,
-        detections.scores.tolist(),
-        strict=True,
-    ):
-        if not name.startswith(HIDDEN):
-            found.setdefault(tuple(box), []).append((label, name, score))
-    return found
 
 
 def _clip(box: Box, width: int, height: int) -> Box | None:
@@ -115,17 +84,18 @@ def _write(
     canvas: ImageDraw.ImageDraw,
     places: Places,
     box: Box,
-    labels: Sequence[Label],
+    labels: Sequence[Found],
+    fill: Colour,
     *,
     size: float,
     margin: int,
 ) -> None:
-    """The labels of a box, on ground of its colour, if there is room for them."""
-    font = font_for("".join(name for _, name, _ in labels), size)
-    longest = max(len(name) for _, name, _ in labels)
+    """The labels of a box, on ground of its colour ``fill``, if there is room for them."""
+    font = font_for("".join(name for name, *_ in labels), size)
+    longest = max(len(name) for name, *_ in labels)
     # Each letter is a pixel wide at least. Names are cut, not their scores, until it fits.
     for length in range(min(longest, canvas.im.size[0]), 0, -1):
-        text = ", ".join(f"{_line(name, length)} {score:.0%}" for _, name, score in labels)
+        text = ", ".join(f"{_line(name, length)} {score:.0%}" for name, score, *_ in labels)
         left, _, right, bottom = font.getbbox(text)
         wide = math.ceil(right - left) + 2 * margin
         if wide <= canvas.im.size[0]:
@@ -138,7 +108,6 @@ def _write(
     if place is None:
         return
     x, y = place
-    fill = colour(labels[0][0])
     canvas.rectangle((x, y, x + wide - 1, y + high - 1), fill=fill)
     canvas.text((x + margin - left, y + margin), text, font=font, fill=contrast(fill))
 

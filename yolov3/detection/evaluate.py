@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,20 +22,10 @@ from yolov3.detection.datasets import read_dataset
 from yolov3.detection.decode import Runner
 from yolov3.detection.detect import Detector, runner_of
 from yolov3.detection.detections import Detections
+from yolov3.detection.image import Floats
+from yolov3.detection.metrics import darknet_map
 from yolov3.detection.metrics.coco_map import MOST, by_cocos_rule, ground_truth
 from yolov3.detection.metrics.confusion import Confusion, confusion
-from yolov3.detection.metrics.darknet_map import (
-    CONFIDENCE,
-    Compared,
-    Counts,
-    Curve,
-    average_precisions,
-    class_counts,
-    counts,
-    curves,
-    match,
-)
-from yolov3.detection.nms import Floats
 
 if TYPE_CHECKING:
     from torch import nn
@@ -90,9 +80,9 @@ class Evaluation(Record):
     mean: Precision
     classes: tuple[Precision, ...]
     rule: str
-    counts: Counts
-    class_counts: tuple[Counts, ...]
-    curves: tuple[Curve, ...] = field(repr=False, compare=False)
+    counts: darknet_map.Counts
+    class_counts: tuple[darknet_map.Counts, ...]
+    curves: tuple[darknet_map.Curve, ...] = field(repr=False, compare=False)
     confusion: Confusion = field(repr=False)
     coco: Mapping[str, float | None] | None
     categories: Categories | None
@@ -136,7 +126,7 @@ def evaluate(
     dataset: Dataset | PathLike,
     *,
     points: int | None = None,
-    threshold: float = CONFIDENCE,
+    threshold: float = darknet_map.CONFIDENCE,
     batch: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
@@ -181,40 +171,38 @@ def evaluate(
         found += find(pictures)
     compared = [_compared(*each) for each in zip(samples, sizes, found, strict=True)]
     names = dataset.names or find.names
-    matches = match(compared, len(names))
-    coco = None
+    matches = darknet_map.match(compared, len(names))
     if points is None:
         results = [entry for i, each in enumerate(found) for entry in each.to_coco(i)]
         coco = by_cocos_rule(ground_truth(samples, sizes, names), results)
-        classes = [
-            _precision(*column) for column in zip(names, coco.objects, coco.areas, strict=True)
-        ]
-        averaged, rule = [row for row in classes if row.objects], _cocos_rule()
+        objects, areas, figures, rule = coco.objects, coco.areas, coco.figures, _cocos_rule()
     else:
-        areas = np.array([average_precisions(matches, points, iou) for iou in IOUS])
-        columns = zip(names, matches.class_objects.tolist(), areas.T, strict=True)
-        classes = [_precision(*column) for column in columns]
-        averaged, rule = classes, _darknets_rule(points)
+        objects, figures, rule = matches.class_objects.tolist(), None, _darknets_rule(points)
+        by_iou = [darknet_map.average_precisions(matches, points, iou) for iou in IOUS]
+        areas = list(np.array(by_iou).T)
+    classes = tuple(_precision(*row) for row in zip(names, objects, areas, strict=True))
     return Evaluation(
         images=len(samples),
         detections=sum(map(len, found)),
         mean=Precision(
             name="mean",
-            objects=sum(row.objects for row in classes),
-            **{at: _mean([getattr(row, at) for row in averaged]) for at in ("ap50", "ap75", "ap")},
+            objects=sum(objects),
+            ap50=_mean(row.ap50 for row in classes),
+            ap75=_mean(row.ap75 for row in classes),
+            ap=_mean(row.ap for row in classes),
         ),
-        classes=tuple(classes),
+        classes=classes,
         rule=rule,
-        counts=counts(matches, threshold),
-        class_counts=tuple(class_counts(matches, threshold)),
-        curves=tuple(curves(matches)),
+        counts=darknet_map.counts(matches, threshold),
+        class_counts=tuple(darknet_map.class_counts(matches, threshold)),
+        curves=tuple(darknet_map.curves(matches)),
         confusion=confusion(compared, threshold),
-        coco=coco.figures if coco else None,
+        coco=figures,
         categories=dataset.categories,
     )
 
 
-def _compared(sample: Sample, size: tuple[int, int], found: Detections) -> Compared:
+def _compared(sample: Sample, size: tuple[int, int], found: Detections) -> darknet_map.Compared:
     """As Darknet compares them: in parts of the picture.
 
     Its labels have no crowds: they are taken for difficult objects.
@@ -224,7 +212,7 @@ def _compared(sample: Sample, size: tuple[int, int], found: Detections) -> Compa
     true_boxes = np.array([truth.box for truth in truths], np.float64).reshape(-1, 4)
     if not sample.relative:
         true_boxes /= size * 2
-    return Compared(
+    return darknet_map.Compared(
         boxes=_centred(boxes[:, :2], boxes[:, 2:] - boxes[:, :2]),
         scores=found.scores,
         labels=found.labels,
@@ -253,8 +241,10 @@ def _precision(name: str, objects: int, areas: npt.NDArray[np.float64] | None) -
     )
 
 
-def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Of the classes that have one."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _cocos_rule() -> str:

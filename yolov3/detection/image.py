@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-import typing
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from converter.errors import ExtraError, ImageError, UsageError, install
 from converter.files.opening import open_regular
 
-if typing.TYPE_CHECKING:
+if TYPE_CHECKING:
     from PIL import Image
 
 Array: TypeAlias = npt.NDArray[np.uint8]
@@ -87,8 +86,7 @@ class Raster:
 
 
 def _upper_bytes(image: Image.Image) -> Array:
-    upper: Array = (np.asarray(image) >> 8).astype(np.uint8)
-    return upper
+    return (np.asarray(image) >> 8).astype(np.uint8)
 
 
 def read(picture: Picture, channels: int = 3, *, bgr: bool = False) -> Pixels:
@@ -211,8 +209,7 @@ def pick(pixels: Pixels, rows: Indices, *columns: Indices) -> Array:
 
 def _unit(values: Array) -> Floats:
     """0..255 -> 0..1. The C divides as double and rounds: for these 256 values the same."""
-    unit: Floats = values.astype(np.float32) / np.float32(255)
-    return unit
+    return values.astype(np.float32) / np.float32(255)
 
 
 def _array(picture: npt.NDArray[np.generic], channels: int) -> Array:
@@ -221,7 +218,7 @@ def _array(picture: npt.NDArray[np.generic], channels: int) -> Array:
             f"an array of {picture.dtype}, shape {picture.shape}, is no picture",
             remedy="give uint8 values (H, W, 3) in RGB order, or (H, W)",
         )
-    pixels = typing.cast("Array", picture)
+    pixels = cast("Array", picture)
     if pixels.ndim == 2:
         return np.repeat(pixels[:, :, None], channels, 2)
     if pixels.ndim == 3 and pixels.shape[2] == channels:
@@ -239,7 +236,7 @@ def _file(path: str | os.PathLike[str], channels: int) -> Raster:
     with (
         image_errors(path),
         open_regular(path, ImageError, "give a picture") as file,
-        Image.open(io.BufferedReader(typing.cast("io.FileIO", file))) as image,
+        Image.open(io.BufferedReader(cast("io.FileIO", file))) as image,
     ):
         ImageOps.exif_transpose(image, in_place=True)
         return Raster(image, channels)
@@ -254,8 +251,6 @@ def image_errors(path: str | os.PathLike[str] | None) -> Iterator[None]:
     Raises:
         ImageError: the block raised anything; ``path`` is the picture's, None if it has none.
     """
-    from PIL import Image, UnidentifiedImageError
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -263,25 +258,23 @@ def image_errors(path: str | os.PathLike[str] | None) -> Iterator[None]:
     except ImageError as error:
         error.path = None if path is None else os.fspath(path)
         raise
-    except Image.DecompressionBombError as error:
-        raise ImageError(
-            "has too many pixels: it may be a decompression bomb",
-            path=path,
-            remedy="make it smaller, or read it yourself and pass the array",
-        ) from error
-    except UnidentifiedImageError as error:
-        what, remedy = "no picture of a known format", "convert it to PNG or JPEG"
-        if path is not None and os.fspath(path).lower().endswith(VIDEOS):
-            what, remedy = "a video", "read its frames with cv2.VideoCapture, as the README shows"
-        raise ImageError(f"is {what}", path=path, remedy=remedy) from error
-    except FileNotFoundError as error:
-        raise ImageError(
-            f"cannot be read: {error.strerror}", path=path, remedy="check the path"
-        ) from error
     except Exception as error:  # OSError, SyntaxError, ValueError, struct.error, ...
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ImageError(
-            f"cannot be read: {reason}",
-            path=path,
-            remedy=None if path is None else "it is damaged: copy it again",
-        ) from error
+        what, remedy = _problem(error, path)
+        raise ImageError(what, path=path, remedy=remedy) from error
+
+
+def _problem(error: Exception, path: str | os.PathLike[str] | None) -> tuple[str, str | None]:
+    """What an error of Pillow's says of a picture, and what to do."""
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(error, Image.DecompressionBombError):
+        what = "has too many pixels: it may be a decompression bomb"
+        return what, "make it smaller, or read it yourself and pass the array"
+    if isinstance(error, UnidentifiedImageError):
+        if path is not None and os.fspath(path).lower().endswith(VIDEOS):
+            return "is a video", "read its frames with cv2.VideoCapture, as the README shows"
+        return "is no picture of a known format", "convert it to PNG or JPEG"
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, FileNotFoundError):
+        return f"cannot be read: {reason}", "check the path"
+    return f"cannot be read: {reason}", None if path is None else "it is damaged: copy it again"

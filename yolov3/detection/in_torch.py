@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -36,11 +33,7 @@ class TorchModel(Runner):
         """The maps stay on the model's device."""
         with without_tf32():
             maps = self.network.in_file_order(self._model(to_input(self._loaded, x)))
-        return [RawMap(values=raw.float(), fetch=_fetch) for raw in maps]
-
-
-def _fetch(values: torch.Tensor) -> npt.NDArray[Any]:
-    return np.asarray(values.cpu())
+        return [RawMap(raw.float(), lambda values: np.asarray(values.cpu())) for raw in maps]
 
 
 def loaded_of(model: nn.Module) -> FromDarknet:

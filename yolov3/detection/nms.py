@@ -7,14 +7,13 @@ for the intersection over union the unit plays no role, for distances it does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-Floats: TypeAlias = npt.NDArray[np.float32]
-Indices: TypeAlias = npt.NDArray[np.intp]
+from yolov3.detection.image import Floats, Indices
+
 Overlap: TypeAlias = Callable[[Floats, Floats], Floats]
 
 # Boxes that are compared at once. Up to so many, all are: choosing some would take longer.
@@ -38,24 +37,20 @@ def suppress(
     Returns:
         Of what stays, the index of the box and the class, (K,) each, by falling probability.
     """
-    where: list[int] = []
-    labels: list[int] = []
-    overlapping = _Overlapping(boxes, threshold, overlap) if threshold and len(boxes) else None
-    dropped: dict[int, Indices] = {}  # by a box that stays, which others may, too
+    found: list[tuple[int, int]] = []
+    dropped_by = None
+    if threshold and len(boxes):
+        dropped_by = cache(_Overlapping(boxes, threshold, overlap).with_box)
     for label in np.flatnonzero((probabilities > 0).any(0)).tolist():
         column = probabilities[:, label]
         order = np.argsort(-column, kind="stable")[: np.count_nonzero(column > 0)]
         alive = np.ones(len(boxes), np.bool_)
         for box in order.tolist():
-            if not alive[box]:
-                continue
-            where.append(box)
-            labels.append(label)
-            if overlapping:
-                if box not in dropped:
-                    dropped[box] = overlapping.with_box(box)
-                alive[dropped[box]] = False
-    kept, classes = np.array(where, np.intp), np.array(labels, np.intp)
+            if alive[box]:
+                found.append((box, label))
+                if dropped_by:
+                    alive[dropped_by(box)] = False
+    kept, classes = np.array(found, np.intp).reshape(-1, 2).T
     falling = np.argsort(-probabilities[kept, classes], kind="stable")
     return kept[falling], classes[falling]
 

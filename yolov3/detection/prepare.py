@@ -98,9 +98,8 @@ def inner_size(shape: tuple[int, ...], height: int, width: int) -> tuple[int, in
 def _crop(pixels: Pixels, height: int, width: int) -> Floats:
     """The shorter side becomes ``width``, the middle is kept: AB image.c:1044, classifier.c:871."""
     rows, columns = pixels.shape[:2]
-    inner_height, inner_width = (
-        (rows * width // columns, width) if columns < rows else (width, columns * width // rows)
-    )
+    shorter = min(rows, columns)
+    inner_height, inner_width = rows * width // shorter, columns * width // shorter
     # Beyond the border its pixels are repeated: AB image.c:894.
     y = np.arange(height) + int((inner_height - height) / 2)
     x = np.arange(width) + int((inner_width - width) / 2)

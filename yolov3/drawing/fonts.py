@@ -133,9 +133,7 @@ def _lacking(path: Path | None, characters: Iterable[str]) -> list[str]:
 @cache
 def _has(path: Path | None, character: str) -> bool:
     font = _probe(path)
-    if font is None:
-        return False
-    return _glyph(font, character) != _glyph(font, NO_CHARACTER)
+    return font is not None and _glyph(font, character) != _glyph(font, NO_CHARACTER)
 
 
 @cache

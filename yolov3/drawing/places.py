@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 Box = tuple[float, float, float, float]
 
@@ -57,7 +56,6 @@ def _wishes(box: Box, wide: int, high: int) -> Iterator[tuple[int, int]]:
     for y in (top - high, top, bottom + 1, bottom + 1 - high):
         yield left, y
         yield beyond, y
-    rows: npt.NDArray[np.int64] = np.arange(-AWAY, (bottom - top) // high + AWAY + 1)
-    for row in sorted(rows.tolist(), key=abs):
+    for row in sorted(range(-AWAY, (bottom - top) // high + AWAY + 1), key=abs):
         for x in (left, beyond, right + 1, left - wide):
             yield x, top + row * high

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import nan
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from converter.darknet.dialects import DIALECTS, DialectName
+from converter.darknet.dialects import DIALECTS
 from converter.darknet.layers.cells import by_anchor, in_torch
-from converter.darknet.layers.yolo import Yolo
 from converter.records import dataclass
-from yolov3.training.options import LossOptions
-from yolov3.training.overlap import Box, ascent, giou, iou
+from yolov3.training.options import HeadLoss
+from yolov3.training.overlap import ascent, giou, iou
 
 LIKELY = 0.25  # AB yolo_layer.c:440
 
@@ -49,70 +49,38 @@ class HeadFigures:
     recall75: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Objects:
+class Objects(NamedTuple):
     """The objects of a batch, picture by picture.
 
     Attributes:
         counts: how many each picture has.
         label: the class of each (S,).
-        box: in parts of the network's input, (S,) each, float32.
+        box: (4, S) float32, in parts of the network's input.
     """
 
-    counts: Sequence[int]
+    counts: list[int]
     label: Tensor
-    box: Box
+    box: Tensor
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Pairs:
-    """Boxes of a map with an object for each, (M,) everywhere."""
+class _Pairs(NamedTuple):
+    """Boxes of a map with an object for each."""
 
-    cell: tuple[Tensor, ...]  # picture, anchor of the map, row, column
-    box: Box
-    truth: Box
-    label: Tensor
-
-    def __getitem__(self, rows: Tensor) -> _Pairs:
-        return _Pairs(
-            cell=tuple(part[rows] for part in self.cell),
-            box=Box(*(part[rows] for part in self.box)),
-            truth=Box(*(part[rows] for part in self.truth)),
-            label=self.label[rows],
-        )
+    cell: Tensor  # (4, M): picture, anchor of the map, row, column
+    box: Tensor  # (4, M)
+    truth: Tensor  # (4, M)
+    label: Tensor  # (M,)
 
 
-@dataclass(frozen=True, kw_only=True)
-class HeadLoss:
-    """The loss of one [yolo].
+def delta_of(head: HeadLoss, raw: Tensor, objects: Objects) -> tuple[Tensor, HeadFigures]:
+    """A layer's ``delta`` for a raw map, and what the engine says of it.
 
-    Attributes:
-        index: of the layer in the cfg.
-        layer: the layer.
-        options: what the cfg says of its loss.
-        dialect: whose engine it is.
-        stride: pixels of the network's input that a cell has, across and down.
+    Args:
+        head: the layer.
+        raw: (N, anchors * (5 + classes), h, w) float32, what the layer receives.
+        objects: of the N pictures, on the same device.
     """
-
-    index: int
-    layer: Yolo
-    options: LossOptions
-    dialect: DialectName
-    stride: tuple[float, float]
-
-    @property
-    def accumulates(self) -> bool:
-        """Whether the engine adds up what several objects ask of one box."""
-        return DIALECTS[self.dialect].yolo_accumulates
-
-    def deltas(self, raw: Tensor, objects: Objects) -> tuple[Tensor, HeadFigures]:
-        """The layer's ``delta`` for a raw map, and what the engine says of it.
-
-        Args:
-            raw: (N, anchors * (5 + classes), h, w) float32, what the layer receives.
-            objects: of the N pictures, on the same device.
-        """
-        return _Batch(self, raw, objects).run()
+    return _Batch(head, raw, objects).run()
 
 
 class _Batch:
@@ -120,13 +88,17 @@ class _Batch:
 
     def __init__(self, head: HeadLoss, raw: Tensor, objects: Objects) -> None:
         self.head, self.options, self.objects = head, head.options, objects
+        self.accumulates = DIALECTS[head.dialect].yolo_accumulates
         layer = head.layer
         self.out = by_anchor(layer.values(raw, head.dialect), layer.anchor_count)
         self.delta = torch.zeros_like(self.out)
         rows, columns = self.out.shape[3:]
         self.grid = raw.new_tensor([columns, rows])
         self.size = (self.grid * raw.new_tensor(head.stride)).round()
-        self.anchors = raw.new_tensor(_sizes(layer))
+        # All that heads may use, in pixels; absent ones are 0.5: pj yolo_layer.c:44.
+        count = max(layer.num, *(index + 1 for index in layer.used_mask))
+        anchors = raw.new_tensor([*layer.anchors, *[0.5] * 2 * count])
+        self.anchors = anchors[: 2 * count].reshape(count, 2)
         self.mask = torch.tensor(layer.used_mask, device=raw.device)
         self.weights = raw.new_tensor(head.options.class_weights or [1.0] * layer.classes)
 
@@ -137,20 +109,19 @@ class _Batch:
         self._ask(nearest, own=False)
         pairs = self._assigned()
         for turn in _turns(pairs.cell, self.out.shape):
-            self._ask(pairs[turn], own=True)
+            self._ask(_Pairs(*(part[..., turn] for part in pairs)), own=True)
         if self.options.iou_thresh < 1:
             self._average()
         return self.delta.flatten(1, 2), self._figures(pairs)
 
-    def _boxes(self, cell: Sequence[Tensor]) -> Box:
+    def _boxes(self, cell: Tensor) -> Tensor:
         """The boxes of some cells, in parts of the input: pj yolo_layer.c:83, AB :131."""
         picture, anchor, row, column = cell
         values = self.out[picture, anchor, :4, row, column]
-        x, y = ((torch.stack([column, row], 1) + values[:, :2]) / self.grid).unbind(1)
+        centre = (torch.stack([column, row], 1) + values[:, :2]) / self.grid
         sides = self.head.layer.sides(values[:, 2:].double(), in_torch())
         sides = sides * self.anchors[self.mask[anchor]]
-        w, h = (sides / self.size).float().unbind(1)
-        return Box(x, y, w, h)
+        return torch.cat([centre, (sides / self.size).float()], 1).T
 
     def _nearest(self) -> tuple[Tensor, _Pairs]:
         """The largest IoU of each box, and the objects of those above ``truth_thresh``.
@@ -158,30 +129,21 @@ class _Batch:
         The first is (N, anchors, h, w): pj yolo_layer.c:162, AB :424.
         """
         score = self.out[:, :, 4]
-        cell = torch.ones_like(score).nonzero().unbind(1)
-        boxes = self._boxes(cell)
-        overlap, number = torch.zeros_like(boxes.x), torch.zeros_like(cell[0])
-        each, first = score[0].numel(), 0
-        for picture, count in enumerate(self.objects.counts):
-            if count:
-                own = slice(picture * each, (picture + 1) * each)
-                box = Box(*(part[own, None] for part in boxes))
-                truth = Box(*(part[first : first + count] for part in self.objects.box))
-                overlap[own], number[own] = iou(box, truth).max(1)
-                number[own] += first
-                first += count
-        rows = (overlap > self.options.truth_thresh).nonzero().squeeze(1)
-        return overlap.reshape(score.shape), self._pairs(
-            [part[rows] for part in cell], number[rows]
-        )
+        boxes = self._boxes(torch.ones_like(score).nonzero().T).reshape(4, *score.shape)
+        overlap, number = torch.zeros_like(score), torch.zeros_like(score, dtype=torch.long)
+        first = 0
+        for picture, truth in enumerate(torch.split(self.objects.box, self.objects.counts, 1)):
+            if truth.numel():
+                every = iou(boxes[:, picture, ..., None], truth[:, None, None, None])
+                overlap[picture], number[picture] = every.max(-1)
+                number[picture] += first
+                first += truth.shape[1]
+        near = overlap > self.options.truth_thresh
+        return overlap, self._pairs(near.nonzero().T, number[near])
 
-    def _pairs(self, cell: Sequence[Tensor], number: Tensor) -> _Pairs:
-        return _Pairs(
-            cell=tuple(cell),
-            box=self._boxes(cell),
-            truth=Box(*(part[number] for part in self.objects.box)),
-            label=self.objects.label[number],
-        )
+    def _pairs(self, cell: Tensor, number: Tensor) -> _Pairs:
+        objects = self.objects
+        return _Pairs(cell, self._boxes(cell), objects.box[:, number], objects.label[number])
 
     def _assigned(self) -> _Pairs:
         """The boxes that are to find an object, in the order in which the engine has them.
@@ -191,18 +153,19 @@ class _Batch:
         yolo_layer.c:195, AB :505.
         """
         truth, total = self.objects.box, self.head.layer.num
-        zero = torch.zeros_like(truth.x)[:, None]
-        sides = self.anchors[:total] / self.size
-        shape = Box(zero, zero, *sides.unbind(1))
-        overlap = iou(shape, Box(zero, zero, truth.w[:, None], truth.h[:, None]))
+        sides = (self.anchors[:total] / self.size).T
+        shapes = torch.cat([torch.zeros_like(sides), sides])
+        true_shapes = torch.cat([torch.zeros_like(truth[2:]), truth[2:]])
+        overlap = iou(shapes[:, None], true_shapes[..., None])
         chosen = F.one_hot(overlap.argmax(1), total).bool()
         chosen |= overlap > self.options.iou_thresh
-        here = self.mask == torch.arange(total, device=zero.device)[:, None]
+        here = self.mask == torch.arange(total, device=truth.device)[:, None]
         number, anchor = (chosen & here.any(1)).nonzero().unbind(1)
-        counts = torch.tensor(self.objects.counts, device=zero.device)
-        picture = torch.arange(len(counts), device=zero.device).repeat_interleave(counts)
-        column, row = ((side * n).long() for side, n in zip(truth[:2], self.grid, strict=True))
-        cell = [picture[number], here.int().argmax(1)[anchor], row[number], column[number]]
+        counts = torch.tensor(self.objects.counts, device=truth.device)
+        picture = torch.arange(len(counts), device=truth.device).repeat_interleave(counts)
+        column, row = (truth[:2] * self.grid[:, None]).long()
+        own = here.int().argmax(1)
+        cell = torch.stack([picture[number], own[anchor], row[number], column[number]])
         return self._pairs(cell, number)
 
     def _ask_for_no_object(self, overlap: Tensor) -> None:
@@ -210,7 +173,7 @@ class _Batch:
         options, score = self.options, self.out[:, :, 4]
         none = options.obj_normalizer * (0 - score)
         near = overlap > options.ignore_thresh
-        if self.head.accumulates:
+        if self.accumulates:
             near &= (self.out[:, :, 5:] > LIKELY).any(2)
         instead = torch.zeros_like(none)
         if options.objectness_smooth:
@@ -225,15 +188,13 @@ class _Batch:
         delta = self.delta[picture, anchor, :, row, column]
         weight = self.weights[pairs.label]
         wanted = self._wanted_box(pairs, out[:, :4], weight)
-        delta[:, :4] = delta[:, :4] + wanted if self.head.accumulates else wanted
+        delta[:, :4] = delta[:, :4] + wanted if self.accumulates else wanted
         smooth, square = self.options.objectness_smooth, iou(pairs.box, pairs.truth).square()
-        objectness = self.options.obj_normalizer * (1 - out[:, 4])
-        if own:  # AB yolo_layer.c:568: a smooth one that is not 0 stays as it is
-            objectness = weight * self.options.obj_normalizer * (1 - out[:, 4])
-            if smooth:
-                objectness = torch.where(delta[:, 4] == 0, objectness, delta[:, 4])
-        elif smooth:
-            objectness = self.options.obj_normalizer * (square - out[:, 4])
+        goal = square if smooth and not own else torch.ones_like(square)
+        factor = self.options.obj_normalizer * (weight if own else 1)
+        objectness = factor * (goal - out[:, 4])
+        if smooth and own:  # AB yolo_layer.c:568: one that is not 0 stays as it is
+            objectness = torch.where(delta[:, 4] == 0, objectness, delta[:, 4])
         delta[:, 4] = objectness
         delta[:, 5:] = self._wanted_classes(pairs.label, out[:, 5:], delta[:, 5:], weight)
         if smooth and not own:
@@ -245,20 +206,20 @@ class _Batch:
         """(M, 4): pj yolo_layer.c:93, AB :173."""
         factor = (self.options.iou_normalizer * weight)[:, None]
         if self.options.iou_loss == "mse":
-            truth = pairs.truth
-            scale = (2 - truth.w * truth.h)[:, None]
-            return scale * (self._values_of(truth, pairs.cell) - values) * factor
-        wanted = torch.stack(ascent(pairs.box, pairs.truth, self.options.iou_loss), 1)
+            scale = (2 - pairs.truth[2] * pairs.truth[3])[:, None]
+            return scale * (self._values_of(pairs) - values) * factor
+        wanted = ascent(pairs.box, pairs.truth, self.options.iou_loss).T
         if not self.head.layer.new_coords:
             wanted[:, 2:] = (wanted[:, 2:] * values[:, 2:].double().exp()).float()
         wanted = (wanted * factor).nan_to_num(0, 0, 0)
         return wanted.clamp(-self.options.max_delta, self.options.max_delta)
 
-    def _values_of(self, truth: Box, cell: Sequence[Tensor]) -> Tensor:
+    def _values_of(self, pairs: _Pairs) -> Tensor:
         """What (M, 4) gives the box of an object: AB yolo_layer.c:193."""
-        _, anchor, row, column = cell
-        place = torch.stack(truth[:2], 1) * self.grid - torch.stack([column, row], 1)
-        pixels, anchors = torch.stack(truth[2:], 1) * self.size, self.anchors[self.mask[anchor]]
+        _, anchor, row, column = pairs.cell
+        centre, sides = pairs.truth[:2].T, pairs.truth[2:].T
+        place = centre * self.grid - torch.stack([column, row], 1)
+        pixels, anchors = sides * self.size, self.anchors[self.mask[anchor]]
         if self.head.layer.new_coords:
             return torch.cat([place, (pixels / (4 * anchors)).sqrt()], 1)
         return torch.cat([place, (pixels / anchors).double().log().float()], 1)
@@ -277,7 +238,7 @@ class _Batch:
         if options.counters_per_class:
             factor = (weight * options.cls_normalizer)[:, None]
             wanted = wanted.scatter(1, label, factor * wanted.gather(1, label))
-        sign = before.gather(1, label) if self.head.accumulates else before[:, :1]
+        sign = before.gather(1, label) if self.accumulates else before[:, :1]
         return torch.where(sign != 0, again, wanted)
 
     def _average(self) -> None:
@@ -318,14 +279,7 @@ class _Batch:
         return options.iou_normalizer * lost + options.obj_normalizer * rest
 
 
-def _sizes(layer: Yolo) -> list[list[float]]:
-    """All anchors that heads may use, in pixels; absent ones are 0.5: pj yolo_layer.c:44."""
-    count = max(layer.num, *(index + 1 for index in layer.used_mask))
-    values = [*layer.anchors, *[0.5] * 2 * count]
-    return [values[2 * i : 2 * i + 2] for i in range(count)]
-
-
-def _turns(cell: Sequence[Tensor], shape: Sequence[int]) -> Iterator[Tensor]:
+def _turns(cell: Tensor, shape: Sequence[int]) -> Iterator[Tensor]:
     """Indices of boxes, no box twice in one turn, and those that are there again in later ones."""
     picture, anchor, row, column = cell
     slots = ((picture * shape[1] + anchor) * shape[3] + row) * shape[4] + column

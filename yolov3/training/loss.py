@@ -11,9 +11,8 @@ from torch import Tensor
 from converter.errors import UsageError
 from converter.records import dataclass
 from yolov3.base import FromDarknet
-from yolov3.training.deltas import HeadFigures, HeadLoss, Objects
-from yolov3.training.options import loss_options
-from yolov3.training.overlap import Box
+from yolov3.training.deltas import HeadFigures, Objects, delta_of
+from yolov3.training.options import head_losses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,16 +59,7 @@ class DarknetLoss:
                 remedy="load it from a checkpoint",
             )
         self._classes = network.classes
-        self._heads = [
-            HeadLoss(
-                index=node.index,
-                layer=layer,
-                options=options,
-                dialect=model.dialect,
-                stride=(network.input.w / node.output.w, network.input.h / node.output.h),
-            )
-            for node, layer, options in loss_options(network, model.dialect)
-        ]
+        self._heads = head_losses(network, model.dialect)
 
     def __call__(self, maps: Sequence[Tensor], targets: Sequence[Any]) -> tuple[Tensor, Figures]:
         """Loss and figures of a batch.
@@ -95,7 +85,7 @@ class DarknetLoss:
         figures: list[HeadFigures] = []
         for head, raw in zip(self._heads, maps, strict=True):
             objects = _objects([each[: head.options.max] for each in rows], raw.device)
-            delta, said = head.deltas(raw.detach().float(), objects)
+            delta, said = delta_of(head, raw.detach().float(), objects)
             deltas.append(delta * head.options.delta_normalizer)
             figures.append(said)
         cost = sum(each.cost for each in figures) / len(figures) / len(targets)
@@ -138,8 +128,9 @@ class DarknetLoss:
 
 
 def _objects(rows: Sequence[Tensor], device: torch.device) -> Objects:
-    label, *box = torch.cat(list(rows)).to(device).unbind(1)
-    return Objects(counts=[len(each) for each in rows], label=label.long(), box=Box(*box))
+    joined = torch.cat(list(rows)).to(device)
+    counts = [len(each) for each in rows]
+    return Objects(counts=counts, label=joined[:, 0].long(), box=joined[:, 1:].T.contiguous())
 
 
 class _Surrogate(torch.autograd.Function):

@@ -12,7 +12,6 @@ from converter.darknet.dialects import DIALECTS, Dialect, DialectName
 from converter.darknet.dialects.base import Kind
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
-from converter.darknet.nodes import Node
 from converter.errors import NetworkError
 from converter.records import dataclass
 
@@ -94,8 +93,27 @@ class LossOptions:
         return [min(max(counters) / counter, self.max_delta) for counter in counters]
 
 
-def loss_options(network: Network, dialect: DialectName) -> list[tuple[Node, Yolo, LossOptions]]:
-    """The [yolo] layers of ``network`` fine to coarse, with what ``dialect`` reads of each.
+@dataclass(frozen=True, kw_only=True)
+class HeadLoss:
+    """The loss of one [yolo].
+
+    Attributes:
+        index: of the layer in the cfg.
+        layer: the layer.
+        options: what the cfg says of its loss.
+        dialect: whose engine it is.
+        stride: pixels of the network's input that a cell has, across and down.
+    """
+
+    index: int
+    layer: Yolo
+    options: LossOptions
+    dialect: DialectName
+    stride: tuple[float, float]
+
+
+def head_losses(network: Network, dialect: DialectName) -> list[HeadLoss]:
+    """Those of the [yolo] layers of ``network``, fine to coarse, as ``dialect`` reads them.
 
     Raises:
         NetworkError: a layer has another loss than that of [yolo].
@@ -104,40 +122,44 @@ def loss_options(network: Network, dialect: DialectName) -> list[tuple[Node, Yol
     net, *sections = parse_cfg(network.text)
     record = DIALECTS[dialect]
     _require_none_missing(net, record)
-    other = next((node for node in network.nodes if node.layer.type in LOSSES), None)
-    if other:
-        raise _other_loss(other)
     found = []
-    for node in network.levels:
+    for node in (*(node for node in network.nodes if node.layer.type in LOSSES), *network.levels):
         if not isinstance(node.layer, Yolo):
-            raise _other_loss(node)
+            raise NetworkError(
+                "has another loss than that of [yolo]",
+                place=node.place,
+                remedy="train with darknet",
+            )
         _require_none_missing(sections[node.index], record)
-        options = _read(sections[node.index], record)
-        counters = options.counters_per_class
-        if counters and len(counters) != node.layer.classes:  # AB parser.c:425 stops
-            problem = f"has {len(counters)} values for classes={node.layer.classes}"
-            raise _found(sections[node.index], "counters_per_class").error(problem)
-        found.append((node, node.layer, options))
+        found.append(
+            HeadLoss(
+                index=node.index,
+                layer=node.layer,
+                options=_read(sections[node.index], record, node.layer.classes),
+                dialect=dialect,
+                stride=(network.input.w / node.output.w, network.input.h / node.output.h),
+            )
+        )
     return found
 
 
-def _read(section: Section, record: Dialect) -> LossOptions:
+def _read(section: Section, record: Dialect, classes: int) -> LossOptions:
     values: dict[str, Any] = {"max": int(record.defaults["yolo"]["max"])}
     if record.kind("yolo", "iou_normalizer"):
         values["iou_normalizer"] = 0.75  # AB parser.c:469
+    given: dict[str, Option] = {}
     for field in fields(LossOptions):
         kind, option = record.kind("yolo", field.name), section.find(field.name)
         if kind and option:
-            values[field.name] = _READ[kind](option)
+            given[field.name], values[field.name] = option, _READ[kind](option)
     options = LossOptions(**values)
     if options.iou_loss not in IOU_LOSSES:
-        problem = "is a loss that is not here"
-        raise _found(section, "iou_loss").error(problem, f"use one of {', '.join(IOU_LOSSES)}")
+        remedy = f"use one of {', '.join(IOU_LOSSES)}"
+        raise given["iou_loss"].error("is a loss that is not here", remedy)
+    counters = len(options.counters_per_class)
+    if counters not in (0, classes):  # AB parser.c:425 stops
+        raise given["counters_per_class"].error(f"has {counters} values for classes={classes}")
     return options
-
-
-def _found(section: Section, key: str) -> Option:
-    return next(option for option in section.options if option.key == key)
 
 
 def _require_none_missing(section: Section, record: Dialect) -> None:
@@ -147,9 +169,3 @@ def _require_none_missing(section: Section, record: Dialect) -> None:
             raise option.error(
                 "changes the loss in a way that is not here", "take it out, or train with darknet"
             )
-
-
-def _other_loss(node: Node) -> NetworkError:
-    return NetworkError(
-        "has another loss than that of [yolo]", place=node.place, remedy="train with darknet"
-    )

@@ -1,164 +1,122 @@
 """How far a box is from an object, and which way to it: AB box.c, in its order of operations.
 
-Boxes are four tensors of one shape, float32, in parts of the picture: centre x, centre y, width,
-height. C computes in float here, and in double where it says so, which moves the last bits.
+Boxes are (4, ...) float32, in parts of the picture: centre x, centre y, width, height. C computes
+in float here, and in double where it says so, which moves the last bits.
 """
 
 from __future__ import annotations
 
 from math import pi
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 
-class Box(NamedTuple):
-    """Boxes: centre and sides."""
-
-    x: Tensor
-    y: Tensor
-    w: Tensor
-    h: Tensor
-
-    @property
-    def left(self) -> Tensor:
-        """The smaller x."""
-        return self.x - self.w / 2
-
-    @property
-    def right(self) -> Tensor:
-        """The larger x."""
-        return self.x + self.w / 2
-
-    @property
-    def top(self) -> Tensor:
-        """The smaller y."""
-        return self.y - self.h / 2
-
-    @property
-    def bottom(self) -> Tensor:
-        """The larger y."""
-        return self.y + self.h / 2
+def _corners(box: Tensor) -> tuple[Tensor, Tensor]:
+    """Left and top, right and bottom, (2, ...) each."""
+    return box[:2] - box[2:] / 2, box[:2] + box[2:] / 2
 
 
-def _intersection(a: Box, b: Box) -> Tensor:
+def _common(a: Tensor, b: Tensor) -> Tensor:
+    """Width and height of what two boxes have in common, (2, ...); negative of those apart."""
+    (low, high), (lows, highs) = _corners(a), _corners(b)
+    return torch.fmin(high, highs) - torch.fmax(low, lows)
+
+
+def _hull(a: Tensor, b: Tensor) -> Tensor:
+    """Width and height of the smallest rectangle around two boxes, (2, ...)."""
+    (low, high), (lows, highs) = _corners(a), _corners(b)
+    return torch.fmax(high, highs) - torch.fmin(low, lows)
+
+
+def _intersection(a: Tensor, b: Tensor) -> Tensor:
     """Pj box.c:152-170."""
-    w = torch.fmin(a.right, b.right) - torch.fmax(a.left, b.left)
-    h = torch.fmin(a.bottom, b.bottom) - torch.fmax(a.top, b.top)
+    w, h = _common(a, b)
     return torch.where((w < 0) | (h < 0), 0, w * h)
 
 
-def iou(a: Box, b: Box) -> Tensor:
+def iou(a: Tensor, b: Tensor) -> Tensor:
     """Intersection over union, 0 where C has no number: pj box.c:179, AB box.c:163.
 
     C finds a NaN above no threshold, nor is 0.
     """
     both = _intersection(a, b)
-    union = a.w * a.h + b.w * b.h - both
+    union = a[2] * a[3] + b[2] * b[3] - both
     return torch.where(both > 0, both / union, 0)
 
 
-def giou(a: Box, b: Box) -> Tensor:
+def giou(a: Tensor, b: Tensor) -> Tensor:
     """Generalised IoU, -1..1: AB box.c:175."""
-    w = torch.fmax(a.right, b.right) - torch.fmin(a.left, b.left)
-    h = torch.fmax(a.bottom, b.bottom) - torch.fmin(a.top, b.top)
-    around = w * h
-    union = a.w * a.h + b.w * b.h - _intersection(a, b)
+    around = _hull(a, b).prod(0)
+    union = a[2] * a[3] + b[2] * b[3] - _intersection(a, b)
     return iou(a, b) - (around - union) / around
 
 
-def ascent(box: Box, truth: Box, kind: str) -> Box:
+def ascent(box: Tensor, truth: Tensor, kind: str) -> Tensor:
     """Which way ``kind`` ("giou" or "ciou") of ``box`` with ``truth`` grows: AB box.c:258-455.
 
     The derivatives by centre and sides, those by the sides twice as large; "ciou" has what the
     engine makes of it. Without an intersection IoU itself has no part in it. Objects have an area,
     so C's tests for none decide nothing.
     """
-    box = box._replace(w=torch.where(box.w == 0, 1, box.w), h=torch.where(box.h == 0, 1, box.h))
+    box = torch.cat([box[:2], torch.where(box[2:] == 0, 1, box[2:])])
     pair = _Pair(box, truth)
     edges = pair.of_iou()
     if kind == "giou":
-        terms = zip(edges, pair.of_hull(), strict=True)
-        edges = [torch.where(pair.apart, term, part + term) for part, term in terms]
-    top, bottom, left, right = edges
-    found = Box(left + right, top + bottom, right - left, bottom - top)
+        term = pair.of_hull()
+        edges = torch.where(pair.apart, term, edges + term)
+    low, high = edges
+    found = torch.cat([low + high, high - low])
     if kind == "ciou":
-        terms = zip(found, pair.of_distance_and_shape(), strict=True)
-        found = Box(*(torch.where(pair.apart, term, part + term) for part, term in terms))
+        term = pair.of_distance_and_shape()
+        found = torch.where(pair.apart, term, found + term)
     return found
 
 
 class _Pair:
-    """A box and an object; edges are in C's order: top, bottom, left, right."""
+    """A box and an object. By edges is (2, 2, ...): left and top, then right and bottom."""
 
-    def __init__(self, box: Box, truth: Box) -> None:
+    def __init__(self, box: Tensor, truth: Tensor) -> None:
         self.box, self.truth = box, truth
-        self.inner_w = torch.fmin(box.right, truth.right) - torch.fmax(box.left, truth.left)
-        self.inner_h = torch.fmin(box.bottom, truth.bottom) - torch.fmax(box.top, truth.top)
-        self.apart = (self.inner_w <= 0) | (self.inner_h <= 0)
-        self.both = self.inner_w * self.inner_h  # positive as well if both are negative
-        self.w, self.h = box.right - box.left, box.bottom - box.top
-        area = (truth.bottom - truth.top) * (truth.right - truth.left)
-        self.union = self.h * self.w + area - self.both
-        # The smallest rectangle around both.
-        self.hull_w = torch.fmax(box.right, truth.right) - torch.fmin(box.left, truth.left)
-        self.hull_h = torch.fmax(box.bottom, truth.bottom) - torch.fmin(box.top, truth.top)
-        self.inside = (
-            box.top > truth.top, box.bottom < truth.bottom,
-            box.left > truth.left, box.right < truth.right,
-        )  # fmt: skip
-        self.outside = (
-            box.top < truth.top, box.bottom > truth.bottom,
-            box.left < truth.left, box.right > truth.right,
-        )  # fmt: skip
+        (low, high), (true_low, true_high) = _corners(box), _corners(truth)
+        common, sides, self.hull = _common(box, truth), high - low, _hull(box, truth)
+        self.apart = (common <= 0).any(0)
+        self.both = common.prod(0)  # positive as well if both are negative
+        self.union = sides.prod(0) + (true_high - true_low).prod(0) - self.both
+        self.outside = torch.stack([low < true_low, high > true_high])
+        inside = torch.stack([low > true_low, high < true_high])
+        self.both_by_edge = torch.where(inside, _by_edge(common), 0)
+        self.union_by_edge = _by_edge(sides) - self.both_by_edge
 
-    def of_iou(self) -> list[Tensor]:
+    def of_iou(self) -> Tensor:
         """IoU by each edge: AB box.c:292-330; :335 is for flat boxes, which have no part of it."""
         both, union = self.both, self.union
-        return [
-            (union * i - both * u) / (union * union)
-            for i, u in zip(self._inner(), self._union(), strict=True)
-        ]
+        return (union * self.both_by_edge - both * self.union_by_edge) / (union * union)
 
-    def of_hull(self) -> list[Tensor]:
+    def of_hull(self) -> Tensor:
         """What GIoU adds to it: AB box.c:308-353."""
-        hull, union = self.hull_w * self.hull_h, self.union
-        grown = self._across(self.outside, self.hull_w, self.hull_h)
-        return [
-            (hull * u - union * c) / (hull * hull)
-            for u, c in zip(self._union(), grown, strict=True)
-        ]
+        hull, union = self.hull.prod(0), self.union
+        by_edge = torch.where(self.outside, _by_edge(self.hull), 0)
+        return (hull * self.union_by_edge - union * by_edge) / (hull * hull)
 
-    def of_distance_and_shape(self) -> Box:
+    def of_distance_and_shape(self) -> Tensor:
         """What CIoU adds, by centre and sides: AB box.c:355-450."""
         box, truth = self.box, self.truth
-        distance = (box.x - truth.x) * (box.x - truth.x) + (box.y - truth.y) * (box.y - truth.y)
-        top, bottom, left, right = (edge.float() for edge in self.outside)
-        angle = (truth.w / truth.h).double().atan() - (box.w / box.h).double().atan()
+        away = truth[:2] - box[:2]
+        distance = (away * away).sum(0)
+        low, high = self.outside.float()
+        angle = (truth[2] / truth[3]).double().atan() - (box[2] / box[3]).double().atan()
         shape = (4 / pi**2 * angle * angle).float()
         weight = (shape / ((1 - self.both / self.union + shape).double() + 1e-6)).float()
-        by_w = weight * (8 / pi**2 * angle * box.h).float()
-        by_h = weight * (-8 / pi**2 * angle * box.w).float()
-        square = self.hull_w * self.hull_w + self.hull_h * self.hull_h  # of the hull's diagonal
-        w, h, squared = 2 * self.hull_w, 2 * self.hull_h, square * square
-        return Box(
-            (2 * (truth.x - box.x) * square - w * (right - left) * distance) / squared,
-            (2 * (truth.y - box.y) * square - h * (bottom - top) * distance) / squared,
-            w * (0.5 * right + 0.5 * left) * distance / squared + by_w,
-            h * (0.5 * bottom + 0.5 * top) * distance / squared + by_h,
-        )
+        by_shape = torch.stack([8 / pi**2 * angle * box[3], -8 / pi**2 * angle * box[2]]).float()
+        square = (self.hull * self.hull).sum(0)  # of the hull's diagonal
+        hull, squared = 2 * self.hull, square * square
+        by_centre = (2 * away * square - hull * (high - low) * distance) / squared
+        by_sides = hull * (0.5 * high + 0.5 * low) * distance / squared + weight * by_shape
+        return torch.cat([by_centre, by_sides])
 
-    def _inner(self) -> list[Tensor]:
-        """The intersection by each edge."""
-        return self._across(self.inside, self.inner_w, self.inner_h)
 
-    def _union(self) -> list[Tensor]:
-        """The union by each edge."""
-        area = (-self.w, self.w, -self.h, self.h)
-        return [a - i for a, i in zip(area, self._inner(), strict=True)]
-
-    @staticmethod
-    def _across(moves: tuple[Tensor, ...], w: Tensor, h: Tensor) -> list[Tensor]:
-        """An area of sides ``w`` and ``h`` by each edge, as far as that edge is its own."""
-        return [torch.where(m, d, 0) for m, d in zip(moves, (-w, w, -h, h), strict=True)]
+def _by_edge(sides: Tensor) -> Tensor:
+    """The area of a rectangle by each of its edges."""
+    other = sides.flip(0)
+    return torch.stack([-other, other])

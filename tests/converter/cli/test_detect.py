@@ -54,6 +54,22 @@ def test_a_line_for_every_object(checkpoint, here, capsys):
     assert files(here / "detections") == {"0003.png"}
 
 
+def test_remarks_that_are_not_printed_are_listed_where_it_says(here, capsys):
+    """It said "which --json lists", and that of detect has none."""
+    for name in ("shapes.weights", "shapes.cfg"):
+        (here / name).write_bytes((SHAPES / name).read_bytes())
+    words = "".join(f"word{i}\n" for i in range(13))
+    cfg = (here / "shapes.cfg").read_text()
+    (here / "shapes.cfg").write_text(cfg.replace("[net]\n", f"[net]\n{words}"))
+    assert main(["detect", "shapes.weights", "photos/0003.png"]) == 0
+    said = capsys.readouterr().err
+    assert "warning: and 3 more such remarks, which info --json lists\n" in said
+    assert "word12" not in said
+    assert main(["info", "shapes.weights", "--json"]) == 0
+    listed = [warning["text"] for warning in json.loads(capsys.readouterr().out)["warnings"]]
+    assert [text.split()[0] for text in listed] == words.split()
+
+
 class TestWithoutNames:
     @pytest.fixture
     def unnamed(self, here):

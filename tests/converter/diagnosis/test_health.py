@@ -134,7 +134,7 @@ def test_the_terminal_is_not_flooded(make, caplog, capsys):
     assert len(warnings) == 11
     assert warnings[-1] == "and 356 more such arrays"
     assert main(["convert", str(files.weights), "--dry-run"]) == 0
-    assert "warning: and 356 more such arrays, which --json lists\n" in capsys.readouterr().err
+    assert "warning: and 356 more such arrays, which info --json lists\n" in capsys.readouterr().err
 
 
 def test_a_second_look_finds_the_same(make):

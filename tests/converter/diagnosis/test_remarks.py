@@ -94,7 +94,7 @@ class TestReports:
         assert caplog.records[-1].getMessage() == "and 3 more such remarks"
         with running():
             report([Remark(text=f"b{n}", line=n) for n in range(1, 14)], strict=False)
-        assert caplog.records[-1].getMessage() == "and 3 more such remarks, which --json lists"
+        assert caplog.records[-1].getMessage() == "and 3 more such remarks, which info --json lists"
 
     def test_one_text_is_reported_once(self, caplog):
         report([Remark(text="b", line=n) for n in range(5, 18)], strict=False)

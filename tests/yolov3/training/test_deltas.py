@@ -9,42 +9,29 @@ from one_feature import conv, network, section
 
 from converter.darknet.network import parse_network
 from tests.yolov3.training.golden import ALEXEYAB, NAMES, Golden, require_close
-from yolov3.training.deltas import HeadLoss, Objects
-from yolov3.training.options import loss_options
-from yolov3.training.overlap import Box
+from yolov3.training.deltas import Objects, delta_of
+from yolov3.training.options import head_losses
 
 DIALECTS = ["pjreddie", "alexeyab"]
 # Of an object by arithmetic: some operations in float32, each to 6e-8 of values below 2.
 ROUNDED = 1e-6
 
 
-def heads(net):
-    """The [yolo] layers of a network, fine to coarse."""
-    return [
-        HeadLoss(
-            index=node.index,
-            layer=layer,
-            options=options,
-            dialect=net.dialect,
-            stride=(net.input.w / node.output.w, net.input.h / node.output.h),
-        )
-        for node, layer, options in loss_options(net, net.dialect)
-    ]
-
-
 def objects(targets, most):
     """Rows of class, x, y, w, h for each picture, of which it takes ``most``."""
     rows = [torch.tensor(rows[:most], dtype=torch.float32).reshape(-1, 5) for rows in targets]
-    label, *box = torch.cat(rows).unbind(1)
-    return Objects(counts=[len(each) for each in rows], label=label.long(), box=Box(*box))
+    joined = torch.cat(rows)
+    counts = [len(each) for each in rows]
+    return Objects(counts=counts, label=joined[:, 0].long(), box=joined[:, 1:].T)
 
 
 def deltas(golden, targets=None):
     """Each head's, and its figures."""
     targets = golden.targets if targets is None else targets
+    heads = head_losses(golden.network, golden.network.dialect)
     found = [
-        head.deltas(torch.from_numpy(raw), objects(targets, head.options.max))
-        for head, raw in zip(heads(golden.network), golden.maps, strict=True)
+        delta_of(head, torch.from_numpy(raw), objects(targets, head.options.max))
+        for head, raw in zip(heads, golden.maps, strict=True)
     ]
     return [delta.numpy() for delta, _ in found], [figures for _, figures in found]
 
@@ -135,10 +122,10 @@ def one_cell(dialect, rows, likely=0.0, **yolo):
         conv(filters=7, size=1, stride=8, activation="linear"), section("yolo", **options),
         height=8, width=8,
     )  # fmt: skip
-    (head,) = heads(parse_network(text, dialect))
+    (head,) = head_losses(parse_network(text, dialect), dialect)
     raw = torch.zeros(1, 7, 1, 1)
     raw[:, 5:] = likely
-    delta, figures = head.deltas(raw, objects([rows], head.options.max))
+    delta, figures = delta_of(head, raw, objects([rows], head.options.max))
     return delta.flatten().tolist(), figures
 
 

@@ -5,7 +5,7 @@ from one_feature import conv, network, section
 
 from converter.darknet.network import parse_network
 from converter.errors import CfgError, NetworkError
-from yolov3.training.options import loss_options
+from yolov3.training.options import head_losses
 
 
 def read(dialect, *, net="", classes=4, **yolo):
@@ -13,8 +13,8 @@ def read(dialect, *, net="", classes=4, **yolo):
     head = section("yolo", num=2, anchors="1,2, 3,4", classes=classes, **yolo)
     text = network(conv(filters=2 * (5 + classes), activation="linear"), head)
     text = text.replace("[net]\n", f"[net]\n{net}\n")
-    ((_, _, options),) = loss_options(parse_network(text, dialect), dialect)
-    return options
+    (head,) = head_losses(parse_network(text, dialect), dialect)
+    return head.options
 
 
 def test_defaults_are_the_engines():
@@ -98,4 +98,4 @@ def test_what_does_nothing_is_no_reason_to_refuse():
 def test_another_loss_is_refused_with_its_layer(layers, problem):
     text = network(conv(filters=18, activation="linear"), *layers)
     with pytest.raises(NetworkError, match=rf"{problem}: has another loss than that of \[yolo\]"):
-        loss_options(parse_network(text, "pjreddie"), "pjreddie")
+        head_losses(parse_network(text, "pjreddie"), "pjreddie")

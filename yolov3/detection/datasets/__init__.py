@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from converter.errors import DatasetError
+from converter.files.opening import open_regular
 from yolov3.detection.dataset import Dataset
 from yolov3.detection.datasets import coco, darknet_data, data_yaml, folder, lists, voc
 from yolov3.detection.datasets.base import Reader, Request
@@ -53,11 +54,11 @@ def read_dataset(
         CfgError: a .names file cannot be read.
         ExtraError: a .yaml file, and PyYAML is not installed.
     """
-    request = Request(path=path, classes=classes, images=images)
+    request = Request(path=path, classes=classes, names=names, images=images, by_order=by_order)
     for reader in READERS.values():
         labelled = reader(request)
         if labelled is not None:
-            return as_classes(labelled, path, classes, names, by_order=by_order)
+            return as_classes(labelled, request)
     if os.path.isdir(path):
         coco.require_no_annotations(path)
         raise DatasetError(
@@ -66,6 +67,7 @@ def read_dataset(
             remedy="give a folder in YOLO's or VOC's format, or a file: COCO's JSON, .data, .yaml,"
             " or a list of pictures (.txt)",
         )
+    open_regular(path, DatasetError).close()  # what cannot be read is refused with the reason why
     raise DatasetError(
         "is in no known format of labelled pictures",
         path=path,

@@ -2,61 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from converter.records import dataclass
+from yolov3.detection.dataset import Sample
 
 LARGEST = 1e6  # of a box's values: pictures of more pixels a side are not read
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What to read.
+class Request(NamedTuple):
+    """What to read, and what for.
 
     Attributes:
         path: the folder or file.
         classes: of the network: labels that are numbers are below it.
+        names: its class names; None, or their numbers, if it has none.
         images: the folder of the pictures, if the caller names one.
+        by_order: take the categories for the classes in the order of their ids.
     """
 
     path: Path
     classes: int
+    names: Sequence[str] | None
     images: Path | None
+    by_order: bool
 
 
-class Mark(NamedTuple):
-    """One labelled object.
-
-    Attributes:
-        category: its id, by which ``Labelled.categories`` has its name.
-        box: left, top, width, height.
-        crowd: whether it stands for many (COCO's iscrowd).
-        difficult: whether Darknet's rule leaves it out.
-        area: what COCO's file says, in square pixels; None for the box's.
-    """
-
-    category: Any
-    box: tuple[float, float, float, float]
-    crowd: bool = False
-    difficult: bool = False
-    area: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Labelled:
+class Labelled(NamedTuple):
     """Pictures with the categories of their format.
 
     Attributes:
-        pictures: each with its objects.
-        relative: whether boxes are in parts of the picture, not in pixels.
+        samples: the pictures; a label is a category's id.
         categories: the name of each id; None if ids are the network's classes.
         numbered: whether ids are numbers from 0, which are the classes of a network without names.
     """
 
-    pictures: list[tuple[Path, list[Mark]]]
-    relative: bool
+    samples: Sequence[Sample]
     categories: Mapping[Any, str] | None = None
     numbered: bool = False
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from converter.errors import DatasetError, argument, some
-from yolov3.detection.dataset import Categories, Dataset, Sample, Truth
-from yolov3.detection.datasets.base import Labelled
+from yolov3.detection.dataset import Categories, Dataset
+from yolov3.detection.datasets.base import Labelled, Request
 
 # Darknet calls four of COCO's categories as Pascal VOC does (pj data/coco.names:4, 5, 58, 63), and
 # makes one word of two: "pottedplant", "diningtable".
@@ -19,74 +19,37 @@ SYNONYMS = {"aeroplane": "airplane", "motorbike": "motorcycle", "sofa": "couch",
 log = logging.getLogger("yolov3")
 
 
-def as_classes(
-    labelled: Labelled,
-    path: Path,
-    classes: int,
-    names: Sequence[str] | None,
-    *,
-    by_order: bool,
-) -> Dataset:
-    """The dataset, with the network's classes as labels.
-
-    Args:
-        labelled: what a reader answered.
-        path: what it read, for errors.
-        classes: of the network.
-        names: its class names; None, or their numbers, if it has none.
-        by_order: take the categories in the order of their ids.
+def as_classes(labelled: Labelled, request: Request) -> Dataset:
+    """What a reader answered to ``request``, with the network's classes as labels.
 
     Raises:
         DatasetError: a category is no class of the network.
     """
-    entries = labelled.categories
+    entries, names = labelled.categories, request.names
     if entries is None:
-        return Dataset(samples=_samples(labelled, None))
-    unnamed = names is None or list(names) == [str(i) for i in range(classes)]
-    try:
-        if by_order or (labelled.numbered and unnamed):
-            categories = _by_order(entries, classes, asked_for=by_order)
-        else:
-            used = {mark.category for _, marks in labelled.pictures for mark in marks}
-            categories = _by_name(entries, used, names or ())
-    except DatasetError as error:
-        error.path = str(path)
-        raise
+        return Dataset(samples=tuple(labelled.samples))
+    unnamed = names is None or list(names) == [str(i) for i in range(request.classes)]
+    by_order = request.by_order or (labelled.numbered and unnamed)
+    if by_order:
+        categories = _by_order(entries, request)
+    else:
+        # A category that no object has (the "super" ones of some tools) need be no class.
+        used = {truth.label for sample in labelled.samples for truth in sample.truths}
+        categories = _by_name({i: entries[i] for i in entries if i in used}, request)
+    samples = []
+    for sample in labelled.samples:
+        truths = (replace(each, label=categories.labels[each.label]) for each in sample.truths)
+        samples.append(replace(sample, truths=tuple(truths)))
     return Dataset(
-        samples=_samples(labelled, categories),
+        samples=tuple(samples),
         categories=categories,
-        names=tuple(entries[i] for i in sorted(entries))
-        if unnamed and categories.by_order
-        else None,
+        names=tuple(entries[i] for i in sorted(entries)) if by_order and unnamed else None,
     )
 
 
-def _samples(labelled: Labelled, categories: Categories | None) -> tuple[Sample, ...]:
-    return tuple(
-        Sample(
-            path=picture,
-            truths=tuple(
-                Truth(
-                    label=categories.labels[mark.category] if categories else mark.category,
-                    box=mark.box,
-                    crowd=mark.crowd,
-                    difficult=mark.difficult,
-                    area=mark.area,
-                )
-                for mark in marks
-            ),
-            relative=labelled.relative,
-        )
-        for picture, marks in labelled.pictures
-    )
-
-
-def _by_name(entries: Mapping[Any, str], used: Collection[Any], names: Sequence[str]) -> Categories:
-    """Which class each category is: of the same name but for case and spaces, or a synonym.
-
-    A category that no object has (the "super" ones of some tools) need be none.
-    """
-    categories = {identity: name for identity, name in entries.items() if identity in used}
+def _by_name(categories: Mapping[Any, str], request: Request) -> Categories:
+    """Which class each category is: of the same name but for case and spaces, or a synonym."""
+    names = request.names or ()
     labels: dict[Any, int] = {}
     renamed: dict[str, str] = {}
     # A closer name goes first, so that a network may tell "tv" from "TV", or "sofa" from "couch".
@@ -104,6 +67,7 @@ def _by_name(entries: Mapping[Any, str], used: Collection[Any], names: Sequence[
     if left:
         raise DatasetError(
             f"has categories that are no class of the network: {some([repr(n) for n in left])}",
+            path=request.path,
             remedy=f"give the class names with {argument('--names')}, or take the categories in the"
             f" order of their ids with {argument('--by-order')}",
         )
@@ -113,7 +77,7 @@ def _by_name(entries: Mapping[Any, str], used: Collection[Any], names: Sequence[
     return Categories(labels=labels, renamed=renamed, by_order=False)
 
 
-def _by_order(entries: Mapping[Any, str], classes: int, *, asked_for: bool) -> Categories:
+def _by_order(entries: Mapping[Any, str], request: Request) -> Categories:
     by_name = (
         f"leave out {argument('--by-order')}, and give the class names with {argument('--names')}"
     )
@@ -122,13 +86,15 @@ def _by_order(entries: Mapping[Any, str], classes: int, *, asked_for: bool) -> C
     except TypeError as error:
         raise DatasetError(
             "has categories whose ids, numbers and others, have no order",
+            path=request.path,
             remedy=by_name,
         ) from error
-    if len(ids) != classes:
+    if len(ids) != request.classes:
         raise DatasetError(
-            f"has {len(ids)} categories, the network has {classes} classes",
+            f"has {len(ids)} categories, the network has {request.classes} classes",
+            path=request.path,
             remedy=by_name
-            if asked_for
+            if request.by_order
             else "it is for another network; or give this one's class names with"
             f" {argument('--names')}",
         )

@@ -9,7 +9,8 @@ from typing import Any
 
 from converter.errors import DatasetError, argument, shortened
 from converter.files.opening import read_start, read_text
-from yolov3.detection.datasets.base import LARGEST, Labelled, Mark, Request, require_box
+from yolov3.detection.dataset import Sample, Truth
+from yolov3.detection.datasets.base import LARGEST, Labelled, Request, require_box
 
 MAX_COCO_BYTES = 1 << 29  # instances_train2017.json has 470 MB
 
@@ -63,21 +64,18 @@ def _read(path: Path, images: Path | None) -> Labelled:
     try:
         content = json.loads(read_text(path, MAX_COCO_BYTES, DatasetError))
         entries = {entry["id"]: _name(entry) for entry in content["categories"]}
-        marks: dict[Any, list[Mark]] = {entry["id"]: [] for entry in content["images"]}
-        if not marks or len(marks) != len(content["images"]):
+        truths: dict[Any, list[Truth]] = {entry["id"]: [] for entry in content["images"]}
+        if not truths or len(truths) != len(content["images"]):
             raise ValueError("no images, or two with the same id")
         for entry in content["annotations"]:
             if entry["category_id"] not in entries:
                 raise ValueError(f"there is no category {entry['category_id']}")
-            marks[entry["image_id"]].append(_mark(entry))
-        pictures = [
-            (_picture(path.parent, entry["file_name"], images), marks[entry["id"]])
-            for entry in content["images"]
-        ]
-        return Labelled(pictures=pictures, relative=False, categories=entries)
-    except DatasetError as error:
-        error.path = error.path or os.fspath(path)
-        raise
+            truths[entry["image_id"]].append(_truth(entry))
+        samples = []
+        for entry in content["images"]:
+            picture = _picture(path, entry["file_name"], images)
+            samples.append(Sample(path=picture, truths=tuple(truths[entry["id"]]), relative=False))
+        return Labelled(samples=samples, categories=entries)
     except (
         ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError
     ) as error:  # fmt: skip
@@ -92,32 +90,34 @@ def _name(entry: dict[str, Any]) -> str:
     return entry["name"]
 
 
-def _mark(entry: dict[str, Any]) -> Mark:
+def _truth(entry: dict[str, Any]) -> Truth:
     left, top, width, height = map(float, entry["bbox"])
     require_box(left, top, width, height)
     area = entry.get("area")
     if area is not None and not 0 <= float(area) <= LARGEST**2:
         raise ValueError(f"{area} is no area")
-    return Mark(
-        entry["category_id"],
-        (left, top, width, height),
+    return Truth(
+        label=entry["category_id"],
+        box=(left, top, width, height),
         crowd=bool(entry.get("iscrowd", 0)),
         area=None if area is None else float(area),
     )
 
 
-def _picture(folder: Path, name: str, images: Path | None) -> Path:
+def _picture(path: Path, name: str, images: Path | None) -> Path:
     if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
         raise DatasetError(
             f"the picture {shortened(name)!r} is outside the pictures' folder",
+            path=path,
             remedy=f"give the pictures' folder with {argument('--images')}, and names in it in the"
             " file",
         )
-    folders = [images] if images else [folder, folder / "images"]
+    folders = [images] if images else [path.parent, path.parent / "images"]
     found = next((f / name for f in folders if os.path.isfile(f / name)), None)
     if found is None:
         raise DatasetError(
             f"the picture {shortened(name)} is not there",
+            path=path,
             remedy=f"give the pictures' folder with {argument('--images')}",
         )
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from converter.darknet.data_file import DataFile
 from converter.darknet.names import read_names
@@ -36,14 +37,13 @@ def read(request: Request) -> Labelled | None:
     names_file, difficult = data.file("names"), data.file("difficult")
     names = read_names(names_file, None) if names_file else None
     classes = len(names) if names is not None else request.classes
-    pictures = in_list(valid, classes)
+    samples = in_list(valid, classes)
     if difficult:
-        more = difficult_in_list(difficult, len(pictures), classes)
-        for (_, marks), extra in zip(pictures, more, strict=True):
-            marks += extra
+        more = difficult_in_list(difficult, len(samples), classes)
+        both = zip(samples, more, strict=True)
+        samples = [replace(sample, truths=sample.truths + extra) for sample, extra in both]
     return Labelled(
-        pictures=pictures,
-        relative=True,
+        samples=samples,
         categories=dict(enumerate(names)) if names is not None else None,
         numbered=True,
     )

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from converter.errors import DatasetError, ExtraError, first_line, install, shortened
 from converter.files.opening import read_text
-from converter.records import dataclass
-from yolov3.detection.dataset import pictures_in
-from yolov3.detection.datasets.base import Labelled, Mark, Request
-from yolov3.detection.datasets.labels import marked
+from yolov3.detection.dataset import Sample, pictures_in
+from yolov3.detection.datasets.base import Labelled, Request
+from yolov3.detection.datasets.labels import labelled
 from yolov3.detection.datasets.lists import in_list
 
 MAX_YAML_BYTES = 1 << 17  # LVIS' with its 1,203 names has 30 kB
 DEEPEST = 16  # such files are three deep
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """The value of a key, and its line."""
 
     value: Any
@@ -47,20 +45,20 @@ def read(request: Request) -> Labelled | None:
     val = entries.get("val") or entries.get("validation")
     if val is None or not val.value:
         raise DatasetError("names no pictures", path=path, remedy="it needs a line val: FOLDER")
-    pictures: list[tuple[Path, list[Mark]]] = []
+    samples: list[Sample] = []
     for value in val.value if isinstance(val.value, list) else [val.value]:
         where = _found(path, entries, str(value))
         if where is None:
             raise _error(path, val, f"val: {shortened(str(value))} is not there")
         if os.path.isdir(where):
             inside = [where / name for name in pictures_in(where)]
-            part = marked(inside, classes)
+            part = labelled(inside, classes)
             if part is None:
                 raise _error(path, val, f"none of the {len(inside)} pictures in {where} has labels")
         else:
             part = in_list(where, classes)
-        pictures += part
-    return Labelled(pictures=pictures, relative=True, categories=names, numbered=True)
+        samples += part
+    return Labelled(samples=samples, categories=names, numbered=True)
 
 
 def _error(path: Path, entry: _Entry, message: str) -> DatasetError:
@@ -117,9 +115,7 @@ def _names(path: Path, entries: dict[str, _Entry]) -> dict[int, str] | None:
     value = names.value
     if isinstance(value, list):
         value = dict(enumerate(value))
-    if not isinstance(value, dict) or sorted(map(str, value)) != sorted(
-        map(str, range(len(value)))
-    ):
+    if not isinstance(value, dict) or {*map(str, value)} != {*map(str, range(len(value)))}:
         raise _error(path, names, "names are neither a list nor numbered from 0")
     return {int(number): str(name) for number, name in value.items()}
 

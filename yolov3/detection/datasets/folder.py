@@ -6,7 +6,7 @@ import os
 
 from yolov3.detection.dataset import pictures_in
 from yolov3.detection.datasets.base import Labelled, Request
-from yolov3.detection.datasets.labels import marked
+from yolov3.detection.datasets.labels import labelled
 
 
 def read(request: Request) -> Labelled | None:
@@ -20,7 +20,7 @@ def read(request: Request) -> Labelled | None:
     if os.path.isdir(path / "images"):
         inside = [path / "images", path / "images" / "val"]
     for folder in filter(os.path.isdir, inside):
-        pictures = marked([folder / name for name in pictures_in(folder)], request.classes)
-        if pictures is not None:
-            return Labelled(pictures=pictures, relative=True)
+        samples = labelled([folder / name for name in pictures_in(folder)], request.classes)
+        if samples is not None:
+            return Labelled(samples=samples)
     return None

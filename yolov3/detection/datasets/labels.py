@@ -10,8 +10,8 @@ from pathlib import Path
 
 from converter.errors import DatasetError
 from converter.files.opening import read_text
-from yolov3.detection.dataset import labels_of
-from yolov3.detection.datasets.base import Mark, require_box
+from yolov3.detection.dataset import Sample, Truth, labels_of
+from yolov3.detection.datasets.base import require_box
 
 log = logging.getLogger("yolov3")
 
@@ -30,7 +30,7 @@ def label_file(picture: Path) -> Path | None:
     VOC's own folders (utils.c:275), the second pjreddie's (data.c:447), which also replaces these
     words and "raw" within a folder's name.
     """
-    return next((file for file in _label_files(picture) if os.path.isfile(file)), None)
+    return next(filter(os.path.exists, _label_files(picture)), None)
 
 
 def _label_files(picture: Path) -> Iterator[Path]:
@@ -48,19 +48,22 @@ def _label_files(picture: Path) -> Iterator[Path]:
     yield Path(name)
 
 
-def marked(pictures: Iterable[Path], classes: int) -> list[tuple[Path, list[Mark]]] | None:
-    """The objects of each picture; of one without a file there are none. None without any file."""
+def labelled(pictures: Iterable[Path], classes: int) -> list[Sample] | None:
+    """Each picture with its objects; one without a file has none. None without any file."""
     files = [(picture, label_file(picture)) for picture in pictures]
     if not any(file for _, file in files):
         return None
-    found = [(picture, read_labels(file, classes) if file else []) for picture, file in files]
+    found = [
+        Sample(path=picture, truths=read_labels(file, classes) if file else (), relative=True)
+        for picture, file in files
+    ]
     without = [picture for picture, file in files if not file]
     if without:
         log.info(
             "%d of %d pictures have no file of labels, as %s: they count as pictures of nothing",
             len(without), len(files), without[0],
         )  # fmt: skip
-    outside = [picture for picture, marks in found if any(map(_is_outside, marks))]
+    outside = [sample.path for sample in found if any(map(_is_outside, sample.truths))]
     if outside:
         log.warning(
             "labels of %d of %d pictures have a centre outside the picture, as those of %s:"
@@ -69,18 +72,18 @@ def marked(pictures: Iterable[Path], classes: int) -> list[tuple[Path, list[Mark
     return found
 
 
-def _is_outside(mark: Mark) -> bool:
-    left, top, width, height = mark.box
+def _is_outside(truth: Truth) -> bool:
+    left, top, width, height = truth.box
     return not (0 <= left + width / 2 <= 1 and 0 <= top + height / 2 <= 1)
 
 
-def read_labels(path: Path, classes: int, *, difficult: bool = False) -> list[Mark]:
+def read_labels(path: Path, classes: int, *, difficult: bool = False) -> tuple[Truth, ...]:
     """Lines "class x y width height": the centre, in parts of the picture.
 
     Raises:
         DatasetError: a line is none, or its class not below ``classes``.
     """
-    marks = []
+    truths = []
     content = read_text(path, MAX_LABEL_BYTES, DatasetError)
     for number, line in enumerate(content.splitlines(), start=1):
         words = line.split()
@@ -102,5 +105,6 @@ def read_labels(path: Path, classes: int, *, difficult: bool = False) -> list[Ma
                 path=path,
                 place=f"line {number}",
             )
-        marks.append(Mark(label, (x - w / 2, y - h / 2, w, h), difficult=difficult))
-    return marks
+        box = (x - w / 2, y - h / 2, w, h)
+        truths.append(Truth(label=label, box=box, difficult=difficult))
+    return tuple(truths)

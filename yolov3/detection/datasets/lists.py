@@ -6,8 +6,9 @@ from pathlib import Path
 
 from converter.darknet.data_file import lines_of, listed_files, places
 from converter.errors import DarknetError, DatasetError
-from yolov3.detection.datasets.base import Labelled, Mark, Request
-from yolov3.detection.datasets.labels import label_file, marked, read_labels
+from yolov3.detection.dataset import Sample, Truth
+from yolov3.detection.datasets.base import Labelled, Request
+from yolov3.detection.datasets.labels import label_file, labelled, read_labels
 
 
 def read(request: Request) -> Labelled | None:
@@ -18,17 +19,23 @@ def read(request: Request) -> Labelled | None:
     """
     if request.path.suffix.lower() != ".txt":
         return None
-    return Labelled(pictures=in_list(request.path, request.classes), relative=True)
+    return Labelled(samples=in_list(request.path, request.classes))
 
 
-def in_list(path: Path, classes: int) -> list[tuple[Path, list[Mark]]]:
+def in_list(path: Path, classes: int) -> list[Sample]:
     """The pictures that a list names, with the objects of their label files below ``classes``.
 
     Raises:
         DatasetError: as ``read``.
     """
-    pictures = pictures_of(path)
-    result = marked(pictures, classes)
+    pictures = []
+    for picture in listed_files(path, DatasetError):
+        if isinstance(picture, DarknetError):
+            raise picture
+        pictures.append(picture)
+    if not pictures:
+        raise DatasetError("names no pictures", path=path)
+    result = labelled(pictures, classes)
     if result is None:
         raise DatasetError(
             f"none of its {len(pictures)} pictures has labels, beside it or where darknet looks",
@@ -38,7 +45,7 @@ def in_list(path: Path, classes: int) -> list[tuple[Path, list[Mark]]]:
     return result
 
 
-def difficult_in_list(path: Path, count: int, classes: int) -> list[list[Mark]]:
+def difficult_in_list(path: Path, count: int, classes: int) -> list[tuple[Truth, ...]]:
     """What the list of ``difficult=`` says, one line for each of ``count`` pictures, in order.
 
     Only the label files of these lines are read (AB detector.c:1091); no picture need be there.
@@ -54,20 +61,4 @@ def difficult_in_list(path: Path, count: int, classes: int) -> list[list[Mark]]:
             remedy="it names one file for each picture, in the same order",
         )
     files = [next(filter(None, map(label_file, places(line, path))), None) for line in lines]
-    return [read_labels(file, classes, difficult=True) if file else [] for file in files]
-
-
-def pictures_of(path: Path) -> list[Path]:
-    """The pictures that the lines of a list name.
-
-    Raises:
-        DatasetError: one is not there, or there is none.
-    """
-    pictures = []
-    for picture in listed_files(path, DatasetError):
-        if isinstance(picture, DarknetError):
-            raise picture
-        pictures.append(picture)
-    if not pictures:
-        raise DatasetError("names no pictures", path=path)
-    return pictures
+    return [read_labels(file, classes, difficult=True) if file else () for file in files]

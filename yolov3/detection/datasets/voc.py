@@ -8,6 +8,7 @@ megabyte are refused as other labels are, elements are not nested deeper than ``
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from xml.parsers import expat
@@ -15,18 +16,15 @@ from xml.parsers import expat
 from converter.darknet.data_file import lines_of
 from converter.errors import DatasetError, argument, shortened
 from converter.files.opening import read_small
-from yolov3.detection.dataset import pictures_in
-from yolov3.detection.datasets.base import Labelled, Mark, Request, require_box
+from yolov3.detection.dataset import Sample, Truth, pictures_in
+from yolov3.detection.datasets.base import Labelled, Request, require_box
 from yolov3.detection.datasets.labels import MAX_LABEL_BYTES
 
 DEEPEST = 16  # VOC's own are five deep
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
-# Of an object, by their place below annotation/object; its parts have names and boxes, too.
-_FIELDS: dict[tuple[str, ...], str] = {
-    ("name",): "name",
-    ("difficult",): "difficult",
-    **{("bndbox", corner): corner for corner in _CORNERS},
-}
+_OBJECT = ["annotation", "object"]
+# Of an object, by the elements below it; its parts have names and boxes, too.
+_FIELDS = {("name",), ("difficult",), *(("bndbox", corner) for corner in _CORNERS)}
 
 
 def read_folder(request: Request) -> Labelled | None:
@@ -73,7 +71,7 @@ def _read(files: Iterable[Path], root: Path, images: Path | None) -> Labelled:
     by_stem: dict[str, Path] = {}
     for folder in filter(os.path.isdir, reversed(folders)):
         by_stem |= {Path(name).stem: folder / name for name in pictures_in(folder)}
-    pictures = []
+    samples = []
     for file in files:
         if file.stem not in by_stem:
             raise DatasetError(
@@ -81,13 +79,14 @@ def _read(files: Iterable[Path], root: Path, images: Path | None) -> Labelled:
                 path=file,
                 remedy=f"give the pictures' folder with {argument('--images')}",
             )
-        pictures.append((by_stem[file.stem], _Objects(file).marks))
-    used = sorted({mark.category for _, marks in pictures for mark in marks})
-    return Labelled(pictures=pictures, relative=False, categories={name: name for name in used})
+        truths = tuple(_Objects(file).truths)
+        samples.append(Sample(path=by_stem[file.stem], truths=truths, relative=False))
+    used = sorted({truth.label for sample in samples for truth in sample.truths})
+    return Labelled(samples=samples, categories={name: name for name in used})
 
 
 class _Objects:
-    """The objects of an XML file; a category is its name.
+    """The objects of an XML file; the id of a category is its name.
 
     Corners are pixels counted from 1. They become a box as for darknet's own training, which takes
     1 from the centre and ``xmax - xmin`` for the width (AB scripts/voc_label.py:10).
@@ -97,9 +96,9 @@ class _Objects:
     """
 
     def __init__(self, path: Path) -> None:
-        self.marks: list[Mark] = []
+        self.truths: list[Truth] = []
         self._path, self._open = path, list[str]()
-        self._fields: dict[str, str] = {}
+        self._fields: defaultdict[str, str] = defaultdict(str)
         self._line = 0
         self._parser = parser = expat.ParserCreate()
         parser.buffer_text = True
@@ -115,40 +114,32 @@ class _Objects:
         except (ValueError, LookupError) as error:  # an encoding that Expat does not know
             raise self._error(f"is not XML: {error}", 1) from error
 
-    def _error(self, message: str, line: int) -> DatasetError:
+    def _error(self, message: str, line: int | None = None) -> DatasetError:
+        line = line or self._parser.CurrentLineNumber
         return DatasetError(message, path=self._path, place=f"line {line}")
 
     def _doctype(self, *_: object) -> None:
-        raise self._error("has a document type, as no annotation of VOC's", self._now())
-
-    def _now(self) -> int:
-        return self._parser.CurrentLineNumber
+        raise self._error("has a document type, as no annotation of VOC's")
 
     def _start(self, name: str, _: dict[str, str]) -> None:
         if not self._open and name != "annotation":
-            raise self._error("is not VOC's annotation format", self._now())
+            raise self._error("is not VOC's annotation format")
         self._open.append(name)
         if len(self._open) > DEEPEST:
-            raise self._error(f"is nested deeper than {DEEPEST}", self._now())
-        if self._open == ["annotation", "object"]:
-            self._fields, self._line = {}, self._now()
-
-    def _field(self) -> str | None:
-        if self._open[:2] != ["annotation", "object"]:
-            return None
-        return _FIELDS.get(tuple(self._open[2:]))
+            raise self._error(f"is nested deeper than {DEEPEST}")
+        if self._open == _OBJECT:
+            self._fields, self._line = defaultdict(str), self._parser.CurrentLineNumber
 
     def _text(self, data: str) -> None:
-        field = self._field()
-        if field:
-            self._fields[field] = self._fields.get(field, "") + data
+        if self._open[:2] == _OBJECT and tuple(self._open[2:]) in _FIELDS:
+            self._fields[self._open[-1]] += data
 
     def _end(self, _: str) -> None:
-        if self._open == ["annotation", "object"]:
-            self.marks.append(self._mark())
+        if self._open == _OBJECT:
+            self.truths.append(self._truth())
         self._open.pop()
 
-    def _mark(self) -> Mark:
+    def _truth(self) -> Truth:
         fields = {key: value.strip() for key, value in self._fields.items()}
         try:
             left, top, right, bottom = (float(fields[corner]) for corner in _CORNERS)
@@ -159,4 +150,4 @@ class _Objects:
         except (ValueError, KeyError) as error:
             what = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise self._error(f"is not VOC's object ({what})", self._line) from error
-        return Mark(name, box, difficult=difficult)
+        return Truth(label=name, box=box, difficult=difficult)

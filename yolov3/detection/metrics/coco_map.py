@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from converter.records import dataclass
 from yolov3.detection.dataset import Sample
 
 MOST = 100  # detections of a picture and class that count: COCO's number
@@ -21,8 +20,7 @@ FIGURES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class CocoResult:
+class CocoResult(NamedTuple):
     """What COCO's rule says.
 
     Attributes:

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from converter.records import dataclass
-from yolov3.detection.nms import Floats, Indices, iou
+from yolov3.detection.image import Floats, Indices
+from yolov3.detection.nms import iou
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
@@ -218,11 +219,9 @@ def counts(matches: Matches, confidence: float = CONFIDENCE, iou_threshold: floa
     return _counts(matches, likely, first, int(matches.class_objects.sum()), confidence)
 
 
-def class_counts(
-    matches: Matches, confidence: float = CONFIDENCE, iou_threshold: float = IOU
-) -> list[Counts]:
+def class_counts(matches: Matches, confidence: float = CONFIDENCE) -> list[Counts]:
     """The same of each class; Darknet prints its TP and FP (AB detector.c:1344)."""
-    _, first = _found(matches, iou_threshold)
+    _, first = _found(matches, IOU)
     likely = matches.scores > np.float32(confidence)
     return [
         _counts(matches, likely & (matches.labels == label), first, objects, confidence)

@@ -80,8 +80,9 @@ def draw_plots(
     # JSON and YAML may hold half a character, which cannot be drawn.
     shown = [name.encode("utf-8", "backslashreplace").decode() for name in shown]
     drawn = [folder / name for name in NAMES]
+    # No name is a formula: matplotlib would read what stands between two dollars as TeX.
     with (
-        matplotlib.rc_context({"font.family": _families(shown)}),
+        matplotlib.rc_context({"font.family": _families(shown), "text.parse_math": False}),
         warnings.catch_warnings(record=True) as met,
     ):
         warnings.simplefilter("always")
@@ -109,12 +110,10 @@ def _families(names: Sequence[str]) -> list[str]:
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Any]:
-    """An empty picture in inches, and its axes. It is Agg's: no window is opened."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    """An empty picture in inches, and its axes. No window is opened: pyplot would."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
 
 
@@ -135,8 +134,7 @@ def _precision_recall(curves: Sequence[Curve], names: Sequence[str]) -> Figure:
     least = f", the {MOST_NAMED} of least area named" if len(order) > MOST_NAMED else ""
     axes.set_title(f"IoU above 0.5, by Darknet's rule: area under the curve{least}", fontsize=10)
     if order:
-        legend = axes.legend(loc="lower left", fontsize=8)
-        _as_they_are(legend.get_texts())
+        axes.legend(loc="lower left", fontsize=8)
     return figure
 
 
@@ -154,9 +152,8 @@ def _confusion(confusion: Confusion, names: Sequence[str]) -> Figure:
     figure, axes = _figure(side + 1, side)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     labels = [names[label] if label is not None else "(nothing)" for label in shown]
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_ticks(range(len(shown)), labels)
-        _as_they_are(axis.get_ticklabels())
+    axes.set_xticks(range(len(shown)), labels)
+    axes.set_yticks(range(len(shown)), labels)
     axes.tick_params(axis="x", labelrotation=90)
     for i, j in np.argwhere(counts).tolist():
         colour = "white" if shares[i, j] > 0.5 else "black"
@@ -165,9 +162,3 @@ def _confusion(confusion: Confusion, names: Sequence[str]) -> Figure:
     most = f", the {MOST_CLASSES} classes of most mistakes" if len(mistakes) > MOST_CLASSES else ""
     axes.set_title(f"IoU above 0.5{most}", fontsize=10)
     return figure
-
-
-def _as_they_are(texts: Sequence[Any]) -> None:
-    """Take no name for a formula: matplotlib reads what stands between two dollars as TeX."""
-    for text in texts:
-        text.set_parse_math(False)

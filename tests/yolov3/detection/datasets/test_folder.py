@@ -1,5 +1,8 @@
 """A folder in YOLO's format."""
 
+import errno
+import os
+
 import pytest
 
 from converter.errors import DatasetError
@@ -57,3 +60,16 @@ def test_a_file_that_is_none_of_these(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(DatasetError, match=r"a\.png: is in no known format.* \(give a folder"):
         read_dataset(tmp_path / "a.png", 3, None)
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path, monkeypatch):
+    """It was of no known format: none of its bytes is one's."""
+
+    def refused(path, flags):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    (tmp_path / "labels").write_text("{}")
+    monkeypatch.setattr("converter.files.opening.os.open", refused)
+    with pytest.raises(DatasetError) as caught:
+        read_dataset(tmp_path / "labels", 3, None)
+    assert str(caught.value) == f"{tmp_path}/labels: cannot be read: Permission denied"

@@ -65,6 +65,14 @@ def test_labels_that_touch_the_edges_are_not_named(tmp_path, caplog):
     assert caplog.messages == []
 
 
+def test_a_folder_where_labels_should_be_is_no_picture_of_nothing(tmp_path):
+    for name in ("a.png", "b.png", "b.txt"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(DatasetError, match=r"a\.txt: is a directory"):
+        read_dataset(tmp_path, 3, None)
+
+
 def test_labels_of_more_than_a_megabyte(tmp_path):
     """300,000 lines, or a sparse file of 20 GB: neither is read."""
     (tmp_path / "a.png").write_text("")
