@@ -114,7 +114,7 @@ class PublicFile(RemoteFile):
 
 
 # Name -> hash -> how many places state it.
-_HASHES: Mapping[str, Mapping[str, int]] = {
+HASHES: Mapping[str, Mapping[str, int]] = {
     "yolov3": {"sha256:523e4e69e1d015393a1b0a441cef1d9c7659e3eb2d7e15f793f060a21b32f297": 10},
     "yolov3-tiny": {"sha256:dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c": 2},
     "yolov3-spp": {"sha256:87a1e8c85c763316f34e428f2295e1db9ed4abcec59dd9544f8052f50de327b4": 6},
@@ -167,7 +167,7 @@ def _public(
         name=name,
         file=file,
         size=size,
-        hashes=_HASHES.get(name, {}),
+        hashes=HASHES.get(name, {}),
         urls=tuple(host + file for host in hosts),
         trained_on=trained_on,
         cfg=cfg,

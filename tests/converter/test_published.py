@@ -13,6 +13,7 @@ from converter.files.source import companion as find_beside
 from converter.official import find_cfg
 from converter.published import (
     CFG_ONLY,
+    HASHES,
     PUBLISHED,
     find_by_hash,
     find_published,
@@ -109,6 +110,11 @@ def test_names_are_unique():
     names = [file.name for file in PUBLISHED]
     assert len(set(names)) == len(names)
     assert not set(names) & set(CFG_ONLY)
+
+
+def test_every_hash_is_of_a_file():
+    """A name that is none would leave its file without a check."""
+    assert {file.name: file.hashes for file in PUBLISHED if file.hashes} == HASHES
 
 
 def test_yolov4_tiny_is_in_circulation_twice():
