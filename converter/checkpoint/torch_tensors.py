@@ -49,18 +49,8 @@ def read_torch(path: PathLike) -> Contents:
         entries=entries,
         metadata={},
         where=_where(state),
-        class_names=_class_names(state.attributes.get("names")),
+        class_names=state.class_names,
     )
-
-
-def _class_names(names: Any) -> list[str] | None:
-    """A list of names, or a dict from label to name, as ultralytics' models have; else None."""
-    if isinstance(names, dict) and list(names) == list(range(len(names))):
-        names = list(names.values())
-    if not isinstance(names, list) or not names:
-        return None
-    is_line = [isinstance(n, str) and n.isprintable() and n.strip() == n != "" for n in names]
-    return names if all(is_line) else None
 
 
 def _where(state: StateDict) -> str:
