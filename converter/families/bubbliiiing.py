@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.network import Network
 from converter.families import structures
-from converter.families.base import Family, Naming
+from converter.families.base import Naming
 from converter.families.matching import require_layers
-from converter.families.porting import Place, conv_module, name_convolutions
+from converter.families.porting import Place, conv_module, name_convolutions, port
 from converter.families.template import BLOCKS
 
 
@@ -32,12 +32,7 @@ def name_layers(network: Network) -> Naming:
     return name_convolutions(FAMILY.name, network, places)
 
 
-FAMILY = Family(
-    name="bubbliiiing",
-    summary="bubbliiiing/yolo3-pytorch and yolov4-pytorch",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = port("bubbliiiing", "bubbliiiing/yolo3-pytorch and yolov4-pytorch", name_layers)
 
 
 def _yolov3() -> Iterator[Place]:

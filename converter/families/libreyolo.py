@@ -6,12 +6,13 @@ checkpoint is of by the number of its convolutions (yolo3/model.py, yolo4/model.
 
 from converter.darknet.network import Network
 from converter.errors import FamilyError
-from converter.families.base import Family, Naming
+from converter.families.base import Naming
 from converter.families.matching import remedy
 from converter.families.porting import (
     conv_module,
     convolutions,
     name_convolutions,
+    port,
     require_options,
 )
 
@@ -51,9 +52,4 @@ def name_layers(network: Network) -> Naming:
     return name_convolutions(FAMILY.name, network, places, note=NOTE)
 
 
-FAMILY = Family(
-    name="libreyolo",
-    summary="LibreYOLO's yolo3 and yolo4",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = port("libreyolo", "LibreYOLO's yolo3 and yolo4", name_layers)

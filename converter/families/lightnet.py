@@ -10,9 +10,9 @@ from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
 from converter.families import structures
-from converter.families.base import Family, Naming
+from converter.families.base import Naming
 from converter.families.matching import require_layers
-from converter.families.porting import Place, convolutions, name_convolutions
+from converter.families.porting import Place, convolutions, name_convolutions, port
 from converter.families.template import BLOCKS
 
 
@@ -40,12 +40,7 @@ def name_layers(network: Network) -> Naming:
     return name_convolutions(FAMILY.name, network, places)
 
 
-FAMILY = Family(
-    name="lightnet",
-    summary="EAVISE/lightnet",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = port("lightnet", "EAVISE/lightnet", name_layers)
 
 
 def _darknet53(path: str) -> Iterator[Place]:

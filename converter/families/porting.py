@@ -1,17 +1,22 @@
 """What the schemes of other ports have in common."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.network import Network
-from converter.families.base import Naming
+from converter.families.base import Family, Naming
 from converter.families.matching import deviation
 from converter.families.rules import DARKNET_EPS, Factor, Rule, Variance
 
 # Where a port keeps a convolution, and the batch norm after it; "" where there is none.
 Place = tuple[str, str]
+
+
+def port(name: str, summary: str, name_layers: Callable[[Network], Naming]) -> Family:
+    """The scheme of another port, whose names the models of ``yolov3`` do not have."""
+    return Family(name=name, summary=summary, name_layers=name_layers, native=False)
 
 
 def name_convolutions(

@@ -5,8 +5,14 @@ ayooshkathuria/pytorch-yolo-v3 has the same names.
 """
 
 from converter.darknet.network import Network
-from converter.families.base import Family, Naming
-from converter.families.porting import convolutions, name_convolutions, pool_note, require_options
+from converter.families.base import Naming
+from converter.families.porting import (
+    convolutions,
+    name_convolutions,
+    pool_note,
+    port,
+    require_options,
+)
 
 # Constants of its heads.
 EXTRAS = r"module_list\.\d+\.yolo_\d+\.(anchors|anchor_grid)"
@@ -41,9 +47,4 @@ def name_layers(network: Network) -> Naming:
     return name_convolutions(FAMILY.name, network, places, extras=EXTRAS, note=note)
 
 
-FAMILY = Family(
-    name="pytorchyolo",
-    summary="eriklindernoren/PyTorch-YOLOv3",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = port("pytorchyolo", "eriklindernoren/PyTorch-YOLOv3", name_layers)

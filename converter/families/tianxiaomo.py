@@ -5,8 +5,8 @@ counted from 1, in file order. Its class ``Yolov4`` has other names: ``tianxiaom
 """
 
 from converter.darknet.network import Network
-from converter.families.base import Family, Naming
-from converter.families.porting import convolutions, name_convolutions, require_options
+from converter.families.base import Naming
+from converter.families.porting import convolutions, name_convolutions, port, require_options
 
 READ = {
     "avgpool": "",
@@ -35,9 +35,4 @@ def name_layers(network: Network) -> Naming:
     return name_convolutions(FAMILY.name, network, places)
 
 
-FAMILY = Family(
-    name="tianxiaomo",
-    summary="Tianxiaomo/pytorch-YOLOv4's Darknet class",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = port("tianxiaomo", "Tianxiaomo/pytorch-YOLOv4's Darknet class", name_layers)

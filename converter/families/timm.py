@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from converter.darknet.network import Network
 from converter.families import structures
-from converter.families.base import Family, Naming
+from converter.families.base import Naming
 from converter.families.matching import require_layers
-from converter.families.porting import Place, conv_module, convolutions, name_convolutions
+from converter.families.porting import Place, conv_module, convolutions, name_convolutions, port
 from converter.families.template import BLOCKS
 
 NOTE = (
@@ -36,12 +36,7 @@ def name_layers(network: Network) -> Naming:
     )
 
 
-FAMILY = Family(
-    name="timm",
-    summary="timm's darknet53",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = port("timm", "timm's darknet53", name_layers)
 
 
 def _places(*, classifier: bool) -> Iterator[Place]:

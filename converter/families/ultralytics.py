@@ -5,8 +5,14 @@ the same names, and the same batch norm, which adds 1e-4 (:44).
 """
 
 from converter.darknet.network import Network
-from converter.families.base import Family, Naming
-from converter.families.porting import convolutions, name_convolutions, pool_note, require_options
+from converter.families.base import Naming
+from converter.families.porting import (
+    convolutions,
+    name_convolutions,
+    pool_note,
+    port,
+    require_options,
+)
 
 EPS = 1e-4
 # Its detect.py and test.py; likewise wang-xinyu/tensorrtx yolov3-spp/gen_wts.py.
@@ -39,9 +45,6 @@ def name_layers(network: Network) -> Naming:
     return name_convolutions(FAMILY.name, network, places, eps=EPS, note=note)
 
 
-FAMILY = Family(
-    name="ultralytics",
-    summary="ultralytics/yolov3's archive branch, WongKinYiu/PyTorch_YOLOv4",
-    name_layers=name_layers,
-    native=False,
+FAMILY = port(
+    "ultralytics", "ultralytics/yolov3's archive branch, WongKinYiu/PyTorch_YOLOv4", name_layers
 )
