@@ -13,6 +13,7 @@ from converter.families.porting import (
     convolutions,
     name_convolutions,
     port,
+    reads,
     require_options,
 )
 
@@ -22,14 +23,7 @@ NOTE = (
     "LibreYOLO divides by sqrt(variance) + 1e-6, as pjreddie's darknet does on the CPU; other"
     " engines, and this package's models, by sqrt(variance + 1e-5)"
 )
-READ = {
-    "convolutional": "batch_normalize filters size stride pad activation",
-    "maxpool": "size stride",
-    "route": "layers groups group_id",
-    "shortcut": "from activation",
-    "upsample": "stride",
-    "yolo": "mask anchors classes num scale_x_y nms_kind beta_nms",
-}
+READ = reads(route="groups group_id", shortcut="activation")
 
 
 def name_layers(network: Network) -> Naming:

@@ -13,6 +13,16 @@ from converter.families.rules import DARKNET_EPS, Factor, Rule, Variance
 # Where a port keeps a convolution, and the batch norm after it; "" where there is none.
 Place = tuple[str, str]
 
+# Section type -> the options that all ports read which build what a cfg says.
+_READ_BY_ALL = {
+    "convolutional": "batch_normalize filters size stride pad activation",
+    "maxpool": "size stride",
+    "route": "layers",
+    "shortcut": "from",
+    "upsample": "stride",
+    "yolo": "mask anchors classes num scale_x_y nms_kind beta_nms",
+}
+
 
 def port(name: str, summary: str, name_layers: Callable[[Network], Naming]) -> Family:
     """The scheme of another port, whose names the models of ``yolov3`` do not have."""
@@ -83,6 +93,12 @@ def pool_note(network: Network, what: str) -> str:
         f"{what} pads the pool of size 2 and stride 1 with zeros, so that its outputs differ from"
         " Darknet's where all values at the right or lower border are negative"
     )
+
+
+def reads(**more: str) -> dict[str, str]:
+    """What a port reads: section type -> options, ``more`` than all such ports do."""
+    others = {kind: f"{_READ_BY_ALL.get(kind, '')} {options}" for kind, options in more.items()}
+    return {**_READ_BY_ALL, **others}
 
 
 def require_options(

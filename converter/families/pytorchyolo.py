@@ -11,6 +11,7 @@ from converter.families.porting import (
     name_convolutions,
     pool_note,
     port,
+    reads,
     require_options,
 )
 
@@ -20,14 +21,7 @@ NOTE = (
     "PyTorch-YOLOv3's load_model() also wants the anchors, which it builds from the cfg anyway:"
     " model.load_state_dict(torch.load(PATH), strict=False) does without"
 )
-READ = {
-    "convolutional": "batch_normalize filters size stride pad activation",
-    "maxpool": "size stride",
-    "route": "layers groups group_id",
-    "shortcut": "from",
-    "upsample": "stride",
-    "yolo": "mask anchors classes num new_coords scale_x_y nms_kind beta_nms",
-}
+READ = reads(route="groups group_id", yolo="new_coords")
 
 
 def name_layers(network: Network) -> Naming:

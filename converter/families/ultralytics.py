@@ -11,6 +11,7 @@ from converter.families.porting import (
     name_convolutions,
     pool_note,
     port,
+    reads,
     require_options,
 )
 
@@ -20,14 +21,7 @@ NOTE = (
     "ultralytics/yolov3's scripts look for a state dict under 'model': they want"
     " torch.save({'model': STATE_DICT}, PATH)"
 )
-READ = {
-    "convolutional": "batch_normalize filters size stride pad activation groups",
-    "maxpool": "size stride",
-    "route": "layers",
-    "shortcut": "from",
-    "upsample": "stride",
-    "yolo": "mask anchors classes num new_coords scale_x_y nms_kind beta_nms",
-}
+READ = reads(convolutional="groups", yolo="new_coords")
 
 
 def name_layers(network: Network) -> Naming:
