@@ -88,6 +88,10 @@ class Source:
             remedy="wait until it is completely written, then convert it again",
         )
 
+    def damaged(self, problem: str, place: str | None = None) -> DarknetError:
+        """The refusal of a file that is not as its writer left it."""
+        return self.error(problem, path=self.path, place=place, remedy="download or copy it again")
+
 
 @contextmanager
 def opened(

@@ -42,7 +42,7 @@ MAX_PICKLE = 64 << 20
 VERSION = 1001  # of the format before 1.6
 PIECE = 1 << 20
 
-_AGAIN = "download or copy it again"
+_CHECKSUM = "is damaged: its checksum differs"
 _RESAVE = "let PyTorch write it again: torch.save(torch.load(PATH, weights_only=True), PATH)"
 
 
@@ -89,7 +89,8 @@ class TorchFile:
     def _require_intact(self, key: str) -> None:
         """Compare the storage with its checksum, once."""
         where = self._ranges[key]
-        if where.crc is None or key in self._intact:
+        # torch.serialization.set_crc32_options(False) writes 0 for all; before 1.6 there is none.
+        if not where.crc or key in self._intact:
             return
         crc, buffer = 0, memoryview(bytearray(min(where.size, PIECE)))
         for at in range(0, where.size, PIECE):
@@ -97,7 +98,7 @@ class TorchFile:
             self.source.read_into(piece, where.start + at)
             crc = zlib.crc32(piece, crc)
         if crc != where.crc:
-            raise _damaged(self.source, f"storage {key}")
+            raise self.source.damaged(_CHECKSUM, f"storage {key}")
         self._intact.add(key)
 
 
@@ -140,7 +141,7 @@ def _entry(source: Source, entries: Mapping[str, Range], name: str) -> bytes:
         raise _too_large(source, name)
     data = source.read(where.start, where.size)
     if where.crc and zlib.crc32(data) != where.crc:
-        raise _damaged(source, name)
+        raise source.damaged(_CHECKSUM, name)
     return data
 
 
@@ -153,9 +154,8 @@ def _located(storage: Storage, root: str, entries: Mapping[str, Range], source: 
     elif where.size // storage.width != storage.count:
         problem = f"has {where.size:,} bytes, not {storage.count:,} values of {storage.dtype}"
     else:
-        # torch.serialization.set_crc32_options(False) writes 0 for all.
-        return where if where.crc else Range(start=where.start, size=where.size)
-    raise CheckpointError(problem, path=source.path, place=name, remedy=_AGAIN)
+        return where
+    raise source.damaged(problem, name)
 
 
 def _read_legacy(source: Source) -> TorchFile:
@@ -184,38 +184,22 @@ def _follow(
     """Where the storages are that follow one another from byte ``at`` to the end of the file."""
     named = isinstance(keys, list) and all(type(key) is str for key in keys)
     if not named or len(keys) != len(storages) or set(keys) != storages.keys():
-        raise CheckpointError(
-            "lists other storages than its tensors have", path=source.path, remedy=_AGAIN
-        )
+        raise source.damaged("lists other storages than its tensors have")
     found = {}
     for key in keys:
         storage = storages[key]
         size = storage.count * storage.width
         if at + 8 + size > source.size:
-            raise CheckpointError(
-                "is cut off", path=source.path, place=f"storage {key}", remedy=_AGAIN
-            )
+            raise source.damaged("is cut off", f"storage {key}")
         (count,) = struct.unpack(f"{order}q", source.read(at, 8))
         if count != storage.count:
-            raise CheckpointError(
-                f"has {count:,} values in one place and {storage.count:,} in another",
-                path=source.path,
-                place=f"storage {key}",
-                remedy=_AGAIN,
-            )
+            problem = f"has {count:,} values in one place and {storage.count:,} in another"
+            raise source.damaged(problem, f"storage {key}")
         found[key] = Range(start=at + 8, size=size)
         at += 8 + size
     if at != source.size:
-        raise CheckpointError(
-            "has bytes after its last storage", path=source.path, place=f"byte {at}", remedy=_AGAIN
-        )
+        raise source.damaged("has bytes after its last storage", f"byte {at}")
     return found
-
-
-def _damaged(source: Source, place: str) -> CheckpointError:
-    return CheckpointError(
-        "is damaged: its checksum differs", path=source.path, place=place, remedy=_AGAIN
-    )
 
 
 def _too_large(source: Source, place: str) -> CheckpointError:
