@@ -6,11 +6,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter.checkpoint.dtypes import CODES
 from converter.checkpoint.header import Contents, Entry
 from converter.checkpoint.reader import WholeTensors
 from converter.checkpoint.state_dict import StateDict, find_state_dict
 from converter.files import torch_file
+from converter.files.torch_objects import CODES
 from converter.options import Dtype, PathLike
 from converter.plan import Slot
 
@@ -18,17 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-# What safetensors calls the types that PyTorch's files have under another name.
-_CODES: dict[str, str] = {
-    **{str(dtype): code for dtype, code in CODES.items()},
-    "float64": "F64",
-    "int64": "I64",
-    "int32": "I32",
-    "int16": "I16",
-    "int8": "I8",
-    "uint8": "U8",
-    "bool": "BOOL",
-}
+# What safetensors calls the types of PyTorch's files: as numpy does, but in capitals, and with the
+# bits of a value for its bytes.
+_CODES = {dtype: f"{code[0].upper()}{8 * int(code[1:])}" for dtype, code in CODES.items()}
+_CODES |= {"bfloat16": "BF16", "bool": "BOOL"}
 
 
 def read_torch(path: PathLike) -> Contents:
