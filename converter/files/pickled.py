@@ -136,15 +136,18 @@ class _Machine:
         if name in _PUSHED:
             if type(argument) is int and argument.bit_length() > 8 * MAX_NUMBER:
                 raise _BoundError(f"a number of more than {MAX_NUMBER} bytes")
-            self._stack.append(argument)
+            self._push(argument)
         elif name in _CONSTANTS:
-            self._stack.append(_CONSTANTS[name])
+            self._push(_CONSTANTS[name])
         elif name in _EMPTY:
-            self._stack.append(_EMPTY[name]())
+            self._push(_EMPTY[name]())
         elif name in _OPERATIONS:
             _OPERATIONS[name](self, argument)
         elif name not in ("PROTO", "FRAME"):
             raise ValueError(f"has the operation {name}, which no PyTorch writes")
+
+    def _push(self, value: Any) -> None:
+        self._stack.append(value)
 
     def pop(self) -> Any:
         """Take the topmost value."""
@@ -173,12 +176,6 @@ class _Machine:
         else:
             self._since_mark()
 
-    def _discard_to_mark(self, _: None) -> None:
-        self._since_mark()
-
-    def _duplicate(self, _: None) -> None:
-        self._stack.append(self._top())
-
     def _put(self, index: int) -> None:
         self._memo[index] = self._top()
 
@@ -188,30 +185,16 @@ class _Machine:
     def _get(self, index: int) -> None:
         if index not in self._memo:
             raise ValueError(f"uses the value {index}, which it never stored")
-        self._stack.append(self._memo[index])
-
-    def _tuple(self, _: None) -> None:
-        values = tuple(self._since_mark())
-        self._stack.append(values)
+        self._push(self._memo[index])
 
     def _tuple_of(self, count: int) -> None:
         values = tuple(self.pop() for _ in range(count))
-        self._stack.append(values[::-1])
-
-    def _list(self, _: None) -> None:
-        values = self._since_mark()
-        self._stack.append(values)
+        self._push(values[::-1])
 
     def _dict(self, _: None) -> None:
         values = self._since_mark()
-        self._stack.append({})
+        self._push({})
         self._fill(values)
-
-    def _append(self, _: None) -> None:
-        self._extend([self.pop()])
-
-    def _appends(self, _: None) -> None:
-        self._extend(self._since_mark())
 
     def _extend(self, values: list[Any]) -> None:
         target = self._top()
@@ -226,9 +209,6 @@ class _Machine:
     def _set_item(self, _: None) -> None:
         value, key = self.pop(), self.pop()
         self._fill([key, value])
-
-    def _set_items(self, _: None) -> None:
-        self._fill(self._since_mark())
 
     def _fill(self, values: list[Any]) -> None:
         """Put keys and values, in turns, into what is on top."""
@@ -255,24 +235,21 @@ class _Machine:
             else:
                 yield Inert("key", (key,)), value
 
-    def _global(self, words: str) -> None:
-        self._stack.append(Inert(words.replace(" ", ".")))
-
     def _stack_global(self, _: None) -> None:
         name, module = self.pop(), self.pop()
         if type(name) is not str or type(module) is not str:
             raise ValueError("names a class by what is no text")
         if len(name) + len(module) > 1000:
             raise ValueError("names a class by more than 1000 characters")
-        self._stack.append(Inert(f"{module}.{name}"))
+        self._push(Inert(f"{module}.{name}"))
 
     def _call(self, _: None) -> None:
         args, function = self.pop(), self.pop()
-        self._stack.append(self._made(function, args))
+        self._push(self._made(function, args))
 
     def _call_with_keywords(self, _: None) -> None:
         _keywords, args, function = self.pop(), self.pop(), self.pop()
-        self._stack.append(self._made(function, args))
+        self._push(self._made(function, args))
 
     def _made(self, function: Any, args: Any) -> Any:
         if not isinstance(function, Inert) or not isinstance(args, tuple):
@@ -288,9 +265,6 @@ class _Machine:
         if isinstance(target, Inert):
             target.state = state
 
-    def _persistent_id(self, _: None) -> None:
-        self._stack.append(self._persistent(self.pop()))
-
 
 def _no_persistent(_: Any) -> Any:
     raise ValueError("refers to something outside it")
@@ -304,33 +278,33 @@ _PUSHED = {
 }
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _EMPTY: dict[str, Callable[[], Any]] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": list}
-_OPERATIONS: dict[str, Callable[[_Machine, Any], None]] = {
+_OPERATIONS: dict[str, Callable[[_Machine, Any], Any]] = {
     "MARK": _Machine._mark,
     "POP": _Machine._discard,
-    "POP_MARK": _Machine._discard_to_mark,
-    "DUP": _Machine._duplicate,
+    "POP_MARK": lambda machine, _: machine._since_mark(),
+    "DUP": lambda machine, _: machine._push(machine._top()),
     "BINPUT": _Machine._put,
     "LONG_BINPUT": _Machine._put,
     "MEMOIZE": _Machine._memoize,
     "BINGET": _Machine._get,
     "LONG_BINGET": _Machine._get,
-    "TUPLE": _Machine._tuple,
+    "TUPLE": lambda machine, _: machine._push(tuple(machine._since_mark())),
     "TUPLE1": lambda machine, _: machine._tuple_of(1),
     "TUPLE2": lambda machine, _: machine._tuple_of(2),
     "TUPLE3": lambda machine, _: machine._tuple_of(3),
-    "LIST": _Machine._list,
-    "FROZENSET": _Machine._list,
+    "LIST": lambda machine, _: machine._push(machine._since_mark()),
+    "FROZENSET": lambda machine, _: machine._push(machine._since_mark()),
     "DICT": _Machine._dict,
-    "APPEND": _Machine._append,
-    "APPENDS": _Machine._appends,
-    "ADDITEMS": _Machine._appends,
+    "APPEND": lambda machine, _: machine._extend([machine.pop()]),
+    "APPENDS": lambda machine, _: machine._extend(machine._since_mark()),
+    "ADDITEMS": lambda machine, _: machine._extend(machine._since_mark()),
     "SETITEM": _Machine._set_item,
-    "SETITEMS": _Machine._set_items,
-    "GLOBAL": _Machine._global,
+    "SETITEMS": lambda machine, _: machine._fill(machine._since_mark()),
+    "GLOBAL": lambda machine, words: machine._push(Inert(words.replace(" ", "."))),
     "STACK_GLOBAL": _Machine._stack_global,
     "REDUCE": _Machine._call,
     "NEWOBJ": _Machine._call,
     "NEWOBJ_EX": _Machine._call_with_keywords,
     "BUILD": _Machine._build,
-    "BINPERSID": _Machine._persistent_id,
+    "BINPERSID": lambda machine, _: machine._push(machine._persistent(machine.pop())),
 }
