@@ -238,18 +238,14 @@ def _namings(network: Network, family: FamilyChoice) -> Iterator[Naming]:
                 yield known.name_layers(network)
 
 
-def require_no_surplus(names: Collection[str], plan: Plan) -> None:
+def require_no_surplus(names: set[str], plan: Plan) -> None:
     """Refuse tensors that the .weights file has no place for.
 
     Raises:
         CheckpointError: naming the first of them.
     """
-    known = {slot.tensor for slot in plan.slots}
-    surplus = sorted(
-        name
-        for name in names
-        if name not in known and not is_counter(name) and not plan.naming.is_extra(name)
-    )
+    unknown = names.difference(slot.tensor for slot in plan.slots)
+    surplus = sorted(name for name in unknown if not plan.naming.is_extra(name))
     if surplus:
         raise CheckpointError(
             f"has {len(surplus)} tensors that its network lacks: {some(surplus)}",
