@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -58,18 +59,18 @@ class Tensors:
         except OSError as error:
             raise CheckpointError("cannot be read", path=path) from error
         _keep_freed_blocks()
-        self._file, self.path = file, path
+        self._stack = ExitStack()
+        self._file, self.path = self._stack.enter_context(file), path
         self.dtype: Dtype = dtype
         names: list[str] = self._file.offset_keys()
         self.names = {name for name in names if not is_counter(name)}
         self._known_contents = contents
 
     def __enter__(self) -> Self:
-        self._file.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._file.__exit__(*exception)
+        self._stack.close()
         self.__dict__.pop("_values", None)  # a file that is mapped cannot be replaced on Windows
 
     def fits(self, slot: Slot) -> bool:
@@ -94,11 +95,8 @@ class Tensors:
 
     def rows(self, slot: Slot) -> Callable[[int, int], Bits]:
         """A function of (first, count) that gives those rows, (count, values a row)."""
-        if self.dtype == "bfloat16":
-            stored = self._bfloat16(slot)
-            return lambda first, count: stored[first : first + count]
-        tensor, width = self._file.get_slice(slot.tensor), slot.floats // slot.shape[0]
-        return lambda first, count: self._bits(tensor[first : first + count], (count, width))
+        stored, width = self._stored(slot), slot.floats // slot.shape[0]
+        return lambda first, count: self._bits(stored[first : first + count], (count, width))
 
     def array(self, name: str) -> NDArray[Any]:
         """A tensor's values, of its shape, if its type is one that numpy has."""
@@ -126,23 +124,21 @@ class Tensors:
 
     def _columns(self, slot: Slot) -> Callable[[int, int], Bits]:
         """The same as ``rows`` across: a connected matrix need not fit into memory."""
-        if self.dtype != "bfloat16" and len(slot.shape) == 2:
-            tensor, height = self._file.get_slice(slot.tensor), slot.shape[0]
-            return lambda first, count: self._bits(
-                tensor[:, first : first + count], (height, count)
-            )
-        whole = self.rows(slot)(0, slot.shape[0])
-        return lambda first, count: whole[:, first : first + count]
+        height = slot.shape[0]
+        stored = self._stored(slot) if len(slot.shape) == 2 else self.rows(slot)(0, height)
+        return lambda first, count: self._bits(stored[:, first : first + count], (height, count))
 
     def _bits(self, values: Any, shape: tuple[int, int]) -> Bits:
         bits: Bits = values.reshape(shape).view(f"<u{WIDTHS[self.dtype]}")
         return bits
 
-    def _bfloat16(self, slot: Slot) -> Bits:
-        """NumPy has no such type, so the library cannot return it: read where it says they are."""
+    def _stored(self, slot: Slot) -> Any:
+        """The tensor, of which parts are read as they are asked for."""
+        if self.dtype != "bfloat16":
+            return self._file.get_slice(slot.tensor)
+        # NumPy has no such type, so the library cannot return it: read where it says they are.
         start, end = self._contents.entries[slot.tensor].offsets
-        bits: Bits = self._values[start:end].view("<u2").reshape(slot.shape[0], -1)
-        return bits
+        return self._values[start:end].view("<u2").reshape(slot.shape)
 
     @cached_property
     def _contents(self) -> Contents:
@@ -162,26 +158,9 @@ class Tensors:
 class WholeTensors(Tensors):
     """Tensors of which each is read as a whole; ``array`` says how."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        raise NotImplementedError
-
-    def rows(self, slot: Slot) -> Callable[[int, int], Bits]:
-        """A function of (first, count) that gives those rows, (count, values a row)."""
-        whole = self._whole(slot)
-        return lambda first, count: whole[first : first + count]
-
     def array(self, name: str) -> NDArray[Any]:
         """A tensor's values, of its shape, writable; of bfloat16 the bits."""
         raise NotImplementedError
 
-    def _columns(self, slot: Slot) -> Callable[[int, int], Bits]:
-        whole = self._whole(slot)
-        return lambda first, count: whole[:, first : first + count]
-
-    def _whole(self, slot: Slot) -> Bits:
-        values: Any = self.array(slot.tensor)
-        bits: Bits = values.view(f"<u{WIDTHS[self.dtype]}").reshape(slot.shape[0], -1)
-        return bits
+    def _stored(self, slot: Slot) -> Any:
+        return self.array(slot.tensor)

@@ -77,9 +77,6 @@ class TorchTensors(WholeTensors):
             self._stack = stack.pop_all()
         self.path, self.dtype, self.names = path, dtype, set(self._tensors)
 
-    def __exit__(self, *exception: object) -> None:
-        self._stack.close()
-
     def array(self, name: str) -> NDArray[Any]:
         """A tensor's values, of its shape, writable; of bfloat16 the bits."""
         import numpy as np
