@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from converter.errors import DarknetError
@@ -45,17 +46,6 @@ class Range:
     compressed: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Entry:
-    """A line of the central directory."""
-
-    name: bytes
-    header: int  # where its local header begins
-    size: int
-    crc: int
-    compressed: bool
-
-
 def read_entries(source: Source) -> dict[str, Range]:
     """Name -> where the bytes of that entry are, in the order of the file's list.
 
@@ -66,17 +56,14 @@ def read_entries(source: Source) -> dict[str, Range]:
     data = source.read(start, size)
     found: dict[str, Range] = {}
     taken: list[tuple[int, int]] = []
-    for entry in _entries(data, count, source):
-        name = _decode(entry.name, source)
+    for name, entry in _entries(data, count, source):
         if name in found:
             raise source.damaged("names an entry twice", name)
-        begin = _begin(entry, name, source)
+        begin = _begin(name, entry.start, source)
         if begin + entry.size > start:
             raise source.damaged("has an entry that goes beyond its data", name)
-        found[name] = Range(
-            start=begin, size=entry.size, crc=entry.crc, compressed=entry.compressed
-        )
-        taken.append((entry.header, begin + entry.size))
+        found[name] = replace(entry, start=begin)
+        taken.append((entry.start, begin + entry.size))
     taken.sort()
     if any(end > following for (_, end), (following, _) in pairwise(taken)):
         raise source.damaged("has entries that overlap")
@@ -116,7 +103,8 @@ def _end_64(source: Source, end: int) -> tuple[int, tuple[int, ...]]:
     return at_64, tuple(numbers)
 
 
-def _entries(data: bytes, count: int, source: Source) -> Iterator[_Entry]:
+def _entries(data: bytes, count: int, source: Source) -> Iterator[tuple[str, Range]]:
+    """(name, range) of each; it starts at the local header, whose length stands only there."""
     at = 0
     for _ in range(count):
         if len(data) - at < _ENTRY.size:
@@ -133,7 +121,8 @@ def _entries(data: bytes, count: int, source: Source) -> Iterator[_Entry]:
         size, packed, header = _widened(extra, (size, packed, header), source)
         if not method and size != packed:
             raise source.damaged("has two lengths", _decode(name, source))
-        yield _Entry(name=name, header=header, size=packed, crc=crc, compressed=bool(method))
+        entry = Range(start=header, size=packed, crc=crc, compressed=bool(method))
+        yield _decode(name, source), entry
     if at != len(data):
         raise _cut(source)
 
@@ -155,15 +144,15 @@ def _widened(extra: bytes, numbers: tuple[int, ...], source: Source) -> tuple[in
     raise _cut(source)
 
 
-def _begin(entry: _Entry, name: str, source: Source) -> int:
+def _begin(name: str, header: int, source: Source) -> int:
     """Where the bytes of an entry begin: after its local header, which must have its name."""
-    if entry.header + _LOCAL.size > source.size:
+    if header + _LOCAL.size > source.size:
         raise source.damaged("has an entry that goes beyond its data", name)
-    magic, _, _, _, _, _, _, _, _, n, m = _LOCAL.unpack(source.read(entry.header, _LOCAL.size))
-    begin: int = entry.header + _LOCAL.size + n + m
+    magic, _, _, _, _, _, _, _, _, n, m = _LOCAL.unpack(source.read(header, _LOCAL.size))
+    begin: int = header + _LOCAL.size + n + m
     if magic != b"PK\3\4" or begin > source.size:
         raise source.damaged("has no entry where its list says", name)
-    if source.read(entry.header + _LOCAL.size, n) != entry.name:
+    if source.read(header + _LOCAL.size, n) != name.encode():
         raise source.damaged("has an entry of another name where its list says", name)
     return begin
 
