@@ -59,31 +59,34 @@ class Checkpoint:
     unpublished: bool = False
 
     @classmethod
-    def open(
-        cls, path: PathLike, network: Network | None = None, family: FamilyChoice = "auto"
-    ) -> Self:
+    def open(cls, path: PathLike, network: Network | None = None) -> Self:
         """The checkpoint at ``path``.
 
         Args:
             path: a .safetensors, .pt or .pth file.
             network: what its tensors are of, as an engine reads it; default: what it says itself.
-            family: the scheme of its tensors' names; "auto": what it says itself, or what they
-                show.
 
         Raises:
             NetworkUnknown: it does not say which network it is of, and none is given.
             CheckpointError: it is no such file, or what it says of itself is not true, or
                 its tensors are of no scheme.
             FamilyError: ``network`` is not of the scheme that it says it has.
-            UsageError: it says that it has another scheme than ``family``.
         """
-        return cls.of(formats.read(path), network, family)
+        return cls.of(formats.read(path), network)
 
     @classmethod
     def of(
         cls, contents: Contents, network: Network | None = None, family: FamilyChoice = "auto"
     ) -> Self:
-        """The same of a file whose header was read."""
+        """The same of a file whose header was read.
+
+        ``family`` is the scheme of its tensors' names; "auto": what it says itself, or what they
+        show.
+
+        Raises:
+            CheckpointError, FamilyError, NetworkUnknown: as ``open``.
+            UsageError: it says that it has another scheme than ``family``.
+        """
         try:
             if network is not None and "schema" not in contents.metadata:
                 plan = plan_for(contents.shapes, network, network.dialect or DEFAULT, family)
