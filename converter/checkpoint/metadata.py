@@ -230,11 +230,7 @@ def _unlike(entries: Mapping[str, str], claim: str, what: str) -> CheckpointErro
 
 
 def _can_be_written(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a surrogate without its other half
-        return False
-    return True
+    return not re.search("[\ud800-\udfff]", text)  # a surrogate without its other half
 
 
 def _is_header(value: Any) -> bool:
