@@ -116,17 +116,16 @@ def require_options(
     Raises:
         FamilyError: naming the first layer that it does not have so.
     """
+    what = f"one that {what} can build"
     for node in network.nodes:
         layer = node.layer
         if layer.type not in read:
-            raise deviation(node, f"one that {what} can build", "it has no such layer")
+            raise deviation(node, what, "it has no such layer")
         for option in fields(layer):
             value = getattr(layer, option.name)
             name = option.name.rstrip("_")
             known = not option.compare or name in read[layer.type].split()
             if not known and value != option.default:
-                how = f"it does not read {name}, which is {value}"
-                raise deviation(node, f"one that {what} can build", how)
+                raise deviation(node, what, f"it does not read {name}, which is {value}")
         if isinstance(layer, Convolutional) and layer.activation not in activations:
-            how = f"it has no activation={layer.activation}"
-            raise deviation(node, f"one that {what} can build", how)
+            raise deviation(node, what, f"it has no activation={layer.activation}")
