@@ -20,11 +20,9 @@ from converter.families.yolov3 import guess_backbone
 def size_of(network: Network) -> tuple[int, int]:
     """The filters of its first convolution, and the classes of its first head."""
     stem = network.nodes[0].layer
+    width = stem.filters if isinstance(stem, Convolutional) else 32
     heads = (node.layer for node in network.nodes if isinstance(node.layer, Yolo))
-    return (
-        stem.filters if isinstance(stem, Convolutional) else 32,
-        next((head.classes for head in heads), 80),
-    )
+    return width, next((head.classes for head in heads), 80)
 
 
 def yolov3(width: int, classes: int, *, spp: bool = False) -> list[Layer]:

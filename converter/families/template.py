@@ -19,8 +19,6 @@ from converter.records import dataclass
 BLOCKS = (1, 2, 8, 8, 4)
 BACKBONE_LAYERS = 2 + 3 * BLOCKS[0] + sum(1 + 3 * blocks for blocks in BLOCKS[1:])  # 75
 
-Template = list[tuple[Layer, str]]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
@@ -56,7 +54,7 @@ class Spec:
         return stages[len(stages) - self.levels :] if self.levels else ()
 
 
-def template(spec: Spec) -> Template:
+def template(spec: Spec) -> list[tuple[Layer, str]]:
     """The layers of a YOLOv3 in file order, each with its module path ("" without weights)."""
     prefix = "backbone." if spec.levels else ""
     layers = [(layer, prefix + path if path else "") for layer, path in _backbone(spec)]
