@@ -92,10 +92,8 @@ class TorchFile:
         # torch.serialization.set_crc32_options(False) writes 0 for all; before 1.6 there is none.
         if not where.crc or key in self._intact:
             return
-        crc, buffer = 0, memoryview(bytearray(min(where.size, PIECE)))
-        for at in range(0, where.size, PIECE):
-            piece = buffer[: where.size - at]
-            self.source.read_into(piece, where.start + at)
+        crc, buffer = 0, memoryview(bytearray(PIECE))
+        for piece, _ in self.source.pieces(buffer, where.start, where.start + where.size):
             crc = zlib.crc32(piece, crc)
         if crc != where.crc:
             raise self.source.damaged(_CHECKSUM, f"storage {key}")
