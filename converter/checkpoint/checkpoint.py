@@ -294,17 +294,14 @@ def _plan_by_itself(claims: Metadata, family: FamilyChoice) -> Plan:
     """The plan of the network that a checkpoint says it is of."""
     try:
         network = parse_network(claims.cfg, claims.reading)
-    except (CfgError, NetworkError) as error:
-        raise false_claim("cfg", _reason(error)) from error
-    count = len(network.nodes)
-    if claims.cutoff is not None and not 0 < claims.cutoff < count:
-        raise false_claim("cutoff", f"is {claims.cutoff}, but cfg has {count} layers")
-    try:
+        count = len(network.nodes)
+        if claims.cutoff is not None and not 0 < claims.cutoff < count:
+            raise false_claim("cutoff", f"is {claims.cutoff}, but cfg has {count} layers")
         return _plan(claims, network, family)
     except FamilyError as error:
         problem = f"is {claims.family}, which has no place for the network: {_reason(error)}"
         raise false_claim("family", problem) from error
-    except WeightsError as error:
+    except (CfgError, NetworkError, WeightsError) as error:
         raise false_claim("cfg", _reason(error)) from error
 
 
