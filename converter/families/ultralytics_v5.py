@@ -72,13 +72,8 @@ def recognise(tensors: Tensors) -> Network | None:
     if min(width, channels) < 1 or head[0] < 3 * 6:
         return None
     spp = "model.12.cv1.conv.weight" in shapes
-    cells = tensors.array(prefix + ANCHORS).tolist()
-    pixels = [
-        side * stride
-        for level, stride in zip(cells, STRIDES, strict=True)
-        for pair in level
-        for side in pair
-    ]
+    cells = tensors.array(prefix + ANCHORS).reshape(len(STRIDES), -1).tolist()
+    pixels = [side * stride for level, stride in zip(cells, STRIDES, strict=True) for side in level]
     if not all(0 < side < inf for side in pixels):
         raise FamilyError("has anchors that are no sizes", place=prefix + ANCHORS)
     layers = structures.yolov3(width, head[0] // 3 - 5, spp=spp)
