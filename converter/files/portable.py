@@ -15,11 +15,9 @@ WINDOWS = sys.platform == "win32"
 # Held by whoever moves the position of a file that another thread may read.
 POSITION = Lock()
 
-# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
-_DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
-    f"{port}{number}" for port in ("COM", "LPT") for number in "123456789\N{SUPERSCRIPT ONE}"
-    "\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}"
-}  # fmt: skip
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file; superscript digits count as well.
+_DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
+_DEVICES |= {f"{port}{n}" for port in ("COM", "LPT") for n in "123456789\xb9\xb2\xb3"}
 _RESERVED = frozenset('"*:<>?|/\\').union(map(chr, range(32)))
 
 
