@@ -1,8 +1,9 @@
 """A pickle, read without running anything of it.
 
 A pickle is a program. Here it is one without calls: a class or function that it names becomes an
-``Inert`` object, which only keeps what it would have been called with and set to. The few that are
-known (see ``Call``) give plain values; which, says whoever reads.
+``Inert`` object, which only keeps what it would have been called with and set to, not what it was
+filled with as a list or a dict. The few that are known (see ``Call``) give plain values; which,
+says whoever reads.
 
 Bounds, whatever the pickle says:
 
@@ -52,15 +53,13 @@ class Inert:
         name: the class or function: module, dot, qualified name.
         args: what it was called with; None for the class itself.
         state: what the object's attributes were set to, usually a dict; None if they were not.
-        items: what was appended to it; pairs, where it was filled like a dict.
     """
 
-    __slots__ = ("args", "items", "name", "state")
+    __slots__ = ("args", "name", "state")
 
     def __init__(self, name: str, args: tuple[Any, ...] | None = None) -> None:
         self.name, self.args = name, args
         self.state: Any = None
-        self.items: list[Any] | None = None
 
     def __repr__(self) -> str:
         return f"<{self.name}>"  # not its parts, which may contain it
@@ -198,12 +197,9 @@ class _Machine:
 
     def _extend(self, values: list[Any]) -> None:
         target = self._top()
-        if isinstance(target, Inert):
-            target.items = target.items or []
-            target.items.extend(values)
-        elif isinstance(target, list):
+        if isinstance(target, list):
             target.extend(values)
-        else:
+        elif not isinstance(target, Inert):
             raise ValueError("appends to what is no list")
 
     def _set_item(self, _: None) -> None:
@@ -214,13 +210,10 @@ class _Machine:
         """Put keys and values, in turns, into what is on top."""
         if len(values) % 2:
             raise ValueError("has a key without a value")
-        target, pairs = self._top(), zip(values[::2], values[1::2], strict=True)
-        if isinstance(target, Inert):
-            target.items = target.items or []
-            target.items.extend(pairs)
-        elif isinstance(target, dict):
-            target.update(self._keyed(pairs))
-        else:
+        target = self._top()
+        if isinstance(target, dict):
+            target.update(self._keyed(zip(values[::2], values[1::2], strict=True)))
+        elif not isinstance(target, Inert):
             raise ValueError("sets a key of what is no dict")
 
     def _keyed(self, pairs: Iterable[tuple[Any, Any]]) -> Iterable[tuple[Any, Any]]:
