@@ -10,7 +10,7 @@ from converter.darknet.network import Network
 from converter.families import structures
 from converter.families.base import Naming
 from converter.families.matching import require_layers
-from converter.families.porting import Place, conv_module, name_convolutions, port
+from converter.families.porting import Place, conv_module, conv_modules, name_convolutions, port
 from converter.families.template import BLOCKS
 
 
@@ -33,8 +33,7 @@ def _places() -> Iterator[Place]:
         path = f"backbone.conv_res_block{stage}"
         yield conv_module(f"{path}.conv")
         for block in range(blocks):
-            yield conv_module(f"{path}.res{block}.conv1")
-            yield conv_module(f"{path}.res{block}.conv2")
+            yield from conv_modules(f"{path}.res{block}", ("conv1", "conv2"))
     for level in range(3):  # coarse to fine
         if level:
             yield conv_module(f"neck.conv{level}")

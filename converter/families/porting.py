@@ -1,6 +1,6 @@
 """What the schemes of other ports have in common."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 
 from converter.darknet.layers.convolutional import Convolutional
@@ -73,6 +73,11 @@ def name_convolutions(
 def conv_module(path: str) -> Place:
     """The two parts of a module that calls them ``conv`` and ``bn``."""
     return f"{path}.conv", f"{path}.bn"
+
+
+def conv_modules(path: str, names: Iterable[object]) -> Iterator[Place]:
+    """The parts of several such modules inside of one."""
+    return (conv_module(f"{path}.{name}") for name in names)
 
 
 def convolutions(network: Network) -> dict[int, Convolutional]:

@@ -23,7 +23,7 @@ from converter.errors import FamilyError
 from converter.families import structures
 from converter.families.base import Family, Naming, Tensors
 from converter.families.matching import require_layers
-from converter.families.porting import Place, conv_module, name_convolutions
+from converter.families.porting import Place, conv_module, conv_modules, name_convolutions
 from converter.families.rules import ReversedGroups
 from converter.families.template import BACKBONE_LAYERS, BLOCKS
 
@@ -147,5 +147,4 @@ def _places(*, spp: bool) -> Iterator[Place]:
 
 def _bottleneck(path: str) -> Iterator[Place]:
     """Two convolutions of one module; an SPP has its pools between them."""
-    yield conv_module(f"{path}.cv1")
-    yield conv_module(f"{path}.cv2")
+    return conv_modules(path, ("cv1", "cv2"))
