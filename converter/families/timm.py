@@ -25,14 +25,9 @@ def name_layers(network: Network) -> Naming:
     """
     require_layers(network, structures.darknet53(network), "timm's darknet53")
     last, layer = list(porting.convolutions(network).items())[-1]
-    classifier = not layer.has_norm
-    return porting.name_convolutions(
-        FAMILY.name,
-        network,
-        _places(classifier=classifier),
-        linear=last if classifier else None,
-        note=NOTE,
-    )
+    linear = None if layer.has_norm else last
+    places = _places(classifier=linear is not None)
+    return porting.name_convolutions(FAMILY.name, network, places, linear=linear, note=NOTE)
 
 
 FAMILY = porting.port("timm", "timm's darknet53", name_layers)
