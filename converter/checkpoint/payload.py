@@ -166,13 +166,9 @@ def compare(
         for slot in plan.tensors
     )
     names = [slot.tensor for slot, _ in rows]
-    return Comparison(
-        rows=rows,
-        missing=tuple(name for name in names if name not in present),
-        unexpected=tuple(
-            sorted(n for n in present.difference(names) if not plan.naming.is_extra(n))
-        ),
-    )
+    missing = tuple(name for name in names if name not in present)
+    surplus = sorted(n for n in present.difference(names) if not plan.naming.is_extra(n))
+    return Comparison(rows=rows, missing=missing, unexpected=tuple(surplus))
 
 
 def _equal(
