@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 
 from converter.checkpoint.header import is_counter, prefixes
 from converter.errors import CheckpointError
-from converter.files.pickled import Inert
+from converter.files.pickled import STATE_DICT_ALONE, Inert
 from converter.files.torch_file import TorchFile
 from converter.files.torch_objects import MOST_TIMES, StoredTensor
 from converter.records import dataclass
@@ -31,7 +31,6 @@ MOST_NAMES = 1 << 20  # characters; a network of 500 tensors has 20,000
 
 # The attributes of a module that hold its tensors and its modules.
 _PARTS = ("_parameters", "_buffers", "_modules")
-_PLAIN = "save the state dict alone: torch.save(model.state_dict(), PATH)"
 
 _Found = tuple[tuple[str, ...], tuple[str, ...], dict[Any, Any] | Inert]
 
@@ -80,7 +79,7 @@ def find_state_dict(file: TorchFile) -> StateDict:
     try:
         named = dict(_parts(holder)) if isinstance(holder, Inert) else holder
     except ValueError as error:
-        raise CheckpointError(str(error), path=file.source.path, remedy=_PLAIN) from error
+        raise CheckpointError(str(error), path=file.source.path, remedy=STATE_DICT_ALONE) from error
     kept = {
         name: value
         for name, value in named.items()

@@ -42,8 +42,8 @@ MAX_OTHER_KEYS = 10_000
 MAX_NUMBER = 255  # what LONG1 takes
 
 _SCALARS = (bool, bytes, float, int, type(None))
-_DAMAGED = "download or copy it again"
-_LARGE = "save the state dict alone: torch.save(model.state_dict(), PATH)"
+# What to do about a file that holds too much beside its tensors.
+STATE_DICT_ALONE = "save the state dict alone: torch.save(model.state_dict(), PATH)"
 
 
 class Inert:
@@ -105,14 +105,11 @@ def read_pickle(
                 return machine.pop()
             machine.run(operation.name, argument)
     except ValueError as error:
+        problem, remedy = f"is a damaged pickle: {error}", "download or copy it again"
+        if isinstance(error, _BoundError):
+            problem, remedy = f"is a pickle of {error}", STATE_DICT_ALONE
         where = f"byte {at}" if place is None else f"{place}, byte {at}"
-        large = isinstance(error, _BoundError)
-        raise CheckpointError(
-            f"is a pickle of {error}" if large else f"is a damaged pickle: {error}",
-            path=path,
-            place=where,
-            remedy=_LARGE if large else _DAMAGED,
-        ) from error
+        raise CheckpointError(problem, path=path, place=where, remedy=remedy) from error
     raise AssertionError("genops ends with STOP or an error")
 
 

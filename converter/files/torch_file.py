@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from converter.errors import CheckpointError
 from converter.files import sniff
 from converter.files.archive import Range, read_entries
-from converter.files.pickled import read_pickle
+from converter.files.pickled import STATE_DICT_ALONE, read_pickle
 from converter.files.source import Source
 from converter.files.source import opened as opened_source
 from converter.files.torch_objects import CODES, Storage, StoredTensor, Views
@@ -201,9 +201,5 @@ def _follow(
 
 
 def _too_large(source: Source, place: str) -> CheckpointError:
-    return CheckpointError(
-        f"is more than {MAX_PICKLE:,} bytes",
-        path=source.path,
-        place=place,
-        remedy="save the state dict alone: torch.save(model.state_dict(), PATH)",
-    )
+    problem = f"is more than {MAX_PICKLE:,} bytes"
+    return CheckpointError(problem, path=source.path, place=place, remedy=STATE_DICT_ALONE)
