@@ -126,10 +126,9 @@ def _read_zip(source: Source) -> TorchFile:
     ranges = {
         key: _located(storage, root, entries, source) for key, storage in views.storages.items()
     }
-    order = _entry(source, entries, f"{root}byteorder") if f"{root}byteorder" in entries else b""
-    return TorchFile(
-        source=source, tree=tree, order=">" if order == b"big" else "<", _ranges=ranges
-    )
+    byteorder = f"{root}byteorder"
+    big = byteorder in entries and _entry(source, entries, byteorder) == b"big"
+    return TorchFile(source=source, tree=tree, order=">" if big else "<", _ranges=ranges)
 
 
 def _entry(source: Source, entries: Mapping[str, Range], name: str) -> bytes:
@@ -148,12 +147,11 @@ def _located(storage: Storage, root: str, entries: Mapping[str, Range], source: 
     name = f"{root}data/{storage.key}"
     where = entries.get(name)
     if where is None:
-        problem = "is missing"
-    elif where.size // storage.width != storage.count:
+        raise source.damaged("is missing", name)
+    if where.size // storage.width != storage.count:
         problem = f"has {where.size:,} bytes, not {storage.count:,} values of {storage.dtype}"
-    else:
-        return where
-    raise source.damaged(problem, name)
+        raise source.damaged(problem, name)
+    return where
 
 
 def _read_legacy(source: Source) -> TorchFile:
