@@ -105,28 +105,22 @@ class Tensors:
 
     def in_file_order(self, slot: Slot) -> Iterator[NDArray[np.float32]]:
         """The values that the .weights file has, in its order, in blocks of rows."""
-        for bits in self._bits_in_file_order(slot):
+        import numpy as np
+
+        rows, count, width = self.rows, slot.shape[0], slot.floats // slot.shape[0]
+        if slot.transposed:  # a row of the file is a column of the tensor
+            rows, count, width = self._columns, width, count
+        block, step = rows(slot), max(1, CHUNK // (4 * width))
+        for first in range(0, count, step):
+            bits = np.ascontiguousarray(block(first, min(step, count - first)))
             values = widen(bits, self.dtype)
             yield slot.rule.back(values) if slot.rule else values
 
-    def _bits_in_file_order(self, slot: Slot) -> Iterator[Bits]:
-        import numpy as np
-
-        count, width = slot.shape[0], slot.floats // slot.shape[0]
-        if not slot.transposed:
-            rows, step = self.rows(slot), max(1, CHUNK // (4 * width))
-            for first in range(0, count, step):
-                yield np.ascontiguousarray(rows(first, min(step, count - first)))
-            return
-        columns, step = self._columns(slot), max(1, CHUNK // (4 * count))
-        for first in range(0, width, step):
-            yield np.ascontiguousarray(columns(first, min(step, width - first)).T)
-
     def _columns(self, slot: Slot) -> Callable[[int, int], Bits]:
-        """The same as ``rows`` across: a connected matrix need not fit into memory."""
+        """As ``rows``, of the transpose: a connected matrix need not fit into memory."""
         height = slot.shape[0]
         stored = self._stored(slot) if len(slot.shape) == 2 else self.rows(slot)(0, height)
-        return lambda first, count: self._bits(stored[:, first : first + count], (height, count))
+        return lambda first, count: self._bits(stored[:, first : first + count], (height, count)).T
 
     def _bits(self, values: Any, shape: tuple[int, int]) -> Bits:
         bits: Bits = values.reshape(shape).view(f"<u{WIDTHS[self.dtype]}")
