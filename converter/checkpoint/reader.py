@@ -96,7 +96,7 @@ class Tensors:
     def rows(self, slot: Slot) -> Callable[[int, int], Bits]:
         """A function of (first, count) that gives those rows, (count, values a row)."""
         stored, width = self._stored(slot), slot.floats // slot.shape[0]
-        return lambda first, count: self._bits(stored[first : first + count], (count, width))
+        return lambda first, count: self._bits(stored[first : first + count].reshape(-1, width))
 
     def array(self, name: str) -> NDArray[Any]:
         """A tensor's values, of its shape, if its type is one that numpy has."""
@@ -118,12 +118,12 @@ class Tensors:
 
     def _columns(self, slot: Slot) -> Callable[[int, int], Bits]:
         """As ``rows``, of the transpose: a connected matrix need not fit into memory."""
-        height = slot.shape[0]
-        stored = self._stored(slot) if len(slot.shape) == 2 else self.rows(slot)(0, height)
-        return lambda first, count: self._bits(stored[:, first : first + count], (height, count)).T
+        matrix = len(slot.shape) == 2
+        stored = self._stored(slot) if matrix else self.rows(slot)(0, slot.shape[0])
+        return lambda first, count: self._bits(stored[:, first : first + count]).T
 
-    def _bits(self, values: Any, shape: tuple[int, int]) -> Bits:
-        bits: Bits = values.reshape(shape).view(f"<u{WIDTHS[self.dtype]}")
+    def _bits(self, values: Any) -> Bits:
+        bits: Bits = values.view(f"<u{WIDTHS[self.dtype]}")
         return bits
 
     def _stored(self, slot: Slot) -> Any:
