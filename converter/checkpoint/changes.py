@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from converter.checkpoint.payload import rows_of
 from converter.files.source import Source
-from converter.plan import Plan, Slot
+from converter.plan import Plan
 from converter.records import dataclass
 
 if TYPE_CHECKING:
@@ -47,29 +47,18 @@ class Change:
 
 def changes(source: Source, plan: Plan) -> tuple[Change, ...]:
     """What each rule of ``plan`` does to the values of ``source``."""
-    by_rule: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    tensors, changed, lost = Counter[str](), Counter[str](), Counter[str]()
     for slot in plan.tensors:
         if slot.rule:
-            by_rule[str(slot.rule)].append(_counts(source, slot))
+            rule = str(slot.rule)
+            tensors[rule] += 1
+            for array, values in rows_of(source, slot):
+                changed[rule] += _unequal(array, values)
+                lost[rule] += _unequal(array, slot.rule.back(values))
     return tuple(
-        Change(
-            rule=rule,
-            tensors=len(counts),
-            changed=sum(changed for changed, _ in counts),
-            lost=sum(lost for _, lost in counts),
-        )
-        for rule, counts in by_rule.items()
+        Change(rule=rule, tensors=count, changed=changed[rule], lost=lost[rule])
+        for rule, count in tensors.items()
     )
-
-
-def _counts(source: Source, slot: Slot) -> tuple[int, int]:
-    """Values that the slot's rule changes, and those that its way back does not give again."""
-    assert slot.rule is not None
-    changed = lost = 0
-    for array, values in rows_of(source, slot):
-        changed += _unequal(array, values)
-        lost += _unequal(array, slot.rule.back(values))
-    return changed, lost
 
 
 def _unequal(a: NDArray[np.float32], b: NDArray[np.float32]) -> int:

@@ -59,31 +59,34 @@ class Checkpoint:
     unpublished: bool = False
 
     @classmethod
-    def open(
-        cls, path: PathLike, network: Network | None = None, family: FamilyChoice = "auto"
-    ) -> Self:
+    def open(cls, path: PathLike, network: Network | None = None) -> Self:
         """The checkpoint at ``path``.
 
         Args:
             path: a .safetensors, .pt or .pth file.
             network: what its tensors are of, as an engine reads it; default: what it says itself.
-            family: the scheme of its tensors' names; "auto": what it says itself, or what they
-                show.
 
         Raises:
             NetworkUnknown: it does not say which network it is of, and none is given.
             CheckpointError: it is no such file, or what it says of itself is not true, or
                 its tensors are of no scheme.
             FamilyError: ``network`` is not of the scheme that it says it has.
-            UsageError: it says that it has another scheme than ``family``.
         """
-        return cls.of(formats.read(path), network, family)
+        return cls.of(formats.read(path), network)
 
     @classmethod
     def of(
         cls, contents: Contents, network: Network | None = None, family: FamilyChoice = "auto"
     ) -> Self:
-        """The same of a file whose header was read."""
+        """The same of a file whose header was read.
+
+        ``family`` is the scheme of its tensors' names; "auto": what it says itself, or what they
+        show.
+
+        Raises:
+            CheckpointError, FamilyError, NetworkUnknown: as ``open``.
+            UsageError: it says that it has another scheme than ``family``.
+        """
         try:
             if network is not None and "schema" not in contents.metadata:
                 plan = plan_for(contents.shapes, network, network.dialect or DEFAULT, family)
@@ -238,18 +241,14 @@ def _namings(network: Network, family: FamilyChoice) -> Iterator[Naming]:
                 yield known.name_layers(network)
 
 
-def require_no_surplus(names: Collection[str], plan: Plan) -> None:
+def require_no_surplus(names: set[str], plan: Plan) -> None:
     """Refuse tensors that the .weights file has no place for.
 
     Raises:
         CheckpointError: naming the first of them.
     """
-    known = {slot.tensor for slot in plan.slots}
-    surplus = sorted(
-        name
-        for name in names
-        if name not in known and not is_counter(name) and not plan.naming.is_extra(name)
-    )
+    unknown = names.difference(slot.tensor for slot in plan.slots)
+    surplus = sorted(name for name in unknown if not plan.naming.is_extra(name))
     if surplus:
         raise CheckpointError(
             f"has {len(surplus)} tensors that its network lacks: {some(surplus)}",
@@ -295,17 +294,14 @@ def _plan_by_itself(claims: Metadata, family: FamilyChoice) -> Plan:
     """The plan of the network that a checkpoint says it is of."""
     try:
         network = parse_network(claims.cfg, claims.reading)
-    except (CfgError, NetworkError) as error:
-        raise false_claim("cfg", _reason(error)) from error
-    count = len(network.nodes)
-    if claims.cutoff is not None and not 0 < claims.cutoff < count:
-        raise false_claim("cutoff", f"is {claims.cutoff}, but cfg has {count} layers")
-    try:
+        count = len(network.nodes)
+        if claims.cutoff is not None and not 0 < claims.cutoff < count:
+            raise false_claim("cutoff", f"is {claims.cutoff}, but cfg has {count} layers")
         return _plan(claims, network, family)
     except FamilyError as error:
         problem = f"is {claims.family}, which has no place for the network: {_reason(error)}"
         raise false_claim("family", problem) from error
-    except WeightsError as error:
+    except (CfgError, NetworkError, WeightsError) as error:
         raise false_claim("cfg", _reason(error)) from error
 
 

@@ -24,6 +24,7 @@ import json
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, field, fields
 from typing import Any, TypeVar
 
@@ -217,12 +218,10 @@ def _value(
 def _header(entries: Mapping[str, str], dialect: DialectName) -> Header:
     """One that ``dialect`` would read again as it is."""
     numbers = _value(entries, "header", _is_header, "major, minor, revision, seen and size")
-    try:
+    with suppress(OverflowError, struct.error, WeightsError):
         header = Header(**numbers)
         if Header.decode(header.encode(), dialect) == header:
             return header
-    except (OverflowError, struct.error, WeightsError):
-        pass
     raise _unlike(entries, "header", f"one that {DIALECTS[dialect].engine} could have read")
 
 
@@ -231,11 +230,7 @@ def _unlike(entries: Mapping[str, str], claim: str, what: str) -> CheckpointErro
 
 
 def _can_be_written(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a surrogate without its other half
-        return False
-    return True
+    return not re.search("[\ud800-\udfff]", text)  # a surrogate without its other half
 
 
 def _is_header(value: Any) -> bool:

@@ -74,7 +74,9 @@ def write(
     descriptor = target.fileno()
     verbatim, changed = _targets(plan, start)
     _reserve(descriptor, start + sum(slot.end - slot.offset for slot in plan.tensors))
-    for view, offset in _chunks(source, PIECE):
+    # On a page boundary: elsewhere the kernel's copies took twice as long.
+    buffer = memoryview(mmap.mmap(-1, PIECE))
+    for view, offset in source.pieces(buffer, 0, source.size):
         for begin, end, shift in verbatim:
             low, high = max(begin, offset), min(end, offset + len(view))
             if low < high:
@@ -164,13 +166,9 @@ def compare(
         for slot in plan.tensors
     )
     names = [slot.tensor for slot, _ in rows]
-    return Comparison(
-        rows=rows,
-        missing=tuple(name for name in names if name not in present),
-        unexpected=tuple(
-            sorted(n for n in present.difference(names) if not plan.naming.is_extra(n))
-        ),
-    )
+    missing = tuple(name for name in names if name not in present)
+    surplus = sorted(n for n in present.difference(names) if not plan.naming.is_extra(n))
+    return Comparison(rows=rows, missing=missing, unexpected=tuple(surplus))
 
 
 def _equal(
@@ -193,16 +191,6 @@ def _equal(
             return False
         row += len(values)
     return row == slot.shape[0]
-
-
-def _chunks(source: Source, size: int) -> Iterator[tuple[memoryview, int]]:
-    """The whole file in pieces, (bytes, offset); one is valid until the next."""
-    # On a page boundary: elsewhere the kernel's copies took twice as long.
-    buffer = memoryview(mmap.mmap(-1, size))
-    for offset in range(0, source.size, size):
-        view = buffer[: min(size, source.size - offset)]
-        source.read_into(view, offset)
-        yield view, offset
 
 
 def _targets(plan: Plan, start: int) -> tuple[list[tuple[int, int, int]], list[tuple[Slot, int]]]:
@@ -266,9 +254,7 @@ def _rows(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]]:
     row = 4 * (slot.floats // slot.shape[0])
     step = max(1, CHUNK // row)
     buffer = memoryview(bytearray(min(step, slot.shape[0]) * row))
-    for first in range(0, slot.shape[0], step):
-        view = buffer[: min(step, slot.shape[0] - first) * row]
-        source.read_into(view, slot.offset + first * row)
+    for view, _ in source.pieces(buffer, slot.offset, slot.end):
         yield np.frombuffer(view, "<f4").reshape(-1, row // 4)
 
 

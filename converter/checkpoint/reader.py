@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -58,18 +59,18 @@ class Tensors:
         except OSError as error:
             raise CheckpointError("cannot be read", path=path) from error
         _keep_freed_blocks()
-        self._file, self.path = file, path
+        self._stack = ExitStack()
+        self._file, self.path = self._stack.enter_context(file), path
         self.dtype: Dtype = dtype
         names: list[str] = self._file.offset_keys()
         self.names = {name for name in names if not is_counter(name)}
         self._known_contents = contents
 
     def __enter__(self) -> Self:
-        self._file.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._file.__exit__(*exception)
+        self._stack.close()
         self.__dict__.pop("_values", None)  # a file that is mapped cannot be replaced on Windows
 
     def fits(self, slot: Slot) -> bool:
@@ -94,11 +95,8 @@ class Tensors:
 
     def rows(self, slot: Slot) -> Callable[[int, int], Bits]:
         """A function of (first, count) that gives those rows, (count, values a row)."""
-        if self.dtype == "bfloat16":
-            stored = self._bfloat16(slot)
-            return lambda first, count: stored[first : first + count]
-        tensor, width = self._file.get_slice(slot.tensor), slot.floats // slot.shape[0]
-        return lambda first, count: self._bits(tensor[first : first + count], (count, width))
+        stored, width = self._stored(slot), slot.floats // slot.shape[0]
+        return lambda first, count: self._bits(stored[first : first + count].reshape(-1, width))
 
     def array(self, name: str) -> NDArray[Any]:
         """A tensor's values, of its shape, if its type is one that numpy has."""
@@ -107,42 +105,34 @@ class Tensors:
 
     def in_file_order(self, slot: Slot) -> Iterator[NDArray[np.float32]]:
         """The values that the .weights file has, in its order, in blocks of rows."""
-        for bits in self._bits_in_file_order(slot):
+        import numpy as np
+
+        rows, count, width = self.rows, slot.shape[0], slot.floats // slot.shape[0]
+        if slot.transposed:  # a row of the file is a column of the tensor
+            rows, count, width = self._columns, width, count
+        block, step = rows(slot), max(1, CHUNK // (4 * width))
+        for first in range(0, count, step):
+            bits = np.ascontiguousarray(block(first, min(step, count - first)))
             values = widen(bits, self.dtype)
             yield slot.rule.back(values) if slot.rule else values
 
-    def _bits_in_file_order(self, slot: Slot) -> Iterator[Bits]:
-        import numpy as np
-
-        count, width = slot.shape[0], slot.floats // slot.shape[0]
-        if not slot.transposed:
-            rows, step = self.rows(slot), max(1, CHUNK // (4 * width))
-            for first in range(0, count, step):
-                yield np.ascontiguousarray(rows(first, min(step, count - first)))
-            return
-        columns, step = self._columns(slot), max(1, CHUNK // (4 * count))
-        for first in range(0, width, step):
-            yield np.ascontiguousarray(columns(first, min(step, width - first)).T)
-
     def _columns(self, slot: Slot) -> Callable[[int, int], Bits]:
-        """The same as ``rows`` across: a connected matrix need not fit into memory."""
-        if self.dtype != "bfloat16" and len(slot.shape) == 2:
-            tensor, height = self._file.get_slice(slot.tensor), slot.shape[0]
-            return lambda first, count: self._bits(
-                tensor[:, first : first + count], (height, count)
-            )
-        whole = self.rows(slot)(0, slot.shape[0])
-        return lambda first, count: whole[:, first : first + count]
+        """As ``rows``, of the transpose: a connected matrix need not fit into memory."""
+        matrix = len(slot.shape) == 2
+        stored = self._stored(slot) if matrix else self.rows(slot)(0, slot.shape[0])
+        return lambda first, count: self._bits(stored[:, first : first + count]).T
 
-    def _bits(self, values: Any, shape: tuple[int, int]) -> Bits:
-        bits: Bits = values.reshape(shape).view(f"<u{WIDTHS[self.dtype]}")
+    def _bits(self, values: Any) -> Bits:
+        bits: Bits = values.view(f"<u{WIDTHS[self.dtype]}")
         return bits
 
-    def _bfloat16(self, slot: Slot) -> Bits:
-        """NumPy has no such type, so the library cannot return it: read where it says they are."""
+    def _stored(self, slot: Slot) -> Any:
+        """The tensor, of which parts are read as they are asked for."""
+        if self.dtype != "bfloat16":
+            return self._file.get_slice(slot.tensor)
+        # NumPy has no such type, so the library cannot return it: read where it says they are.
         start, end = self._contents.entries[slot.tensor].offsets
-        bits: Bits = self._values[start:end].view("<u2").reshape(slot.shape[0], -1)
-        return bits
+        return self._values[start:end].view("<u2").reshape(slot.shape)
 
     @cached_property
     def _contents(self) -> Contents:
@@ -162,26 +152,9 @@ class Tensors:
 class WholeTensors(Tensors):
     """Tensors of which each is read as a whole; ``array`` says how."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        raise NotImplementedError
-
-    def rows(self, slot: Slot) -> Callable[[int, int], Bits]:
-        """A function of (first, count) that gives those rows, (count, values a row)."""
-        whole = self._whole(slot)
-        return lambda first, count: whole[first : first + count]
-
     def array(self, name: str) -> NDArray[Any]:
         """A tensor's values, of its shape, writable; of bfloat16 the bits."""
         raise NotImplementedError
 
-    def _columns(self, slot: Slot) -> Callable[[int, int], Bits]:
-        whole = self._whole(slot)
-        return lambda first, count: whole[:, first : first + count]
-
-    def _whole(self, slot: Slot) -> Bits:
-        values: Any = self.array(slot.tensor)
-        bits: Bits = values.view(f"<u{WIDTHS[self.dtype]}").reshape(slot.shape[0], -1)
-        return bits
+    def _stored(self, slot: Slot) -> Any:
+        return self.array(slot.tensor)

@@ -11,12 +11,11 @@ pytorch-image-models@021a523 timm/utils/checkpoint_saver.py (``state_dict_ema``)
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from typing import Any, TypeGuard
 
 from converter.checkpoint.header import is_counter, prefixes
 from converter.errors import CheckpointError
-from converter.files.pickled import Inert
+from converter.files.pickled import STATE_DICT_ALONE, Inert
 from converter.files.torch_file import TorchFile
 from converter.files.torch_objects import MOST_TIMES, StoredTensor
 from converter.records import dataclass
@@ -27,14 +26,11 @@ from converter.records import dataclass
 AVERAGES = ("ema", "state_dict_ema")
 WRAPPERS = (*AVERAGES, "model", "state_dict", "model_state_dict")
 MOST_WRAPPERS = 4
-# Of a module, what tells its network: ultralytics' models have these.
-ATTRIBUTES = ("names", "stride", "yaml")
-MOST_PARTS = 10_000  # of an attribute; 9,418 classes are the most that are published
+MOST_CLASSES = 10_000  # 9,418 are the most that are published
 MOST_NAMES = 1 << 20  # characters; a network of 500 tensors has 20,000
 
 # The attributes of a module that hold its tensors and its modules.
 _PARTS = ("_parameters", "_buffers", "_modules")
-_PLAIN = "save the state dict alone: torch.save(model.state_dict(), PATH)"
 
 _Found = tuple[tuple[str, ...], tuple[str, ...], dict[Any, Any] | Inert]
 
@@ -50,14 +46,14 @@ class StateDict:
             the state dict, or the module, itself.
         passed: the keys beside a wrapper under which there may be others, which were not taken.
         module: the class of the pickled module, "models.yolo.DetectionModel"; None if it is a dict.
-        attributes: those of ``ATTRIBUTES`` that the module has: plain values and tensors.
+        class_names: those that the module has; None if there are none.
     """
 
     tensors: Mapping[str, StoredTensor]
     wrappers: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
     module: str | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    class_names: list[str] | None = None
 
     @property
     def averaged(self) -> bool:
@@ -83,7 +79,7 @@ def find_state_dict(file: TorchFile) -> StateDict:
     try:
         named = dict(_parts(holder)) if isinstance(holder, Inert) else holder
     except ValueError as error:
-        raise CheckpointError(str(error), path=file.source.path, remedy=_PLAIN) from error
+        raise CheckpointError(str(error), path=file.source.path, remedy=STATE_DICT_ALONE) from error
     kept = {
         name: value
         for name, value in named.items()
@@ -99,7 +95,7 @@ def find_state_dict(file: TorchFile) -> StateDict:
         wrappers=wrappers,
         passed=passed,
         module=holder.name if isinstance(holder, Inert) else None,
-        attributes=_attributes(holder.state) if isinstance(holder, Inert) else {},
+        class_names=_class_names(holder.state.get("names")) if isinstance(holder, Inert) else None,
     )
 
 
@@ -160,20 +156,11 @@ def _parts(module: Inert) -> Iterator[tuple[str, Any]]:
         waiting += reversed(inside)
 
 
-def _attributes(state: Mapping[Any, Any]) -> dict[str, Any]:
-    return {key: state[key] for key in ATTRIBUTES if key in state and _is_plain(state[key])}
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether it consists of a few numbers, texts, tensors and containers of them."""
-    waiting, left = [value], MOST_PARTS
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict | list | tuple):
-            left -= len(part)
-            if left < 0:
-                return False
-            waiting += [*part, *part.values()] if isinstance(part, dict) else part
-        elif not isinstance(part, bool | float | int | str | StoredTensor | None):
-            return False
-    return True
+def _class_names(names: Any) -> list[str] | None:
+    """A list of names, or a dict from label to name, as ultralytics' models have; else None."""
+    if isinstance(names, dict) and list(names) == list(range(len(names))):
+        names = list(names.values())
+    if not isinstance(names, list) or not 0 < len(names) <= MOST_CLASSES:
+        return None
+    is_line = [isinstance(n, str) and n.isprintable() and n.strip() == n != "" for n in names]
+    return names if all(is_line) else None

@@ -6,11 +6,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter.checkpoint.dtypes import CODES
 from converter.checkpoint.header import Contents, Entry
 from converter.checkpoint.reader import WholeTensors
 from converter.checkpoint.state_dict import StateDict, find_state_dict
 from converter.files import torch_file
+from converter.files.torch_objects import CODES
 from converter.options import Dtype, PathLike
 from converter.plan import Slot
 
@@ -18,17 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-# What safetensors calls the types that PyTorch's files have under another name.
-_CODES: dict[str, str] = {
-    **{str(dtype): code for dtype, code in CODES.items()},
-    "float64": "F64",
-    "int64": "I64",
-    "int32": "I32",
-    "int16": "I16",
-    "int8": "I8",
-    "uint8": "U8",
-    "bool": "BOOL",
-}
+# What safetensors calls the types of PyTorch's files: as numpy does, but in capitals, and with the
+# bits of a value for its bytes.
+_CODES = {dtype: f"{code[0].upper()}{8 * int(code[1:])}" for dtype, code in CODES.items()}
+_CODES |= {"bfloat16": "BF16", "bool": "BOOL"}
 
 
 def read_torch(path: PathLike) -> Contents:
@@ -49,18 +42,8 @@ def read_torch(path: PathLike) -> Contents:
         entries=entries,
         metadata={},
         where=_where(state),
-        class_names=_class_names(state.attributes.get("names")),
+        class_names=state.class_names,
     )
-
-
-def _class_names(names: Any) -> list[str] | None:
-    """A list of names, or a dict from label to name, as ultralytics' models have; else None."""
-    if isinstance(names, dict) and list(names) == list(range(len(names))):
-        names = list(names.values())
-    if not isinstance(names, list) or not names:
-        return None
-    is_line = [isinstance(n, str) and n.isprintable() and n.strip() == n != "" for n in names]
-    return names if all(is_line) else None
 
 
 def _where(state: StateDict) -> str:
@@ -93,9 +76,6 @@ class TorchTensors(WholeTensors):
             self._tensors = find_state_dict(self._torch).tensors
             self._stack = stack.pop_all()
         self.path, self.dtype, self.names = path, dtype, set(self._tensors)
-
-    def __exit__(self, *exception: object) -> None:
-        self._stack.close()
 
     def array(self, name: str) -> NDArray[Any]:
         """A tensor's values, of its shape, writable; of bfloat16 the bits."""

@@ -91,9 +91,6 @@ class _WeightsTensors(WholeTensors):
         self._slots = {slot.tensor: slot for slot in stored.plan.tensors}
         self.path, self.dtype, self.names = source.path, stored.dtype, set(self._slots)
 
-    def __exit__(self, *exception: object) -> None:
-        self._stack.close()
-
     def array(self, name: str) -> NDArray[np.float32]:
         """A tensor's values, of its shape, writable."""
         return tensor_of(self._source, self._slots[name])

@@ -25,7 +25,6 @@ class Naming:
     Attributes:
         family: name of the scheme.
         modules: layer index -> module path, in file order; a layer that is not in it is left out.
-        bare: layers whose path names the convolution or linear layer itself, not one around it.
         parts: layer index -> the paths of its ``conv`` and ``bn``, where they do not stand under
             these names in the layer's module.
         rules: (layer index, array's name in the layer's own module) -> how its values differ from
@@ -42,7 +41,6 @@ class Naming:
 
     family: str
     modules: Mapping[int, str]
-    bare: frozenset[int] = frozenset()
     parts: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     rules: Mapping[tuple[int, str], Rule] = field(default_factory=dict)
     prefix: str = ""
@@ -78,8 +76,6 @@ class Naming:
         if layer in self.parts:
             part, _, suffix = suffix.partition(".")
             path = self.parts[layer][part]
-        elif layer in self.bare:
-            suffix = suffix.removeprefix("conv.")
         return f"{self.prefix}{path}.{suffix}"
 
     def is_extra(self, tensor: str) -> bool:

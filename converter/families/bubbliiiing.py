@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.network import Network
 from converter.families import structures
-from converter.families.base import Family, Naming
+from converter.families.base import Naming
 from converter.families.matching import require_layers
-from converter.families.porting import Place, conv_module, name_convolutions
+from converter.families.porting import Place, conv_module, conv_modules, name_convolutions, port
 from converter.families.template import BLOCKS
 
 
@@ -32,12 +32,7 @@ def name_layers(network: Network) -> Naming:
     return name_convolutions(FAMILY.name, network, places)
 
 
-FAMILY = Family(
-    name="bubbliiiing",
-    summary="bubbliiiing/yolo3-pytorch and yolov4-pytorch",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = port("bubbliiiing", "bubbliiiing/yolo3-pytorch and yolov4-pytorch", name_layers)
 
 
 def _yolov3() -> Iterator[Place]:
@@ -52,8 +47,7 @@ def _yolov3() -> Iterator[Place]:
     for level in range(3):
         if level:
             yield conv_module(f"last_layer{level}_conv")
-        for conv in range(6):
-            yield conv_module(f"last_layer{level}.{conv}")
+        yield from conv_modules(f"last_layer{level}", range(6))
         yield f"last_layer{level}.6", ""
 
 
@@ -61,27 +55,20 @@ def _yolov4() -> Iterator[Place]:
     yield conv_module("backbone.conv1")
     for stage, blocks in enumerate(BLOCKS):
         path = f"backbone.stages.{stage}"
-        for conv in ("downsample_conv", "split_conv0", "split_conv1"):
-            yield conv_module(f"{path}.{conv}")
+        yield from conv_modules(path, ("downsample_conv", "split_conv0", "split_conv1"))
         for block in range(blocks):
-            yield conv_module(f"{path}.blocks_conv.{block}.block.0")
-            yield conv_module(f"{path}.blocks_conv.{block}.block.1")
+            yield from conv_modules(f"{path}.blocks_conv.{block}.block", range(2))
         yield conv_module(f"{path}.blocks_conv.{blocks}")
         yield conv_module(f"{path}.concat_conv")
-    yield from _sequence("conv1", 3)
-    yield from _sequence("conv2", 3)
+    yield from conv_modules("conv1", range(3))
+    yield from conv_modules("conv2", range(3))
     for step, level in ((1, 4), (2, 3)):
         yield conv_module(f"upsample{step}.upsample.0")
         yield conv_module(f"conv_for_P{level}")
-        yield from _sequence(f"make_five_conv{step}", 5)
+        yield from conv_modules(f"make_five_conv{step}", range(5))
     for step, head in enumerate((3, 2, 1)):
         if step:
             yield conv_module(f"down_sample{step}")
-            yield from _sequence(f"make_five_conv{step + 2}", 5)
+            yield from conv_modules(f"make_five_conv{step + 2}", range(5))
         yield conv_module(f"yolo_head{head}.0")
         yield f"yolo_head{head}.1", ""
-
-
-def _sequence(path: str, count: int) -> Iterator[Place]:
-    for conv in range(count):
-        yield conv_module(f"{path}.{conv}")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from converter.darknet.network import Network
 from converter.families import structures
-from converter.families.base import Family, Naming
+from converter.families.base import Naming
 from converter.families.matching import require_layers
-from converter.families.porting import Place, name_convolutions
+from converter.families.porting import Place, name_convolutions, port
 from converter.families.template import BLOCKS
 
 # The pairs of a 1x1 and a 3x3 convolution that are one module of the list: the backbone's stages,
@@ -29,12 +29,7 @@ def name_layers(network: Network) -> Naming:
     return name_convolutions(FAMILY.name, network, _places())
 
 
-FAMILY = Family(
-    name="dena",
-    summary="DeNA/PyTorch_YOLOv3",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = port("dena", "DeNA/PyTorch_YOLOv3", name_layers)
 
 
 def _places() -> Iterator[Place]:

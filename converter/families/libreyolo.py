@@ -6,14 +6,9 @@ checkpoint is of by the number of its convolutions (yolo3/model.py, yolo4/model.
 
 from converter.darknet.network import Network
 from converter.errors import FamilyError
-from converter.families.base import Family, Naming
+from converter.families import porting
+from converter.families.base import Naming
 from converter.families.matching import remedy
-from converter.families.porting import (
-    conv_module,
-    convolutions,
-    name_convolutions,
-    require_options,
-)
 
 # Convolutions -> the attribute that holds the network: yolov3-tiny, yolov3, -spp; v4-tiny, v4.
 ATTRIBUTES = {13: "yolo3", 75: "yolo3", 76: "yolo3", 21: "yolo4", 110: "yolo4"}
@@ -21,14 +16,8 @@ NOTE = (
     "LibreYOLO divides by sqrt(variance) + 1e-6, as pjreddie's darknet does on the CPU; other"
     " engines, and this package's models, by sqrt(variance + 1e-5)"
 )
-READ = {
-    "convolutional": "batch_normalize filters size stride pad activation",
-    "maxpool": "size stride",
-    "route": "layers groups group_id",
-    "shortcut": "from activation",
-    "upsample": "stride",
-    "yolo": "mask anchors classes num scale_x_y nms_kind beta_nms",
-}
+READ = porting.reads(route="groups group_id", shortcut="activation")
+ACTIVATIONS = ("leaky", "linear", "logistic", "mish", "relu")
 
 
 def name_layers(network: Network) -> Naming:
@@ -38,8 +27,8 @@ def name_layers(network: Network) -> Naming:
         FamilyError: naming the first layer that the port would build otherwise, or it has another
             number of convolutions than those that the port knows.
     """
-    require_options(network, READ, ("leaky", "linear", "logistic", "mish", "relu"), "LibreYOLO")
-    indices = convolutions(network)
+    porting.require_options(network, READ, ACTIVATIONS, "LibreYOLO")
+    indices = porting.convolutions(network)
     attribute = ATTRIBUTES.get(len(indices))
     if attribute is None:
         known = ", ".join(map(str, sorted(ATTRIBUTES)))
@@ -47,13 +36,8 @@ def name_layers(network: Network) -> Naming:
             f"has {len(indices)} convolutions, those that LibreYOLO knows have {known}",
             remedy=remedy(),
         )
-    places = (conv_module(f"{attribute}.layers.{index}") for index in indices)
-    return name_convolutions(FAMILY.name, network, places, note=NOTE)
+    places = (porting.conv_module(f"{attribute}.layers.{index}") for index in indices)
+    return porting.name_convolutions(FAMILY.name, network, places, note=NOTE)
 
 
-FAMILY = Family(
-    name="libreyolo",
-    summary="LibreYOLO's yolo3 and yolo4",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = porting.port("libreyolo", "LibreYOLO's yolo3 and yolo4", name_layers)

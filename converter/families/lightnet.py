@@ -3,16 +3,16 @@
 Modules of a backbone are called by what they are and where they stand, from 1.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
 from converter.families import structures
-from converter.families.base import Family, Naming
+from converter.families.base import Naming
 from converter.families.matching import require_layers
-from converter.families.porting import Place, convolutions, name_convolutions
+from converter.families.porting import Place, convolutions, name_convolutions, port
 from converter.families.template import BLOCKS
 
 
@@ -40,12 +40,7 @@ def name_layers(network: Network) -> Naming:
     return name_convolutions(FAMILY.name, network, places)
 
 
-FAMILY = Family(
-    name="lightnet",
-    summary="EAVISE/lightnet",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = port("lightnet", "EAVISE/lightnet", name_layers)
 
 
 def _darknet53(path: str) -> Iterator[Place]:
@@ -54,8 +49,7 @@ def _darknet53(path: str) -> Iterator[Place]:
     for blocks in BLOCKS:
         yield _module(f"{path}.{number}_convbatch")
         for block in range(number + 1, number + 1 + blocks):
-            yield _module(f"{path}.{block}_residual.0")
-            yield _module(f"{path}.{block}_residual.1")
+            yield from _modules(f"{path}.{block}_residual", range(2))
         number += 1 + blocks
 
 
@@ -72,8 +66,7 @@ def _yolov3() -> Iterator[Place]:
         neck = f"neck.{level}.module" if level < 2 else "neck.2"
         if level:
             yield _module(f"neck.{level - 1}.module.5")
-        for conv in range(5):
-            yield _module(f"{neck}.{conv}")
+        yield from _modules(neck, range(5))
         yield from _head(level)
 
 
@@ -81,8 +74,7 @@ def _tiny() -> Iterator[Place]:
     """Its pools count as well."""
     for number in range(1, 12, 2):
         yield _module(f"backbone.module.{number}_convbatch")
-    yield _module("neck.module.1")
-    yield _module("neck.module.2")
+    yield from _modules("neck.module", (1, 2))
     yield from _head(0)
     yield _module("neck.module.3")
     yield from _head(1)
@@ -95,15 +87,11 @@ def _yolov4() -> Iterator[Place]:
     for stage, blocks in enumerate(BLOCKS, start=1):
         csp = f"{path}.{2 * stage + 1}_csp"
         yield _module(f"{path}.{2 * stage}_convbatch")
-        yield _module(f"{csp}.split2")
-        yield _module(f"{csp}.split1")
+        yield from _modules(csp, ("split2", "split1"))
         for block in range(1, blocks + 1):
-            yield _module(f"{csp}.residual{block}.0")
-            yield _module(f"{csp}.residual{block}.1")
-        yield _module(f"{csp}.conv")
-        yield _module(f"{csp}.post")
-    for conv in (0, 1, 2, 4, 5):  # 3 pools
-        yield _module(f"neck.0.{conv}")
+            yield from _modules(f"{csp}.residual{block}", range(2))
+        yield from _modules(csp, ("conv", "post"))
+    yield from _modules("neck.0", (0, 1, 2, 4, 5))  # 3 pools
     yield _module("neck.1.lateral.0")
     for step in range(2):
         yield _module(f"neck.1.upsample.{step}.0")
@@ -117,8 +105,7 @@ def _yolov4() -> Iterator[Place]:
 
 
 def _combine(number: int) -> Iterator[Place]:
-    for conv in range(1, 6):  # 0 concatenates
-        yield _module(f"neck.1.combine.{number}.{conv}")
+    return _modules(f"neck.1.combine.{number}", range(1, 6))  # 0 concatenates
 
 
 def _head(level: int) -> Iterator[Place]:
@@ -128,3 +115,7 @@ def _head(level: int) -> Iterator[Place]:
 
 def _module(path: str) -> Place:
     return f"{path}.layers.0", f"{path}.layers.1"
+
+
+def _modules(path: str, names: Iterable[object]) -> Iterator[Place]:
+    return (_module(f"{path}.{name}") for name in names)

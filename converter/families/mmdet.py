@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from converter.darknet.network import Network
 from converter.families import structures
-from converter.families.base import Family, Naming
+from converter.families.base import Naming
 from converter.families.matching import require_layers
-from converter.families.porting import Place, conv_module, name_convolutions
+from converter.families.porting import Place, conv_module, conv_modules, name_convolutions, port
 from converter.families.template import BLOCKS
 
 
@@ -24,12 +24,7 @@ def name_layers(network: Network) -> Naming:
     return name_convolutions(FAMILY.name, network, _places())
 
 
-FAMILY = Family(
-    name="mmdet",
-    summary="mmdetection's YOLOV3",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = port("mmdet", "mmdetection's YOLOV3", name_layers)
 
 
 def _places() -> Iterator[Place]:
@@ -38,8 +33,7 @@ def _places() -> Iterator[Place]:
         path = f"backbone.conv_res_block{stage}"
         yield conv_module(f"{path}.conv")
         for block in range(blocks):
-            yield conv_module(f"{path}.res{block}.conv1")
-            yield conv_module(f"{path}.res{block}.conv2")
+            yield from conv_modules(f"{path}.res{block}", ("conv1", "conv2"))
     for level in range(3):  # coarse to fine
         if level:
             yield conv_module(f"neck.conv{level}")

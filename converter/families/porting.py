@@ -1,17 +1,32 @@
 """What the schemes of other ports have in common."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.pooling import Maxpool
 from converter.darknet.network import Network
-from converter.families.base import Naming
+from converter.families.base import Family, Naming
 from converter.families.matching import deviation
 from converter.families.rules import DARKNET_EPS, Factor, Rule, Variance
 
 # Where a port keeps a convolution, and the batch norm after it; "" where there is none.
 Place = tuple[str, str]
+
+# Section type -> the options that all ports read which build what a cfg says.
+_READ_BY_ALL = {
+    "convolutional": "batch_normalize filters size stride pad activation",
+    "maxpool": "size stride",
+    "route": "layers",
+    "shortcut": "from",
+    "upsample": "stride",
+    "yolo": "mask anchors classes num scale_x_y nms_kind beta_nms",
+}
+
+
+def port(name: str, summary: str, name_layers: Callable[[Network], Naming]) -> Family:
+    """The scheme of another port, whose names the models of ``yolov3`` do not have."""
+    return Family(name=name, summary=summary, name_layers=name_layers, native=False)
 
 
 def name_convolutions(
@@ -60,6 +75,11 @@ def conv_module(path: str) -> Place:
     return f"{path}.conv", f"{path}.bn"
 
 
+def conv_modules(path: str, names: Iterable[object]) -> Iterator[Place]:
+    """The parts of several such modules inside of one."""
+    return (conv_module(f"{path}.{name}") for name in names)
+
+
 def convolutions(network: Network) -> dict[int, Convolutional]:
     """The layers that a port has tensors for, by their indices."""
     return {n.index: n.layer for n in network.nodes if isinstance(n.layer, Convolutional)}
@@ -80,6 +100,12 @@ def pool_note(network: Network, what: str) -> str:
     )
 
 
+def reads(**more: str) -> dict[str, str]:
+    """What a port reads: section type -> options, ``more`` than all such ports do."""
+    others = {kind: f"{_READ_BY_ALL.get(kind, '')} {options}" for kind, options in more.items()}
+    return {**_READ_BY_ALL, **others}
+
+
 def require_options(
     network: Network, read: Mapping[str, str], activations: Iterable[str], what: str
 ) -> None:
@@ -95,17 +121,16 @@ def require_options(
     Raises:
         FamilyError: naming the first layer that it does not have so.
     """
+    what = f"one that {what} can build"
     for node in network.nodes:
         layer = node.layer
         if layer.type not in read:
-            raise deviation(node, f"one that {what} can build", "it has no such layer")
+            raise deviation(node, what, "it has no such layer")
         for option in fields(layer):
             value = getattr(layer, option.name)
             name = option.name.rstrip("_")
             known = not option.compare or name in read[layer.type].split()
             if not known and value != option.default:
-                how = f"it does not read {name}, which is {value}"
-                raise deviation(node, f"one that {what} can build", how)
+                raise deviation(node, what, f"it does not read {name}, which is {value}")
         if isinstance(layer, Convolutional) and layer.activation not in activations:
-            how = f"it has no activation={layer.activation}"
-            raise deviation(node, f"one that {what} can build", how)
+            raise deviation(node, what, f"it has no activation={layer.activation}")

@@ -5,8 +5,8 @@ ayooshkathuria/pytorch-yolo-v3 has the same names.
 """
 
 from converter.darknet.network import Network
-from converter.families.base import Family, Naming
-from converter.families.porting import convolutions, name_convolutions, pool_note, require_options
+from converter.families import porting
+from converter.families.base import Naming
 
 # Constants of its heads.
 EXTRAS = r"module_list\.\d+\.yolo_\d+\.(anchors|anchor_grid)"
@@ -14,14 +14,8 @@ NOTE = (
     "PyTorch-YOLOv3's load_model() also wants the anchors, which it builds from the cfg anyway:"
     " model.load_state_dict(torch.load(PATH), strict=False) does without"
 )
-READ = {
-    "convolutional": "batch_normalize filters size stride pad activation",
-    "maxpool": "size stride",
-    "route": "layers groups group_id",
-    "shortcut": "from",
-    "upsample": "stride",
-    "yolo": "mask anchors classes num new_coords scale_x_y nms_kind beta_nms",
-}
+READ = porting.reads(route="groups group_id", yolo="new_coords")
+ACTIVATIONS = ("leaky", "linear", "logistic", "mish", "swish")
 
 
 def name_layers(network: Network) -> Naming:
@@ -30,20 +24,13 @@ def name_layers(network: Network) -> Naming:
     Raises:
         FamilyError: naming the first layer that the port would build otherwise.
     """
-    require_options(
-        network, READ, ("leaky", "linear", "logistic", "mish", "swish"), "PyTorch-YOLOv3"
-    )
+    porting.require_options(network, READ, ACTIVATIONS, "PyTorch-YOLOv3")
     places = (
         (f"module_list.{i}.conv_{i}", f"module_list.{i}.batch_norm_{i}")
-        for i in convolutions(network)
+        for i in porting.convolutions(network)
     )
-    note = "; ".join(filter(None, (NOTE, pool_note(network, "PyTorch-YOLOv3"))))
-    return name_convolutions(FAMILY.name, network, places, extras=EXTRAS, note=note)
+    note = "; ".join(filter(None, (NOTE, porting.pool_note(network, "PyTorch-YOLOv3"))))
+    return porting.name_convolutions(FAMILY.name, network, places, extras=EXTRAS, note=note)
 
 
-FAMILY = Family(
-    name="pytorchyolo",
-    summary="eriklindernoren/PyTorch-YOLOv3",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = porting.port("pytorchyolo", "eriklindernoren/PyTorch-YOLOv3", name_layers)

@@ -13,18 +13,16 @@ from converter.darknet.layers.routing import Route, Upsample
 from converter.darknet.layers.shortcut import Shortcut
 from converter.darknet.layers.yolo import Yolo
 from converter.darknet.network import Network
-from converter.families.template import BLOCKS, Spec, template
+from converter.families.template import BLOCKS, Spec, leaky, pools, template
 from converter.families.yolov3 import guess_backbone
 
 
 def size_of(network: Network) -> tuple[int, int]:
     """The filters of its first convolution, and the classes of its first head."""
     stem = network.nodes[0].layer
+    width = stem.filters if isinstance(stem, Convolutional) else 32
     heads = (node.layer for node in network.nodes if isinstance(node.layer, Yolo))
-    return (
-        stem.filters if isinstance(stem, Convolutional) else 32,
-        next((head.classes for head in heads), 80),
-    )
+    return width, next((head.classes for head in heads), 80)
 
 
 def yolov3(width: int, classes: int, *, spp: bool = False) -> list[Layer]:
@@ -41,13 +39,13 @@ def darknet53(network: Network) -> list[Layer]:
 
 def tiny(width: int, classes: int) -> list[Layer]:
     """yolov3-tiny.cfg: seven 3x3 convolutions with pools between, heads at strides 32 and 16."""
-    layers = [_leaky(width, 3)]
+    layers: list[Layer] = [leaky(width, 3)]
     for doubled in (2, 4, 8, 16, 32):
-        layers += [Maxpool(size=2, stride=2), _leaky(doubled * width, 3)]
-    layers += [Maxpool(size=2, stride=1), _leaky(64 * width, 3), _leaky(16 * width, 1)]
-    layers += [_leaky(32 * width, 3), *_head(classes, (3, 4, 5), 6)]
-    layers += [Route(layers=(-4,)), _leaky(8 * width, 1), Upsample(), Route(layers=(-1, 8))]
-    return [*layers, _leaky(16 * width, 3), *_head(classes, (0, 1, 2), 6)]
+        layers += [Maxpool(size=2, stride=2), leaky(doubled * width, 3)]
+    layers += [Maxpool(size=2, stride=1), leaky(64 * width, 3), leaky(16 * width, 1)]
+    layers += [leaky(32 * width, 3), *_head(classes, (3, 4, 5), 6)]
+    layers += [Route(layers=(-4,)), leaky(8 * width, 1), Upsample(), Route(layers=(-1, 8))]
+    return [*layers, leaky(16 * width, 3), *_head(classes, (0, 1, 2), 6)]
 
 
 def yolov4(width: int, classes: int) -> list[Layer]:
@@ -55,21 +53,21 @@ def yolov4(width: int, classes: int) -> list[Layer]:
     backbone = list(_csp_darknet53(width))
     ends = [i - 1 for i, layer in enumerate(backbone) if getattr(layer, "stride", 1) == 2]
     wide = 32 * width
-    layers = [*backbone, *_pair(wide // 2), _leaky(wide // 2, 1), *_spp(), *_pair(wide // 2)]
-    layers.append(_leaky(wide // 2, 1))
+    layers = [*backbone, *_pair(wide // 2), leaky(wide // 2, 1), *pools(), *_pair(wide // 2)]
+    layers.append(leaky(wide // 2, 1))
     # Up: the stages that end before the last and the last but one downsampling.
     for stage in (ends[4], ends[3]):
         wide //= 2
-        layers += [_leaky(wide // 2, 1), Upsample(), Route(layers=(stage,)), _leaky(wide // 2, 1)]
+        layers += [leaky(wide // 2, 1), Upsample(), Route(layers=(stage,)), leaky(wide // 2, 1)]
         layers += [Route(layers=(-1, -3)), *_pair(wide // 2), *_pair(wide // 2)]
-        layers.append(_leaky(wide // 2, 1))
+        layers.append(leaky(wide // 2, 1))
     # Down: to what each level was before it went up.
-    layers += [_leaky(wide, 3), *_head(classes, (0, 1, 2), 9, 1.2)]
+    layers += [leaky(wide, 3), *_head(classes, (0, 1, 2), 9, 1.2)]
     for mask, stretch, back in (((3, 4, 5), 1.1, -16), ((6, 7, 8), 1.05, -37)):
-        layers += [Route(layers=(-4,)), _leaky(wide, 3, stride=2), Route(layers=(-1, back))]
+        layers += [Route(layers=(-4,)), leaky(wide, 3, stride=2), Route(layers=(-1, back))]
         wide *= 2
-        layers += [*_pair(wide // 2), *_pair(wide // 2), _leaky(wide // 2, 1)]
-        layers += [_leaky(wide, 3), *_head(classes, mask, 9, stretch)]
+        layers += [*_pair(wide // 2), *_pair(wide // 2), leaky(wide // 2, 1)]
+        layers += [leaky(wide, 3), *_head(classes, mask, 9, stretch)]
     return layers
 
 
@@ -92,18 +90,8 @@ def _csp_darknet53(width: int) -> Iterator[Layer]:
         yield _mish(width, 1)
 
 
-def _spp() -> Iterator[Layer]:
-    """Pools of 5, 9 and 13 beside the map itself."""
-    yield Maxpool(size=5, stride=1)
-    yield Route(layers=(-2,))
-    yield Maxpool(size=9, stride=1)
-    yield Route(layers=(-4,))
-    yield Maxpool(size=13, stride=1)
-    yield Route(layers=(-1, -3, -5, -6))
-
-
 def _pair(filters: int) -> list[Layer]:
-    return [_leaky(filters, 1), _leaky(2 * filters, 3)]
+    return [leaky(filters, 1), leaky(2 * filters, 3)]
 
 
 def _head(
@@ -113,11 +101,5 @@ def _head(
     return [convolution, Yolo(classes=classes, num=num, mask=mask, scale_x_y=scale_x_y)]
 
 
-def _leaky(filters: int, size: int, stride: int = 1) -> Layer:
-    return Convolutional(
-        filters=filters, size=size, stride=stride, pad=1, batch_normalize=1, activation="leaky"
-    )
-
-
 def _mish(filters: int, size: int, stride: int = 1) -> Layer:
-    return replace(_leaky(filters, size, stride), activation="mish")  # type: ignore[call-arg]
+    return replace(leaky(filters, size, stride), activation="mish")

@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import field
 from functools import partial
-from itertools import takewhile
 from typing import Any
 
 from converter.darknet.dialects import DEFAULT
@@ -61,11 +61,11 @@ class TableNaming(Naming):
     """Names that are listed one by one.
 
     Attributes:
-        tensors: (layer index, array's name in the layer's own module) -> the whole name.
+        tensors: generic name -> the port's.
         matrices: layers whose 1x1 kernel is a matrix.
     """
 
-    tensors: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    tensors: Mapping[str, str] = field(default_factory=dict)
     matrices: frozenset[int] = frozenset()
 
     def tensor(self, layer: int, suffix: str) -> str:
@@ -74,11 +74,10 @@ class TableNaming(Naming):
         Raises:
             FamilyError: it is not listed.
         """
-        if (layer, suffix) not in self.tensors:
-            raise FamilyError(
-                f"the table has no name for layers.{layer}.{suffix}", remedy="add it to the table"
-            )
-        return self.prefix + self.tensors[layer, suffix]
+        generic = f"layers.{layer}.{suffix}"
+        if generic not in self.tensors:
+            raise FamilyError(f"the table has no name for {generic}", remedy="add it to the table")
+        return self.prefix + self.tensors[generic]
 
     def shape(self, layer: int, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of a layer's array, given that in the layer's own module."""
@@ -154,19 +153,15 @@ def _names(names: Any, key: str) -> list[str]:
 
 def _name_layers(table: Table, path: PathLike, network: Network) -> Naming:
     """The names for ``network``, which must have the very tensors of the table."""
-    tensors = {}
-    for key, name in table.tensors.items():
-        layer, suffix = _parts(key)
-        tensors[layer, suffix] = name
     naming = TableNaming(
         family=TABLE,
-        modules=_modules(tensors),
-        tensors=tensors,
-        matrices=frozenset(_parts(key)[0] for key in table.linear),
+        modules=_modules(table),
+        tensors=table.tensors,
+        matrices=frozenset(map(_layer, table.linear)),
         extras="|".join(map(re.escape, table.ignored)),
     )
     dialect = network.dialect or DEFAULT
-    surplus = dict(tensors)
+    surplus = dict(table.tensors)
     for node in network.nodes:
         for array in node.layer.arrays(node.inputs, dialect):
             try:
@@ -174,34 +169,29 @@ def _name_layers(table: Table, path: PathLike, network: Network) -> Naming:
             except FamilyError as error:
                 error.path, error.place = os.fspath(path), node.place
                 raise
-            del surplus[node.index, array.suffix]
+            del surplus[f"layers.{node.index}.{array.suffix}"]
             matrix = array.suffix.endswith("weight") and len(array.shape) > 2
             if node.index in naming.matrices and matrix and array.shape[2:] != (1, 1):
                 raise FamilyError(f"{LINEAR} lists a kernel that is not 1x1",
                                   path=path, place=node.place)  # fmt: skip
     if surplus:
-        unknown = [f"layers.{layer}.{suffix}" for layer, suffix in surplus]
         raise FamilyError(
-            f"names {len(unknown)} tensors that the network lacks: {some(unknown)}",
+            f"names {len(surplus)} tensors that the network lacks: {some(list(surplus))}",
             path=path,
             remedy="give the cfg that the table was made for",
         )
     return naming
 
 
-def _parts(key: str) -> tuple[int, str]:
-    found = re.fullmatch(_GENERIC, key)
-    assert found is not None  # read_table refuses others
-    return int(found[1]), found[2]
+def _layer(key: str) -> int:
+    """The index in a generic name."""
+    return int(key.split(".")[1])
 
 
-def _modules(tensors: Mapping[tuple[int, str], str]) -> dict[int, str]:
+def _modules(table: Table) -> dict[int, str]:
     """The module that all tensors of a layer stand in."""
-    by_layer: dict[int, list[list[str]]] = {}
-    for (layer, _), name in tensors.items():
-        by_layer.setdefault(layer, []).append(name.split(".")[:-1])
-    common = {
-        layer: takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))
-        for layer, paths in by_layer.items()
-    }
-    return {layer: ".".join(part for part, *_ in parts) for layer, parts in common.items()}
+    paths: defaultdict[int, list[list[str]]] = defaultdict(list)
+    for key, name in table.tensors.items():
+        paths[_layer(key)].append(name.split(".")[:-1])
+    # Of lists, part by part.
+    return {layer: ".".join(os.path.commonprefix(p)) for layer, p in paths.items()}  # noqa: RUF071

@@ -19,8 +19,6 @@ from converter.records import dataclass
 BLOCKS = (1, 2, 8, 8, 4)
 BACKBONE_LAYERS = 2 + 3 * BLOCKS[0] + sum(1 + 3 * blocks for blocks in BLOCKS[1:])  # 75
 
-Template = list[tuple[Layer, str]]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
@@ -56,7 +54,7 @@ class Spec:
         return stages[len(stages) - self.levels :] if self.levels else ()
 
 
-def template(spec: Spec) -> Template:
+def template(spec: Spec) -> list[tuple[Layer, str]]:
     """The layers of a YOLOv3 in file order, each with its module path ("" without weights)."""
     prefix = "backbone." if spec.levels else ""
     layers = [(layer, prefix + path if path else "") for layer, path in _backbone(spec)]
@@ -73,13 +71,13 @@ def template(spec: Spec) -> Template:
 def _backbone(spec: Spec) -> Iterator[tuple[Layer, str]]:
     """Darknet-53 without its classifier: layers 0 to 74 of darknet53.cfg."""
     width = spec.width
-    yield _conv(width, 3), "stem.0"
+    yield leaky(width, 3), "stem.0"
     for stage, blocks in enumerate(BLOCKS, start=1):
         width *= 2
-        yield _conv(width, 3, stride=2), "stem.1" if stage == 1 else f"conv_{stage}_in"
+        yield leaky(width, 3, stride=2), "stem.1" if stage == 1 else f"conv_{stage}_in"
         for block in range(blocks):
-            yield _conv(width // 2, 1), f"res_conv_{stage}.{block}.conv1"
-            yield _conv(width, 3), f"res_conv_{stage}.{block}.conv2"
+            yield leaky(width // 2, 1), f"res_conv_{stage}.{block}.conv1"
+            yield leaky(width, 3), f"res_conv_{stage}.{block}.conv2"
             yield Shortcut(from_=(-3,)), ""
 
 
@@ -98,40 +96,43 @@ def _classifier(spec: Spec) -> Iterator[tuple[Layer, str]]:
 def _level(spec: Spec, level: int) -> Iterator[tuple[Layer, str]]:
     """Lateral conv, repeats, tail and head of one level."""
     wide = spec.channels[level]
-    yield _conv(wide // 2, 1), f"fpn.lateral_convs.{level}"
+    yield leaky(wide // 2, 1), f"fpn.lateral_convs.{level}"
     for repeat in range(spec.num_repeats):
-        yield _conv(wide, 3), f"fpn.fpn_convs.{level}.{2 * repeat}"
-        yield _conv(wide // 2, 1), f"fpn.fpn_convs.{level}.{2 * repeat + 1}"
+        yield leaky(wide, 3), f"fpn.fpn_convs.{level}.{2 * repeat}"
+        yield leaky(wide // 2, 1), f"fpn.fpn_convs.{level}.{2 * repeat + 1}"
         if spec.spp and repeat == 0 and level == spec.levels - 1:
-            yield from _spp(wide // 2)
-    yield _conv(wide, 3), f"fpn.tail_convs.{level}"
+            yield from ((layer, "") for layer in pools())
+            yield leaky(wide // 2, 1), "fpn.spp.conv"
+    yield leaky(wide, 3), f"fpn.tail_convs.{level}"
     yield _plain_conv(3 * (5 + spec.classes)), f"heads.{level}.conv"
     first = 3 * level
     yield Yolo(classes=spec.classes, num=3 * spec.levels, mask=(first, first + 1, first + 2)), ""
 
 
-def _spp(filters: int) -> Iterator[tuple[Layer, str]]:
-    """Pools of 5, 9 and 13 beside the map itself: yolov3-spp.cfg, layers 78 to 84."""
+def pools() -> list[Layer]:
+    """Of 5, 9 and 13 beside the map itself: yolov3-spp.cfg, layers 78 to 83."""
     from converter.darknet.layers.pooling import Maxpool
 
-    yield Maxpool(size=5, stride=1), ""
-    yield Route(layers=(-2,)), ""
-    yield Maxpool(size=9, stride=1), ""
-    yield Route(layers=(-4,)), ""
-    yield Maxpool(size=13, stride=1), ""
-    yield Route(layers=(-1, -3, -5, -6)), ""
-    yield _conv(filters, 1), "fpn.spp.conv"
+    return [
+        Maxpool(size=5, stride=1),
+        Route(layers=(-2,)),
+        Maxpool(size=9, stride=1),
+        Route(layers=(-4,)),
+        Maxpool(size=13, stride=1),
+        Route(layers=(-1, -3, -5, -6)),
+    ]
 
 
 def _merge(spec: Spec, level: int, feature: int) -> Iterator[tuple[Layer, str]]:
     """From the level above, before its tail, to the concatenation with this level's feature."""
     yield Route(layers=(-4,)), ""
-    yield _conv(spec.merge_channels[level], 1), f"fpn.merge_convs.{level}"
+    yield leaky(spec.merge_channels[level], 1), f"fpn.merge_convs.{level}"
     yield Upsample(stride=2), ""
     yield Route(layers=(-1, feature)), ""
 
 
-def _conv(filters: int, size: int, stride: int = 1) -> Convolutional:
+def leaky(filters: int, size: int, stride: int = 1) -> Convolutional:
+    """A convolution with batch norm and a leaky ReLU."""
     return Convolutional(
         filters=filters, size=size, stride=stride, pad=1, batch_normalize=1, activation="leaky"
     )

@@ -5,20 +5,15 @@ counted from 1, in file order. Its class ``Yolov4`` has other names: ``tianxiaom
 """
 
 from converter.darknet.network import Network
-from converter.families.base import Family, Naming
-from converter.families.porting import convolutions, name_convolutions, require_options
+from converter.families.base import Naming
+from converter.families.porting import convolutions, name_convolutions, port, reads, require_options
 
-READ = {
-    "avgpool": "",
-    "convolutional": "batch_normalize filters size stride pad activation",
-    "maxpool": "size stride",
-    "region": "classes num coords softmax anchors",
-    "route": "layers groups group_id",
-    "shortcut": "from",
-    "softmax": "groups",
-    "upsample": "stride",
-    "yolo": "mask anchors classes num scale_x_y nms_kind beta_nms",
-}
+READ = reads(
+    avgpool="",
+    region="classes num coords softmax anchors",
+    route="groups group_id",
+    softmax="groups",
+)
 
 
 def name_layers(network: Network) -> Naming:
@@ -35,9 +30,4 @@ def name_layers(network: Network) -> Naming:
     return name_convolutions(FAMILY.name, network, places)
 
 
-FAMILY = Family(
-    name="tianxiaomo",
-    summary="Tianxiaomo/pytorch-YOLOv4's Darknet class",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = port("tianxiaomo", "Tianxiaomo/pytorch-YOLOv4's Darknet class", name_layers)

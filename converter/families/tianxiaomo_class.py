@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from converter.darknet.network import Network
 from converter.families import structures
-from converter.families.base import Family, Naming
+from converter.families.base import Naming
 from converter.families.matching import require_layers
-from converter.families.porting import Place, name_convolutions
+from converter.families.porting import Place, name_convolutions, port
 from converter.families.template import BLOCKS
 
 
@@ -23,12 +23,7 @@ def name_layers(network: Network) -> Naming:
     return name_convolutions(FAMILY.name, network, _places())
 
 
-FAMILY = Family(
-    name="tianxiaomo-class",
-    summary="Tianxiaomo/pytorch-YOLOv4's Yolov4 class",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = port("tianxiaomo-class", "Tianxiaomo/pytorch-YOLOv4's Yolov4 class", name_layers)
 
 
 def _places() -> Iterator[Place]:

@@ -6,10 +6,9 @@ PyPI timm 1.0 timm/models/cspnet.py: create_csp_stem, DarkStage, DarkBlock, dark
 from collections.abc import Iterator
 
 from converter.darknet.network import Network
-from converter.families import structures
-from converter.families.base import Family, Naming
+from converter.families import porting, structures
+from converter.families.base import Naming
 from converter.families.matching import require_layers
-from converter.families.porting import Place, conv_module, convolutions, name_convolutions
 from converter.families.template import BLOCKS
 
 NOTE = (
@@ -25,31 +24,20 @@ def name_layers(network: Network) -> Naming:
         FamilyError: naming the first layer that is not as in darknet53.cfg.
     """
     require_layers(network, structures.darknet53(network), "timm's darknet53")
-    last, layer = list(convolutions(network).items())[-1]
-    classifier = not layer.has_norm
-    return name_convolutions(
-        FAMILY.name,
-        network,
-        _places(classifier=classifier),
-        linear=last if classifier else None,
-        note=NOTE,
-    )
+    last, layer = list(porting.convolutions(network).items())[-1]
+    linear = None if layer.has_norm else last
+    places = _places(classifier=linear is not None)
+    return porting.name_convolutions(FAMILY.name, network, places, linear=linear, note=NOTE)
 
 
-FAMILY = Family(
-    name="timm",
-    summary="timm's darknet53",
-    name_layers=name_layers,
-    native=False,
-)
+FAMILY = porting.port("timm", "timm's darknet53", name_layers)
 
 
-def _places(*, classifier: bool) -> Iterator[Place]:
-    yield conv_module("stem.conv1")
+def _places(*, classifier: bool) -> Iterator[porting.Place]:
+    yield porting.conv_module("stem.conv1")
     for stage, blocks in enumerate(BLOCKS):
-        yield conv_module(f"stages.{stage}.conv_down")
+        yield porting.conv_module(f"stages.{stage}.conv_down")
         for block in range(blocks):
-            yield conv_module(f"stages.{stage}.blocks.{block}.conv1")
-            yield conv_module(f"stages.{stage}.blocks.{block}.conv2")
+            yield from porting.conv_modules(f"stages.{stage}.blocks.{block}", ("conv1", "conv2"))
     if classifier:
         yield "head.fc", ""

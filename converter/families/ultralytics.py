@@ -5,8 +5,8 @@ the same names, and the same batch norm, which adds 1e-4 (:44).
 """
 
 from converter.darknet.network import Network
-from converter.families.base import Family, Naming
-from converter.families.porting import convolutions, name_convolutions, pool_note, require_options
+from converter.families import porting
+from converter.families.base import Naming
 
 EPS = 1e-4
 # Its detect.py and test.py; likewise wang-xinyu/tensorrtx yolov3-spp/gen_wts.py.
@@ -14,14 +14,8 @@ NOTE = (
     "ultralytics/yolov3's scripts look for a state dict under 'model': they want"
     " torch.save({'model': STATE_DICT}, PATH)"
 )
-READ = {
-    "convolutional": "batch_normalize filters size stride pad activation groups",
-    "maxpool": "size stride",
-    "route": "layers",
-    "shortcut": "from",
-    "upsample": "stride",
-    "yolo": "mask anchors classes num new_coords scale_x_y nms_kind beta_nms",
-}
+READ = porting.reads(convolutional="groups", yolo="new_coords")
+ACTIVATIONS = ("leaky", "linear", "logistic", "mish", "swish")
 
 
 def name_layers(network: Network) -> Naming:
@@ -30,18 +24,13 @@ def name_layers(network: Network) -> Naming:
     Raises:
         FamilyError: naming the first layer that the port would build otherwise.
     """
-    require_options(
-        network, READ, ("leaky", "linear", "logistic", "mish", "swish"), "ultralytics/yolov3"
-    )
-    paths = (f"module_list.{index}" for index in convolutions(network))
+    porting.require_options(network, READ, ACTIVATIONS, "ultralytics/yolov3")
+    paths = (f"module_list.{index}" for index in porting.convolutions(network))
     places = ((f"{path}.Conv2d", f"{path}.BatchNorm2d") for path in paths)
-    note = "; ".join(filter(None, (NOTE, pool_note(network, "ultralytics/yolov3"))))
-    return name_convolutions(FAMILY.name, network, places, eps=EPS, note=note)
+    note = "; ".join(filter(None, (NOTE, porting.pool_note(network, "ultralytics/yolov3"))))
+    return porting.name_convolutions(FAMILY.name, network, places, eps=EPS, note=note)
 
 
-FAMILY = Family(
-    name="ultralytics",
-    summary="ultralytics/yolov3's archive branch, WongKinYiu/PyTorch_YOLOv4",
-    name_layers=name_layers,
-    native=False,
+FAMILY = porting.port(
+    "ultralytics", "ultralytics/yolov3's archive branch, WongKinYiu/PyTorch_YOLOv4", name_layers
 )

@@ -23,7 +23,7 @@ from converter.errors import FamilyError
 from converter.families import structures
 from converter.families.base import Family, Naming, Tensors
 from converter.families.matching import require_layers
-from converter.families.porting import Place, conv_module, name_convolutions
+from converter.families.porting import Place, conv_module, conv_modules, name_convolutions
 from converter.families.rules import ReversedGroups
 from converter.families.template import BACKBONE_LAYERS, BLOCKS
 
@@ -72,13 +72,8 @@ def recognise(tensors: Tensors) -> Network | None:
     if min(width, channels) < 1 or head[0] < 3 * 6:
         return None
     spp = "model.12.cv1.conv.weight" in shapes
-    cells = tensors.array(prefix + ANCHORS).tolist()
-    pixels = [
-        side * stride
-        for level, stride in zip(cells, STRIDES, strict=True)
-        for pair in level
-        for side in pair
-    ]
+    cells = tensors.array(prefix + ANCHORS).reshape(len(STRIDES), -1).tolist()
+    pixels = [side * stride for level, stride in zip(cells, STRIDES, strict=True) for side in level]
     if not all(0 < side < inf for side in pixels):
         raise FamilyError("has anchors that are no sizes", place=prefix + ANCHORS)
     layers = structures.yolov3(width, head[0] // 3 - 5, spp=spp)
@@ -152,5 +147,4 @@ def _places(*, spp: bool) -> Iterator[Place]:
 
 def _bottleneck(path: str) -> Iterator[Place]:
     """Two convolutions of one module; an SPP has its pools between them."""
-    yield conv_module(f"{path}.cv1")
-    yield conv_module(f"{path}.cv2")
+    return conv_modules(path, ("cv1", "cv2"))

@@ -13,6 +13,8 @@ from converter.families.base import Family, Naming
 from converter.families.matching import deviation, remedy, require_layers
 from converter.families.template import BACKBONE_LAYERS, BLOCKS, Spec, template
 
+_ALONE = ("heads.", "fc.")  # convolutions that are modules by themselves, without a block around
+
 
 def name_layers(network: Network) -> Naming:
     """The modular model's names for ``network``.
@@ -27,7 +29,7 @@ def name_layers(network: Network) -> Naming:
     return Naming(
         family=FAMILY.name,
         modules=modules,
-        bare=frozenset(i for i, path in modules.items() if path.startswith(("heads.", "fc."))),
+        parts={i: {"conv": path} for i, path in modules.items() if path.startswith(_ALONE)},
         linear=next((i for i, path in modules.items() if path.startswith("fc.")), None),
         spec=spec,
     )

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
-from converter.errors import CheckpointError
+from converter.errors import DarknetError
 from converter.files.source import Source
 from converter.records import dataclass
 
@@ -29,8 +30,6 @@ MAX_DIRECTORY = 16 << 20
 _ENCRYPTED = 1  # a bit of an entry's flags
 _FULL_16, _FULL_32 = 0xFFFF, 0xFFFFFFFF  # in place of a number that needs 64 bits
 _SIZES_64 = 1  # the extra field that has it
-
-_AGAIN = "download or copy it again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,41 +46,27 @@ class Range:
     compressed: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Entry:
-    """A line of the central directory."""
-
-    name: bytes
-    header: int  # where its local header begins
-    size: int
-    crc: int
-    compressed: bool
-
-
 def read_entries(source: Source) -> dict[str, Range]:
     """Name -> where the bytes of that entry are, in the order of the file's list.
 
     Raises:
-        CheckpointError: it is no such archive, or is damaged.
+        DarknetError: as the source's: it is no such archive, or is damaged.
     """
     count, start, size = _end(source)
     data = source.read(start, size)
     found: dict[str, Range] = {}
     taken: list[tuple[int, int]] = []
-    for entry in _entries(data, count, source):
-        name = _decode(entry.name, source)
+    for name, entry in _entries(data, count, source):
         if name in found:
-            raise _refuse(source, "names an entry twice", name)
-        begin = _begin(entry, name, source)
+            raise source.damaged("names an entry twice", name)
+        begin = _begin(name, entry.start, source)
         if begin + entry.size > start:
-            raise _refuse(source, "has an entry that goes beyond its data", name)
-        found[name] = Range(
-            start=begin, size=entry.size, crc=entry.crc, compressed=entry.compressed
-        )
-        taken.append((entry.header, begin + entry.size))
+            raise source.damaged("has an entry that goes beyond its data", name)
+        found[name] = replace(entry, start=begin)
+        taken.append((entry.start, begin + entry.size))
     taken.sort()
     if any(end > following for (_, end), (following, _) in pairwise(taken)):
-        raise _refuse(source, "has entries that overlap")
+        raise source.damaged("has entries that overlap")
     return found
 
 
@@ -96,11 +81,11 @@ def _end(source: Source) -> tuple[int, int, int]:
     if _FULL_16 in (here, count) or _FULL_32 in (size, start):
         at, (disk, first, here, count, size, start) = _end_64(source, at)
     if disk or first or here != count:
-        raise _refuse(source, "is one part of an archive in several files")
+        raise source.damaged("is one part of an archive in several files")
     if start + size > at:
         raise _cut(source)
     if size > MAX_DIRECTORY:
-        raise _refuse(source, f"lists more than {MAX_DIRECTORY:,} bytes of entries")
+        raise source.damaged(f"lists more than {MAX_DIRECTORY:,} bytes of entries")
     return count, start, size
 
 
@@ -118,7 +103,8 @@ def _end_64(source: Source, end: int) -> tuple[int, tuple[int, ...]]:
     return at_64, tuple(numbers)
 
 
-def _entries(data: bytes, count: int, source: Source) -> Iterator[_Entry]:
+def _entries(data: bytes, count: int, source: Source) -> Iterator[tuple[str, Range]]:
+    """(name, range) of each; it starts at the local header, whose length stands only there."""
     at = 0
     for _ in range(count):
         if len(data) - at < _ENTRY.size:
@@ -131,11 +117,12 @@ def _entries(data: bytes, count: int, source: Source) -> Iterator[_Entry]:
         if magic != b"PK\1\2" or at > len(data):
             raise _cut(source)
         if flags & _ENCRYPTED:
-            raise _refuse(source, "is encrypted", _decode(name, source))
+            raise source.damaged("is encrypted", _decode(name, source))
         size, packed, header = _widened(extra, (size, packed, header), source)
         if not method and size != packed:
-            raise _refuse(source, "has two lengths", _decode(name, source))
-        yield _Entry(name=name, header=header, size=packed, crc=crc, compressed=bool(method))
+            raise source.damaged("has two lengths", _decode(name, source))
+        entry = Range(start=header, size=packed, crc=crc, compressed=bool(method))
+        yield _decode(name, source), entry
     if at != len(data):
         raise _cut(source)
 
@@ -157,16 +144,16 @@ def _widened(extra: bytes, numbers: tuple[int, ...], source: Source) -> tuple[in
     raise _cut(source)
 
 
-def _begin(entry: _Entry, name: str, source: Source) -> int:
+def _begin(name: str, header: int, source: Source) -> int:
     """Where the bytes of an entry begin: after its local header, which must have its name."""
-    if entry.header + _LOCAL.size > source.size:
-        raise _refuse(source, "has an entry that goes beyond its data", name)
-    magic, _, _, _, _, _, _, _, _, n, m = _LOCAL.unpack(source.read(entry.header, _LOCAL.size))
-    begin: int = entry.header + _LOCAL.size + n + m
+    if header + _LOCAL.size > source.size:
+        raise source.damaged("has an entry that goes beyond its data", name)
+    magic, _, _, _, _, _, _, _, _, n, m = _LOCAL.unpack(source.read(header, _LOCAL.size))
+    begin: int = header + _LOCAL.size + n + m
     if magic != b"PK\3\4" or begin > source.size:
-        raise _refuse(source, "has no entry where its list says", name)
-    if source.read(entry.header + _LOCAL.size, n) != entry.name:
-        raise _refuse(source, "has an entry of another name where its list says", name)
+        raise source.damaged("has no entry where its list says", name)
+    if source.read(header + _LOCAL.size, n) != name.encode():
+        raise source.damaged("has an entry of another name where its list says", name)
     return begin
 
 
@@ -174,12 +161,8 @@ def _decode(name: bytes, source: Source) -> str:
     try:
         return name.decode()
     except UnicodeDecodeError as error:
-        raise _refuse(source, "has an entry whose name is not UTF-8") from error
+        raise source.damaged("has an entry whose name is not UTF-8") from error
 
 
-def _refuse(source: Source, message: str, place: str | None = None) -> CheckpointError:
-    return CheckpointError(message, path=source.path, place=place, remedy=_AGAIN)
-
-
-def _cut(source: Source) -> CheckpointError:
-    return _refuse(source, "is a zip archive that is cut off or damaged")
+def _cut(source: Source) -> DarknetError:
+    return source.damaged("is a zip archive that is cut off or damaged")

@@ -7,7 +7,6 @@ import mmap
 import time
 from collections.abc import Callable
 from threading import Thread
-from types import TracebackType
 from typing import Self
 
 from converter.files.source import Source
@@ -60,12 +59,7 @@ class Hashing:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._abandoned = True
         if self._thread:
             self._thread.join()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import Any
+
+from converter.files.portable import moved
 
 # Of the two, msvcrt locks bytes, and keeps others from reading them: one that no file of ours has.
 _BYTE = 1 << 30
@@ -30,12 +31,9 @@ def try_lock(descriptor: int) -> bool:
 def _try_lock_byte(descriptor: int) -> bool:
     """The same with ``msvcrt``, which locks from the file's position on."""
     msvcrt: Any = import_module("msvcrt")  # type checkers know it on Windows only
-    position = os.lseek(descriptor, 0, os.SEEK_CUR)
-    os.lseek(descriptor, _BYTE, os.SEEK_SET)
     try:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        with moved(descriptor, _BYTE):
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
     except PermissionError:  # EACCES: a locking violation
         return False
-    finally:
-        os.lseek(descriptor, position, os.SEEK_SET)
     return True

@@ -1,8 +1,9 @@
 """A pickle, read without running anything of it.
 
 A pickle is a program. Here it is one without calls: a class or function that it names becomes an
-``Inert`` object, which only keeps what it would have been called with and set to. The few that are
-known (see ``Call``) give plain values; which, says whoever reads.
+``Inert`` object, which only keeps what it would have been called with and set to, not what it was
+filled with as a list or a dict. The few that are known (see ``Call``) give plain values; which,
+says whoever reads.
 
 Bounds, whatever the pickle says:
 
@@ -41,8 +42,8 @@ MAX_OTHER_KEYS = 10_000
 MAX_NUMBER = 255  # what LONG1 takes
 
 _SCALARS = (bool, bytes, float, int, type(None))
-_DAMAGED = "download or copy it again"
-_LARGE = "save the state dict alone: torch.save(model.state_dict(), PATH)"
+# What to do about a file that holds too much beside its tensors.
+STATE_DICT_ALONE = "save the state dict alone: torch.save(model.state_dict(), PATH)"
 
 
 class Inert:
@@ -52,15 +53,13 @@ class Inert:
         name: the class or function: module, dot, qualified name.
         args: what it was called with; None for the class itself.
         state: what the object's attributes were set to, usually a dict; None if they were not.
-        items: what was appended to it; pairs, where it was filled like a dict.
     """
 
-    __slots__ = ("args", "items", "name", "state")
+    __slots__ = ("args", "name", "state")
 
     def __init__(self, name: str, args: tuple[Any, ...] | None = None) -> None:
         self.name, self.args = name, args
         self.state: Any = None
-        self.items: list[Any] | None = None
 
     def __repr__(self) -> str:
         return f"<{self.name}>"  # not its parts, which may contain it
@@ -106,14 +105,11 @@ def read_pickle(
                 return machine.pop()
             machine.run(operation.name, argument)
     except ValueError as error:
+        problem, remedy = f"is a damaged pickle: {error}", "download or copy it again"
+        if isinstance(error, _BoundError):
+            problem, remedy = f"is a pickle of {error}", STATE_DICT_ALONE
         where = f"byte {at}" if place is None else f"{place}, byte {at}"
-        large = isinstance(error, _BoundError)
-        raise CheckpointError(
-            f"is a pickle of {error}" if large else f"is a damaged pickle: {error}",
-            path=path,
-            place=where,
-            remedy=_LARGE if large else _DAMAGED,
-        ) from error
+        raise CheckpointError(problem, path=path, place=where, remedy=remedy) from error
     raise AssertionError("genops ends with STOP or an error")
 
 
@@ -136,15 +132,18 @@ class _Machine:
         if name in _PUSHED:
             if type(argument) is int and argument.bit_length() > 8 * MAX_NUMBER:
                 raise _BoundError(f"a number of more than {MAX_NUMBER} bytes")
-            self._stack.append(argument)
+            self._push(argument)
         elif name in _CONSTANTS:
-            self._stack.append(_CONSTANTS[name])
+            self._push(_CONSTANTS[name])
         elif name in _EMPTY:
-            self._stack.append(_EMPTY[name]())
+            self._push(_EMPTY[name]())
         elif name in _OPERATIONS:
             _OPERATIONS[name](self, argument)
         elif name not in ("PROTO", "FRAME"):
             raise ValueError(f"has the operation {name}, which no PyTorch writes")
+
+    def _push(self, value: Any) -> None:
+        self._stack.append(value)
 
     def pop(self) -> Any:
         """Take the topmost value."""
@@ -173,12 +172,6 @@ class _Machine:
         else:
             self._since_mark()
 
-    def _discard_to_mark(self, _: None) -> None:
-        self._since_mark()
-
-    def _duplicate(self, _: None) -> None:
-        self._stack.append(self._top())
-
     def _put(self, index: int) -> None:
         self._memo[index] = self._top()
 
@@ -188,59 +181,36 @@ class _Machine:
     def _get(self, index: int) -> None:
         if index not in self._memo:
             raise ValueError(f"uses the value {index}, which it never stored")
-        self._stack.append(self._memo[index])
-
-    def _tuple(self, _: None) -> None:
-        values = tuple(self._since_mark())
-        self._stack.append(values)
+        self._push(self._memo[index])
 
     def _tuple_of(self, count: int) -> None:
         values = tuple(self.pop() for _ in range(count))
-        self._stack.append(values[::-1])
-
-    def _list(self, _: None) -> None:
-        values = self._since_mark()
-        self._stack.append(values)
+        self._push(values[::-1])
 
     def _dict(self, _: None) -> None:
         values = self._since_mark()
-        self._stack.append({})
+        self._push({})
         self._fill(values)
-
-    def _append(self, _: None) -> None:
-        self._extend([self.pop()])
-
-    def _appends(self, _: None) -> None:
-        self._extend(self._since_mark())
 
     def _extend(self, values: list[Any]) -> None:
         target = self._top()
-        if isinstance(target, Inert):
-            target.items = target.items or []
-            target.items.extend(values)
-        elif isinstance(target, list):
+        if isinstance(target, list):
             target.extend(values)
-        else:
+        elif not isinstance(target, Inert):
             raise ValueError("appends to what is no list")
 
     def _set_item(self, _: None) -> None:
         value, key = self.pop(), self.pop()
         self._fill([key, value])
 
-    def _set_items(self, _: None) -> None:
-        self._fill(self._since_mark())
-
     def _fill(self, values: list[Any]) -> None:
         """Put keys and values, in turns, into what is on top."""
         if len(values) % 2:
             raise ValueError("has a key without a value")
-        target, pairs = self._top(), zip(values[::2], values[1::2], strict=True)
-        if isinstance(target, Inert):
-            target.items = target.items or []
-            target.items.extend(pairs)
-        elif isinstance(target, dict):
-            target.update(self._keyed(pairs))
-        else:
+        target = self._top()
+        if isinstance(target, dict):
+            target.update(self._keyed(zip(values[::2], values[1::2], strict=True)))
+        elif not isinstance(target, Inert):
             raise ValueError("sets a key of what is no dict")
 
     def _keyed(self, pairs: Iterable[tuple[Any, Any]]) -> Iterable[tuple[Any, Any]]:
@@ -255,24 +225,21 @@ class _Machine:
             else:
                 yield Inert("key", (key,)), value
 
-    def _global(self, words: str) -> None:
-        self._stack.append(Inert(words.replace(" ", ".")))
-
     def _stack_global(self, _: None) -> None:
         name, module = self.pop(), self.pop()
         if type(name) is not str or type(module) is not str:
             raise ValueError("names a class by what is no text")
         if len(name) + len(module) > 1000:
             raise ValueError("names a class by more than 1000 characters")
-        self._stack.append(Inert(f"{module}.{name}"))
+        self._push(Inert(f"{module}.{name}"))
 
     def _call(self, _: None) -> None:
         args, function = self.pop(), self.pop()
-        self._stack.append(self._made(function, args))
+        self._push(self._made(function, args))
 
     def _call_with_keywords(self, _: None) -> None:
         _keywords, args, function = self.pop(), self.pop(), self.pop()
-        self._stack.append(self._made(function, args))
+        self._push(self._made(function, args))
 
     def _made(self, function: Any, args: Any) -> Any:
         if not isinstance(function, Inert) or not isinstance(args, tuple):
@@ -288,9 +255,6 @@ class _Machine:
         if isinstance(target, Inert):
             target.state = state
 
-    def _persistent_id(self, _: None) -> None:
-        self._stack.append(self._persistent(self.pop()))
-
 
 def _no_persistent(_: Any) -> Any:
     raise ValueError("refers to something outside it")
@@ -304,33 +268,33 @@ _PUSHED = {
 }
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _EMPTY: dict[str, Callable[[], Any]] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": list}
-_OPERATIONS: dict[str, Callable[[_Machine, Any], None]] = {
+_OPERATIONS: dict[str, Callable[[_Machine, Any], Any]] = {
     "MARK": _Machine._mark,
     "POP": _Machine._discard,
-    "POP_MARK": _Machine._discard_to_mark,
-    "DUP": _Machine._duplicate,
+    "POP_MARK": lambda machine, _: machine._since_mark(),
+    "DUP": lambda machine, _: machine._push(machine._top()),
     "BINPUT": _Machine._put,
     "LONG_BINPUT": _Machine._put,
     "MEMOIZE": _Machine._memoize,
     "BINGET": _Machine._get,
     "LONG_BINGET": _Machine._get,
-    "TUPLE": _Machine._tuple,
+    "TUPLE": lambda machine, _: machine._push(tuple(machine._since_mark())),
     "TUPLE1": lambda machine, _: machine._tuple_of(1),
     "TUPLE2": lambda machine, _: machine._tuple_of(2),
     "TUPLE3": lambda machine, _: machine._tuple_of(3),
-    "LIST": _Machine._list,
-    "FROZENSET": _Machine._list,
+    "LIST": lambda machine, _: machine._push(machine._since_mark()),
+    "FROZENSET": lambda machine, _: machine._push(machine._since_mark()),
     "DICT": _Machine._dict,
-    "APPEND": _Machine._append,
-    "APPENDS": _Machine._appends,
-    "ADDITEMS": _Machine._appends,
+    "APPEND": lambda machine, _: machine._extend([machine.pop()]),
+    "APPENDS": lambda machine, _: machine._extend(machine._since_mark()),
+    "ADDITEMS": lambda machine, _: machine._extend(machine._since_mark()),
     "SETITEM": _Machine._set_item,
-    "SETITEMS": _Machine._set_items,
-    "GLOBAL": _Machine._global,
+    "SETITEMS": lambda machine, _: machine._fill(machine._since_mark()),
+    "GLOBAL": lambda machine, words: machine._push(Inert(words.replace(" ", "."))),
     "STACK_GLOBAL": _Machine._stack_global,
     "REDUCE": _Machine._call,
     "NEWOBJ": _Machine._call,
     "NEWOBJ_EX": _Machine._call_with_keywords,
     "BUILD": _Machine._build,
-    "BINPERSID": _Machine._persistent_id,
+    "BINPERSID": lambda machine, _: machine._push(machine._persistent(machine.pop())),
 }

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 WINDOWS = sys.platform == "win32"
@@ -15,11 +17,9 @@ WINDOWS = sys.platform == "win32"
 # Held by whoever moves the position of a file that another thread may read.
 POSITION = Lock()
 
-# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
-_DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
-    f"{port}{number}" for port in ("COM", "LPT") for number in "123456789\N{SUPERSCRIPT ONE}"
-    "\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}"
-}  # fmt: skip
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file; superscript digits count as well.
+_DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
+_DEVICES |= {f"{port}{n}" for port in ("COM", "LPT") for n in "123456789\xb9\xb2\xb3"}
 _RESERVED = frozenset('"*:<>?|/\\').union(map(chr, range(32)))
 
 
@@ -42,11 +42,8 @@ def _read_some(descriptor: int, buffer: memoryview, offset: int) -> int:
     """As far as one call reads; 0 at the end of the file."""
     if hasattr(os, "preadv"):
         return os.preadv(descriptor, [buffer], offset)
-    with POSITION:
-        before = os.lseek(descriptor, 0, os.SEEK_CUR)
-        os.lseek(descriptor, offset, os.SEEK_SET)
+    with POSITION, moved(descriptor, offset):
         data = os.read(descriptor, len(buffer))
-        os.lseek(descriptor, before, os.SEEK_SET)
     buffer[: len(data)] = data
     return len(data)
 
@@ -59,12 +56,19 @@ def write_at(descriptor: int, data: memoryview, offset: int) -> int:
     """
     if hasattr(os, "pwrite"):
         return os.pwrite(descriptor, data, offset)
-    with POSITION:
-        before = os.lseek(descriptor, 0, os.SEEK_CUR)
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        done = os.write(descriptor, data)
+    with POSITION, moved(descriptor, offset):
+        return os.write(descriptor, data)
+
+
+@contextmanager
+def moved(descriptor: int, offset: int) -> Iterator[None]:
+    """Have the position of an open file at byte ``offset`` in the block."""
+    before = os.lseek(descriptor, 0, os.SEEK_CUR)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    try:
+        yield
+    finally:
         os.lseek(descriptor, before, os.SEEK_SET)
-    return done
 
 
 def is_reserved(name: str) -> bool:

@@ -94,9 +94,8 @@ def local_source(source: PathLike, limit: int = MAX_DOWNLOAD) -> Iterator[Path]:
             for name in companion_names(local, suffix):
                 beside = path[: len(path) - len(local.name)] + name
                 with _one_line(WeightsError, "cannot be read", source):
-                    there = files.exists(beside)
-                if there:
-                    _get(files, beside, local.with_name(name), source, most)
+                    if files.exists(beside):
+                        _get(files, beside, local.with_name(name), source, most)
         yield local
 
 
@@ -112,11 +111,10 @@ def local_target(target: PathLike, *, force: bool, dry_run: bool) -> Iterator[Pa
         return
     files, path = _filesystem(target)
     with _one_line(OutputError, "cannot be written", target):
-        there = not (force or dry_run) and files.exists(path)
-    if there:
-        raise OutputError(
-            "exists already", path=target, remedy=f"replace it with {argument('--force')}"
-        )
+        if not (force or dry_run) and files.exists(path):
+            raise OutputError(
+                "exists already", path=target, remedy=f"replace it with {argument('--force')}"
+            )
     with _temporary_folder() as folder:
         local = folder / name_of(target)
         yield local

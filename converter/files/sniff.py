@@ -33,7 +33,7 @@ class Finding:
 _MAGIC_NUMBER = b"\x8a\x0a" + 0x1950A86A20F9469CFC6C.to_bytes(10, "little") + b"."
 
 # (offset, bytes there, what it is, remedy). Checked in order.
-_MAGIC = (
+_MAGIC: tuple[tuple[int, bytes | tuple[bytes, ...], str, str], ...] = (
     (
         0,
         b"version https://git-lfs.github.com",
@@ -50,10 +50,7 @@ _MAGIC = (
     (0, b"PK\x03\x04", "a zip archive (a PyTorch .pt file is one, too)", _TORCH),
     (0, b"PK\x05\x06", "an empty zip archive", _OTHER),
     (0, b"\x80\x02" + _MAGIC_NUMBER, "a PyTorch file of before 1.6", _TORCH),
-    (0, b"\x80\x02", "a Python pickle", _TORCH),
-    (0, b"\x80\x03", "a Python pickle", _TORCH),
-    (0, b"\x80\x04", "a Python pickle", _TORCH),
-    (0, b"\x80\x05", "a Python pickle", _TORCH),
+    (0, (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"), "a Python pickle", _TORCH),
     (0, b"\x93NUMPY", "a NumPy array", _OTHER),
     (0, b"\x89PNG", "a PNG picture", _OTHER),
     (0, b"\xff\xd8\xff", "a JPEG picture", _OTHER),

@@ -71,6 +71,20 @@ class Source:
         if count < len(buffer):
             raise self.error("became shorter while it was read", path=self.path)
 
+    def pieces(self, buffer: memoryview, start: int, end: int) -> Iterator[tuple[memoryview, int]]:
+        """The bytes from ``start`` to ``end``, as many at once as ``buffer`` has room for.
+
+        Yields:
+            The part of it that is filled, valid until the next, and the byte where that begins.
+
+        Raises:
+            DarknetError: as ``error``: the file is shorter than it was, or cannot be read.
+        """
+        for offset in range(start, end, len(buffer)):
+            view = buffer[: end - offset]
+            self.read_into(view, offset)
+            yield view, offset
+
     def require_unchanged(self) -> None:
         """Refuse a file that somebody wrote to since it was opened.
 
@@ -88,6 +102,10 @@ class Source:
             path=self.path,
             remedy="wait until it is completely written, then convert it again",
         )
+
+    def damaged(self, problem: str, place: str | None = None) -> DarknetError:
+        """The refusal of a file that is not as its writer left it."""
+        return self.error(problem, path=self.path, place=place, remedy="download or copy it again")
 
 
 @contextmanager

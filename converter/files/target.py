@@ -193,11 +193,7 @@ def replacing_both(path: Path, beside: Path, size: int) -> Iterator[tuple[IO[byt
     """
     for each in (path, beside):
         if os.path.islink(each):
-            raise OutputError(
-                "is a symlink, and two files must lie side by side",
-                path=each,
-                remedy="choose another output",
-            )
+            raise _unfit(each, "is a symlink, and two files must lie side by side")
         resolved(each)
     with _growing(path, size) as (target, place):
         place.mkdir()
@@ -223,11 +219,7 @@ def _growing(path: Path, size: int) -> Iterator[tuple[Path, Path]]:
     # None: a drive of Windows that is not there.
     nearest = next((each for each in target.parents if os.path.lexists(each)), None)
     if nearest and not nearest.is_dir():
-        raise OutputError(
-            f"cannot be written: {nearest} is no folder",
-            path=path,
-            remedy="choose another output",
-        )
+        raise _unfit(path, f"cannot be written: {nearest} is no folder")
     if nearest != target.parent:
         raise OutputError(
             f"cannot be written: there is no folder {target.parent}",
@@ -244,11 +236,7 @@ def _growing(path: Path, size: int) -> Iterator[tuple[Path, Path]]:
         finally:
             work.remove()
     except OSError as error:
-        raise OutputError(
-            f"cannot be written: {error.strerror}",
-            path=path,
-            remedy="choose another output",
-        ) from error
+        raise _unfit(path, f"cannot be written: {error.strerror}") from error
 
 
 def _be_like(old: Path, new: Path) -> None:
@@ -339,20 +327,22 @@ def resolved(path: Path) -> Path:
         OutputError: it is something else.
     """
     if portable.is_reserved(os.path.basename(path)):
-        raise OutputError("is no file's name on Windows", path=path, remedy="choose another output")
+        raise _unfit(path, "is no file's name on Windows")
     try:
         target = Path(os.path.realpath(path))
         if target.is_symlink():  # realpath() gives up on a loop
-            raise OutputError("is a symlink to itself", path=path, remedy="choose another output")
+            raise _unfit(path, "is a symlink to itself")
         if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-            raise OutputError("is not a regular file", path=path, remedy="choose another output")
+            raise _unfit(path, "is not a regular file")
     except ValueError as error:
         raise OutputError("cannot be written: a zero byte in its name", path=path) from error
     except OSError as error:  # say, too long a name
-        raise OutputError(
-            f"cannot be written: {error.strerror}", path=path, remedy="choose another output"
-        ) from error
+        raise _unfit(path, f"cannot be written: {error.strerror}") from error
     return target
+
+
+def _unfit(path: Path, problem: str) -> OutputError:
+    return OutputError(problem, path=path, remedy="choose another output")
 
 
 def require_space(target: Path, size: int) -> None:

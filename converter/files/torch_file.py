@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from converter.errors import CheckpointError
 from converter.files import sniff
 from converter.files.archive import Range, read_entries
-from converter.files.pickled import read_pickle
+from converter.files.pickled import STATE_DICT_ALONE, read_pickle
 from converter.files.source import Source
 from converter.files.source import opened as opened_source
 from converter.files.torch_objects import CODES, Storage, StoredTensor, Views
@@ -42,7 +42,7 @@ MAX_PICKLE = 64 << 20
 VERSION = 1001  # of the format before 1.6
 PIECE = 1 << 20
 
-_AGAIN = "download or copy it again"
+_CHECKSUM = "is damaged: its checksum differs"
 _RESAVE = "let PyTorch write it again: torch.save(torch.load(PATH, weights_only=True), PATH)"
 
 
@@ -89,15 +89,14 @@ class TorchFile:
     def _require_intact(self, key: str) -> None:
         """Compare the storage with its checksum, once."""
         where = self._ranges[key]
-        if where.crc is None or key in self._intact:
+        # torch.serialization.set_crc32_options(False) writes 0 for all; before 1.6 there is none.
+        if not where.crc or key in self._intact:
             return
-        crc, buffer = 0, memoryview(bytearray(min(where.size, PIECE)))
-        for at in range(0, where.size, PIECE):
-            piece = buffer[: where.size - at]
-            self.source.read_into(piece, where.start + at)
+        crc, buffer = 0, memoryview(bytearray(PIECE))
+        for piece, _ in self.source.pieces(buffer, where.start, where.start + where.size):
             crc = zlib.crc32(piece, crc)
         if crc != where.crc:
-            raise _damaged(self.source, f"storage {key}")
+            raise self.source.damaged(_CHECKSUM, f"storage {key}")
         self._intact.add(key)
 
 
@@ -127,10 +126,9 @@ def _read_zip(source: Source) -> TorchFile:
     ranges = {
         key: _located(storage, root, entries, source) for key, storage in views.storages.items()
     }
-    order = _entry(source, entries, f"{root}byteorder") if f"{root}byteorder" in entries else b""
-    return TorchFile(
-        source=source, tree=tree, order=">" if order == b"big" else "<", _ranges=ranges
-    )
+    byteorder = f"{root}byteorder"
+    big = byteorder in entries and _entry(source, entries, byteorder) == b"big"
+    return TorchFile(source=source, tree=tree, order=">" if big else "<", _ranges=ranges)
 
 
 def _entry(source: Source, entries: Mapping[str, Range], name: str) -> bytes:
@@ -140,7 +138,7 @@ def _entry(source: Source, entries: Mapping[str, Range], name: str) -> bytes:
         raise _too_large(source, name)
     data = source.read(where.start, where.size)
     if where.crc and zlib.crc32(data) != where.crc:
-        raise _damaged(source, name)
+        raise source.damaged(_CHECKSUM, name)
     return data
 
 
@@ -149,13 +147,11 @@ def _located(storage: Storage, root: str, entries: Mapping[str, Range], source: 
     name = f"{root}data/{storage.key}"
     where = entries.get(name)
     if where is None:
-        problem = "is missing"
-    elif where.size // storage.width != storage.count:
+        raise source.damaged("is missing", name)
+    if where.size // storage.width != storage.count:
         problem = f"has {where.size:,} bytes, not {storage.count:,} values of {storage.dtype}"
-    else:
-        # torch.serialization.set_crc32_options(False) writes 0 for all.
-        return where if where.crc else Range(start=where.start, size=where.size)
-    raise CheckpointError(problem, path=source.path, place=name, remedy=_AGAIN)
+        raise source.damaged(problem, name)
+    return where
 
 
 def _read_legacy(source: Source) -> TorchFile:
@@ -184,44 +180,24 @@ def _follow(
     """Where the storages are that follow one another from byte ``at`` to the end of the file."""
     named = isinstance(keys, list) and all(type(key) is str for key in keys)
     if not named or len(keys) != len(storages) or set(keys) != storages.keys():
-        raise CheckpointError(
-            "lists other storages than its tensors have", path=source.path, remedy=_AGAIN
-        )
+        raise source.damaged("lists other storages than its tensors have")
     found = {}
     for key in keys:
         storage = storages[key]
         size = storage.count * storage.width
         if at + 8 + size > source.size:
-            raise CheckpointError(
-                "is cut off", path=source.path, place=f"storage {key}", remedy=_AGAIN
-            )
+            raise source.damaged("is cut off", f"storage {key}")
         (count,) = struct.unpack(f"{order}q", source.read(at, 8))
         if count != storage.count:
-            raise CheckpointError(
-                f"has {count:,} values in one place and {storage.count:,} in another",
-                path=source.path,
-                place=f"storage {key}",
-                remedy=_AGAIN,
-            )
+            problem = f"has {count:,} values in one place and {storage.count:,} in another"
+            raise source.damaged(problem, f"storage {key}")
         found[key] = Range(start=at + 8, size=size)
         at += 8 + size
     if at != source.size:
-        raise CheckpointError(
-            "has bytes after its last storage", path=source.path, place=f"byte {at}", remedy=_AGAIN
-        )
+        raise source.damaged("has bytes after its last storage", f"byte {at}")
     return found
 
 
-def _damaged(source: Source, place: str) -> CheckpointError:
-    return CheckpointError(
-        "is damaged: its checksum differs", path=source.path, place=place, remedy=_AGAIN
-    )
-
-
 def _too_large(source: Source, place: str) -> CheckpointError:
-    return CheckpointError(
-        f"is more than {MAX_PICKLE:,} bytes",
-        path=source.path,
-        place=place,
-        remedy="save the state dict alone: torch.save(model.state_dict(), PATH)",
-    )
+    problem = f"is more than {MAX_PICKLE:,} bytes"
+    return CheckpointError(problem, path=source.path, place=place, remedy=STATE_DICT_ALONE)

@@ -20,32 +20,22 @@ MOST_DIMENSIONS = 32  # numpy 1's
 # That dicts are made of in one operation, which so is no longer one.
 MOST_PAIRS = 100_000
 
-# torch.FloatStorage and its like -> the type of its values.
-STORAGES = {
-    "torch.DoubleStorage": "float64",
-    "torch.FloatStorage": "float32",
-    "torch.HalfStorage": "float16",
-    "torch.BFloat16Storage": "bfloat16",
-    "torch.LongStorage": "int64",
-    "torch.IntStorage": "int32",
-    "torch.ShortStorage": "int16",
-    "torch.CharStorage": "int8",
-    "torch.ByteStorage": "uint8",
-    "torch.BoolStorage": "bool",
-}
-# numpy's code of each type; it has no bfloat16, of which the bits are given.
-CODES = {
-    "float64": "f8",
-    "float32": "f4",
-    "float16": "f2",
-    "bfloat16": "u2",
-    "int64": "i8",
-    "int32": "i4",
-    "int16": "i2",
-    "int8": "i1",
-    "uint8": "u1",
-    "bool": "u1",
-}
+# What PyTorch's storages are called by, the type of their values, and numpy's code of it, which has
+# no bfloat16: of that the bits are given.
+_TYPES = (
+    ("Double", "float64", "f8"),
+    ("Float", "float32", "f4"),
+    ("Half", "float16", "f2"),
+    ("BFloat16", "bfloat16", "u2"),
+    ("Long", "int64", "i8"),
+    ("Int", "int32", "i4"),
+    ("Short", "int16", "i2"),
+    ("Char", "int8", "i1"),
+    ("Byte", "uint8", "u1"),
+    ("Bool", "bool", "u1"),
+)
+STORAGES = {f"torch.{name}Storage": dtype for name, dtype, _ in _TYPES}
+CODES = {dtype: code for _, dtype, code in _TYPES}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -221,12 +221,6 @@ class TestInPieces:
         plan = plan_of(toy.text, Header.decode(data[:20], "pjreddie"))
         return toy.weights, plan
 
-    def test_pieces_are_the_whole_file(self, kept):
-        data = kept[0].read_bytes()
-        with opened(kept[0]) as source:
-            found = [(bytes(view), offset) for view, offset in payload._chunks(source, 16)]
-        assert found == [(data[at : at + 16], at) for at in range(0, len(data), 16)]
-
     def test_a_tensor_in_memory(self, matrix, toy):
         path, plan = matrix
         with opened(path) as source:

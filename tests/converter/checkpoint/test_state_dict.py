@@ -36,8 +36,6 @@ class Net(nn.Module):
         self.register_buffer("anchors", torch.arange(6.0).reshape(3, 2))
         self.register_buffer("grid", torch.zeros(5), persistent=False)
         self.names = {0: "cat", 1: "dog"}
-        self.yaml = {"nc": 2, "depth_multiple": 1.0, "head": [[-1, 1, "Conv", [64, 1]]]}
-        self.stride = torch.tensor([8.0, 16.0, 32.0])
 
 
 @pytest.fixture
@@ -139,24 +137,25 @@ def test_a_module(find):
     assert {stored.dtype for stored in found.tensors.values()} == {"float16"}
 
 
-def test_what_a_module_says_of_its_network(find):
+def test_what_a_module_calls_its_classes(find):
     net, _ = nets()
-    found, _ = find({"model": net})
-    assert found.attributes["names"] == net.names
-    assert found.attributes["yaml"] == net.yaml
-    assert found.attributes["stride"].shape == (3,)
+    assert find({"model": net})[0].class_names == ["cat", "dog"]
+    net.names = ["cat", "dog"]
+    assert find({"model": net})[0].class_names == ["cat", "dog"]
+    assert find(net.state_dict())[0].class_names is None
 
 
-def test_attributes_that_are_not_plain_are_left_out(find, monkeypatch):
+def test_classes_that_are_no_names_are_left_out(find, monkeypatch):
     net, _ = nets()
-    net.yaml = {"act": nn.SiLU()}
-    monkeypatch.setattr(state_dict, "MOST_PARTS", 9)
-    assert find(net)[0].attributes.keys() == {"names", "stride"}
-    net.names = list("abcdefghij")
-    assert find(net)[0].attributes.keys() == {"stride"}
-    net.names.clear()
+    monkeypatch.setattr(state_dict, "MOST_CLASSES", 9)
+    net.names = list("abcdefghi")
+    assert find(net)[0].class_names == net.names
+    for names in (list("abcdefghij"), [], None, "ab", ["a", 3], {1: "a", 2: "b"}, [nn.SiLU()]):
+        net.names = names
+        assert find(net)[0].class_names is None
+    net.names = []
     net.names.append(net.names)  # contains itself
-    assert find(net)[0].attributes.keys() == {"stride"}
+    assert find(net)[0].class_names is None
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "module.module."])

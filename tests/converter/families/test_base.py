@@ -23,22 +23,18 @@ def test_a_layer_without_a_place_has_no_name(layer):
     assert named(prefix="model.").tensor(layer, "conv.weight") == ""
 
 
-def test_a_bare_layer_is_its_convolution():
-    naming = named(bare=frozenset({3}))
-    assert naming.tensor(3, "conv.bias") == "head.out.bias"
-    assert naming.tensor(0, "conv.bias") == "stem.conv.bias"
-    assert naming.tensor(3, "bias") == "head.out.bias"  # of a layer whose own name that is
-
-
 def test_a_part_has_a_path_of_its_own():
     naming = named(parts={0: {"conv": "a.0", "bn": "b.1"}})
     assert naming.tensor(0, "conv.weight") == "a.0.weight"
     assert naming.tensor(0, "bn.running_var") == "b.1.running_var"
     assert naming.tensor(3, "bn.weight") == "head.out.bn.weight"
+    alone = named(parts={3: {"conv": "head.out"}})
+    assert alone.tensor(3, "conv.bias") == "head.out.bias"
+    assert alone.tensor(0, "conv.bias") == "stem.conv.bias"
 
 
 def test_a_prefix_stands_before_every_name():
-    naming = named(prefix="model.", bare=frozenset({3}), parts={0: {"conv": "a.0"}})
+    naming = named(prefix="model.", parts={0: {"conv": "a.0"}, 3: {"conv": "head.out"}})
     assert naming.tensor(0, "conv.weight") == "model.a.0.weight"
     assert naming.tensor(3, "conv.weight") == "model.head.out.weight"
 

@@ -39,7 +39,7 @@ def test_every_layer_has_a_name_with_weights_or_without(naming):
 
 
 def test_they_say_nothing_more(naming):
-    assert (naming.prefix, naming.bare, naming.parts, naming.rules) == ("", frozenset(), {}, {})
+    assert (naming.prefix, naming.parts, naming.rules) == ("", {}, {})
     assert (naming.linear, naming.unfilled, naming.extras, naming.spec) == (None, {}, "", None)
     assert naming.model == "DarknetModel"
 

@@ -83,14 +83,14 @@ def test_the_spec_of_a_backbone(extra, backbone, classes):
     assert family.spec == Spec(in_channels=1, width=2, classes=classes, levels=0, backbone=backbone)
     assert list(family.modules.values())[52:] == (["fc.2"] if extra else [])
     assert family.linear == (76 if extra else None)
-    assert family.bare == ({76} if extra else set())
+    assert family.parts == ({76: {"conv": "fc.2"}} if extra else {})
 
 
 def test_only_heads_and_the_classifier_name_their_convolution_themselves():
     """The others are modules of a ``conv`` and a ``bn``."""
     naming = yolov3.name_layers(parse_network(DETECTOR))
     # yolov3.cfg: the convolutions before its [yolo] layers 82, 94 and 106
-    assert naming.bare == {81, 93, 105}
+    assert naming.parts == {i: {"conv": naming.modules[i]} for i in (81, 93, 105)}
 
 
 def test_a_merge_that_is_no_convolution():

@@ -30,6 +30,18 @@ def test_a_byte_after_the_last_is_none(file):
         source.read_into(memoryview(bytearray(5)), 36)
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "places"),
+    [(0, 40, (0, 16, 32)), (0, 32, (0, 16)), (3, 20, (3, 19)), (5, 6, (5,)), (40, 40, ())],
+)
+def test_pieces_are_the_whole_range(file, start, end, places):
+    with opened(file) as source:
+        pieces = source.pieces(memoryview(bytearray(16)), start, end)
+        found = [(bytes(view), place) for view, place in pieces]
+    assert [place for _, place in found] == list(places)
+    assert b"".join(data for data, _ in found) == bytes(range(start, end))
+
+
 def write_again(path):
     path.write_bytes(bytes(40))
     os.utime(path, ns=(0, 1))

@@ -368,8 +368,9 @@ class TestPlantedFaults:
             naming = yolov3.name_layers(network)
             paths = sorted(naming.modules.values(), key=lambda path: path.startswith("heads"))
             modules = dict(zip(naming.modules, paths, strict=True))
-            bare = frozenset(i for i, path in modules.items() if path.startswith("heads"))
-            return replace(naming, modules=modules, bare=bare)
+            heads = {i: path for i, path in modules.items() if path.startswith("heads")}
+            parts = {i: {"conv": path, "bn": f"{path}.bn"} for i, path in heads.items()}
+            return replace(naming, modules=modules, parts=parts)
 
         wrong = replace(yolov3.FAMILY, name_layers=registered)
         monkeypatch.setitem(FAMILIES._found, "yolov3", wrong)
