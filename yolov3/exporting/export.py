@@ -18,7 +18,7 @@ from yolov3.exporting.formats import format_of
 from yolov3.exporting.layouts import tolerance_of
 from yolov3.exporting.modules import graph_of, outputs_of, source_in_memory
 from yolov3.exporting.source import texts
-from yolov3.exporting.straight import require_batch, require_free, write_straight
+from yolov3.exporting.straight import require_batch, require_free, require_whole, write_straight
 from yolov3.exporting.writers import FORMATS, ExportJob
 from yolov3.sharing.facts import facts_of
 
@@ -73,6 +73,7 @@ def export(
     """
     target = Path(output)
     format = format_of(target, format)  # noqa: A001
+    require_whole(opset=opset, batch=batch)
     if opset is not None and format != "onnx":
         raise UsageError(f"opset={opset} is about ONNX, not {format}")
     if not hasattr(model, "network"):

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import SupportsIndex
 
 from converter.darknet.dialects import DialectName
 from converter.errors import OutputError, UsageError, argument
@@ -84,6 +85,7 @@ def export_checkpoint(
         NetworkError: a layer cannot be computed exactly, or there are no boxes.
         OutputError: the file exists, cannot be written, or does not compute the same.
     """
+    require_whole(opset=opset, batch=batch)
     require_free(output, force=force)
     stored = open_stored(
         path, cfg, names, dialect=dialect, family=family, names_encoding=names_encoding
@@ -118,6 +120,17 @@ def export_checkpoint(
         force=force,
         progress=progress,
     )
+
+
+def require_whole(**arguments: object) -> None:
+    """Refuse numbers of another type, such as text; None is an argument that was not given.
+
+    Raises:
+        UsageError: naming the first.
+    """
+    for name, value in arguments.items():
+        if value is not None and not isinstance(value, SupportsIndex):
+            raise UsageError(f"{name}={value!r} is no whole number")
 
 
 def require_batch(batch: int, *, dynamic: bool) -> None:
