@@ -25,10 +25,10 @@ from yolov3.exporting.checking import (
     require_finite,
     worst,
 )
-from yolov3.exporting.drawing import Drawing, Options
+from yolov3.exporting.drawing import Drawing
 from yolov3.exporting.layouts import Array, tolerance_of
 from yolov3.exporting.onnx import Arrays, Encoded, different_values, encode, require_opset
-from yolov3.exporting.source import Source, source_of
+from yolov3.exporting.source import Options, Source, source_of
 
 log = logging.getLogger("yolov3")
 
@@ -85,7 +85,7 @@ def export_checkpoint(
         NetworkError: a layer cannot be computed exactly, or there are no boxes.
         OutputError: the file exists, cannot be written, or does not compute the same.
     """
-    require_whole(opset=opset, batch=batch)
+    require_numbers(opset, batch, dynamic=dynamic)
     require_free(output, force=force)
     stored = open_stored(
         path, cfg, names, dialect=dialect, family=family, names_encoding=names_encoding
@@ -108,11 +108,13 @@ def export_checkpoint(
     return write_straight(
         source,
         Path(output),
-        layout=layout,
-        opset=opset,
-        dynamic=dynamic,
-        batch=batch,
-        half=half,
+        Options(
+            layout=layout,
+            opset=OPSET if opset is None else opset,
+            dynamic=dynamic,
+            batch=batch,
+            half=half,
+        ),
         computed=computed,
         run=verify,
         reason=reason,
@@ -122,23 +124,15 @@ def export_checkpoint(
     )
 
 
-def require_whole(**arguments: object) -> None:
-    """Refuse numbers of another type, such as text; None is an argument that was not given.
+def require_numbers(opset: int | None, batch: int, *, dynamic: bool) -> None:
+    """Refuse numbers of another type, such as text, and of pictures that is none or left open.
 
     Raises:
-        UsageError: naming the first.
+        UsageError: naming the argument.
     """
-    for name, value in arguments.items():
-        if value is not None and not isinstance(value, SupportsIndex):
+    for name, value in (("opset", opset), ("batch", batch)):
+        if not isinstance(value, SupportsIndex | None):
             raise UsageError(f"{name}={value!r} is no whole number")
-
-
-def require_batch(batch: int, *, dynamic: bool) -> None:
-    """Refuse a number of pictures that is none, or beside one that is left open.
-
-    Raises:
-        UsageError: it is.
-    """
     if batch < 1:
         raise UsageError(f"batch={batch} must be at least 1")
     if dynamic and batch != 1:
@@ -166,12 +160,8 @@ def require_free(output: PathLike, *, force: bool) -> None:
 def write_straight(
     source: Source,
     target: Path,
+    options: Options,
     *,
-    layout: Layout,
-    opset: int | None,
-    dynamic: bool,
-    batch: int,
-    half: bool,
     computed: Computed | None,
     run: bool = True,
     reason: str = "",
@@ -185,13 +175,12 @@ def write_straight(
     that is given; ``reason`` is why they are not. ``unchecked`` is how the caller does without
     ``run``, if that is possible.
     """
-    require_batch(batch, dynamic=dynamic)
-    opset = OPSET if opset is None else opset
+    layout, opset, batch, half = options.layout, options.opset, options.batch, options.half
     require_opset(opset)
-    drawn = source.draw(layout, Options(opset=opset, dynamic=dynamic, batch=batch, half=half))
+    drawn = source.draw(options)
     beside = target.with_name(target.name + DATA_SUFFIX)
     with foreign_errors(target, "cannot be made"):
-        encoded, data = encode(drawn, source.says(layout, batch), beside.name)
+        encoded, data = encode(drawn, source.says(options), beside.name)
     errors: dict[str, float] = {}
     show: Progress = progress or (lambda *_: None)
     read = partial(_shown, source.arrays, drawn, show)
@@ -203,7 +192,7 @@ def write_straight(
         if run:
             log.info("running %s", target)
             show("running in onnxruntime", None)
-            inputs = inputs_for(source.network, dynamic=dynamic, batch=batch)
+            inputs = inputs_for(source.network, dynamic=options.dynamic, batch=batch)
             with foreign_errors(target, "was made, but does not run"):
                 compute = in_onnxruntime(written, unchecked)
                 found = [compute(x) for x in inputs]
