@@ -7,6 +7,7 @@ bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from yolov3.exporting.drawing import INPUT, Drawing, shape_of
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
+    from onnx import ModelProto, TensorProto, ValueInfoProto
 
 OLDEST_OPSET = 11
 # One protobuf message: the numbers of a file's bytes are 32-bit ints in its readers.
@@ -44,17 +45,11 @@ def require_opset(opset: int) -> None:
         UsageError: naming those that can.
         ExtraError: the package onnx is missing.
     """
-    newest = newest_opset()
+    newest: int = _onnx().defs.onnx_opset_version()
     if not OLDEST_OPSET <= opset <= newest:
         raise UsageError(
             f"cannot write ONNX opset {opset}", remedy=f"use one from {OLDEST_OPSET} to {newest}"
         )
-
-
-def newest_opset() -> int:
-    """The newest that the package onnx knows."""
-    version: int = _onnx().defs.onnx_opset_version()
-    return version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,18 +97,24 @@ def encode(drawn: Drawing, facts: Mapping[str, str], beside: str) -> tuple[Encod
 
 def _tensors(drawn: Drawing) -> list[tuple[TensorProto, Weight]]:
     """Initializers without their values, and what these are."""
-    onnx, shapes = _onnx(), _array_shapes(drawn)
+    onnx = _onnx()
     return [
         (
             onnx.TensorProto(
                 name=name,
-                dims=weight.shape or shapes[weight.layer, weight.suffix],
+                dims=weight.shape or _array_shape(drawn, weight),
                 data_type=FLOAT16 if weight.half else FLOAT,
             ),
             weight,
         )
         for name, weight in drawn.graph.weights.items()
     ]
+
+
+def _array_shape(drawn: Drawing, weight: Weight) -> tuple[int, ...]:
+    node = drawn.network.nodes[weight.layer]
+    arrays = node.layer.arrays(node.inputs, drawn.graph.dialect)
+    return next(array.shape for array in arrays if array.suffix == weight.suffix)
 
 
 def _size(tensor: TensorProto) -> int:
@@ -266,7 +267,9 @@ def _require_valid(drawn: Drawing, model: ModelProto) -> None:
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise OutputError(f"cannot be made: {first_line(error)}") from error
     names = {tensor: name for name, tensor in drawn.outputs.items()}
-    found = {info.name: _known_sides(info) for info in _infos(inferred.graph)}
+    graph = inferred.graph
+    infos = chain(graph.input, graph.value_info, graph.output)
+    found = {info.name: _known_sides(info) for info in infos}
     found.update({tensor.name: list(tensor.dims) for tensor in model.graph.initializer})
     for index, tensor in drawn.layers.items():
         name = names.get(tensor, tensor)
@@ -283,27 +286,11 @@ def _agree(found: list[int] | None, wanted: list[int], *, dynamic: bool) -> bool
     return found == wanted
 
 
-def _infos(graph: GraphProto) -> Iterator[ValueInfoProto]:
-    yield from graph.input
-    yield from graph.value_info
-    yield from graph.output
-
-
 def _known_sides(info: ValueInfoProto) -> list[int] | None:
     if not info.type.tensor_type.HasField("shape"):
         return None
     shape = info.type.tensor_type.shape
     return [side.dim_value if side.HasField("dim_value") else -1 for side in shape.dim]
-
-
-def _array_shapes(drawn: Drawing) -> dict[tuple[int, str], tuple[int, ...]]:
-    """(layer, suffix) -> shape, of all arrays of the layers that are used."""
-    shapes = {}
-    for index in {weight.layer for weight in drawn.graph.weights.values()}:
-        node = drawn.network.nodes[index]
-        for array in node.layer.arrays(node.inputs, drawn.graph.dialect):
-            shapes[index, array.suffix] = array.shape
-    return shapes
 
 
 def _picture(drawn: Drawing) -> list[int | str]:
@@ -330,10 +317,6 @@ def _onnx() -> Any:
     """
     try:
         import onnx
-        import onnx.checker
-        import onnx.helper
-        import onnx.numpy_helper
-        import onnx.shape_inference
     except ModuleNotFoundError as error:
         raise ExtraError(
             f"exporting to ONNX needs the package {error.name}", remedy=install("onnx")
