@@ -1,6 +1,6 @@
 """Any Darknet network as a PyTorch module, layer by layer as its cfg says."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Self
 
 import torch
@@ -17,7 +17,6 @@ from yolov3.finetune import (
     Anchors,
     FineTuning,
     initialise,
-    require_classes,
     require_layers,
     with_heads,
 )
@@ -104,39 +103,14 @@ class DarknetModel(FineTuning, Pretrained):
             for index in expired:
                 kept.pop(index, None)
 
-    def replace_heads(
-        self,
-        num_classes: int,
-        *,
-        names: Sequence[str] | None = None,
-        anchors: Anchors | None = None,
-    ) -> Self:
-        """Fresh convolutions before the heads, for other classes; all else stays as it is.
-
-        They are initialised as darknet does. The network and its cfg text change with them, and
-        training starts anew (``seen`` 0).
-
-        Args:
-            num_classes: how many classes.
-            names: their names, which are unknown otherwise.
-            anchors: (width, height) as the cfg has them, as many and in its order: in pixels of the
-                picture, for [region] in cells. Default: they stay.
-
-        Raises:
-            UsageError: ``num_classes`` is less than 1, or names or anchors are not as many as there
-                must be.
-            NetworkError: the network has no heads whose classes can be replaced.
-        """
-        require_classes(num_classes, names)
+    def _replace_heads(self, num_classes: int, anchors: Anchors | None) -> None:
         text, changed = with_heads(self.network, num_classes, anchors)
         self._become(text)
-        self.names = None if names is None else list(names)
         self._follow(self.network)
         for index in changed:
             like = next(self.layers[index].parameters())
             fresh = _module(self.network.nodes[index], self.dialect)
             self.layers[index] = initialise(fresh, like)
-        return self.train(self.training)
 
     def _backbone(self) -> list[nn.Module]:
         """What all heads share, but the convolutions before them."""

@@ -95,6 +95,40 @@ class FineTuning(FromDarknet):
         """What ``freeze_backbone`` freezes."""
         raise NotImplementedError
 
+    def replace_heads(
+        self,
+        num_classes: int,
+        *,
+        names: Sequence[str] | None = None,
+        anchors: Anchors | None = None,
+    ) -> Self:
+        """Fresh heads for other classes, as darknet initialises them; all else stays as it is.
+
+        A detector gets other convolutions before its heads. A ``Darknet53`` gets another
+        classifier, a bare one its first. The network and its cfg text change with them, and
+        training starts anew (``seen`` 0).
+
+        Args:
+            num_classes: how many classes.
+            names: their names, which are unknown otherwise.
+            anchors: (width, height) as the cfg has them, as many and in its order (a YOLOv3's: fine
+                to coarse): in pixels of the picture, for [region] in cells. Default: they stay. A
+                ``Darknet53`` has none.
+
+        Raises:
+            UsageError: ``num_classes`` is less than 1, names or anchors are not as many as there
+                must be, or the model has no cfg that says which anchors it has.
+            NetworkError: the network has no heads whose classes can be replaced.
+        """
+        _require_classes(num_classes, names)
+        self._replace_heads(num_classes, anchors)
+        self.names = None if names is None else list(names)
+        return self.train(self.training)
+
+    def _replace_heads(self, num_classes: int, anchors: Anchors | None) -> None:
+        """Put fresh heads in the place of the model's, and change its network."""
+        raise NotImplementedError
+
     def _first(self, layers: int) -> Iterable[nn.Module]:
         """The modules of the cfg's first layers."""
         if not hasattr(self, "network"):
@@ -126,12 +160,8 @@ def require_layers(layers: int, network: Network) -> None:
         raise UsageError(f"layers={layers} is outside 1 to {len(network.nodes)}")
 
 
-def require_classes(classes: int, names: Sequence[str] | None) -> None:
-    """Refuse a number of classes that no head can have, and names that are not as many.
-
-    Raises:
-        UsageError: it is less than 1, or ``names`` are no list of so many.
-    """
+def _require_classes(classes: int, names: Sequence[str] | None) -> None:
+    """Refuse a number of classes that no head can have, and names that are not as many."""
     if classes < 1:
         raise UsageError(f"num_classes={classes} must be at least 1")
     if isinstance(names, str):
