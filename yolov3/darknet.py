@@ -13,13 +13,7 @@ from converter.darknet.nodes import Node
 from converter.darknet.schedule import owner, require_runnable, schedule
 from converter.errors import NetworkError, UsageError
 from converter.plan import Plan
-from yolov3.finetune import (
-    Anchors,
-    FineTuning,
-    initialise,
-    require_layers,
-    with_heads,
-)
+from yolov3.finetune import Anchors, FineTuning, initialise, with_heads
 from yolov3.sharing.pretrained import Pretrained
 
 
@@ -136,7 +130,6 @@ class DarknetModel(FineTuning, Pretrained):
         return found
 
     def _first(self, layers: int) -> nn.ModuleList:
-        require_layers(layers, self.network)
         return self.layers[:layers]
 
     def _foldable(self) -> Iterator[nn.Module]:

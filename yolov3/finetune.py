@@ -86,8 +86,9 @@ class FineTuning(FromDarknet):
         Raises:
             UsageError: the network does not have so many layers; or it must be said how many.
         """
-        frozen = self._backbone() if layers is None else self._first(layers)
-        for module in frozen:
+        if layers is not None:
+            self._require_layers(layers)
+        for module in self._backbone() if layers is None else self._first(layers):
             module.requires_grad_(False)
         return self.train(self.training)
 
@@ -131,11 +132,15 @@ class FineTuning(FromDarknet):
 
     def _first(self, layers: int) -> Iterable[nn.Module]:
         """The modules of the cfg's first layers."""
-        if not hasattr(self, "network"):
-            raise UsageError("layers= belong to a cfg, and this model comes from no checkpoint")
-        require_layers(layers, self.network)
         paths = native_naming(self.network).modules
         return [self.get_submodule(paths[index]) for index in sorted(paths) if index < layers]
+
+    def _require_layers(self, layers: int) -> None:
+        """Refuse a number of layers that the cfg does not have, or if there is no cfg."""
+        if not hasattr(self, "network"):
+            raise UsageError("layers= belong to a cfg, and this model comes from no checkpoint")
+        if not 1 <= layers <= len(self.network.nodes):
+            raise UsageError(f"layers={layers} is outside 1 to {len(self.network.nodes)}")
 
     def _become(self, text: str) -> None:
         """Belong to another cfg, and start to train anew.
@@ -148,16 +153,6 @@ class FineTuning(FromDarknet):
         if self.metadata is not None:
             header = replace(self.metadata.header, seen=0)
             self.metadata = replace(self.metadata, header=header)
-
-
-def require_layers(layers: int, network: Network) -> None:
-    """Refuse a number of layers that ``network`` does not have.
-
-    Raises:
-        UsageError: it is less than 1, or more than there are.
-    """
-    if not 1 <= layers <= len(network.nodes):
-        raise UsageError(f"layers={layers} is outside 1 to {len(network.nodes)}")
 
 
 def _require_classes(classes: int, names: Sequence[str] | None) -> None:
