@@ -99,10 +99,10 @@ def export_checkpoint(
     elif verify:
         from yolov3.base import in_float32  # late: it needs PyTorch
         from yolov3.exporting.modules import outputs_of
-        from yolov3.loading import model_of
+        from yolov3.loading import class_of
 
         def computed(inputs: list[Array]) -> list[list[Array]]:
-            model = in_float32(model_of(stored))
+            model = in_float32(class_of(stored).from_checkpoint(stored))
             return outputs_of(model, inputs, layout)
 
     return write_straight(
