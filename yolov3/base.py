@@ -114,7 +114,10 @@ class FromDarknet(nn.Module):
             model.missing = missing
         model.load_state_dict(tensors, strict=False, assign=True)
         _fill_counters(model)
-        model._describe(stored, plan)
+        model.dialect, model.names = plan.dialect, stored.class_names
+        if stored.claims is not None:
+            model.metadata = replace(stored.claims, family=plan.naming.family)
+        model._set_network(plan.network)
         set_batch_norm(model, bn)
         model.to(device=device, dtype=dtype)
         return model.eval()
@@ -144,12 +147,6 @@ class FromDarknet(nn.Module):
         if not hasattr(self, "network"):
             return False
         return (height, width) == (self.network.input.h, self.network.input.w)
-
-    def _describe(self, stored: Checkpoint, plan: Plan) -> None:
-        self.dialect, self.names = plan.dialect, stored.class_names
-        if stored.claims is not None:
-            self.metadata = replace(stored.claims, family=plan.naming.family)
-        self._set_network(plan.network)
 
     def _set_network(self, network: Network) -> None:
         self.network = network
