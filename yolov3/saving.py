@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -119,10 +118,11 @@ def save(
     others = [Path(other) for other in (cfg_out, names_out) if other is not None]
     _require_free([target, *others], cfg, force=force)
     if target.suffix == ".safetensors":
-        _write_safetensors(tensors, plan, target, _metadata(tensors, plan, names), beside)
+        digest = _sha256(tensors, plan)
+        metadata = Metadata.of(plan, tool=TOOL, sha256=digest, names=names)
+        _write_safetensors(tensors, plan, target, metadata, beside)
     else:
-        header: list[bytes | memoryview] = [plan.header.encode()]
-        _write(target, plan.size, chain(header, _in_file_order(tensors, plan)), beside)
+        _write(target, plan.size, _weights_file(tensors, plan), beside)
 
 
 def _is_changed(model: nn.Module | Tensors) -> bool:
@@ -186,16 +186,14 @@ def metadata_of(model: FromDarknet) -> Metadata:
     Raises:
         CheckpointError: the model cannot go back to Darknet.
     """
+    plan = plan_of(model)
+    digest = _sha256(model.state_dict(), plan)
     assumed = model.metadata.assumed if model.metadata else {}
-    return _metadata(model.state_dict(), plan_of(model), model.names, assumed)
+    return Metadata.of(plan, tool=TOOL, sha256=digest, names=model.names, assumed=assumed)
 
 
 def write_checkpoint(
-    model: FromDarknet,
-    path: PathLike,
-    *,
-    metadata: Metadata | None = None,
-    beside: Mapping[Path, bytes] | None = None,
+    model: FromDarknet, path: Path, metadata: Metadata, beside: Mapping[Path, bytes]
 ) -> None:
     """Write a model as ``convert`` would have written it; an existing file is replaced.
 
@@ -210,21 +208,7 @@ def write_checkpoint(
         CheckpointError: the model cannot go back to Darknet.
         OutputError: a file cannot be written.
     """
-    _write_safetensors(
-        model.state_dict(), plan_of(model), Path(path), metadata or metadata_of(model), beside or {}
-    )
-
-
-def _metadata(
-    tensors: Tensors, plan: Plan, names: list[str] | None, assumed: dict[str, Any] | None = None
-) -> Metadata:
-    return Metadata.of(
-        plan,
-        tool=TOOL,
-        sha256=_sha256(tensors, plan),
-        names=names,
-        assumed=assumed,
-    )
+    _write_safetensors(model.state_dict(), plan_of(model), path, metadata, beside)
 
 
 def _write_safetensors(
@@ -251,13 +235,15 @@ def _write(
 
 
 def _sha256(tensors: Tensors, plan: Plan) -> str:
-    digest = hashlib.sha256(plan.header.encode())
-    for data in _in_file_order(tensors, plan):
+    digest = hashlib.sha256()
+    for data in _weights_file(tensors, plan):
         digest.update(data)
     return digest.hexdigest()
 
 
-def _in_file_order(tensors: Tensors, plan: Plan) -> Iterator[memoryview]:
+def _weights_file(tensors: Tensors, plan: Plan) -> Iterator[bytes | memoryview]:
+    """Its bytes."""
+    yield plan.header.encode()
     for slot, tensor in _values(tensors, plan):
         rows = tensor.reshape(slot.shape[0], -1)
         if slot.rule:
