@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from converter.checkpoint import formats
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.header import Header
+from converter.darknet.nodes import Node
 from converter.errors import CheckpointError, UsageError
 from converter.families import generic, native_naming
 from converter.options import Engine, FamilyChoice, PathLike
@@ -100,8 +100,8 @@ class Parity:
 
 
 def against(
-    weights: str | os.PathLike[str],
-    checkpoint: str | os.PathLike[str],
+    weights: PathLike,
+    checkpoint: PathLike,
     engine: Engine,
     *,
     cfg: PathLike | None = None,
@@ -142,6 +142,12 @@ def against(
             path=checkpoint,
             remedy="compare it with --against darknet",
         )
+    if engine == "generic" and isinstance(model, DarknetModel):
+        raise UsageError(
+            "this checkpoint is of family generic already",
+            path=checkpoint,
+            remedy="compare it with --against darknet",
+        )
     x = _input(model, picture, seed)
     with tempfile.TemporaryDirectory() as folder:
         network = Path(folder, "net.cfg")
@@ -149,41 +155,22 @@ def against(
         if model is not stored:
             weights = Path(folder, "net.weights")
             save(model, weights)
-        try:
-            bound, rows = _RUNS[engine](model, x, network, weights)
-        except UsageError as error:
-            error.path = error.path or os.fspath(checkpoint)
-            raise
-    return Parity(engine=engine, bound=bound, rows=tuple(rows))
+        bound, rows = _compared(model, x, engine, network, weights)
+        return Parity(engine=engine, bound=bound, rows=tuple(rows))
 
 
-def _with_darknet(
-    model: Model, x: Floats, cfg: Path, weights: str | os.PathLike[str]
-) -> tuple[float, list[Difference]]:
-    whole, dialect = layerwise(model), DIALECTS[model.dialect]
+def _compared(
+    model: Model, x: Floats, engine: Engine, cfg: Path, weights: PathLike
+) -> tuple[float, Iterator[Difference]]:
+    """The distance that is allowed from ``engine``, and what there is; it has run then."""
+    if engine == "opencv":
+        return OPENCV_BOUND, _maps(model, x, OpenCV(cfg, weights).run(x))
+    whole = layerwise(model)
+    if engine == "generic":
+        return GENERIC_BOUND, _maps(model, x, _run(whole, x))
+    dialect = DIALECTS[model.dialect]
     set_batch_norm(whole, dialect.batch_norm)
-    rows = compare_layers(whole, x, Darknet(cfg, weights).run(x))
-    return dialect.parity_bound, list(rows)
-
-
-def _with_opencv(
-    model: Model, x: Floats, cfg: Path, weights: str | os.PathLike[str]
-) -> tuple[float, list[Difference]]:
-    return OPENCV_BOUND, list(_maps(model, x, OpenCV(cfg, weights).run(x)))
-
-
-def _with_generic(
-    model: Model, x: Floats, _cfg: Path, _weights: str | os.PathLike[str]
-) -> tuple[float, list[Difference]]:
-    if isinstance(model, DarknetModel):
-        raise UsageError(
-            "this checkpoint is of family generic already",
-            remedy="compare it with --against darknet",
-        )
-    return GENERIC_BOUND, list(_maps(model, x, _run(layerwise(model), x)))
-
-
-_RUNS = {"darknet": _with_darknet, "opencv": _with_opencv, "generic": _with_generic}
+    return dialect.parity_bound, compare_layers(whole, x, Darknet(cfg, weights).run(x))
 
 
 def compare_layers(
@@ -217,7 +204,7 @@ def compare_layers(
                 raise CheckpointError(
                     "has an output of another size than the engine", place=nodes[index].place
                 )
-            yield _row(index, nodes[index].place, found[0].cpu().numpy(), expected, excuses[index])
+            yield _row(nodes[index], found[0].cpu().numpy(), expected, excuses[index])
 
 
 def layerwise(model: Model) -> DarknetModel:
@@ -254,18 +241,13 @@ def _run(model: Model, x: Floats) -> list[Floats]:
 def _maps(model: Model, x: Floats, expected: Iterable[Floats]) -> Iterator[Difference]:
     nodes = [model.network.nodes[node.map_index] for node in model.network.outputs]
     for node, ours, theirs in zip(nodes, _run(model, x), expected, strict=True):
-        yield _row(node.index, node.place, ours, theirs)
+        yield _row(node, ours, theirs)
 
 
-def _row(
-    index: int, place: str, found: Floats, expected: Floats, reason: str | None = None
-) -> Difference:
+def _row(node: Node, found: Floats, expected: Floats, reason: str | None = None) -> Difference:
     ours, theirs = (a.astype(np.float64).ravel() for a in (found, expected))
-    norm, finite = (
-        float(np.linalg.norm(theirs)),
-        np.isfinite(ours).all() & np.isfinite(theirs).all(),
-    )
-    difference = ours - theirs
+    norm, difference = float(np.linalg.norm(theirs)), ours - theirs
+    finite = np.isfinite(ours).all() & np.isfinite(theirs).all()
     if not finite:
         distance = float("inf")
     elif norm:
@@ -273,8 +255,8 @@ def _row(
     else:
         distance = float("inf") if difference.any() else 0.0
     return Difference(
-        index=index,
-        place=place,
+        index=node.index,
+        place=node.place,
         max_abs=float(np.abs(difference).max()) if finite else float("inf"),
         relative=distance,
         rms=norm / theirs.size**0.5,
