@@ -39,7 +39,7 @@ class EngineError(DarknetError):
     """The engine is missing, or refused the files, or died of them."""
 
 
-class NoAnswer(EngineError):  # noqa: N818 - the engine has made no error
+class NoAnswer(DarknetError):  # noqa: N818 - the engine has made no error
     """The engine was ended before it was done."""
 
 
