@@ -114,20 +114,10 @@ class DarknetModel(FineTuning, Pretrained):
                 "this network has no heads that show where its backbone ends",
                 remedy="say how many layers: freeze_backbone(layers)",
             )
-        shared = set.intersection(*(self._before(head) for head in heads))
+        before = (schedule(self.network, head.sources, keep=()) for head in heads)
+        shared = set.intersection(*({node.index for node, _ in nodes} for nodes in before))
         shared -= {head.sources[0] for head in heads}
         return [self.layers[index] for index in sorted(shared)]
-
-    def _before(self, node: Node) -> set[int]:
-        """The layers that a layer gets its input from, directly or not."""
-        found: set[int] = set()
-        waiting = list(node.sources)
-        while waiting:
-            index = waiting.pop()
-            if index >= 0 and index not in found:
-                found.add(index)
-                waiting += self.network.nodes[index].sources
-        return found
 
     def _first(self, layers: int) -> nn.ModuleList:
         return self.layers[:layers]
@@ -156,7 +146,7 @@ class DarknetModel(FineTuning, Pretrained):
 def _module(node: Node, dialect: DialectName) -> nn.Module:
     """The layer's modules, checked against its arrays: the checkpoint must fit."""
     module = container(node.layer.modules(node.inputs, dialect), dialect)
-    arrays = {array.suffix: array.shape for array in node.layer.arrays(node.inputs, dialect)}
+    arrays = dict(node.layout(dialect))
     tensors = {
         name: tuple(tensor.shape)
         for name, tensor in module.state_dict().items()
