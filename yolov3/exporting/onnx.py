@@ -7,6 +7,8 @@ bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from importlib import import_module
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -112,9 +114,8 @@ def _tensors(drawn: Drawing) -> list[tuple[TensorProto, Weight]]:
 
 
 def _array_shape(drawn: Drawing, weight: Weight) -> tuple[int, ...]:
-    node = drawn.network.nodes[weight.layer]
-    arrays = node.layer.arrays(node.inputs, drawn.graph.dialect)
-    return next(array.shape for array in arrays if array.suffix == weight.suffix)
+    layout = drawn.network.nodes[weight.layer].layout(drawn.graph.dialect)
+    return dict(layout)[weight.suffix]
 
 
 def _size(tensor: TensorProto) -> int:
@@ -309,16 +310,18 @@ def _tensor_info(name: str, sides: Any, data_type: int = FLOAT) -> ValueInfoProt
     return info
 
 
-def _onnx() -> Any:
-    """The package, imported when it is needed.
+def imported(package: str) -> Any:
+    """A package that exporting to ONNX needs, imported when it is needed.
 
     Raises:
         ExtraError: it is missing.
     """
     try:
-        import onnx
+        return import_module(package)
     except ModuleNotFoundError as error:
         raise ExtraError(
             f"exporting to ONNX needs the package {error.name}", remedy=install("onnx")
         ) from None
-    return onnx
+
+
+_onnx = partial(imported, "onnx")
