@@ -13,12 +13,11 @@ import torch
 
 from converter.checkpoint import formats
 from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.header import Header
 from converter.darknet.nodes import Node
 from converter.errors import CheckpointError, UsageError
 from converter.families import generic, native_naming
 from converter.options import Engine, FamilyChoice, PathLike
-from converter.plan import make_plan
+from converter.plan import named_arrays
 from converter.records import dataclass
 from yolov3.base import in_float32
 from yolov3.blocks import set_batch_norm
@@ -212,21 +211,17 @@ def layerwise(model: Model) -> DarknetModel:
     if isinstance(model, DarknetModel):
         return model
     network, dialect = model.network, model.dialect
-    header = Header.written_by(dialect)  # any: only names matter here
     ours, theirs = (
-        make_plan(header=header, size=None, network=network, naming=naming, dialect=dialect)
+        named_arrays(network, naming, dialect)
         for naming in (native_naming(network), generic.name_layers(network))
     )
-    tensors = model.state_dict()
+    state = model.state_dict()
+    tensors = {
+        their: state[own].reshape(array.shape)
+        for (_, array, own), (*_, their) in zip(ours, theirs, strict=True)
+    }
     whole = DarknetModel(network, dialect).eval()
-    whole.load_state_dict(
-        {
-            their.tensor: tensors[own.tensor].reshape(their.shape)
-            for own, their in zip(ours.slots, theirs.slots, strict=True)
-        },
-        strict=False,
-        assign=True,
-    )
+    whole.load_state_dict(tensors, strict=False, assign=True)
     return whole
 
 
