@@ -186,9 +186,8 @@ def _is_weak(row: Difference) -> bool:
 
 def _flipped(model: DarknetModel) -> bool:
     """Whether kernels are transposed as they are read, which darknet does not undo."""
-    arrays = (
-        array
+    return any(
+        array.stored == "transposed"
         for node in model.network.nodes
         for array in node.layer.arrays(node.inputs, model.dialect)
     )
-    return any(array.stored == "transposed" for array in arrays)
