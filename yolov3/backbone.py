@@ -36,8 +36,7 @@ class Darknet53(FineTuning, Pretrained):
     ) -> None:
         super().__init__()
         if not 1 <= levels <= len(BLOCKS):
-            msg = f"levels={levels} is outside 1 to {len(BLOCKS)}"
-            raise ValueError(msg)
+            raise ValueError(f"levels={levels} is outside 1 to {len(BLOCKS)}")
         self.levels = levels
         self.stem = nn.Sequential(
             BasicConv2d(in_channels, width, kernel_size=3, padding=1),

@@ -249,8 +249,7 @@ def _fold(weighted: nn.Module, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
     """Give a convolution or linear layer the scale and shift of ``norm``, computed in float64."""
     weight, mean, variance = weighted.weight, norm.running_mean, norm.running_var
     if variance is None or mean is None or not isinstance(weight, torch.Tensor):
-        msg = f"{type(norm).__name__} without running statistics cannot be folded"
-        raise ValueError(msg)
+        raise ValueError(f"{type(norm).__name__} without running statistics cannot be folded")
     if isinstance(norm, PjreddieBatchNorm1d | PjreddieBatchNorm2d):
         deviation = variance.double().sqrt() + 1e-6
     else:
