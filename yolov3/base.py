@@ -136,17 +136,13 @@ class FromDarknet(nn.Module):
         if x.dim() != 4 or tracing:  # then sizes are no numbers
             return
         height, width = x.shape[2:]
-        if (height % stride or width % stride) and not self._is_own(height, width):
+        own = self.network.input.sides[1:] if hasattr(self, "network") else ()
+        if (height % stride or width % stride) and (height, width) != own:
             near = [max(stride, round(side / stride) * stride) for side in (width, height)]
             raise NetworkError(
                 f"cannot compute on pictures of {width}x{height} pixels",
                 remedy=f"give it multiples of {stride}, such as {near[0]}x{near[1]}",
             )
-
-    def _is_own(self, height: int, width: int) -> bool:
-        if not hasattr(self, "network"):
-            return False
-        return (height, width) == (self.network.input.h, self.network.input.w)
 
     def _set_network(self, network: Network) -> None:
         self.network = network
