@@ -102,14 +102,16 @@ def save(
         tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
         plan = plan.renamed(replace(plan.naming, prefix=""))
     elif isinstance(model, FromDarknet):
-        plan = plan_of(model)
+        plan, meta = plan_of(model), model.metadata
+        # It has other heads: it is no longer the network of its checkpoint.
+        changed = meta is not None and meta.cfg != model.network.text
+        if changed and cfg_out is None and target.suffix == ".weights":
+            cfg_out = target.with_suffix(".cfg")
     else:
         raise UsageError("a model that load() did not return needs its cfg", remedy="pass cfg=...")
     if seen is not None:
         plan = _seen(plan, seen)
     names = model.names if isinstance(model, FromDarknet) else None
-    if cfg is None and cfg_out is None and target.suffix == ".weights" and _is_changed(model):
-        cfg_out = target.with_suffix(".cfg")
     beside: dict[Path, bytes] = {}
     if cfg_out is not None:
         beside[Path(cfg_out)] = plan.network.text.encode()
@@ -123,13 +125,6 @@ def save(
         _write_safetensors(tensors, plan, target, metadata, beside)
     else:
         _write(target, plan.size, _weights_file(tensors, plan), beside)
-
-
-def _is_changed(model: nn.Module | Tensors) -> bool:
-    """Whether a model's network is no longer the one of its checkpoint: it has other heads."""
-    if not isinstance(model, FromDarknet) or model.metadata is None:
-        return False
-    return model.network.text != model.metadata.cfg
 
 
 def _shapes(tensors: Tensors) -> dict[str, tuple[int, ...]]:
