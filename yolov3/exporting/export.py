@@ -109,10 +109,7 @@ def export(
 
 
 def _through_pytorch(
-    model: FromDarknet,
-    target: Path,
-    format: ExportFormat,  # noqa: A002
-    options: Options,
+    model: FromDarknet, target: Path, kind: ExportFormat, options: Options
 ) -> Exported:
     """By what PyTorch has for the format."""
     layout = options.layout
@@ -120,7 +117,7 @@ def _through_pytorch(
     inputs = inputs_for(model.network, dynamic=options.dynamic, batch=options.batch)
     wanted = outputs_of(model, inputs, layout)
     facts = facts_of(model)
-    if format == "onnx":  # what detection reads
+    if kind == "onnx":  # what detection reads
         facts = texts(facts, model.network, model.dialect, None)
     job = ExportJob(
         graph=graph,
@@ -131,18 +128,18 @@ def _through_pytorch(
     )
     log.info("writing %s and running it: up to a minute for a large network", target)
     with foreign_errors(target, "cannot be made"):
-        content = FORMATS[format].write(job)
+        content = FORMATS[kind].write(job)
     with replacing(target, len(content)) as file:
         file.write(content)
         file.flush()
         with foreign_errors(target, "was made, but does not run"):
-            run = FORMATS[format].read(Path(file.name))
+            run = FORMATS[kind].read(Path(file.name))
             found = [run(x) for x in inputs]
         errors = worst(graph.names, found, wanted, layout, target)
     return Exported(
         output=target,
-        format=format,
-        opset=options.opset if format == "onnx" else None,
+        format=kind,
+        opset=options.opset if kind == "onnx" else None,
         outputs={name: y.shape for name, y in zip(graph.names, wanted[0], strict=True)},
         tolerance=tolerance_of(layout),
         errors=errors,
