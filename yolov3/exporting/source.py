@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from converter.checkpoint.checkpoint import (
@@ -148,6 +149,8 @@ def source_of(stored: Checkpoint) -> Source:
         return widen(tensors.rows(slot)(0, slot.shape[0]), stored.dtype).reshape(shape)
 
     claims, naming = stored.claims, native_plan(plan).naming
+    if claims is not None:
+        claims = replace(claims, family=naming.family)
     return Source(
         network=plan.network,
         dialect=plan.dialect,
@@ -155,13 +158,7 @@ def source_of(stored: Checkpoint) -> Source:
         rule="torch",
         arrays=arrays,
         facts=texts(
-            facts(
-                plan.network,
-                model=naming.model,
-                family=naming.family if claims else None,
-                dialect=plan.dialect if claims else None,
-                names=stored.class_names,
-            ),
+            facts(plan.network, naming.model, claims, stored.class_names),
             plan.network,
             plan.dialect,
             claims.source_sha256 if claims else None,
