@@ -98,10 +98,9 @@ class DarknetModel(FineTuning, Pretrained):
                 kept.pop(index, None)
 
     def _replace_heads(self, num_classes: int, anchors: Anchors | None) -> None:
-        text, changed = with_heads(self.network, num_classes, anchors)
-        self._become(text)
+        self._become(with_heads(self.network, num_classes, anchors))
         self._follow(self.network)
-        for index in changed:
+        for index in dict.fromkeys(head.sources[0] for head in self.network.outputs):
             like = next(self.layers[index].parameters())
             fresh = _module(self.network.nodes[index], self.dialect)
             self.layers[index] = initialise(fresh, like)

@@ -180,8 +180,8 @@ def initialise(module: nn.Module, like: torch.Tensor) -> nn.Module:
     return module.to(like)
 
 
-def with_heads(network: Network, classes: int, anchors: Anchors | None) -> tuple[str, list[int]]:
-    """``network``'s cfg text for other classes, all else as it was, and the layers that change.
+def with_heads(network: Network, classes: int, anchors: Anchors | None) -> str:
+    """``network``'s cfg text for other classes, all else as it was.
 
     The ``classes`` of every head and the ``filters`` of the convolution before it are rewritten,
     and the ``anchors``, if there are others.
@@ -204,8 +204,7 @@ def with_heads(network: Network, classes: int, anchors: Anchors | None) -> tuple
         if anchors is not None:
             _require_anchors(anchors, layer, head)
             options[head.index]["anchors"] = ", ".join(f"{w:.9g},{h:.9g}" for w, h in anchors)
-    changed = [i for i in options if isinstance(network.nodes[i].layer, Convolutional)]
-    return rewritten(network.text, options), changed
+    return rewritten(network.text, options)
 
 
 def _replaceable(head: Node) -> AnchorHead:

@@ -60,8 +60,7 @@ class YOLOv3(FineTuning, Pretrained):
 
     def _replace_heads(self, num_classes: int, anchors: Anchors | None) -> None:
         if hasattr(self, "network"):
-            text, _ = with_heads(self.network, num_classes, anchors)
-            self._become(text)
+            self._become(with_heads(self.network, num_classes, anchors))
         elif anchors is not None:
             raise UsageError("anchors= belong to a cfg, and this model comes from no checkpoint")
         like = next(self.heads.parameters())
