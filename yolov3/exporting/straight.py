@@ -130,8 +130,8 @@ def require_numbers(opset: int | None, batch: int, *, dynamic: bool) -> None:
     Raises:
         UsageError: naming the argument.
     """
-    for name, value in (("opset", opset), ("batch", batch)):
-        if not isinstance(value, SupportsIndex | None):
+    for name, value in (("opset", OPSET if opset is None else opset), ("batch", batch)):
+        if not isinstance(value, SupportsIndex):
             raise UsageError(f"{name}={value!r} is no whole number")
     if batch < 1:
         raise UsageError(f"batch={batch} must be at least 1")
