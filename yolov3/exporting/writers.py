@@ -65,8 +65,7 @@ def _write_onnx(job: ExportJob) -> bytes:
             dynamo=True,
             verbose=False,
         )
-    if program is None:
-        raise RuntimeError("torch.onnx.export returned nothing")
+    assert program is not None  # as with dynamo=False
     model = program.model_proto
     written = {opset.domain: opset.version for opset in model.opset_import}[""]
     if written != job.opset:
