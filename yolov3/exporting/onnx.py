@@ -223,14 +223,19 @@ def _stored_values(tensor: TensorProto, folder: Path) -> NDArray[Any]:
 
 def _skeleton(drawn: Drawing, weights: Sequence[TensorProto]) -> ModelProto:
     """The model with weights as further inputs, so that it is small."""
-    onnx = _onnx()
+    onnx, dynamic = _onnx(), drawn.graph.dynamic
+    described = onnx.helper.make_tensor_value_info
     graph = onnx.GraphProto(name="darknet")
-    graph.input.append(_tensor_info(INPUT, _picture(drawn)))
+    batch = "batch" if dynamic else drawn.graph.batch
+    picture: list[int | str] = list(drawn.network.input.sides)
+    if dynamic and drawn.network.coarsest_stride:
+        picture[1:] = ["rows", "columns"]
+    graph.input.append(described(INPUT, FLOAT, [batch, *picture]))
     for tensor in weights:
-        graph.input.append(_tensor_info(tensor.name, list(tensor.dims), tensor.data_type))
+        graph.input.append(described(tensor.name, tensor.data_type, list(tensor.dims)))
     for name, shape in drawn.shapes.items():
-        sides: list[int | str | None] = [None if drawn.graph.dynamic else n for n in shape]
-        graph.output.append(_tensor_info(name, [_batch(drawn), *sides]))
+        sides = [None if dynamic else n for n in shape]
+        graph.output.append(described(name, FLOAT, [batch, *sides]))
     graph.node.extend(_nodes(drawn))
     for name, values in drawn.graph.constants.items():
         graph.initializer.append(onnx.numpy_helper.from_array(values, name))
@@ -292,22 +297,6 @@ def _known_sides(info: ValueInfoProto) -> list[int] | None:
         return None
     shape = info.type.tensor_type.shape
     return [side.dim_value if side.HasField("dim_value") else -1 for side in shape.dim]
-
-
-def _picture(drawn: Drawing) -> list[int | str]:
-    sides: list[int | str] = list(drawn.network.input.sides)
-    if drawn.graph.dynamic and drawn.network.coarsest_stride:
-        sides[1:] = ["rows", "columns"]
-    return [_batch(drawn), *sides]
-
-
-def _batch(drawn: Drawing) -> int | str:
-    return "batch" if drawn.graph.dynamic else drawn.graph.batch
-
-
-def _tensor_info(name: str, sides: Any, data_type: int = FLOAT) -> ValueInfoProto:
-    info: ValueInfoProto = _onnx().helper.make_tensor_value_info(name, data_type, sides)
-    return info
 
 
 def imported(package: str) -> Any:
