@@ -150,6 +150,11 @@ class FromDarknet(nn.Module):
         self.strides, self.anchors = network.strides, network.anchors
 
 
+def shapes_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    """The shapes in a state dict, but for what only counts."""
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items() if not is_counter(name)}
+
+
 def in_float32(model: Loaded) -> Loaded:
     """``model``, or a copy that computes in float32 from its values if they are of another type."""
     dtype = next((parameter.dtype for parameter in model.parameters()), torch.float32)
@@ -206,11 +211,7 @@ def _check(
     model: nn.Module, tensors: Mapping[str, torch.Tensor], stored: Checkpoint, *, strict: bool
 ) -> tuple[str, ...]:
     """Names that the checkpoint lacks; anything else that is wrong, or those if strict, raises."""
-    wanted = {
-        name: tuple(tensor.shape)
-        for name, tensor in model.state_dict().items()
-        if not is_counter(name)
-    }
+    wanted = shapes_of(model.state_dict())
     surplus = sorted(tensors.keys() - wanted)
     if surplus:
         raise CheckpointError(f"has tensors that its model lacks: {some(surplus)}")

@@ -13,6 +13,7 @@ from converter.darknet.nodes import Node
 from converter.darknet.schedule import owner, require_runnable, schedule
 from converter.errors import NetworkError, UsageError
 from converter.plan import Plan
+from yolov3.base import shapes_of
 from yolov3.finetune import Anchors, FineTuning, initialise, with_heads
 from yolov3.sharing.pretrained import Pretrained
 
@@ -146,11 +147,7 @@ def _module(node: Node, dialect: DialectName) -> nn.Module:
     """The layer's modules, checked against its arrays: the checkpoint must fit."""
     module = container(node.layer.modules(node.inputs, dialect), dialect)
     arrays = dict(node.layout(dialect))
-    tensors = {
-        name: tuple(tensor.shape)
-        for name, tensor in module.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
+    tensors = shapes_of(module.state_dict())
     if tensors != arrays:
         raise RuntimeError(f"{node.place}: modules {tensors} do not hold its arrays {arrays}")
     return module

@@ -24,7 +24,7 @@ from converter.files.target import replacing, require_other
 from converter.options import PathLike
 from converter.plan import Plan, Slot, make_plan
 from converter.version import TOOL
-from yolov3.base import FromDarknet
+from yolov3.base import FromDarknet, shapes_of
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -38,7 +38,7 @@ def plan_of(model: FromDarknet) -> Plan:
     """
     meta = model.metadata
     if meta is None and hasattr(model, "network"):
-        return plan_for(_shapes(model.state_dict()), model.network, model.dialect)
+        return plan_for(shapes_of(model.state_dict()), model.network, model.dialect)
     if meta is None:
         raise CheckpointError(
             "this model comes from no checkpoint, so its cfg and header are not known",
@@ -97,7 +97,7 @@ def save(
     tensors = model.state_dict() if isinstance(model, nn.Module) else model
     if cfg is not None:
         network = read_as_known(cfg, dialect)
-        plan = plan_for(_shapes(tensors), network, network.dialect or DEFAULT)
+        plan = plan_for(shapes_of(tensors), network, network.dialect or DEFAULT)
         prefix = plan.naming.prefix
         tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
         plan = plan.renamed(replace(plan.naming, prefix=""))
@@ -125,10 +125,6 @@ def save(
         _write_safetensors(tensors, plan, target, metadata, beside)
     else:
         _write(target, plan.size, _weights_file(tensors, plan), beside)
-
-
-def _shapes(tensors: Tensors) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
