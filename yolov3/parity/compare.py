@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -141,12 +142,6 @@ def against(
             path=checkpoint,
             remedy="compare it with --against darknet",
         )
-    if engine == "generic" and isinstance(model, DarknetModel):
-        raise UsageError(
-            "this checkpoint is of family generic already",
-            path=checkpoint,
-            remedy="compare it with --against darknet",
-        )
     x = _input(model, picture, seed)
     with tempfile.TemporaryDirectory() as folder:
         network = Path(folder, "net.cfg")
@@ -154,7 +149,11 @@ def against(
         if model is not stored:
             weights = Path(folder, "net.weights")
             save(model, weights)
-        bound, rows = _compared(model, x, engine, network, weights)
+        try:
+            bound, rows = _compared(model, x, engine, network, weights)
+        except UsageError as error:
+            error.path = error.path or os.fspath(checkpoint)
+            raise
         return Parity(engine=engine, bound=bound, rows=tuple(rows))
 
 
@@ -165,11 +164,16 @@ def _compared(
     if engine == "opencv":
         return OPENCV_BOUND, _maps(model, x, OpenCV(cfg, weights).run(x))
     whole = layerwise(model)
-    if engine == "generic":
-        return GENERIC_BOUND, _maps(model, x, _run(whole, x))
-    dialect = DIALECTS[model.dialect]
-    set_batch_norm(whole, dialect.batch_norm)
-    return dialect.parity_bound, compare_layers(whole, x, Darknet(cfg, weights).run(x))
+    if engine == "darknet":
+        dialect = DIALECTS[model.dialect]
+        set_batch_norm(whole, dialect.batch_norm)
+        return dialect.parity_bound, compare_layers(whole, x, Darknet(cfg, weights).run(x))
+    if whole is model:
+        raise UsageError(
+            "this checkpoint is of family generic already",
+            remedy="compare it with --against darknet",
+        )
+    return GENERIC_BOUND, _maps(model, x, _run(whole, x))
 
 
 def compare_layers(
