@@ -160,7 +160,11 @@ def against(
 def _compared(
     model: Model, x: Floats, engine: Engine, cfg: Path, weights: PathLike
 ) -> tuple[float, Iterator[Difference]]:
-    """The distance that is allowed from ``engine``, and what there is; it has run then."""
+    """The distance that is allowed from ``engine``, and what there is; it has run then.
+
+    Raises:
+        UsageError: the model is layer by layer itself.
+    """
     if engine == "opencv":
         return OPENCV_BOUND, _maps(model, x, OpenCV(cfg, weights).run(x))
     whole = layerwise(model)
