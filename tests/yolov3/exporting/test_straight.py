@@ -174,6 +174,11 @@ def test_a_number_of_another_type(heads, tmp_path, value):
         export_checkpoint(heads("yolo"), tmp_path / "out.onnx", opset=value)
 
 
+def test_no_number_of_pictures():
+    with pytest.raises(UsageError, match=r"^batch=None is no whole number$"):
+        require_numbers(None, None, dynamic=False)
+
+
 def test_whole_numbers_of_any_type():
     require_numbers(np.int64(13), np.int64(1), dynamic=False)
     require_numbers(None, 1, dynamic=False)
