@@ -172,6 +172,15 @@ def test_a_command(mine, tmp_path, line):
         assert before not in WRITTEN or (tmp_path / word).exists()
 
 
+@pytest.mark.parametrize("document", READMES)
+def test_no_two_commands_write_the_same_file(document):
+    """Readers may run one after the other in the same folder."""
+    lines = (shlex.split(line) for line in dict.fromkeys(commands(document)))
+    written = [word for line in lines for before, word in pairwise(line) if before in WRITTEN]
+    assert len(written) > 5
+    assert len(written) == len(set(written)), written
+
+
 def anchors(document: str) -> set[str]:
     """Of headings, as GitHub makes them, and PyPI with ``user-content-`` before."""
     headings = re.findall(r"^#+ (.+)$", prose(document), flags=re.MULTILINE)

@@ -1,6 +1,6 @@
 """Darknet-53: YOLOv3 paper, table 1."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import Self
 
@@ -12,14 +12,7 @@ from converter.families import native_naming
 from converter.families.template import BLOCKS
 from converter.plan import Plan
 from yolov3.blocks import BasicConv2d, ResidualBlock
-from yolov3.finetune import (
-    CLASSIFIER,
-    Anchors,
-    FineTuning,
-    initialise,
-    require_classes,
-    rewritten,
-)
+from yolov3.finetune import CLASSIFIER, Anchors, FineTuning, initialise, rewritten
 from yolov3.sharing.pretrained import Pretrained
 
 
@@ -43,8 +36,7 @@ class Darknet53(FineTuning, Pretrained):
     ) -> None:
         super().__init__()
         if not 1 <= levels <= len(BLOCKS):
-            msg = f"levels={levels} is outside 1 to {len(BLOCKS)}"
-            raise ValueError(msg)
+            raise ValueError(f"levels={levels} is outside 1 to {len(BLOCKS)}")
         self.levels = levels
         self.stem = nn.Sequential(
             BasicConv2d(in_channels, width, kernel_size=3, padding=1),
@@ -100,26 +92,7 @@ class Darknet53(FineTuning, Pretrained):
         y: torch.Tensor = self.fc(next(islice(self.stages(x), len(BLOCKS) - 1, None)))
         return y
 
-    def replace_heads(
-        self,
-        num_classes: int,
-        *,
-        names: Sequence[str] | None = None,
-        anchors: Anchors | None = None,
-    ) -> Self:
-        """A fresh classifier, as darknet initialises it; a bare backbone gets its first one.
-
-        The network and its cfg text change with it, and training starts anew (``seen`` 0).
-
-        Args:
-            num_classes: how many classes.
-            names: their names, which are unknown otherwise.
-            anchors: refused: a classifier has none.
-
-        Raises:
-            UsageError: ``num_classes`` is less than 1, names are not as many, or there are anchors.
-        """
-        require_classes(num_classes, names)
+    def _replace_heads(self, num_classes: int, anchors: Anchors | None) -> None:
         if anchors is not None:
             raise UsageError("anchors= are for [yolo] heads, and a Darknet53 has none")
         if hasattr(self, "network"):
@@ -129,11 +102,9 @@ class Darknet53(FineTuning, Pretrained):
             else:
                 text = rewritten(text, {linear: {"filters": num_classes}})
             self._become(text)
-        self.names = None if names is None else list(names)
         like = self.conv_5_in.conv.weight
         self.fc = _classifier(like.shape[0], num_classes)
         initialise(self.fc, like)
-        return self.train(self.training)
 
     def _backbone(self) -> list[nn.Module]:
         return [part for name, part in self.named_children() if name != "fc"]

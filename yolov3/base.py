@@ -114,7 +114,10 @@ class FromDarknet(nn.Module):
             model.missing = missing
         model.load_state_dict(tensors, strict=False, assign=True)
         _fill_counters(model)
-        model._describe(stored, plan)
+        model.dialect, model.names = plan.dialect, stored.class_names
+        if stored.claims is not None:
+            model.metadata = replace(stored.claims, family=plan.naming.family)
+        model._set_network(plan.network)
         set_batch_norm(model, bn)
         model.to(device=device, dtype=dtype)
         return model.eval()
@@ -133,28 +136,23 @@ class FromDarknet(nn.Module):
         if x.dim() != 4 or tracing:  # then sizes are no numbers
             return
         height, width = x.shape[2:]
-        if (height % stride or width % stride) and not self._is_own(height, width):
+        own = self.network.input.sides[1:] if hasattr(self, "network") else ()
+        if (height % stride or width % stride) and (height, width) != own:
             near = [max(stride, round(side / stride) * stride) for side in (width, height)]
             raise NetworkError(
                 f"cannot compute on pictures of {width}x{height} pixels",
                 remedy=f"give it multiples of {stride}, such as {near[0]}x{near[1]}",
             )
 
-    def _is_own(self, height: int, width: int) -> bool:
-        if not hasattr(self, "network"):
-            return False
-        return (height, width) == (self.network.input.h, self.network.input.w)
-
-    def _describe(self, stored: Checkpoint, plan: Plan) -> None:
-        self.dialect, self.names = plan.dialect, stored.class_names
-        if stored.claims is not None:
-            self.metadata = replace(stored.claims, family=plan.naming.family)
-        self._set_network(plan.network)
-
     def _set_network(self, network: Network) -> None:
         self.network = network
         self.input_size = (network.input.h, network.input.w)
         self.strides, self.anchors = network.strides, network.anchors
+
+
+def shapes_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    """The shapes in a state dict, but for what only counts."""
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items() if not is_counter(name)}
 
 
 def in_float32(model: Loaded) -> Loaded:
@@ -213,11 +211,7 @@ def _check(
     model: nn.Module, tensors: Mapping[str, torch.Tensor], stored: Checkpoint, *, strict: bool
 ) -> tuple[str, ...]:
     """Names that the checkpoint lacks; anything else that is wrong, or those if strict, raises."""
-    wanted = {
-        name: tuple(tensor.shape)
-        for name, tensor in model.state_dict().items()
-        if not is_counter(name)
-    }
+    wanted = shapes_of(model.state_dict())
     surplus = sorted(tensors.keys() - wanted)
     if surplus:
         raise CheckpointError(f"has tensors that its model lacks: {some(surplus)}")

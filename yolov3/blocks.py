@@ -108,7 +108,6 @@ def _normalise(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: torch.Tensor) -> torch.
     (sqrt(var) + 1e-6)^2 is var + 2e-6 * sqrt(var), and 1e-12.
     """
     if norm.running_var is None:
-        msg = "pj's rule needs running statistics"
-        raise ValueError(msg)
+        raise ValueError("pj's rule needs running statistics")
     variance = norm.running_var + 2e-6 * norm.running_var.sqrt()
     return F.batch_norm(x, norm.running_mean, variance, norm.weight, norm.bias, eps=1e-12)

@@ -1,6 +1,6 @@
 """Any Darknet network as a PyTorch module, layer by layer as its cfg says."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Self
 
 import torch
@@ -13,14 +13,8 @@ from converter.darknet.nodes import Node
 from converter.darknet.schedule import owner, require_runnable, schedule
 from converter.errors import NetworkError, UsageError
 from converter.plan import Plan
-from yolov3.finetune import (
-    Anchors,
-    FineTuning,
-    initialise,
-    require_classes,
-    require_layers,
-    with_heads,
-)
+from yolov3.base import shapes_of
+from yolov3.finetune import Anchors, FineTuning, initialise, with_heads
 from yolov3.sharing.pretrained import Pretrained
 
 
@@ -105,39 +99,13 @@ class DarknetModel(FineTuning, Pretrained):
             for index in expired:
                 kept.pop(index, None)
 
-    def replace_heads(
-        self,
-        num_classes: int,
-        *,
-        names: Sequence[str] | None = None,
-        anchors: Anchors | None = None,
-    ) -> Self:
-        """Fresh convolutions before the heads, for other classes; all else stays as it is.
-
-        They are initialised as darknet does. The network and its cfg text change with them, and
-        training starts anew (``seen`` 0).
-
-        Args:
-            num_classes: how many classes.
-            names: their names, which are unknown otherwise.
-            anchors: (width, height) as the cfg has them, as many and in its order: in pixels of the
-                picture, for [region] in cells. Default: they stay.
-
-        Raises:
-            UsageError: ``num_classes`` is less than 1, or names or anchors are not as many as there
-                must be.
-            NetworkError: the network has no heads whose classes can be replaced.
-        """
-        require_classes(num_classes, names)
-        text, changed = with_heads(self.network, num_classes, anchors)
-        self._become(text)
-        self.names = None if names is None else list(names)
+    def _replace_heads(self, num_classes: int, anchors: Anchors | None) -> None:
+        self._become(with_heads(self.network, num_classes, anchors))
         self._follow(self.network)
-        for index in changed:
+        for index in dict.fromkeys(head.sources[0] for head in self.network.outputs):
             like = next(self.layers[index].parameters())
             fresh = _module(self.network.nodes[index], self.dialect)
             self.layers[index] = initialise(fresh, like)
-        return self.train(self.training)
 
     def _backbone(self) -> list[nn.Module]:
         """What all heads share, but the convolutions before them."""
@@ -147,23 +115,12 @@ class DarknetModel(FineTuning, Pretrained):
                 "this network has no heads that show where its backbone ends",
                 remedy="say how many layers: freeze_backbone(layers)",
             )
-        shared = set.intersection(*(self._before(head) for head in heads))
+        before = (schedule(self.network, head.sources, keep=()) for head in heads)
+        shared = set.intersection(*({node.index for node, _ in nodes} for nodes in before))
         shared -= {head.sources[0] for head in heads}
         return [self.layers[index] for index in sorted(shared)]
 
-    def _before(self, node: Node) -> set[int]:
-        """The layers that a layer gets its input from, directly or not."""
-        found: set[int] = set()
-        waiting = list(node.sources)
-        while waiting:
-            index = waiting.pop()
-            if index >= 0 and index not in found:
-                found.add(index)
-                waiting += self.network.nodes[index].sources
-        return found
-
     def _first(self, layers: int) -> nn.ModuleList:
-        require_layers(layers, self.network)
         return self.layers[:layers]
 
     def _foldable(self) -> Iterator[nn.Module]:
@@ -190,12 +147,8 @@ class DarknetModel(FineTuning, Pretrained):
 def _module(node: Node, dialect: DialectName) -> nn.Module:
     """The layer's modules, checked against its arrays: the checkpoint must fit."""
     module = container(node.layer.modules(node.inputs, dialect), dialect)
-    arrays = {array.suffix: array.shape for array in node.layer.arrays(node.inputs, dialect)}
-    tensors = {
-        name: tuple(tensor.shape)
-        for name, tensor in module.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
+    arrays = dict(node.layout(dialect))
+    tensors = shapes_of(module.state_dict())
     if tensors != arrays:
         raise RuntimeError(f"{node.place}: modules {tensors} do not hold its arrays {arrays}")
     return module

@@ -86,8 +86,9 @@ class FineTuning(FromDarknet):
         Raises:
             UsageError: the network does not have so many layers; or it must be said how many.
         """
-        frozen = self._backbone() if layers is None else self._first(layers)
-        for module in frozen:
+        if layers is not None:
+            self._require_layers(layers)
+        for module in self._backbone() if layers is None else self._first(layers):
             module.requires_grad_(False)
         return self.train(self.training)
 
@@ -95,13 +96,51 @@ class FineTuning(FromDarknet):
         """What ``freeze_backbone`` freezes."""
         raise NotImplementedError
 
+    def replace_heads(
+        self,
+        num_classes: int,
+        *,
+        names: Sequence[str] | None = None,
+        anchors: Anchors | None = None,
+    ) -> Self:
+        """Fresh heads for other classes, as darknet initialises them; all else stays as it is.
+
+        A detector gets other convolutions before its heads. A ``Darknet53`` gets another
+        classifier, a bare one its first. The network and its cfg text change with them, and
+        training starts anew (``seen`` 0).
+
+        Args:
+            num_classes: how many classes.
+            names: their names, which are unknown otherwise.
+            anchors: (width, height) as the cfg has them, as many and in its order (a YOLOv3's: fine
+                to coarse): in pixels of the picture, for [region] in cells. Default: they stay. A
+                ``Darknet53`` has none.
+
+        Raises:
+            UsageError: ``num_classes`` is less than 1, names or anchors are not as many as there
+                must be, or the model has no cfg that says which anchors it has.
+            NetworkError: the network has no heads whose classes can be replaced.
+        """
+        _require_classes(num_classes, names)
+        self._replace_heads(num_classes, anchors)
+        self.names = None if names is None else list(names)
+        return self.train(self.training)
+
+    def _replace_heads(self, num_classes: int, anchors: Anchors | None) -> None:
+        """Put fresh heads in the place of the model's, and change its network."""
+        raise NotImplementedError
+
     def _first(self, layers: int) -> Iterable[nn.Module]:
         """The modules of the cfg's first layers."""
-        if not hasattr(self, "network"):
-            raise UsageError("layers= belong to a cfg, and this model comes from no checkpoint")
-        require_layers(layers, self.network)
         paths = native_naming(self.network).modules
         return [self.get_submodule(paths[index]) for index in sorted(paths) if index < layers]
+
+    def _require_layers(self, layers: int) -> None:
+        """Refuse a number of layers that the cfg does not have, or if there is no cfg."""
+        if not hasattr(self, "network"):
+            raise UsageError("layers= belong to a cfg, and this model comes from no checkpoint")
+        if not 1 <= layers <= len(self.network.nodes):
+            raise UsageError(f"layers={layers} is outside 1 to {len(self.network.nodes)}")
 
     def _become(self, text: str) -> None:
         """Belong to another cfg, and start to train anew.
@@ -116,22 +155,8 @@ class FineTuning(FromDarknet):
             self.metadata = replace(self.metadata, header=header)
 
 
-def require_layers(layers: int, network: Network) -> None:
-    """Refuse a number of layers that ``network`` does not have.
-
-    Raises:
-        UsageError: it is less than 1, or more than there are.
-    """
-    if not 1 <= layers <= len(network.nodes):
-        raise UsageError(f"layers={layers} is outside 1 to {len(network.nodes)}")
-
-
-def require_classes(classes: int, names: Sequence[str] | None) -> None:
-    """Refuse a number of classes that no head can have, and names that are not as many.
-
-    Raises:
-        UsageError: it is less than 1, or ``names`` are no list of so many.
-    """
+def _require_classes(classes: int, names: Sequence[str] | None) -> None:
+    """Refuse a number of classes that no head can have, and names that are not as many."""
     if classes < 1:
         raise UsageError(f"num_classes={classes} must be at least 1")
     if isinstance(names, str):
@@ -155,8 +180,8 @@ def initialise(module: nn.Module, like: torch.Tensor) -> nn.Module:
     return module.to(like)
 
 
-def with_heads(network: Network, classes: int, anchors: Anchors | None) -> tuple[str, list[int]]:
-    """``network``'s cfg text for other classes, all else as it was, and the layers that change.
+def with_heads(network: Network, classes: int, anchors: Anchors | None) -> str:
+    """``network``'s cfg text for other classes, all else as it was.
 
     The ``classes`` of every head and the ``filters`` of the convolution before it are rewritten,
     and the ``anchors``, if there are others.
@@ -179,8 +204,7 @@ def with_heads(network: Network, classes: int, anchors: Anchors | None) -> tuple
         if anchors is not None:
             _require_anchors(anchors, layer, head)
             options[head.index]["anchors"] = ", ".join(f"{w:.9g},{h:.9g}" for w, h in anchors)
-    changed = [i for i in options if isinstance(network.nodes[i].layer, Convolutional)]
-    return rewritten(network.text, options), changed
+    return rewritten(network.text, options)
 
 
 def _replaceable(head: Node) -> AnchorHead:
@@ -224,8 +248,7 @@ def _fold(weighted: nn.Module, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
     """Give a convolution or linear layer the scale and shift of ``norm``, computed in float64."""
     weight, mean, variance = weighted.weight, norm.running_mean, norm.running_var
     if variance is None or mean is None or not isinstance(weight, torch.Tensor):
-        msg = f"{type(norm).__name__} without running statistics cannot be folded"
-        raise ValueError(msg)
+        raise ValueError(f"{type(norm).__name__} without running statistics cannot be folded")
     if isinstance(norm, PjreddieBatchNorm1d | PjreddieBatchNorm2d):
         deviation = variance.double().sqrt() + 1e-6
     else:

@@ -97,7 +97,7 @@ def load(
         partial=not strict,
         names_encoding=names_encoding,
     )
-    model = model_of(stored, bn, device, dtype, strict)
+    model = class_of(stored).from_checkpoint(stored, bn, device, dtype, strict)
     if model_class is not None and not isinstance(model, model_class):
         raise CheckpointError(
             f"is for a {type(model).__name__}, not a {model_class.__name__}",
@@ -107,13 +107,6 @@ def load(
     return model
 
 
-def model_of(
-    stored: Checkpoint,
-    bn: BatchNormRule = "torch",
-    device: torch.device | str | None = None,
-    dtype: torch.dtype | None = None,
-    strict: bool = True,
-) -> Model:
-    """The same of a checkpoint that is open; arguments, result and errors are those of ``load``."""
-    model_class = _CLASSES[native_plan(stored.plan).naming.model]
-    return model_class.from_checkpoint(stored, bn, device, dtype, strict)
+def class_of(stored: Checkpoint) -> type[Model]:
+    """Of which class the model of an open checkpoint is."""
+    return _CLASSES[native_plan(stored.plan).naming.model]

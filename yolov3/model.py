@@ -1,6 +1,5 @@
 """YOLOv3 from its parts, as in the article."""
 
-from collections.abc import Sequence
 from typing import Self
 
 import torch
@@ -10,7 +9,7 @@ from converter.errors import UsageError
 from converter.families.template import BLOCKS
 from converter.plan import Plan
 from yolov3.backbone import Darknet53
-from yolov3.finetune import Anchors, FineTuning, initialise, require_classes, with_heads
+from yolov3.finetune import Anchors, FineTuning, initialise, with_heads
 from yolov3.head import YOLOHead
 from yolov3.neck import FPN, ArticleFPN
 from yolov3.sharing.pretrained import Pretrained
@@ -59,39 +58,15 @@ class YOLOv3(FineTuning, Pretrained):
         maps = self.fpn(*self.backbone(x))
         return [head(m) for head, m in zip(self.heads, maps, strict=True)]
 
-    def replace_heads(
-        self,
-        num_classes: int,
-        *,
-        names: Sequence[str] | None = None,
-        anchors: Anchors | None = None,
-    ) -> Self:
-        """Fresh heads for other classes, as darknet initialises them; all else stays as it is.
-
-        The network and its cfg text change with them, and training starts anew (``seen`` 0).
-
-        Args:
-            num_classes: how many classes.
-            names: their names, which are unknown otherwise.
-            anchors: (width, height) in pixels of the picture, as many as the cfg has, in its order:
-                fine to coarse. Default: they stay.
-
-        Raises:
-            UsageError: ``num_classes`` is less than 1, names or anchors are not as many as there
-                must be, or the model has no cfg that says which anchors it has.
-        """
-        require_classes(num_classes, names)
+    def _replace_heads(self, num_classes: int, anchors: Anchors | None) -> None:
         if hasattr(self, "network"):
-            text, _ = with_heads(self.network, num_classes, anchors)
-            self._become(text)
+            self._become(with_heads(self.network, num_classes, anchors))
         elif anchors is not None:
             raise UsageError("anchors= belong to a cfg, and this model comes from no checkpoint")
-        self.names = None if names is None else list(names)
         like = next(self.heads.parameters())
         self.num_classes = num_classes
         self.heads = nn.ModuleList(YOLOHead(c, num_classes) for c in self.fpn.channels)
         initialise(self.heads, like)
-        return self.train(self.training)
 
     def _backbone(self) -> list[nn.Module]:
         return [self.backbone]

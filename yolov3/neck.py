@@ -51,9 +51,9 @@ class FPN(nn.Module):
         super().__init__()
         self.channels = list(channels_list)
         merged = list(merge_channels or (c // 2 for c in self.channels[:-1]))
-        if len(merged) != len(self.channels) - 1:
-            msg = f"merge_channels needs {len(self.channels) - 1} values, not {len(merged)}"
-            raise ValueError(msg)
+        count = len(self.channels) - 1
+        if len(merged) != count:
+            raise ValueError(f"merge_channels needs {count} values, not {len(merged)}")
         self.lateral_convs = nn.ModuleList(
             BasicConv2d(c + extra, c // 2, kernel_size=1)
             for c, extra in zip(self.channels, [*merged, 0], strict=True)

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -25,7 +24,7 @@ from converter.files.target import replacing, require_other
 from converter.options import PathLike
 from converter.plan import Plan, Slot, make_plan
 from converter.version import TOOL
-from yolov3.base import FromDarknet
+from yolov3.base import FromDarknet, shapes_of
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -39,7 +38,7 @@ def plan_of(model: FromDarknet) -> Plan:
     """
     meta = model.metadata
     if meta is None and hasattr(model, "network"):
-        return plan_for(_shapes(model.state_dict()), model.network, model.dialect)
+        return plan_for(shapes_of(model.state_dict()), model.network, model.dialect)
     if meta is None:
         raise CheckpointError(
             "this model comes from no checkpoint, so its cfg and header are not known",
@@ -98,19 +97,21 @@ def save(
     tensors = model.state_dict() if isinstance(model, nn.Module) else model
     if cfg is not None:
         network = read_as_known(cfg, dialect)
-        plan = plan_for(_shapes(tensors), network, network.dialect or DEFAULT)
+        plan = plan_for(shapes_of(tensors), network, network.dialect or DEFAULT)
         prefix = plan.naming.prefix
         tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
         plan = plan.renamed(replace(plan.naming, prefix=""))
     elif isinstance(model, FromDarknet):
-        plan = plan_of(model)
+        plan, meta = plan_of(model), model.metadata
+        # It has other heads: it is no longer the network of its checkpoint.
+        changed = meta is not None and meta.cfg != model.network.text
+        if changed and cfg_out is None and target.suffix == ".weights":
+            cfg_out = target.with_suffix(".cfg")
     else:
         raise UsageError("a model that load() did not return needs its cfg", remedy="pass cfg=...")
     if seen is not None:
         plan = _seen(plan, seen)
     names = model.names if isinstance(model, FromDarknet) else None
-    if cfg is None and cfg_out is None and target.suffix == ".weights" and _is_changed(model):
-        cfg_out = target.with_suffix(".cfg")
     beside: dict[Path, bytes] = {}
     if cfg_out is not None:
         beside[Path(cfg_out)] = plan.network.text.encode()
@@ -119,21 +120,11 @@ def save(
     others = [Path(other) for other in (cfg_out, names_out) if other is not None]
     _require_free([target, *others], cfg, force=force)
     if target.suffix == ".safetensors":
-        _write_safetensors(tensors, plan, target, _metadata(tensors, plan, names), beside)
+        digest = _sha256(tensors, plan)
+        metadata = Metadata.of(plan, tool=TOOL, sha256=digest, names=names)
+        _write_safetensors(tensors, plan, target, metadata, beside)
     else:
-        header: list[bytes | memoryview] = [plan.header.encode()]
-        _write(target, plan.size, chain(header, _in_file_order(tensors, plan)), beside)
-
-
-def _is_changed(model: nn.Module | Tensors) -> bool:
-    """Whether a model's network is no longer the one of its checkpoint: it has other heads."""
-    if not isinstance(model, FromDarknet) or model.metadata is None:
-        return False
-    return model.network.text != model.metadata.cfg
-
-
-def _shapes(tensors: Tensors) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        _write(target, plan.size, _weights_file(tensors, plan), beside)
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
@@ -186,16 +177,14 @@ def metadata_of(model: FromDarknet) -> Metadata:
     Raises:
         CheckpointError: the model cannot go back to Darknet.
     """
+    plan = plan_of(model)
+    digest = _sha256(model.state_dict(), plan)
     assumed = model.metadata.assumed if model.metadata else {}
-    return _metadata(model.state_dict(), plan_of(model), model.names, assumed)
+    return Metadata.of(plan, tool=TOOL, sha256=digest, names=model.names, assumed=assumed)
 
 
 def write_checkpoint(
-    model: FromDarknet,
-    path: PathLike,
-    *,
-    metadata: Metadata | None = None,
-    beside: Mapping[Path, bytes] | None = None,
+    model: FromDarknet, path: Path, metadata: Metadata, beside: Mapping[Path, bytes]
 ) -> None:
     """Write a model as ``convert`` would have written it; an existing file is replaced.
 
@@ -210,21 +199,7 @@ def write_checkpoint(
         CheckpointError: the model cannot go back to Darknet.
         OutputError: a file cannot be written.
     """
-    _write_safetensors(
-        model.state_dict(), plan_of(model), Path(path), metadata or metadata_of(model), beside or {}
-    )
-
-
-def _metadata(
-    tensors: Tensors, plan: Plan, names: list[str] | None, assumed: dict[str, Any] | None = None
-) -> Metadata:
-    return Metadata.of(
-        plan,
-        tool=TOOL,
-        sha256=_sha256(tensors, plan),
-        names=names,
-        assumed=assumed,
-    )
+    _write_safetensors(model.state_dict(), plan_of(model), path, metadata, beside)
 
 
 def _write_safetensors(
@@ -251,13 +226,15 @@ def _write(
 
 
 def _sha256(tensors: Tensors, plan: Plan) -> str:
-    digest = hashlib.sha256(plan.header.encode())
-    for data in _in_file_order(tensors, plan):
+    digest = hashlib.sha256()
+    for data in _weights_file(tensors, plan):
         digest.update(data)
     return digest.hexdigest()
 
 
-def _in_file_order(tensors: Tensors, plan: Plan) -> Iterator[memoryview]:
+def _weights_file(tensors: Tensors, plan: Plan) -> Iterator[bytes | memoryview]:
+    """Its bytes."""
+    yield plan.header.encode()
     for slot, tensor in _values(tensors, plan):
         rows = tensor.reshape(slot.shape[0], -1)
         if slot.rule:

@@ -103,11 +103,12 @@ def _progress(what: str, part: float | None) -> str:
 def _through_pytorch(arguments: argparse.Namespace, output: PathLike) -> Exported:
     from converter.operations.opening import open_stored
     from yolov3.exporting.export import export
-    from yolov3.loading import model_of
+    from yolov3.loading import class_of
 
     stored = open_stored(arguments.checkpoint, **network_options(arguments))
     require_other(output, *stored.inputs)
-    return export(model_of(stored), output, format=arguments.format, **_options(arguments))
+    model = class_of(stored).from_checkpoint(stored)
+    return export(model, output, format=arguments.format, **_options(arguments))
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:

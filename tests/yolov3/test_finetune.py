@@ -20,7 +20,6 @@ from yolov3 import FPN, Darknet53, DarknetModel, YOLOv3, load, save
 from yolov3.detection.image import read
 from yolov3.detection.prepare import prepare
 from yolov3.parity.engines import Darknet
-from yolov3.saving import write_checkpoint
 
 DATA = Path(__file__).parents[1] / "data"
 PICTURES = DATA / "shapes" / "images"
@@ -45,7 +44,7 @@ def heads(tmp_path):
 
 def back_to_darknet(model, folder) -> Darknet:
     """The engine with what ``model`` became: its cfg and its .weights file."""
-    write_checkpoint(model, folder / "tuned.safetensors")
+    save(model, folder / "tuned.safetensors")
     (folder / "tuned.cfg").write_text(model.network.text)
     assert revert(folder / "tuned.safetensors", folder / "tuned.weights").verified
     return Darknet(folder / "tuned.cfg", folder / "tuned.weights")
@@ -213,7 +212,7 @@ class TestReplaceHeadsOfAnyNetwork:
         model = heads(name).replace_heads(7)
         assert [y.shape[1] for y in model(torch.rand(1, 3, 64, 96))] == filters
         assert model.network.classes == 7
-        write_checkpoint(model, tmp_path / "tuned.safetensors")
+        save(model, tmp_path / "tuned.safetensors")
         again = load(tmp_path / "tuned.safetensors")
         x = torch.rand(1, 3, 64, 96)
         for one, other in zip(model.forward_layers(x), again.forward_layers(x), strict=True):
@@ -266,7 +265,7 @@ class TestClassifier:
         x = torch.rand(2, 3, 64, 64)
         assert backbone.classify(x).shape == (2, 7)
         assert backbone.network.classes == 7
-        write_checkpoint(backbone, tmp_path / "tuned.safetensors")
+        save(backbone, tmp_path / "tuned.safetensors")
         assert torch.equal(load(tmp_path / "tuned.safetensors").classify(x), backbone.classify(x))
 
     def test_a_classifier_gets_other_classes(self, make):
@@ -518,7 +517,7 @@ def test_training_on_the_sample_and_back(model, tmp_path):
     assert not any(torch.equal(p, neck[name]) for name, p in model.fpn.named_parameters())
 
     model.eval()
-    write_checkpoint(model, tmp_path / "tuned.safetensors")
+    save(model, tmp_path / "tuned.safetensors")
     back = revert(tmp_path / "tuned.safetensors", tmp_path / "tuned.weights")
     assert back.verified
     assert back.identical  # to the file whose hash the checkpoint tells

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
@@ -17,7 +17,7 @@ from converter.options import ExportFormat, Layout
 from converter.records import dataclass
 from yolov3.detection.in_onnx import session_of
 from yolov3.exporting.drawing import INPUT
-from yolov3.exporting.layouts import Array, Expected, expected
+from yolov3.exporting.layouts import Array, expected
 
 Run = Callable[[Array], list[Array]]
 
@@ -133,30 +133,17 @@ def worst(
     Raises:
         OutputError: a difference is above the tolerance.
     """
-    tried = [
-        _compare(list(names), mine, expected(layout, theirs, half=half), target)
-        for mine, theirs in zip(found, wanted, strict=True)
-    ]
-    return {name: max(errors[name] for errors in tried) for name in tried[0]}
-
-
-def _compare(
-    names: Sequence[str], found: list[Array], wanted: list[Expected], target: Path
-) -> dict[str, float]:
-    """Of each output, the largest absolute difference.
-
-    Raises:
-        OutputError: it is above the tolerance.
-    """
-    errors = {}
-    for name, mine, theirs in zip(names, found, wanted, strict=True):
-        if mine.shape != theirs.values.shape or not np.isfinite(mine).all():
-            raise _differs(target, f"{name} of another kind")
-        error = theirs.error(mine)
-        if error is None:
-            most = np.abs(mine - theirs.values).max()
-            raise _differs(target, f"{name} that differ by up to {most:.2g}")
-        errors[name] = error
+    errors = dict.fromkeys(names, 0.0)
+    for outputs, computed in zip(found, wanted, strict=True):
+        right = expected(layout, computed, half=half)
+        for name, mine, theirs in zip(errors, outputs, right, strict=True):
+            if mine.shape != theirs.values.shape or not np.isfinite(mine).all():
+                raise _differs(target, f"{name} of another kind")
+            error = theirs.error(mine)
+            if error is None:
+                most = np.abs(mine - theirs.values).max()
+                raise _differs(target, f"{name} that differ by up to {most:.2g}")
+            errors[name] = max(errors[name], error)
     return errors
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 
-from converter.darknet.dialects import DEFAULT, DialectName
+from converter.darknet.dialects import DEFAULT
 from converter.darknet.layers import Misfit
 from converter.darknet.layers.graph import Graph
 from converter.darknet.layers.heads import AnchorHead, Head
@@ -16,7 +16,7 @@ from converter.darknet.network import Network
 from converter.darknet.nodes import Node
 from converter.darknet.schedule import owner, require_runnable, schedule
 from converter.errors import NetworkError, argument
-from converter.options import BatchNormRule, Layout
+from converter.options import Layout
 from converter.records import dataclass
 
 INPUT = "images"
@@ -41,50 +41,21 @@ class Drawing:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How to draw.
-
-    Attributes:
-        opset: the ONNX operator set.
-        rule: of batch norm.
-        dynamic: leave the numbers of pictures, rows and columns open.
-        batch: how many pictures, unless that is left open.
-        half: compute in float16; what goes in and comes out, and the decoding, stay float32.
-    """
-
-    opset: int
-    rule: BatchNormRule = "torch"
-    dynamic: bool = False
-    batch: int = 1
-    half: bool = False
-
-
-def draw(
-    network: Network, dialect: DialectName, wanted: Iterable[int], options: Options
-) -> Drawing:
+def draw(network: Network, graph: Graph, wanted: Iterable[int]) -> Drawing:
     """The nodes that compute the layers ``wanted``; no outputs yet.
 
     Args:
         network: the network.
-        dialect: whose engine to follow.
+        graph: how to compute it, and what gets the nodes. If it is ``half``, what goes in and comes
+            out, and the decoding, stay float32.
         wanted: indices of layers; -1 is the picture.
-        options: how.
 
     Raises:
         NetworkError: a layer cannot be computed exactly, or not on a single picture.
     """
-    require_runnable(network, dialect)
-    graph = Graph(
-        opset=options.opset,
-        dialect=dialect,
-        rule=options.rule,
-        dynamic=options.dynamic,
-        batch=options.batch,
-        half=options.half,
-    )
+    require_runnable(network, graph.dialect)
     layers = {-1: INPUT}
-    if options.half:
+    if graph.half:
         layers[-1] = replace(graph, place=INPUT).cast(INPUT)
     for node, _ in schedule(network, wanted, keep=()):
         place = graph.at(node.index, owner(network, node))
@@ -97,15 +68,12 @@ def draw(
     return Drawing(network=network, graph=graph, layers=layers)
 
 
-def draw_maps(
-    network: Network, dialect: DialectName, options: Options, layers: Iterable[int] | None = None
-) -> Drawing:
+def draw_maps(network: Network, graph: Graph, layers: Iterable[int] | None = None) -> Drawing:
     """The outputs of ``layers`` as ``map0``, ``map1``, ...
 
     Args:
         network: the network.
-        dialect: whose engine to follow.
-        options: how.
+        graph: as for ``draw``.
         layers: which; default: the raw maps that the heads get, fine to coarse, or without heads
             the last layer.
 
@@ -113,7 +81,7 @@ def draw_maps(
         NetworkError: as ``draw``.
     """
     wanted = [node.map_index for node in network.levels] if layers is None else list(layers)
-    drawn = draw(network, dialect, wanted, options)
+    drawn = draw(network, graph, wanted)
     for number, index in enumerate(wanted):
         tensor = in_full(drawn, drawn.layers[index])
         add_output(drawn, f"map{number}", tensor, shape_of(network, index))
@@ -127,9 +95,7 @@ def in_full(drawn: Drawing, tensor: str) -> str:
     return replace(drawn.graph, place="outputs", half=False).cast(tensor)
 
 
-def draw_decoded(
-    network: Network, dialect: DialectName, options: Options, layout: Layout
-) -> Drawing:
+def draw_decoded(network: Network, graph: Graph, layout: Layout) -> Drawing:
     """All boxes of a detector, as ``AnchorHead.decode_all`` has them, in a layout.
 
     | layout | outputs |
@@ -152,8 +118,8 @@ def draw_decoded(
             place=other.place,
             remedy=_maps(),
         )
-    drawn = draw(network, dialect, [node.map_index for node, _ in heads], options)
-    full = replace(drawn.graph, half=False)
+    drawn = draw(network, graph, [node.map_index for node, _ in heads])
+    full = replace(graph, half=False)
     found: list[tuple[str, str, str]] = []
     for node, head in heads:
         # What one engine's [region] does with its values for others is no matter here.
@@ -161,7 +127,7 @@ def draw_decoded(
         shape = node.inputs[0]
         stride = (network.input.w / shape.w, network.input.h / shape.h)
         raw = drawn.layers[node.map_index]
-        raw = place.cast(raw) if drawn.graph.half else raw
+        raw = place.cast(raw) if graph.half else raw
         found.append(head.decode_onnx(place, shape, stride, raw))
     count = sum(head.anchor_count * node.output.h * node.output.w for node, head in heads)
     g = replace(full, place="outputs")
@@ -195,11 +161,11 @@ def _in_layout(
     yield "output", g.add("Concat", corners, best, label, axis=2), (count, 6)
 
 
-def draw_logits(network: Network, dialect: DialectName, options: Options, layer: int) -> Drawing:
+def draw_logits(network: Network, graph: Graph, layer: int) -> Drawing:
     """The output of ``layer``, (N, c, 1, 1), as ``logits`` (N, c)."""
-    drawn = draw(network, dialect, [layer], options)
+    drawn = draw(network, graph, [layer])
     shape = network.nodes[layer].output
-    place = replace(drawn.graph, place="outputs")
+    place = replace(graph, place="outputs")
     tensor = place.add("Flatten", drawn.layers[layer], axis=1)
     add_output(drawn, "logits", in_full(drawn, tensor), (shape.outputs,))
     return drawn

@@ -11,14 +11,14 @@ from torch.export import Dim
 
 from converter.errors import CheckpointError, UsageError, argument
 from converter.files.target import replacing
-from converter.options import LAYOUTS, PYTORCH_OPSET, ExportFormat, Layout, PathLike
+from converter.options import LAYOUTS, OPSET, PYTORCH_OPSET, ExportFormat, Layout, PathLike
 from yolov3.base import FromDarknet, in_float32
 from yolov3.exporting.checking import Exported, foreign_errors, inputs_for, worst
 from yolov3.exporting.formats import format_of
 from yolov3.exporting.layouts import tolerance_of
 from yolov3.exporting.modules import graph_of, outputs_of, source_in_memory
-from yolov3.exporting.source import texts
-from yolov3.exporting.straight import require_batch, require_free, write_straight
+from yolov3.exporting.source import Options, texts
+from yolov3.exporting.straight import require_free, require_numbers, write_straight
 from yolov3.exporting.writers import FORMATS, ExportJob
 from yolov3.sharing.facts import facts_of
 
@@ -79,7 +79,7 @@ def export(
         raise CheckpointError("this model comes from no checkpoint: its input size is not known")
     if layout not in LAYOUTS:
         raise UsageError(f"layout={layout!r} is unknown", remedy=f"use one of {list(LAYOUTS)}")
-    require_batch(batch, dynamic=dynamic)
+    require_numbers(opset, batch, dynamic=dynamic)
     other = next((p.device for p in model.parameters() if p.device.type != "cpu"), None)
     if other is not None:
         raise UsageError(
@@ -88,15 +88,14 @@ def export(
     require_free(target, force=force)
     model = in_float32(model)
     source = source_in_memory(model) if format == "onnx" else None
+    if opset is None:
+        opset = PYTORCH_OPSET if source is None else OPSET
+    options = Options(layout=layout, opset=opset, dynamic=dynamic, batch=batch, half=half)
     if source is not None:
         return write_straight(
             source,
             target,
-            layout=layout,
-            opset=opset,
-            dynamic=dynamic,
-            batch=batch,
-            half=half,
+            options,
             computed=lambda inputs: outputs_of(model, inputs, layout),
             force=force,
         )
@@ -106,55 +105,41 @@ def export(
             f"{what} is for ONNX, written straight from a network's own tensors",
             remedy="do without",
         )
-    return _through_pytorch(
-        model,
-        target,
-        format,
-        layout=layout,
-        opset=opset or PYTORCH_OPSET,
-        dynamic=dynamic,
-        batch=batch,
-    )
+    return _through_pytorch(model, target, format, options)
 
 
 def _through_pytorch(
-    model: FromDarknet,
-    target: Path,
-    format: ExportFormat,  # noqa: A002
-    *,
-    layout: Layout,
-    opset: int,
-    dynamic: bool,
-    batch: int,
+    model: FromDarknet, target: Path, kind: ExportFormat, options: Options
 ) -> Exported:
     """By what PyTorch has for the format."""
+    layout = options.layout
     graph = graph_of(model, layout)
-    inputs = inputs_for(model.network, dynamic=dynamic, batch=batch)
+    inputs = inputs_for(model.network, dynamic=options.dynamic, batch=options.batch)
     wanted = outputs_of(model, inputs, layout)
     facts = facts_of(model)
-    if format == "onnx":  # what detection reads
+    if kind == "onnx":  # what detection reads
         facts = texts(facts, model.network, model.dialect, None)
     job = ExportJob(
         graph=graph,
         example=torch.from_numpy(inputs[0]),
-        dimensions=_dimensions(model) if dynamic else {},
-        opset=opset,
+        dimensions=_dimensions(model) if options.dynamic else {},
+        opset=options.opset,
         facts=facts,
     )
     log.info("writing %s and running it: up to a minute for a large network", target)
     with foreign_errors(target, "cannot be made"):
-        content = FORMATS[format].write(job)
+        content = FORMATS[kind].write(job)
     with replacing(target, len(content)) as file:
         file.write(content)
         file.flush()
         with foreign_errors(target, "was made, but does not run"):
-            run = FORMATS[format].read(Path(file.name))
+            run = FORMATS[kind].read(Path(file.name))
             found = [run(x) for x in inputs]
         errors = worst(graph.names, found, wanted, layout, target)
     return Exported(
         output=target,
-        format=format,
-        opset=job.opset if format == "onnx" else None,
+        format=kind,
+        opset=options.opset if kind == "onnx" else None,
         outputs={name: y.shape for name, y in zip(graph.names, wanted[0], strict=True)},
         tolerance=tolerance_of(layout),
         errors=errors,

@@ -7,6 +7,9 @@ bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +24,7 @@ from yolov3.exporting.drawing import INPUT, Drawing, shape_of
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
+    from onnx import ModelProto, TensorProto, ValueInfoProto
 
 OLDEST_OPSET = 11
 # One protobuf message: the numbers of a file's bytes are 32-bit ints in its readers.
@@ -44,17 +47,11 @@ def require_opset(opset: int) -> None:
         UsageError: naming those that can.
         ExtraError: the package onnx is missing.
     """
-    newest = newest_opset()
+    newest: int = _onnx().defs.onnx_opset_version()
     if not OLDEST_OPSET <= opset <= newest:
         raise UsageError(
             f"cannot write ONNX opset {opset}", remedy=f"use one from {OLDEST_OPSET} to {newest}"
         )
-
-
-def newest_opset() -> int:
-    """The newest that the package onnx knows."""
-    version: int = _onnx().defs.onnx_opset_version()
-    return version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,18 +99,23 @@ def encode(drawn: Drawing, facts: Mapping[str, str], beside: str) -> tuple[Encod
 
 def _tensors(drawn: Drawing) -> list[tuple[TensorProto, Weight]]:
     """Initializers without their values, and what these are."""
-    onnx, shapes = _onnx(), _array_shapes(drawn)
+    onnx = _onnx()
     return [
         (
             onnx.TensorProto(
                 name=name,
-                dims=weight.shape or shapes[weight.layer, weight.suffix],
+                dims=weight.shape or _array_shape(drawn, weight),
                 data_type=FLOAT16 if weight.half else FLOAT,
             ),
             weight,
         )
         for name, weight in drawn.graph.weights.items()
     ]
+
+
+def _array_shape(drawn: Drawing, weight: Weight) -> tuple[int, ...]:
+    layout = drawn.network.nodes[weight.layer].layout(drawn.graph.dialect)
+    return dict(layout)[weight.suffix]
 
 
 def _size(tensor: TensorProto) -> int:
@@ -221,14 +223,19 @@ def _stored_values(tensor: TensorProto, folder: Path) -> NDArray[Any]:
 
 def _skeleton(drawn: Drawing, weights: Sequence[TensorProto]) -> ModelProto:
     """The model with weights as further inputs, so that it is small."""
-    onnx = _onnx()
+    onnx, dynamic = _onnx(), drawn.graph.dynamic
+    described = onnx.helper.make_tensor_value_info
     graph = onnx.GraphProto(name="darknet")
-    graph.input.append(_tensor_info(INPUT, _picture(drawn)))
+    batch = "batch" if dynamic else drawn.graph.batch
+    picture: list[int | str] = list(drawn.network.input.sides)
+    if dynamic and drawn.network.coarsest_stride:
+        picture[1:] = ["rows", "columns"]
+    graph.input.append(described(INPUT, FLOAT, [batch, *picture]))
     for tensor in weights:
-        graph.input.append(_tensor_info(tensor.name, list(tensor.dims), tensor.data_type))
+        graph.input.append(described(tensor.name, tensor.data_type, list(tensor.dims)))
     for name, shape in drawn.shapes.items():
-        sides: list[int | str | None] = [None if drawn.graph.dynamic else n for n in shape]
-        graph.output.append(_tensor_info(name, [_batch(drawn), *sides]))
+        sides = [None if dynamic else n for n in shape]
+        graph.output.append(described(name, FLOAT, [batch, *sides]))
     graph.node.extend(_nodes(drawn))
     for name, values in drawn.graph.constants.items():
         graph.initializer.append(onnx.numpy_helper.from_array(values, name))
@@ -266,7 +273,9 @@ def _require_valid(drawn: Drawing, model: ModelProto) -> None:
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise OutputError(f"cannot be made: {first_line(error)}") from error
     names = {tensor: name for name, tensor in drawn.outputs.items()}
-    found = {info.name: _known_sides(info) for info in _infos(inferred.graph)}
+    graph = inferred.graph
+    infos = chain(graph.input, graph.value_info, graph.output)
+    found = {info.name: _known_sides(info) for info in infos}
     found.update({tensor.name: list(tensor.dims) for tensor in model.graph.initializer})
     for index, tensor in drawn.layers.items():
         name = names.get(tensor, tensor)
@@ -283,12 +292,6 @@ def _agree(found: list[int] | None, wanted: list[int], *, dynamic: bool) -> bool
     return found == wanted
 
 
-def _infos(graph: GraphProto) -> Iterator[ValueInfoProto]:
-    yield from graph.input
-    yield from graph.value_info
-    yield from graph.output
-
-
 def _known_sides(info: ValueInfoProto) -> list[int] | None:
     if not info.type.tensor_type.HasField("shape"):
         return None
@@ -296,46 +299,18 @@ def _known_sides(info: ValueInfoProto) -> list[int] | None:
     return [side.dim_value if side.HasField("dim_value") else -1 for side in shape.dim]
 
 
-def _array_shapes(drawn: Drawing) -> dict[tuple[int, str], tuple[int, ...]]:
-    """(layer, suffix) -> shape, of all arrays of the layers that are used."""
-    shapes = {}
-    for index in {weight.layer for weight in drawn.graph.weights.values()}:
-        node = drawn.network.nodes[index]
-        for array in node.layer.arrays(node.inputs, drawn.graph.dialect):
-            shapes[index, array.suffix] = array.shape
-    return shapes
-
-
-def _picture(drawn: Drawing) -> list[int | str]:
-    sides: list[int | str] = list(drawn.network.input.sides)
-    if drawn.graph.dynamic and drawn.network.coarsest_stride:
-        sides[1:] = ["rows", "columns"]
-    return [_batch(drawn), *sides]
-
-
-def _batch(drawn: Drawing) -> int | str:
-    return "batch" if drawn.graph.dynamic else drawn.graph.batch
-
-
-def _tensor_info(name: str, sides: Any, data_type: int = FLOAT) -> ValueInfoProto:
-    info: ValueInfoProto = _onnx().helper.make_tensor_value_info(name, data_type, sides)
-    return info
-
-
-def _onnx() -> Any:
-    """The package, imported when it is needed.
+def imported(package: str) -> Any:
+    """A package that exporting to ONNX needs, imported when it is needed.
 
     Raises:
         ExtraError: it is missing.
     """
     try:
-        import onnx
-        import onnx.checker
-        import onnx.helper
-        import onnx.numpy_helper
-        import onnx.shape_inference
+        return import_module(package)
     except ModuleNotFoundError as error:
         raise ExtraError(
             f"exporting to ONNX needs the package {error.name}", remedy=install("onnx")
         ) from None
-    return onnx
+
+
+_onnx = partial(imported, "onnx")

@@ -15,6 +15,7 @@ from converter.checkpoint.checkpoint import (
 )
 from converter.checkpoint.dtypes import widen
 from converter.darknet.dialects import DialectName
+from converter.darknet.layers.graph import Graph
 from converter.darknet.network import Network
 from converter.errors import CheckpointError
 from converter.families.base import Naming
@@ -23,19 +24,32 @@ from converter.options import BatchNormRule, Layout
 from converter.plan import Slot, named_arrays
 from converter.records import dataclass
 from converter.version import TOOL
-from yolov3.exporting.drawing import (
-    Drawing,
-    Options,
-    draw_decoded,
-    draw_logits,
-    draw_maps,
-)
+from yolov3.exporting.drawing import Drawing, draw_decoded, draw_logits, draw_maps
 from yolov3.exporting.onnx import Arrays
 from yolov3.sharing.facts import facts
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a file gives, and how it computes that.
+
+    Attributes:
+        layout: raw maps, or decoded boxes as one of ``drawing.draw_decoded``'s outputs.
+        opset: the ONNX operator set.
+        dynamic: whether the numbers of pictures, rows and columns are left open.
+        batch: how many pictures, unless that is left open.
+        half: whether weights and computation are in float16.
+    """
+
+    layout: Layout = "maps"
+    opset: int
+    dynamic: bool = False
+    batch: int = 1
+    half: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,26 +80,29 @@ class Source:
             return None
         return _stages(self.network)[-3:]  # as many as a Darknet53 returns
 
-    def draw(self, layout: Layout, options: Options) -> Drawing:
+    def draw(self, options: Options) -> Drawing:
         """The graph.
-
-        Args:
-            layout: what it gives.
-            options: how to draw it; the rule of batch norm is the source's.
 
         Raises:
             NetworkError: a layer cannot be computed exactly, or there are no such boxes.
         """
-        options = replace(options, rule=self.rule)
-        if layout != "maps":
-            return draw_decoded(self.network, self.dialect, options, layout)
+        graph = Graph(
+            opset=options.opset,
+            dialect=self.dialect,
+            rule=self.rule,
+            dynamic=options.dynamic,
+            batch=options.batch,
+            half=options.half,
+        )
+        if options.layout != "maps":
+            return draw_decoded(self.network, graph, options.layout)
         if self.naming.linear is not None:
-            return draw_logits(self.network, self.dialect, options, self.naming.linear)
-        return draw_maps(self.network, self.dialect, options, self.maps)
+            return draw_logits(self.network, graph, self.naming.linear)
+        return draw_maps(self.network, graph, self.maps)
 
-    def says(self, layout: Layout, batch: int) -> dict[str, str]:
+    def says(self, options: Options) -> dict[str, str]:
         """``facts``, and what the programs that a layout is for expect."""
-        if layout != "ultralytics":
+        if options.layout != "ultralytics":
             return dict(self.facts)
         # ultralytics 8.4 nn/backends/onnx.py, Frigate: Python literals as text.
         count = self.network.classes or 0
@@ -96,7 +113,7 @@ class Source:
             "stride": str(self.network.coarsest_stride),
             "imgsz": str([self.network.input.h, self.network.input.w]),
             "task": "detect",
-            "batch": str(batch),
+            "batch": str(options.batch),
         }
 
 
@@ -132,6 +149,8 @@ def source_of(stored: Checkpoint) -> Source:
         return widen(tensors.rows(slot)(0, slot.shape[0]), stored.dtype).reshape(shape)
 
     claims, naming = stored.claims, native_plan(plan).naming
+    if claims is not None:
+        claims = replace(claims, family=naming.family)
     return Source(
         network=plan.network,
         dialect=plan.dialect,
@@ -139,13 +158,7 @@ def source_of(stored: Checkpoint) -> Source:
         rule="torch",
         arrays=arrays,
         facts=texts(
-            facts(
-                plan.network,
-                model=naming.model,
-                family=naming.family if claims else None,
-                dialect=plan.dialect if claims else None,
-                names=stored.class_names,
-            ),
+            facts(plan.network, naming.model, claims, stored.class_names),
             plan.network,
             plan.dialect,
             claims.source_sha256 if claims else None,

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import SupportsIndex
 
 from converter.darknet.dialects import DialectName
 from converter.errors import OutputError, UsageError, argument
@@ -24,10 +25,10 @@ from yolov3.exporting.checking import (
     require_finite,
     worst,
 )
-from yolov3.exporting.drawing import Drawing, Options
+from yolov3.exporting.drawing import Drawing
 from yolov3.exporting.layouts import Array, tolerance_of
 from yolov3.exporting.onnx import Arrays, Encoded, different_values, encode, require_opset
-from yolov3.exporting.source import Source, source_of
+from yolov3.exporting.source import Options, Source, source_of
 
 log = logging.getLogger("yolov3")
 
@@ -84,6 +85,7 @@ def export_checkpoint(
         NetworkError: a layer cannot be computed exactly, or there are no boxes.
         OutputError: the file exists, cannot be written, or does not compute the same.
     """
+    require_numbers(opset, batch, dynamic=dynamic)
     require_free(output, force=force)
     stored = open_stored(
         path, cfg, names, dialect=dialect, family=family, names_encoding=names_encoding
@@ -97,20 +99,22 @@ def export_checkpoint(
     elif verify:
         from yolov3.base import in_float32  # late: it needs PyTorch
         from yolov3.exporting.modules import outputs_of
-        from yolov3.loading import model_of
+        from yolov3.loading import class_of
 
         def computed(inputs: list[Array]) -> list[list[Array]]:
-            model = in_float32(model_of(stored))
+            model = in_float32(class_of(stored).from_checkpoint(stored))
             return outputs_of(model, inputs, layout)
 
     return write_straight(
         source,
         Path(output),
-        layout=layout,
-        opset=opset,
-        dynamic=dynamic,
-        batch=batch,
-        half=half,
+        Options(
+            layout=layout,
+            opset=OPSET if opset is None else opset,
+            dynamic=dynamic,
+            batch=batch,
+            half=half,
+        ),
         computed=computed,
         run=verify,
         reason=reason,
@@ -120,12 +124,15 @@ def export_checkpoint(
     )
 
 
-def require_batch(batch: int, *, dynamic: bool) -> None:
-    """Refuse a number of pictures that is none, or beside one that is left open.
+def require_numbers(opset: int | None, batch: int, *, dynamic: bool) -> None:
+    """Refuse numbers of another type, such as text, and of pictures that is none or left open.
 
     Raises:
-        UsageError: it is.
+        UsageError: naming the argument.
     """
+    for name, value in (("opset", OPSET if opset is None else opset), ("batch", batch)):
+        if not isinstance(value, SupportsIndex):
+            raise UsageError(f"{name}={value!r} is no whole number")
     if batch < 1:
         raise UsageError(f"batch={batch} must be at least 1")
     if dynamic and batch != 1:
@@ -153,12 +160,8 @@ def require_free(output: PathLike, *, force: bool) -> None:
 def write_straight(
     source: Source,
     target: Path,
+    options: Options,
     *,
-    layout: Layout,
-    opset: int | None,
-    dynamic: bool,
-    batch: int,
-    half: bool,
     computed: Computed | None,
     run: bool = True,
     reason: str = "",
@@ -172,13 +175,12 @@ def write_straight(
     that is given; ``reason`` is why they are not. ``unchecked`` is how the caller does without
     ``run``, if that is possible.
     """
-    require_batch(batch, dynamic=dynamic)
-    opset = OPSET if opset is None else opset
+    layout, opset, batch, half = options.layout, options.opset, options.batch, options.half
     require_opset(opset)
-    drawn = source.draw(layout, Options(opset=opset, dynamic=dynamic, batch=batch, half=half))
+    drawn = source.draw(options)
     beside = target.with_name(target.name + DATA_SUFFIX)
     with foreign_errors(target, "cannot be made"):
-        encoded, data = encode(drawn, source.says(layout, batch), beside.name)
+        encoded, data = encode(drawn, source.says(options), beside.name)
     errors: dict[str, float] = {}
     show: Progress = progress or (lambda *_: None)
     read = partial(_shown, source.arrays, drawn, show)
@@ -190,7 +192,7 @@ def write_straight(
         if run:
             log.info("running %s", target)
             show("running in onnxruntime", None)
-            inputs = inputs_for(source.network, dynamic=dynamic, batch=batch)
+            inputs = inputs_for(source.network, dynamic=options.dynamic, batch=batch)
             with foreign_errors(target, "was made, but does not run"):
                 compute = in_onnxruntime(written, unchecked)
                 found = [compute(x) for x in inputs]

@@ -13,13 +13,14 @@ from typing import Any
 
 import torch
 
-from converter.errors import ExtraError, UsageError, argument, install
+from converter.errors import UsageError, argument
 from converter.options import ExportFormat
 from converter.records import dataclass
 from yolov3.exporting.checking import Run, in_onnxruntime
 from yolov3.exporting.drawing import INPUT
 from yolov3.exporting.layouts import Array
 from yolov3.exporting.modules import Boxes, Maps
+from yolov3.exporting.onnx import imported
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,8 @@ class Writer:
 
 def _write_onnx(job: ExportJob) -> bytes:
     """Through ``torch.export``: PyTorch has deprecated the older way, over TorchScript."""
-    _require_onnx()
+    for package in ("onnx", "onnxruntime", "onnxscript"):
+        imported(package)
     with _quiet():
         program = torch.onnx.export(
             job.graph,
@@ -63,8 +65,7 @@ def _write_onnx(job: ExportJob) -> bytes:
             dynamo=True,
             verbose=False,
         )
-    if program is None:
-        raise RuntimeError("torch.onnx.export returned nothing")
+    assert program is not None  # as with dynamo=False
     model = program.model_proto
     written = {opset.domain: opset.version for opset in model.opset_import}[""]
     if written != job.opset:
@@ -80,18 +81,6 @@ def _write_onnx(job: ExportJob) -> bytes:
     for key, value in job.facts.items():
         model.metadata_props.add(key=key, value=value if isinstance(value, str) else _json(value))
     return bytes(model.SerializeToString(deterministic=True))
-
-
-def _require_onnx() -> None:
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ExtraError(
-            f"exporting to ONNX needs the package {error.name}",
-            remedy=install("onnx"),
-        ) from None
 
 
 def _write_torchscript(job: ExportJob) -> bytes:

@@ -14,11 +14,11 @@ import torch
 
 from converter.checkpoint import formats
 from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.header import Header
+from converter.darknet.nodes import Node
 from converter.errors import CheckpointError, UsageError
 from converter.families import generic, native_naming
 from converter.options import Engine, FamilyChoice, PathLike
-from converter.plan import make_plan
+from converter.plan import named_arrays
 from converter.records import dataclass
 from yolov3.base import in_float32
 from yolov3.blocks import set_batch_norm
@@ -100,8 +100,8 @@ class Parity:
 
 
 def against(
-    weights: str | os.PathLike[str],
-    checkpoint: str | os.PathLike[str],
+    weights: PathLike,
+    checkpoint: PathLike,
     engine: Engine,
     *,
     cfg: PathLike | None = None,
@@ -150,40 +150,34 @@ def against(
             weights = Path(folder, "net.weights")
             save(model, weights)
         try:
-            bound, rows = _RUNS[engine](model, x, network, weights)
+            bound, rows = _compared(model, x, engine, network, weights)
         except UsageError as error:
             error.path = error.path or os.fspath(checkpoint)
             raise
-    return Parity(engine=engine, bound=bound, rows=tuple(rows))
+        return Parity(engine=engine, bound=bound, rows=tuple(rows))
 
 
-def _with_darknet(
-    model: Model, x: Floats, cfg: Path, weights: str | os.PathLike[str]
-) -> tuple[float, list[Difference]]:
-    whole, dialect = layerwise(model), DIALECTS[model.dialect]
-    set_batch_norm(whole, dialect.batch_norm)
-    rows = compare_layers(whole, x, Darknet(cfg, weights).run(x))
-    return dialect.parity_bound, list(rows)
+def _compared(
+    model: Model, x: Floats, engine: Engine, cfg: Path, weights: PathLike
+) -> tuple[float, Iterator[Difference]]:
+    """The distance that is allowed from ``engine``, and what there is; it has run then.
 
-
-def _with_opencv(
-    model: Model, x: Floats, cfg: Path, weights: str | os.PathLike[str]
-) -> tuple[float, list[Difference]]:
-    return OPENCV_BOUND, list(_maps(model, x, OpenCV(cfg, weights).run(x)))
-
-
-def _with_generic(
-    model: Model, x: Floats, _cfg: Path, _weights: str | os.PathLike[str]
-) -> tuple[float, list[Difference]]:
-    if isinstance(model, DarknetModel):
+    Raises:
+        UsageError: the model is layer by layer itself.
+    """
+    if engine == "opencv":
+        return OPENCV_BOUND, _maps(model, x, OpenCV(cfg, weights).run(x))
+    whole = layerwise(model)
+    if engine == "darknet":
+        dialect = DIALECTS[model.dialect]
+        set_batch_norm(whole, dialect.batch_norm)
+        return dialect.parity_bound, compare_layers(whole, x, Darknet(cfg, weights).run(x))
+    if whole is model:
         raise UsageError(
             "this checkpoint is of family generic already",
             remedy="compare it with --against darknet",
         )
-    return GENERIC_BOUND, list(_maps(model, x, _run(layerwise(model), x)))
-
-
-_RUNS = {"darknet": _with_darknet, "opencv": _with_opencv, "generic": _with_generic}
+    return GENERIC_BOUND, _maps(model, x, _run(whole, x))
 
 
 def compare_layers(
@@ -217,7 +211,7 @@ def compare_layers(
                 raise CheckpointError(
                     "has an output of another size than the engine", place=nodes[index].place
                 )
-            yield _row(index, nodes[index].place, found[0].cpu().numpy(), expected, excuses[index])
+            yield _row(nodes[index], found[0].cpu().numpy(), expected, excuses[index])
 
 
 def layerwise(model: Model) -> DarknetModel:
@@ -225,21 +219,17 @@ def layerwise(model: Model) -> DarknetModel:
     if isinstance(model, DarknetModel):
         return model
     network, dialect = model.network, model.dialect
-    header = Header.written_by(dialect)  # any: only names matter here
     ours, theirs = (
-        make_plan(header=header, size=None, network=network, naming=naming, dialect=dialect)
+        named_arrays(network, naming, dialect)
         for naming in (native_naming(network), generic.name_layers(network))
     )
-    tensors = model.state_dict()
+    state = model.state_dict()
+    tensors = {
+        their: state[own].reshape(array.shape)
+        for (_, array, own), (*_, their) in zip(ours, theirs, strict=True)
+    }
     whole = DarknetModel(network, dialect).eval()
-    whole.load_state_dict(
-        {
-            their.tensor: tensors[own.tensor].reshape(their.shape)
-            for own, their in zip(ours.slots, theirs.slots, strict=True)
-        },
-        strict=False,
-        assign=True,
-    )
+    whole.load_state_dict(tensors, strict=False, assign=True)
     return whole
 
 
@@ -254,18 +244,13 @@ def _run(model: Model, x: Floats) -> list[Floats]:
 def _maps(model: Model, x: Floats, expected: Iterable[Floats]) -> Iterator[Difference]:
     nodes = [model.network.nodes[node.map_index] for node in model.network.outputs]
     for node, ours, theirs in zip(nodes, _run(model, x), expected, strict=True):
-        yield _row(node.index, node.place, ours, theirs)
+        yield _row(node, ours, theirs)
 
 
-def _row(
-    index: int, place: str, found: Floats, expected: Floats, reason: str | None = None
-) -> Difference:
+def _row(node: Node, found: Floats, expected: Floats, reason: str | None = None) -> Difference:
     ours, theirs = (a.astype(np.float64).ravel() for a in (found, expected))
-    norm, finite = (
-        float(np.linalg.norm(theirs)),
-        np.isfinite(ours).all() & np.isfinite(theirs).all(),
-    )
-    difference = ours - theirs
+    norm, difference = float(np.linalg.norm(theirs)), ours - theirs
+    finite = np.isfinite(ours).all() & np.isfinite(theirs).all()
     if not finite:
         distance = float("inf")
     elif norm:
@@ -273,8 +258,8 @@ def _row(
     else:
         distance = float("inf") if difference.any() else 0.0
     return Difference(
-        index=index,
-        place=place,
+        index=node.index,
+        place=node.place,
         max_abs=float(np.abs(difference).max()) if finite else float("inf"),
         relative=distance,
         rms=norm / theirs.size**0.5,

@@ -134,10 +134,8 @@ def _main() -> None:
     parser.add_argument("library")
     parser.add_argument("cfg", nargs="?")
     parser.add_argument("--functions", nargs="+")
-    parser.add_argument("--weights")
-    parser.add_argument("--save")
-    parser.add_argument("--input")
-    parser.add_argument("--output")
+    for option in ("--weights", "--save", "--input", "--output"):
+        parser.add_argument(option)
     arguments = parser.parse_args()
     if sys.platform == "linux":  # end with whoever waits for the answer
         ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)

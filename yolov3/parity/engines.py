@@ -21,6 +21,7 @@ import numpy as np
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.network import read_network
 from converter.errors import DarknetError, install
+from converter.options import PathLike
 from converter.records import dataclass
 from yolov3.parity import engine_process
 
@@ -39,7 +40,7 @@ class EngineError(DarknetError):
     """The engine is missing, or refused the files, or died of them."""
 
 
-class NoAnswer(EngineError):  # noqa: N818 - the engine has made no error
+class NoAnswer(DarknetError):  # noqa: N818 - the engine has made no error
     """The engine was ended before it was done."""
 
 
@@ -71,9 +72,9 @@ class Darknet:
 
     def __init__(
         self,
-        cfg: str | os.PathLike[str],
-        weights: str | os.PathLike[str] | None = None,
-        library: str | os.PathLike[str] | None = None,
+        cfg: PathLike,
+        weights: PathLike | None = None,
+        library: PathLike | None = None,
         limits: Limits | None = None,
     ) -> None:
         self.cfg = Path(cfg)
@@ -81,9 +82,7 @@ class Darknet:
         self.library = find_library() if library is None else Path(library)
         self.limits = limits or Limits()
 
-    def run(
-        self, x: np.ndarray, save_to: str | os.PathLike[str] | None = None
-    ) -> list[np.ndarray | None]:
+    def run(self, x: np.ndarray, save_to: PathLike | None = None) -> list[np.ndarray | None]:
         """What every layer leaves behind, in cfg order, for one picture.
 
         Args:
@@ -117,7 +116,7 @@ class Darknet:
         """
         self._call(self.cfg)
 
-    def save_weights(self, path: str | os.PathLike[str]) -> None:
+    def save_weights(self, path: PathLike) -> None:
         """Let the engine write its weights to ``path``.
 
         Raises:
@@ -142,7 +141,7 @@ class Darknet:
             raise EngineError(f"darknet {_end(done)}", path=self.cfg)
 
 
-def dialect_of(library: str | os.PathLike[str]) -> DialectName:
+def dialect_of(library: PathLike) -> DialectName:
     """Whose darknet a libdarknet.so is.
 
     Raises:
@@ -218,7 +217,7 @@ class OpenCV:
         EngineError: OpenCV is not installed, or refused the files.
     """
 
-    def __init__(self, cfg: str | os.PathLike[str], weights: str | os.PathLike[str]) -> None:
+    def __init__(self, cfg: PathLike, weights: PathLike) -> None:
         try:
             import cv2
         except ImportError:

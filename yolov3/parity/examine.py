@@ -114,8 +114,6 @@ def _compared(case: Case, folder: Path, limits: Limits) -> dict[str, Any]:
         return _refused(case, cfg, str(error), limits)
     try:
         outputs = Darknet(cfg, weights, case.library, limits).run(x, save_to=saved)
-    except NoAnswer:
-        raise
     except EngineError as error:
         return {"result": "refused by the engine", "there": _named(error, case, cfg)}
     facts = {"floats": model.network.floats_of(case.dialect), "layers": len(model.network.nodes)}
@@ -148,8 +146,6 @@ def _refused(case: Case, cfg: Path, here: str, limits: Limits) -> dict[str, Any]
     """Whether the engine refuses what we do; it gets no weights, since we know of none."""
     try:
         Darknet(cfg, None, case.library, limits).load()
-    except NoAnswer:
-        raise
     except EngineError as error:
         return {"result": "refused by both", "here": here, "there": _named(error, case, cfg)}
     return {"result": "refused here", "here": here}
@@ -190,9 +186,8 @@ def _is_weak(row: Difference) -> bool:
 
 def _flipped(model: DarknetModel) -> bool:
     """Whether kernels are transposed as they are read, which darknet does not undo."""
-    arrays = (
-        array
+    return any(
+        array.stored == "transposed"
         for node in model.network.nodes
         for array in node.layer.arrays(node.inputs, model.dialect)
     )
-    return any(array.stored == "transposed" for array in arrays)

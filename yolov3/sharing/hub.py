@@ -82,7 +82,7 @@ def write(model: FromDarknet, folder: PathLike, licence: str | None) -> None:
         beside[place / CARD_NAME] = _card(model, metadata, licence).encode()
     with _errors(OutputError, f"{os.fspath(folder)} cannot be written"):
         place.mkdir(parents=True, exist_ok=True)
-        write_checkpoint(model, place / FILE_NAME, metadata=metadata, beside=beside)
+        write_checkpoint(model, place / FILE_NAME, metadata, beside)
 
 
 def _card(model: FromDarknet, metadata: Metadata, licence: str | None) -> str:

@@ -3,11 +3,11 @@
 import nets
 import pytest
 
+from converter.darknet.layers.graph import Graph
 from converter.darknet.network import parse_network
 from converter.errors import NetworkError
 from yolov3.exporting.drawing import (
     INPUT,
-    Options,
     add_output,
     draw,
     draw_decoded,
@@ -17,9 +17,12 @@ from yolov3.exporting.drawing import (
     shape_of,
 )
 
-PLAIN = Options(opset=13)
 TINY = parse_network(nets.tiny(1, 2, size=64))
 CLASSIFIER = parse_network(nets.classifier(1, 5, size=64))
+
+
+def empty(**options) -> Graph:
+    return Graph(opset=13, dialect="pjreddie", **options)
 
 
 def operations(drawn) -> list[str]:
@@ -27,20 +30,20 @@ def operations(drawn) -> list[str]:
 
 
 def test_maps_run_fine_to_coarse():
-    drawn = draw_maps(TINY, "pjreddie", PLAIN)
+    drawn = draw_maps(TINY, empty())
     # yolov3-tiny.cfg: heads of (5 + 2) * 3 maps at a 32nd of the picture, then at a 16th.
     assert drawn.shapes == {"map0": (21, 4, 4), "map1": (21, 2, 2)}
     assert drawn.outputs == {"map0": drawn.layers[22], "map1": drawn.layers[15]}
 
 
 def test_any_layers_may_be_outputs():
-    drawn = draw_maps(TINY, "pjreddie", PLAIN, [1, 0])
+    drawn = draw_maps(TINY, empty(), [1, 0])
     assert drawn.shapes == {"map0": (1, 32, 32), "map1": (1, 64, 64)}
     assert set(drawn.layers) == {-1, 0, 1}  # no more than these need
 
 
 def test_a_layer_twice_and_the_picture_itself_have_names_of_their_own():
-    drawn = draw_maps(TINY, "pjreddie", PLAIN, [0, 0, -1])
+    drawn = draw_maps(TINY, empty(), [0, 0, -1])
     assert len({*drawn.outputs.values()}) == 3
     assert drawn.outputs["map0"] == drawn.layers[0]
     assert INPUT not in drawn.outputs.values()
@@ -57,18 +60,18 @@ def test_a_layer_twice_and_the_picture_itself_have_names_of_their_own():
     ],
 )
 def test_what_each_layout_gives(layout, shapes):
-    assert draw_decoded(TINY, "pjreddie", PLAIN, layout).shapes == shapes
+    assert draw_decoded(TINY, empty(), layout).shapes == shapes
 
 
 def test_a_classifiers_logits_are_flat():
-    drawn = draw_logits(CLASSIFIER, "pjreddie", PLAIN, 76)
+    drawn = draw_logits(CLASSIFIER, empty(), 76)
     assert drawn.shapes == {"logits": (5,)}
     assert operations(drawn) == ["Flatten"]
 
 
 @pytest.mark.parametrize("half", [False, True])
 def test_outputs_stay_float32_if_the_rest_is_float16(half):
-    drawn = draw_maps(TINY, "pjreddie", Options(opset=13, half=half), [0])
+    drawn = draw_maps(TINY, empty(half=half), [0])
     assert (operations(drawn) == ["Cast"]) is half
     assert (drawn.layers[-1] == INPUT) is not half
 
@@ -80,7 +83,7 @@ def test_sides_of_outputs():
 
 
 def test_an_output_keeps_its_tensor_unless_that_has_a_name():
-    drawn = draw(TINY, "pjreddie", [0], PLAIN)
+    drawn = draw(TINY, empty(), [0])
     tensor = drawn.layers[0]
     add_output(drawn, "a", tensor, (1, 64, 64))
     add_output(drawn, "b", tensor, (1, 64, 64))
@@ -106,4 +109,4 @@ class TestBoxes:
             net + head.format(6, 1) + "[route]\nlayers=-2\n" + head.format(7, 2)
         )
         with pytest.raises(NetworkError, match="has other classes than layer 1"):
-            draw_decoded(network, "pjreddie", PLAIN, "boxes")
+            draw_decoded(network, empty(), "boxes")

@@ -236,3 +236,11 @@ class TestRefusals:
     def test_an_opset_for_another_format(self, heads, tmp_path):
         with pytest.raises(UsageError, match="opset=18 is about ONNX, not pt2"):
             export(load(heads("yolo")), tmp_path / "out.pt2", format="pt2", opset=18)
+
+    @pytest.mark.parametrize("fused", [False, True], ids=["straight", "through PyTorch"])
+    @pytest.mark.parametrize("name", ["opset", "batch"])
+    def test_a_number_that_is_text(self, heads, tmp_path, name, fused):
+        model = load(heads("yolo"))
+        with pytest.raises(UsageError, match=rf"^{name}='13' is no whole number$"):
+            export(model.fuse() if fused else model, tmp_path / "out.onnx", **{name: "13"})
+        assert not list(tmp_path.glob("*.onnx"))

@@ -11,9 +11,10 @@ from one_feature import conv, network, picture, section, weights
 from torch import nn
 
 from converter.darknet.layers import LAYERS
+from converter.darknet.layers.graph import Graph
 from converter.darknet.network import Network, parse_network
 from yolov3.darknet import DarknetModel
-from yolov3.exporting.drawing import Options, add_output, draw, in_full, shape_of
+from yolov3.exporting.drawing import add_output, draw, in_full, shape_of
 from yolov3.exporting.export import export
 from yolov3.exporting.onnx import encode
 
@@ -30,7 +31,7 @@ def run(model: DarknetModel, x: np.ndarray, opset: int, **options) -> dict[int, 
     """Every layer's output for the pictures ``x``."""
     net: Network = model.network
     indices = [node.index for node in net.nodes if node.layer.has_output]
-    drawn = draw(net, model.dialect, indices, Options(opset=opset, **options))
+    drawn = draw(net, Graph(opset=opset, dialect=model.dialect, **options), indices)
     for index in indices:
         tensor = in_full(drawn, drawn.layers[index])
         add_output(drawn, f"out{index}", tensor, shape_of(net, index))

@@ -17,13 +17,14 @@ from safetensors.numpy import load_file, save_file
 
 from converter import ExtraError, OutputError, UsageError, convert
 from converter.checkpoint.checkpoint import Checkpoint
+from converter.darknet.layers.graph import Graph
 from converter.darknet.network import parse_network
 from converter.errors import CheckpointError, NetworkError
 from yolov3 import DarknetModel, load
 from yolov3.exporting import onnx as module
-from yolov3.exporting.drawing import Options, draw_maps
+from yolov3.exporting.drawing import draw_maps
 from yolov3.exporting.export import export
-from yolov3.exporting.source import source_of
+from yolov3.exporting.source import Options, source_of
 from yolov3.exporting.straight import export_checkpoint
 
 ROOT = Path(__file__).parents[3]
@@ -220,7 +221,7 @@ class TestModels:
         text = network(section("crnn", output_filters=2, hidden_filters=2))
         text = text.replace("[net]\n", "[net]\ntime_steps=2\n")
         with pytest.raises(NetworkError, match="single pictures are no sequences of 2 steps"):
-            draw_maps(parse_network(text), "pjreddie", Options(opset=13))
+            draw_maps(parse_network(text), Graph(opset=13, dialect="pjreddie"))
 
 
 class TestRefusals:
@@ -259,7 +260,7 @@ class TestRefusals:
 
     def test_nodes_that_make_another_shape_than_the_cfg_says(self, heads, tmp_path):
         source = source_of(Checkpoint.open(heads("yolo")))
-        drawn = source.draw("maps", Options(opset=13))
+        drawn = source.draw(Options(opset=13))
         drawn.graph.operations["layer0/conv"].attributes["strides"] = [1, 1]
         with pytest.raises(OutputError, match="cannot be made: "):
             module.encode(drawn, {}, "")

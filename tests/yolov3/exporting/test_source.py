@@ -12,8 +12,7 @@ import reference
 from converter import CheckpointError, convert
 from converter.checkpoint.checkpoint import Checkpoint
 from converter.darknet.network import parse_network
-from yolov3.exporting.drawing import Options
-from yolov3.exporting.source import source_of, texts
+from yolov3.exporting.source import Options, source_of, texts
 
 BACKBONE = "\n".join([nets.net(64), *nets.darknet53(1)])
 
@@ -58,13 +57,13 @@ def test_a_detector_gives_its_heads_maps(make, text):
     ],
 )
 def test_what_is_drawn(make, text, layout, outputs):
-    drawn = sourced(make(text)).draw(layout, Options(opset=13))
+    drawn = sourced(make(text)).draw(Options(opset=13, layout=layout))
     assert list(drawn.outputs) == outputs
 
 
 def test_the_rule_of_batch_norm_is_the_sources(make):
     source = replace(sourced(make(nets.tiny(1, 2, size=64))), rule="pjreddie-cpu")
-    assert source.draw("maps", Options(opset=13)).graph.rule == "pjreddie-cpu"
+    assert source.draw(Options(opset=13)).graph.rule == "pjreddie-cpu"
 
 
 class TestFacts:
@@ -80,18 +79,19 @@ class TestFacts:
     @pytest.mark.parametrize("layout", ["maps", "boxes", "deepstream"])
     def test_only_ultralytics_layout_says_more(self, make, layout):
         source = sourced(make(nets.tiny(1, 2, size=64)))
-        assert source.says(layout, 1) == source.facts
+        assert source.says(Options(opset=13, layout=layout)) == source.facts
 
     def test_what_ultralytics_reads(self, make):
         """Python literals: ultralytics 8.4 nn/backends/onnx.py."""
         source = sourced(make(nets.tiny(1, 2, size=96)))
-        said = source.says("ultralytics", 4)
+        said = source.says(Options(opset=13, layout="ultralytics", batch=4))
         assert {key: said[key] for key in ("stride", "imgsz", "task", "batch")} == {
             "stride": "32", "imgsz": "[96, 96]", "task": "detect", "batch": "4",
         }  # fmt: skip
         assert ast.literal_eval(said["names"]) == {0: "class0", 1: "class1"}
         named = replace(source, facts={**source.facts, "names": json.dumps(["a cat", "it's"])})
-        assert ast.literal_eval(named.says("ultralytics", 1)["names"]) == {0: "a cat", 1: "it's"}
+        said = named.says(Options(opset=13, layout="ultralytics"))
+        assert ast.literal_eval(said["names"]) == {0: "a cat", 1: "it's"}
 
     def test_a_checkpoint_that_says_nothing_claims_nothing(self, make):
         files = make(nets.tiny(1, 2, size=64))

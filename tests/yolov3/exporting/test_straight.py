@@ -16,7 +16,7 @@ from yolov3 import load
 from yolov3.exporting import checking
 from yolov3.exporting import onnx as module
 from yolov3.exporting.export import export
-from yolov3.exporting.straight import export_checkpoint, require_batch, require_free
+from yolov3.exporting.straight import export_checkpoint, require_free, require_numbers
 
 
 @pytest.fixture
@@ -165,14 +165,30 @@ def test_memory_is_that_of_one_array_not_of_the_file(make, tmp_path, small_limit
 @pytest.mark.parametrize("batch", [0, -1])
 def test_less_than_one_picture(batch):
     with pytest.raises(UsageError, match=f"batch={batch} must be at least 1"):
-        require_batch(batch, dynamic=False)
+        require_numbers(None, batch, dynamic=False)
+
+
+@pytest.mark.parametrize("value", ["13", 13.5])
+def test_a_number_of_another_type(heads, tmp_path, value):
+    with pytest.raises(UsageError, match=f"^opset={value!r} is no whole number$"):
+        export_checkpoint(heads("yolo"), tmp_path / "out.onnx", opset=value)
+
+
+def test_no_number_of_pictures():
+    with pytest.raises(UsageError, match=r"^batch=None is no whole number$"):
+        require_numbers(None, None, dynamic=False)
+
+
+def test_whole_numbers_of_any_type():
+    require_numbers(np.int64(13), np.int64(1), dynamic=False)
+    require_numbers(None, 1, dynamic=False)
 
 
 def test_a_number_of_pictures_beside_one_that_is_left_open():
     with pytest.raises(UsageError, match="batch=2 fixes what dynamic=True leaves open"):
-        require_batch(2, dynamic=True)
-    require_batch(2, dynamic=False)
-    require_batch(1, dynamic=True)
+        require_numbers(None, 2, dynamic=True)
+    require_numbers(None, 2, dynamic=False)
+    require_numbers(None, 1, dynamic=True)
 
 
 def test_a_file_that_is_there(tmp_path):

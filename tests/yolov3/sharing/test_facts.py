@@ -1,6 +1,7 @@
 """What a published model says of itself to programs."""
 
 import json
+from types import SimpleNamespace
 
 from converter import convert
 from converter.darknet.network import parse_network
@@ -15,9 +16,8 @@ TEXT = (
 
 
 def test_a_detector():
-    said = facts(
-        parse_network(TEXT), model="Net", family="generic", dialect="pjreddie", names=["a", "b"]
-    )
+    meta = SimpleNamespace(family="generic", dialect="pjreddie")
+    said = facts(parse_network(TEXT), "Net", meta, ["a", "b"])
     assert said == {
         "library_name": "darknet-safetensors",
         "architectures": ["Net"],
@@ -34,7 +34,7 @@ def test_a_detector():
 
 def test_what_is_no_detector():
     text = "[net]\nwidth=32\nheight=16\nchannels=3\n[maxpool]\nsize=4\nstride=4\n"
-    said = facts(parse_network(text), model="Net", family=None, dialect=None, names=None)
+    said = facts(parse_network(text), "Net", None, None)
     assert [said[key] for key in ("family", "dialect", "classes", "names")] == [None] * 4
     assert (said["strides"], said["anchors"]) == ([], [])
 

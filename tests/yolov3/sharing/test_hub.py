@@ -16,8 +16,7 @@ import torch
 import yolov3
 from converter import CheckpointError, ExtraError, OutputError, convert, verify
 from tests.yolov3.hub_server import serving
-from yolov3 import Darknet53, DarknetModel, YOLOv3, load
-from yolov3.saving import write_checkpoint
+from yolov3 import Darknet53, DarknetModel, YOLOv3, load, save
 
 ROOT = Path(__file__).parents[3]
 
@@ -175,13 +174,13 @@ class TestRefusals:
     def test_a_fused_model(self, sample, tmp_path):
         model = load(convert(sample.weights).output).fuse()
         with pytest.raises(CheckpointError, match=r"stem\.0\.bn\.bias.*fused"):
-            write_checkpoint(model, tmp_path / "x.safetensors")
+            save(model, tmp_path / "x.safetensors")
         assert not (tmp_path / "x.safetensors").exists()
 
     def test_half_precision(self, sample, tmp_path):
         model = load(convert(sample.weights).output, dtype=torch.float16)
         with pytest.raises(CheckpointError, match=r"float16.*model\.float\(\)"):
-            write_checkpoint(model, tmp_path / "x.safetensors")
+            save(model, tmp_path / "x.safetensors")
 
     def test_a_model_of_no_checkpoint(self, tmp_path):
         with pytest.raises(CheckpointError, match="comes from no checkpoint"):
