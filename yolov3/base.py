@@ -18,7 +18,15 @@ from converter.checkpoint.header import is_counter, unreadable
 from converter.checkpoint.metadata import Metadata
 from converter.darknet.dialects import DialectName
 from converter.darknet.network import Network
-from converter.errors import CheckpointError, NetworkError, UsageError, argument, first_line, some
+from converter.errors import (
+    CheckpointError,
+    NetworkError,
+    UsageError,
+    argument,
+    errors_name,
+    first_line,
+    some,
+)
 from converter.files import portable
 from converter.options import BATCH_NORM_RULES, BatchNormRule
 from converter.plan import Plan, Slot
@@ -101,14 +109,11 @@ class FromDarknet(nn.Module):
         with refusing_device(f"device={device}"):
             torch.empty(1, device=device)
         plan = native_plan(stored.plan)
-        try:
+        with errors_name(stored.contents.path, CheckpointError):
             tensors = _read(stored, plan)
             with torch.device("meta"):
                 model = cls.build(plan)
             missing = _check(model, tensors, stored, strict=strict)
-        except CheckpointError as error:
-            error.path = error.path or str(stored.contents.path)
-            raise
         if missing:
             model = cls.build(plan)
             model.missing = missing

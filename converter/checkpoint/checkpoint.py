@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -27,6 +26,7 @@ from converter.errors import (
     UsageError,
     WeightsError,
     argument,
+    errors_name,
     some,
     source_family,
 )
@@ -87,7 +87,7 @@ class Checkpoint:
             CheckpointError, FamilyError, NetworkUnknown: as ``open``.
             UsageError: it says that it has another scheme than ``family``.
         """
-        try:
+        with errors_name(contents.path, DarknetError):
             if network is not None and "schema" not in contents.metadata:
                 plan = plan_for(contents.shapes, network, network.dialect or DEFAULT, family)
                 dtype = _dtype(contents, plan)
@@ -107,9 +107,6 @@ class Checkpoint:
             else:
                 plan = _plan_by(reread(network, claims.reading), claims, family)
                 claims = _metadata_of(claims, plan)
-        except DarknetError as error:
-            error.path = error.path or os.fspath(contents.path)
-            raise
         return cls(contents=contents, plan=plan, dtype=claims.dtype, claims=claims)
 
     @property

@@ -10,7 +10,6 @@ order, by
 4. the version in the header; any that no engine writes today is read as the default's.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -27,7 +26,7 @@ from converter.darknet.network import (
 )
 from converter.darknet.nodes import place_of
 from converter.darknet.reading import FUNCTIONS, counts, is_implied, readers
-from converter.errors import CfgError, NetworkError, WeightsError, argument
+from converter.errors import CfgError, NetworkError, WeightsError, argument, errors_name
 from converter.options import PathLike
 from converter.records import dataclass
 
@@ -89,12 +88,9 @@ def read_as_known(path: PathLike, dialect: DialectName | None = None) -> Network
     Raises:
         CfgError, NetworkError: with path and line.
     """
-    try:
+    with errors_name(path, CfgError, NetworkError):
         text = read_cfg(path)
         return parse_network(text, dialect or by_cfg(text))
-    except (CfgError, NetworkError) as error:
-        error.path = os.fspath(path)
-        raise
 
 
 _SIZE, _CFG, _HEADER, _NONE = range(4)

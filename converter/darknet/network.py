@@ -1,6 +1,5 @@
 """Sections -> Network: every layer with its sources resolved and its shapes inferred."""
 
-import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields, replace
 from math import prod
@@ -12,7 +11,7 @@ from converter.darknet.layers import LAYERS, Layer, Misfit, Shape
 from converter.darknet.nodes import Net, Node, place_of, resolve
 from converter.darknet.reading import Reading, misspelled, nearest, read_as
 from converter.darknet.remark import Remark
-from converter.errors import CfgError, NetworkError, argument
+from converter.errors import CfgError, NetworkError, argument, errors_name
 from converter.files.opening import read_small
 from converter.options import PathLike
 from converter.records import dataclass
@@ -110,11 +109,8 @@ def read_network(path: PathLike, dialect: DialectName | None = None) -> Network:
     Raises:
         CfgError, NetworkError: with path and line.
     """
-    try:
+    with errors_name(path, CfgError, NetworkError):
         return parse_network(read_cfg(path), dialect)
-    except (CfgError, NetworkError) as error:
-        error.path = os.fspath(path)
-        raise
 
 
 def read_cfg(path: PathLike) -> str:

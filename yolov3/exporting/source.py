@@ -17,7 +17,7 @@ from converter.checkpoint.dtypes import widen
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.graph import Graph
 from converter.darknet.network import Network
-from converter.errors import CheckpointError
+from converter.errors import CheckpointError, errors_name
 from converter.families.base import Naming
 from converter.families.template import BACKBONE_LAYERS
 from converter.options import BatchNormRule, Layout
@@ -124,12 +124,9 @@ def source_of(stored: Checkpoint) -> Source:
         CheckpointError: it does not fill its network, or has more.
     """
     plan = stored.plan
-    try:
+    with errors_name(stored.contents.path, CheckpointError):
         require_way_back(plan.naming.family)
         require_no_surplus(stored.contents.names, plan)
-    except CheckpointError as error:
-        error.path = str(stored.contents.path)
-        raise
     tensors = stored.tensors()
     slots = {slot.tensor: slot for slot in plan.tensors}
     places: dict[tuple[int, str], tuple[Slot, tuple[int, ...]]] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 from converter.checkpoint import formats
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.nodes import Node
-from converter.errors import CheckpointError, UsageError
+from converter.errors import CheckpointError, UsageError, errors_name
 from converter.families import generic, native_naming
 from converter.options import Engine, FamilyChoice, PathLike
 from converter.plan import named_arrays
@@ -149,11 +148,8 @@ def against(
         if model is not stored:
             weights = Path(folder, "net.weights")
             save(model, weights)
-        try:
+        with errors_name(checkpoint, UsageError):
             bound, rows = _compared(model, x, engine, network, weights)
-        except UsageError as error:
-            error.path = error.path or os.fspath(checkpoint)
-            raise
         return Parity(engine=engine, bound=bound, rows=tuple(rows))
 
 
