@@ -14,7 +14,12 @@ if typing.TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from converter.darknet.layers.graph import Graph
+    from converter.darknet.layers import graph
+
+# For annotations, which load neither PyTorch nor what draws graphs.
+Tensor: TypeAlias = "torch.Tensor"
+Modules: TypeAlias = "dict[str, nn.Module | nn.Parameter]"
+Graph: TypeAlias = "graph.Graph"
 
 # A layer has at most this many values: Darknet counts in 32-bit ints and so wraps beyond it.
 MAX_VALUES = 2**31 - 1
@@ -78,9 +83,6 @@ class Array:
     shape: tuple[int, ...]
     stored: Literal["as is", "transposed", "connected"] = "as is"
     on_disk: bool = True
-
-
-Modules: TypeAlias = "dict[str, nn.Module | nn.Parameter]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +177,7 @@ class Layer:
         """The PyTorch modules and parameters that hold this layer's arrays, by attribute name."""
         return {}
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """This layer's output.
 
         ``m`` has what ``modules()`` returned as attributes, and ``dialect``. For a single picture
@@ -183,7 +185,7 @@ class Layer:
         """
         raise NotImplementedError
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """The same as nodes of ``g``; the name of the output.
 
         ``inputs`` are the names of tensors of ``shapes``, preceded by the batch.

@@ -11,20 +11,17 @@ from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
 from converter.darknet.layers.base import (
     Array,
+    Graph,
     Layer,
     Misfit,
     Modules,
     Shape,
+    Tensor,
     absolute,
     at_least,
     require_image,
 )
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +53,11 @@ class Product(Layer):
         """An activation that it makes zeros of."""
         return zeroed(self.activation)
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w), (N, c, 1, 1) or (N, 1, h, w); and (N, c, h, w) -> (N, c, h, w)."""
         return activate(self.activation, inputs[0] * inputs[1])
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w), (N, c, 1, 1) or (N, 1, h, w); and (N, c, h, w) -> (N, c, h, w)."""
         return activate_onnx(g, self.activation, g.add("Mul", *inputs))
 
@@ -130,11 +127,11 @@ class Implicit(Layer):
 
         return {"weight": nn.Parameter(torch.zeros(self.filters, self.atoms, 1))}
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, ...) -> (N, filters, atoms, 1), the same N times."""
-        return typing.cast("torch.Tensor", m.weight.repeat(inputs[0].shape[0], 1, 1, 1))
+        return typing.cast(Tensor, m.weight.repeat(inputs[0].shape[0], 1, 1, 1))
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, filters, atoms, 1), the same N times."""
         sides = (self.filters, self.atoms, 1)
         return g.each(g.weight("weight", (1, *sides)), sides, inputs[0])

@@ -1,6 +1,5 @@
 """[convolutional]: pj convolutional_layer.c, parser.c:153-207; AB parser.c:169-249."""
 
-import typing
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -9,21 +8,18 @@ from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation
 from converter.darknet.layers.base import (
     Array,
+    Graph,
     Layer,
     Misfit,
     Modules,
     Shape,
+    Tensor,
     absolute,
     at_least,
     require_image,
 )
 from converter.darknet.layers.blur import blur, blur_onnx, blurred
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 NOT_SHARED = -1000000000  # AB parser.c:198
 DEFORMATIONS = ("sway", "rotate", "stretch", "stretch_sway")
@@ -194,7 +190,7 @@ class Convolutional(Layer):
             {"conv": conv, "bn": nn.BatchNorm2d(self.filters)} if self.has_norm else {"conv": conv}
         )
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, filters, h', w'); ``m`` is the owner's, so the options are not."""
         from torch.nn import functional as F
 
@@ -213,7 +209,7 @@ class Convolutional(Layer):
         x = activate(self.activation, m.bn(x) if self.has_norm else x)
         return blur(x, self.strides, self.antialiasing) if self.antialiasing else x
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, filters, h', w')."""
         x, kernels = inputs[0], g.weight("conv.weight")
         if self.xnor:
@@ -234,9 +230,7 @@ class Convolutional(Layer):
         return blur_onnx(g, x, self.strides, self.antialiasing) if self.antialiasing else x
 
 
-def _binarised(
-    x: "torch.Tensor", kernels: "torch.Tensor", *, training: bool
-) -> "tuple[torch.Tensor, torch.Tensor]":
+def _binarised(x: Tensor, kernels: Tensor, *, training: bool) -> tuple[Tensor, Tensor]:
     """The signs of both, those of a filter times its mean magnitude; 0 counts as negative.
 
     pj convolutional_layer.c:28-48. In training the gradients pass as in pj's GPU code: to ``x``
@@ -255,7 +249,7 @@ def _binarised(
     return signs + (clipped - clipped.detach()), scaled.detach() + (kernels - kernels.detach())
 
 
-def _binarised_onnx(g: "Graph", x: str, kernels: str) -> tuple[str, str]:
+def _binarised_onnx(g: Graph, x: str, kernels: str) -> tuple[str, str]:
     """The same as nodes."""
     mean = g.add("Abs", kernels)
     mean = g.reduce("ReduceMean", mean, 1, 2, 3)

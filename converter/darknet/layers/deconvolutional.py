@@ -1,6 +1,5 @@
 """[deconvolutional]: pj deconvolutional_layer.c, parser.c:153-207."""
 
-import typing
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -8,20 +7,17 @@ from converter.darknet.dialects import DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation
 from converter.darknet.layers.base import (
     Array,
+    Graph,
     Layer,
     Misfit,
     Modules,
     Shape,
+    Tensor,
     at_least,
     require_image,
 )
 from converter.darknet.layers.convolutional import bias_and_norm
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +89,12 @@ class Deconvolutional(Layer):
             {"conv": conv, "bn": nn.BatchNorm2d(self.filters)} if self.has_norm else {"conv": conv}
         )
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, filters, h', w')."""
         x = m.conv(inputs[0])
         return activate(self.activation, m.bn(x) if self.has_norm else x)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, filters, h', w')."""
         x = g.add(
             "ConvTranspose",

@@ -11,7 +11,15 @@ from typing import Any, ClassVar, TypeAlias
 
 from converter.darknet.cfg import Section
 from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
+from converter.darknet.layers.base import (
+    Graph,
+    Layer,
+    Misfit,
+    Shape,
+    Tensor,
+    at_least,
+    require_image,
+)
 from converter.darknet.layers.cells import (
     MARGIN,
     Cells,
@@ -28,10 +36,7 @@ from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
-
-    from converter.darknet.layers.graph import Graph
 
 MAX_ANCHORS = 1000  # the official cfgs have up to 21
 
@@ -125,13 +130,13 @@ class AnchorHead(Head):
         """What the layer makes of the raw values of an anchor, which are the last axis."""
         raise NotImplementedError
 
-    def values(self, raw: "torch.Tensor", dialect: DialectName) -> "torch.Tensor":
+    def values(self, raw: Tensor, dialect: DialectName) -> Tensor:
         """``activated`` of a raw map (N, anchors * values, h, w), in its shape."""
         values = by_anchor(raw, self.anchor_count).movedim(2, -1)
-        activated: torch.Tensor = self.activated(values, dialect, in_torch())
+        activated: Tensor = self.activated(values, dialect, in_torch())
         return activated.movedim(-1, 2).flatten(1, 2)
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, anchors * values, h, w) -> the same."""
         return self.values(inputs[0], m.dialect)
 
@@ -184,9 +189,7 @@ class AnchorHead(Head):
             centre = (cells.place + xy) / grid + self.corner * sides
         return cells.picture, np.hstack([centre, sides]), scores
 
-    def decode_all(
-        self, values: "torch.Tensor", sizes: "torch.Tensor", stride: "torch.Tensor"
-    ) -> "tuple[torch.Tensor, torch.Tensor]":
+    def decode_all(self, values: Tensor, sizes: Tensor, stride: Tensor) -> tuple[Tensor, Tensor]:
         """Every box of ``forward``'s values, by tensor operations of fixed size alone.
 
         Args:
@@ -217,37 +220,37 @@ class AnchorHead(Head):
         boxes = torch.cat([centre - half, centre + half], 3)
         return boxes.flatten(1, 2), scores.flatten(1, 2)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, anchors * values, h, w) -> the same."""
         (x,), (shape,) = inputs, shapes
         parts = self.activated_onnx(g, by_cell_onnx(g, x, self.anchor_count, shape.c))
         values = g.add("Transpose", g.add("Concat", *parts, axis=3), perm=[0, 2, 3, 1])
         return g.fold(values, (shape.c, shape.h, shape.w), x)
 
-    def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
+    def activated_onnx(self, g: Graph, values: str) -> tuple[str, ...]:
         """What ``forward`` makes of (N, cells, anchors, values), in parts of the last axis.
 
         The first are x and y, and w and h, the last is objectness and classes.
         """
         raise NotImplementedError
 
-    def sides_onnx(self, g: "Graph", wh: str) -> str:
+    def sides_onnx(self, g: Graph, wh: str) -> str:
         """``sides`` as nodes."""
         return g.add("Exp", wh)
 
-    def described_onnx(self, g: "Graph", values: str) -> tuple[str, str, str]:
+    def described_onnx(self, g: Graph, values: str) -> tuple[str, str, str]:
         """``described`` of what ``activated_onnx`` makes of ``values``."""
         xy, wh, scores = self.activated_onnx(g, values)
         return xy, wh, self.scores_onnx(g, g.slice(scores, 3, 0, 1), scores)
 
-    def scores_onnx(self, g: "Graph", objectness: str, scores: str) -> str:
+    def scores_onnx(self, g: Graph, objectness: str, scores: str) -> str:
         """``objectness`` times the classes, which come after the first of ``scores``."""
         if not self.classes:
             return objectness
         return g.add("Mul", objectness, g.slice(scores, 3, 1, 1 + self.classes))
 
     def decode_onnx(
-        self, g: "Graph", shape: Shape, stride: tuple[float, float], x: str
+        self, g: Graph, shape: Shape, stride: tuple[float, float], x: str
     ) -> tuple[str, str, str]:
         """``decode_all`` of ``forward``'s values as nodes, but for the corners.
 
@@ -389,13 +392,13 @@ def _listed(indices: Sequence[int]) -> str:
     return f"{shown}, ..." if len(indices) > 3 else shown
 
 
-def by_cell_onnx(g: "Graph", x: str, anchors: int, channels: int) -> str:
+def by_cell_onnx(g: Graph, x: str, anchors: int, channels: int) -> str:
     """(N, channels, h, w) -> (N, cells, anchors, values)."""
     x = g.reshape(x, 0, anchors, channels // anchors, -1)
     return g.add("Transpose", x, perm=[0, 3, 1, 2])
 
 
-def places_onnx(g: "Graph", shape: Shape, x: str) -> str:
+def places_onnx(g: Graph, shape: Shape, x: str) -> str:
     """(1, cells, 1, 2): column and row of each cell of ``x`` (N, c, h, w)."""
     if not g.dynamic:
         places = [[[column, row]] for row in range(shape.h) for column in range(shape.w)]

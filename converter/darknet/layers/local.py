@@ -1,6 +1,5 @@
 """[local]: a convolution with its own kernels at every place. pj and AB local_layer.c."""
 
-import typing
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -8,18 +7,15 @@ from converter.darknet.dialects import DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
 from converter.darknet.layers.base import (
     Array,
+    Graph,
     Layer,
     Modules,
     Shape,
+    Tensor,
     at_least,
     require_image,
 )
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +71,7 @@ class Local(Layer):
             for array in self.arrays(shapes, dialect)
         }
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, filters, h', w')."""
         import torch
         from torch.nn import functional as F
@@ -85,7 +81,7 @@ class Local(Layer):
         x = torch.einsum("nkl,lfk->nfl", columns, kernels).reshape(-1, *m.bias.shape)
         return activate(self.activation, x + m.bias)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, filters, h', w')."""
         import numpy as np
 

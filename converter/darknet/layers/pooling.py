@@ -3,20 +3,22 @@
 pj maxpool_layer.c, avgpool_layer.c, parser.c:483-511; AB maxpool_layer.c, parser.c:814-859.
 """
 
-import typing
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
+from converter.darknet.layers.base import (
+    Graph,
+    Layer,
+    Misfit,
+    Shape,
+    Tensor,
+    at_least,
+    require_image,
+)
 from converter.darknet.layers.blur import blur, blur_onnx, blurred
 from converter.records import dataclass
 
 LOWEST = -3.4028234663852886e38  # -FLT_MAX
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +109,7 @@ class Maxpool(Pool):
             return "AlexeyAB's engine does not blur with maxpool_depth, but goes on as if it had"
         return None
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c', h', w')."""
         import torch
         from torch.nn import functional as F
@@ -127,7 +129,7 @@ class Maxpool(Pool):
             x = F.max_pool2d(x, self.window, strides)
         return blur(x, self.strides, self.antialiasing) if self.antialiasing else x
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c', h', w')."""
         x, shape = inputs[0], shapes[0]
         if self.maxpool_depth:
@@ -140,7 +142,7 @@ class Maxpool(Pool):
         x = g.add("MaxPool", x, kernel_shape=[self.window] * 2, strides=list(strides), pads=pads)
         return blur_onnx(g, x, self.strides, self.antialiasing) if self.antialiasing else x
 
-    def _deepest_onnx(self, g: "Graph", x: str, shape: Shape) -> str:
+    def _deepest_onnx(self, g: Graph, x: str, shape: Shape) -> str:
         missing = -shape.c % self.out_channels
         if missing:
             x = g.add("Pad", x, (0, 0, 0, 0, 0, missing, 0, 0), LOWEST)
@@ -167,19 +169,19 @@ class LocalAvgpool(Pool):
             return None
         return f"padding={self.pixels} leaves windows without any pixel to average"
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c, h', w')."""
         import torch
         from torch.nn import functional as F
 
-        def total(x: torch.Tensor) -> torch.Tensor:
+        def total(x: Tensor) -> Tensor:
             padded = F.pad(x, self.margins(x.shape[2], x.shape[3], self.strides))
             return F.avg_pool2d(padded, self.window, self.strides, divisor_override=1)
 
         x = inputs[0]
         return total(x) / total(torch.ones_like(x[:1, :1]))
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c, h', w')."""
         return g.add(
             "AveragePool",
@@ -200,11 +202,11 @@ class Avgpool(Layer):
         """(c, h, w) -> (c, 1, 1)."""
         return Shape.image(require_image(shapes[0]).c, 1, 1)
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c, 1, 1)."""
         return inputs[0].mean((2, 3), keepdim=True)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c, 1, 1)."""
         return g.add("GlobalAveragePool", inputs[0])
 

@@ -14,20 +14,17 @@ from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation
 from converter.darknet.layers.base import (
     Composite,
+    Graph,
     Layer,
     Misfit,
     Shape,
+    Tensor,
     at_least,
     require_image,
 )
 from converter.darknet.layers.connected import Connected
 from converter.darknet.layers.convolutional import Convolutional
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 State = TypeVar("State")
 
@@ -45,10 +42,10 @@ class Recurrent(Composite):
 
     def over_steps(
         self,
-        x: "torch.Tensor",
+        x: Tensor,
         state: State,
-        step: "Callable[[torch.Tensor, State], tuple[torch.Tensor, State]]",
-    ) -> "torch.Tensor":
+        step: Callable[[Tensor, State], tuple[Tensor, State]],
+    ) -> Tensor:
         """``step(input, state) -> (output, state)`` for each step of ``x`` (T * N, ...)."""
         import torch
 
@@ -61,7 +58,7 @@ class Recurrent(Composite):
         return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
 
     def parts_onnx(
-        self, g: "Graph", shapes: tuple[Shape, ...]
+        self, g: Graph, shapes: tuple[Shape, ...]
     ) -> "tuple[Callable[[str, str], str], Callable[[str], Shape]]":
         """``run(part, x)`` adds a part's nodes, and ``shape(part)`` is that of its input.
 
@@ -86,13 +83,13 @@ class Recurrent(Composite):
 class _Elman(Recurrent):
     """state = input_layer(x) + self_layer(state); output = output_layer(state)."""
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(T * N, ...) -> (T * N, output, ...): pj rnn_layer.c:89, crnn_layer.c:91."""
         x = inputs[0]
         shape = Shape.image(*x.shape[1:]) if x.dim() == 4 else Shape(x.shape[1])
         layers = {name: part for name, (part, _) in self.parts(shape, m.dialect).items()}
 
-        def step(now: "torch.Tensor", state: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
+        def step(now: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
             new = layers["input_layer"].forward(m.input_layer, now)
             new = new + layers["self_layer"].forward(m.self_layer, state)
             if getattr(self, "shortcut"):  # noqa: B009 - a field of both subclasses
@@ -101,10 +98,10 @@ class _Elman(Recurrent):
 
         return self.over_steps(x, self._blank(x, layers["self_layer"]), step)
 
-    def _blank(self, x: "torch.Tensor", layer: Layer) -> "torch.Tensor":
+    def _blank(self, x: Tensor, layer: Layer) -> Tensor:
         raise NotImplementedError
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, output, ...)."""
         run, shape = self.parts_onnx(g, shapes)
         state = g.zeros(shape("self_layer").sides, inputs[0])
@@ -149,7 +146,7 @@ class Rnn(_Elman):
             "output_layer": (part(self.output, self.activation), Shape(hidden)),
         }
 
-    def _blank(self, x: "torch.Tensor", layer: Layer) -> "torch.Tensor":
+    def _blank(self, x: Tensor, layer: Layer) -> Tensor:
         hidden = layer.output if isinstance(layer, Connected) else 0
         return x.new_zeros(x.shape[0] // self.time_steps, hidden, 1, 1)
 
@@ -235,7 +232,7 @@ class Crnn(_Elman):
             batch_normalize=self.batch_normalize, xnor=self.xnor,
         )  # fmt: skip
 
-    def _blank(self, x: "torch.Tensor", layer: Layer) -> "torch.Tensor":
+    def _blank(self, x: Tensor, layer: Layer) -> Tensor:
         return x.new_zeros(x.shape[0] // self.time_steps, self.filters[0], *x.shape[2:])
 
 
@@ -265,11 +262,11 @@ class Gru(Recurrent):
         first = DIALECTS[dialect].gru_states_first
         return {**states, **inputs} if first else {**inputs, **states}
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(T * N, ...) -> (T * N, output): pj gru_layer.c:128."""
         x = inputs[0].flatten(1)
 
-        def step(now: "torch.Tensor", h: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
+        def step(now: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
             z = (_linear(m.input_z, now) + _linear(m.state_z, h)).sigmoid()
             r = (_linear(m.input_r, now) + _linear(m.state_r, h)).sigmoid()
             new = _linear(m.input_h, now) + _linear(m.state_h, r * h)
@@ -278,7 +275,7 @@ class Gru(Recurrent):
 
         return self.over_steps(x, x.new_zeros(x.shape[0] // self.time_steps, self.output), step)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, output)."""
         run, _ = self.parts_onnx(g, shapes)
         state = g.zeros((self.output,), inputs[0])
@@ -317,13 +314,11 @@ class Lstm(Recurrent):
             **{f"u{gate}": (layer, shape) for gate in gates},
         }
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(T * N, ...) -> (T * N, output, 1, 1): pj lstm_layer.c:156."""
         x = inputs[0].flatten(1)
 
-        def step(
-            now: "torch.Tensor", state: "tuple[torch.Tensor, torch.Tensor]"
-        ) -> "tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]":
+        def step(now: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
             h, c = state
             f, i, g, o = (
                 _linear(getattr(m, f"w{gate}"), h) + _linear(getattr(m, f"u{gate}"), now)
@@ -336,7 +331,7 @@ class Lstm(Recurrent):
         blank = x.new_zeros(x.shape[0] // self.time_steps, self.output)
         return self.over_steps(x, (blank, blank), step)[:, :, None, None]
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, output, 1, 1)."""
         run, _ = self.parts_onnx(g, shapes)
         state = g.zeros((self.output,), inputs[0])
@@ -349,7 +344,7 @@ class Lstm(Recurrent):
         return g.add("Mul", gate("o", "Sigmoid"), g.add("Tanh", cell))
 
 
-def _linear(m: Any, x: "torch.Tensor") -> "torch.Tensor":
+def _linear(m: Any, x: Tensor) -> Tensor:
     """The part's connected layer with activation linear: (N, inputs) -> (N, outputs)."""
     x = m.fc(x)
-    return typing.cast("torch.Tensor", m.bn(x) if hasattr(m, "bn") else x)
+    return typing.cast(Tensor, m.bn(x) if hasattr(m, "bn") else x)

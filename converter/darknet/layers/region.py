@@ -1,23 +1,17 @@
 """YOLOv2's head: [region]."""
 
 import math
-import typing
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from converter.darknet.cfg import Section
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers import tree
-from converter.darknet.layers.base import Misfit, Shape, at_least, require_image
+from converter.darknet.layers.base import Graph, Misfit, Shape, Tensor, at_least, require_image
 from converter.darknet.layers.cells import Functions, Values, by_anchor, in_torch
 from converter.darknet.layers.heads import MAX_ANCHORS, AnchorHead, anchor_remarks, by_cell_onnx
 from converter.darknet.remark import Remark
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +65,7 @@ class Region(AnchorHead):
             return f"coords={self.coords}: AlexeyAB's engine looks for the objectness after four"
         return tree.obstacle(self.tree, self.classes) if self.tree else None
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, num * (coords + 1 + classes), h, w) -> the same: pj region_layer.c:158, AB :187.
 
         AB leaves x and y to the boxes, and moves the values: cell by cell, in it anchor by anchor,
@@ -82,7 +76,7 @@ class Region(AnchorHead):
         f, x = in_torch(), by_anchor(inputs[0], self.num)
         values = x.flatten(3).permute(0, 3, 1, 2)  # (N, cell, anchor, value)
         scores = self._scores(values[..., self.coords :], m.dialect, f)
-        moved: torch.Tensor = f.joined([values[..., : self.coords], scores])
+        moved: Tensor = f.joined([values[..., : self.coords], scores])
         return moved.reshape(inputs[0].shape)
 
     def activated(self, values: Values, dialect: DialectName, f: Functions) -> Values:
@@ -107,7 +101,7 @@ class Region(AnchorHead):
             classes = f.logistic(classes)
         return f.joined([objectness if self.background else f.logistic(objectness), classes])
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, num * (coords + 1 + classes), h, w) -> the same."""
         if not DIALECTS[g.dialect].region_by_cell:
             return super().onnx(g, shapes, *inputs)
@@ -115,7 +109,7 @@ class Region(AnchorHead):
         parts = self.activated_onnx(g, by_cell_onnx(g, x, self.num, shape.c))
         return g.fold(g.add("Concat", *parts, axis=3), (shape.c, shape.h, shape.w), x)
 
-    def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
+    def activated_onnx(self, g: Graph, values: str) -> tuple[str, ...]:
         """Centre (x and y); w and h and further values; objectness and classes."""
         xy, others = g.slice(values, 3, 0, 2), g.slice(values, 3, 2, self.coords)
         if not DIALECTS[g.dialect].region_by_cell:
@@ -123,7 +117,7 @@ class Region(AnchorHead):
         raw = g.slice(values, 3, self.coords, self.coords + 1 + self.classes)
         return xy, others, self._scores_onnx(g, raw)
 
-    def _scores_onnx(self, g: "Graph", raw: str) -> str:
+    def _scores_onnx(self, g: Graph, raw: str) -> str:
         if self.background and self.softmax and not self.tree:
             return g.add("Softmax", raw, axis=3)
         objectness, classes = g.slice(raw, 3, 0, 1), g.slice(raw, 3, 1, 1 + self.classes)

@@ -12,10 +12,12 @@ from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
 from converter.darknet.layers.base import (
     Array,
+    Graph,
     Layer,
     Misfit,
     Modules,
     Shape,
+    Tensor,
     absolute,
     require_image,
 )
@@ -23,10 +25,7 @@ from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
-
-    from converter.darknet.layers.graph import Graph
 
 # AB parser.c:920-936: the second name of each is a synonym.
 WEIGHTS_TYPES = {"none": "none", "per_feature": "per_feature", "per_layer": "per_feature",
@@ -130,7 +129,7 @@ class Shortcut(Layer):
             for array in self.arrays(shapes, dialect)
         }
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """[(N, c, h, w), (N, c', h', w'), ...] -> (N, c, h, w)."""
         x, *others = inputs
         if self.weighted:
@@ -144,7 +143,7 @@ class Shortcut(Layer):
                 x = _add(x, other, self.alpha, self.beta)
         return activate(self.activation, x)
 
-    def _factors(self, weight: "torch.Tensor") -> "torch.Tensor":
+    def _factors(self, weight: Tensor) -> Tensor:
         """(maps, channels or 1, 1, 1) factors of each map: AB blas.c:95-117."""
         from torch.nn import functional as F
 
@@ -157,7 +156,7 @@ class Shortcut(Layer):
             parts = parts / (parts.sum(0) + 1e-4)
         return parts.reshape(len(parts), -1, 1, 1)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """[(N, c, h, w), (N, c', h', w'), ...] -> (N, c, h, w)."""
         x, shape = inputs[0], shapes[0]
         others = list(zip(inputs[1:], shapes[1:], strict=True))
@@ -177,7 +176,7 @@ class Shortcut(Layer):
                 x = _add_onnx(g, x, shape, other, theirs, self.alpha, self.beta)
         return activate_onnx(g, self.activation, x)
 
-    def _factors_onnx(self, g: "Graph") -> str:
+    def _factors_onnx(self, g: Graph) -> str:
         parts = g.weight("weight")
         if self.normalization == "relu":
             parts = g.add("Relu", parts)
@@ -189,7 +188,7 @@ class Shortcut(Layer):
 
 
 def _add_onnx(
-    g: "Graph",
+    g: Graph,
     x: str,
     shape: Shape,
     other: str,
@@ -229,9 +228,7 @@ def _factors_where(
     return factors
 
 
-def _add(
-    x: "torch.Tensor", other: "torch.Tensor", alpha: float = 1.0, beta: float = 1.0
-) -> "torch.Tensor":
+def _add(x: Tensor, other: Tensor, alpha: float = 1.0, beta: float = 1.0) -> Tensor:
     """``alpha * x + beta * other`` where the two meet, and ``x`` elsewhere: pj blas.c:68."""
     if x.shape == other.shape:
         return alpha * x + beta * other if (alpha, beta) != (1.0, 1.0) else x + other

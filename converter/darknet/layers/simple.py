@@ -8,19 +8,16 @@ from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
 from converter.darknet.layers.base import (
     Array,
+    Graph,
     Layer,
     Misfit,
     Modules,
     Shape,
+    Tensor,
     at_least,
     require_image,
 )
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +37,11 @@ class Activation(Layer):
         """An activation that it makes zeros of."""
         return zeroed(self.activation)
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, ...) -> (N, ...)."""
         return activate(self.activation, inputs[0])
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, ...)."""
         return activate_onnx(g, self.activation, inputs[0])
 
@@ -55,11 +52,11 @@ class Logistic(Layer):
 
     type: ClassVar[str] = "logistic"
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, ...) -> (N, ...)."""
         return activate("logistic", inputs[0])
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, ...)."""
         return activate_onnx(g, "logistic", inputs[0])
 
@@ -98,11 +95,11 @@ class Batchnorm(Layer):
             bn.register_parameter("bias", None)
         return {"bn": bn}
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c, h, w)."""
-        return typing.cast("torch.Tensor", m.bn(inputs[0]))
+        return typing.cast(Tensor, m.bn(inputs[0]))
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c, h, w)."""
         bias = DIALECTS[g.dialect].batchnorm_biases
         return g.batch_norm(inputs[0], shapes[0].c, bias=bias)
@@ -114,11 +111,11 @@ class Dropout(Layer):
 
     type: ClassVar[str] = "dropout"
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """The input."""
         return inputs[0]
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """The input."""
         return inputs[0]
 
@@ -129,11 +126,11 @@ class Empty(Layer):
 
     type: ClassVar[str] = "empty"
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """The input."""
         return inputs[0]
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """The input."""
         return inputs[0]
 
@@ -160,13 +157,13 @@ class Contrastive(Layer):
         """Only the count survives: AB softmax_layer.c:167."""
         return Shape(shapes[0].outputs)
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, ...) -> (N, outputs) zeros."""
         import torch
 
         return torch.zeros_like(inputs[0].flatten(1))
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, outputs) zeros."""
         return g.zeros((shapes[0].outputs,), inputs[0])
 
@@ -181,11 +178,11 @@ class L2norm(Layer):
         """The input's shape."""
         return require_image(shapes[0])
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c, h, w)."""
         return inputs[0] / inputs[0].square().sum(1, keepdim=True).sqrt()
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c, h, w)."""
         return g.add("Div", inputs[0], g.reduce("ReduceL2", inputs[0], 1))
 
@@ -213,7 +210,7 @@ class Normalization(Layer):
             raise Misfit(f"size={self.size} is too large for its {shapes[0].c} channels")
         return shapes[0]
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c, h, w)."""
         import torch
         from torch.nn import functional as F
@@ -231,7 +228,7 @@ class Normalization(Layer):
         norms = torch.cat([first, first + change.cumsum(1)], 1)
         return x * norms.pow(-self.beta)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c, h, w); what S sums up is a 1x1 convolution."""
         x, c = inputs[0], shapes[0].c
         terms = [[[[self.alpha * n]] for n in row] for row in self._terms(c)]
