@@ -98,6 +98,7 @@ class Layer:
     is_head: ClassVar[bool] = False  # whether its input is a raw map of the network
     has_output: ClassVar[bool] = True  # whether it leaves values behind at inference
     is_flat: ClassVar[bool] = False  # whether AB leaves its l.h and l.w at 0 or 1
+    left_out: ClassVar[tuple[str, ...]] = ()  # options that ``signature`` does not have
 
     line: int = field(default=0, compare=False)
     # Options of every layer: pj parser.c:845-847, AB parser.c:1648.
@@ -146,7 +147,7 @@ class Layer:
     def signature(self) -> dict[str, Any]:
         """What this layer computes, as comparable facts: equal for two ways to write the same."""
         counting = (f for f in fields(self) if f.compare and f.metadata.get("network", True))
-        return {f.name: getattr(self, f.name) for f in counting}
+        return {f.name: getattr(self, f.name) for f in counting if f.name not in self.left_out}
 
     def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Why ``dialect``'s engine does not load this layer, each of whose options it reads."""

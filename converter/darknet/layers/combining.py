@@ -28,6 +28,8 @@ from converter.records import dataclass
 class Product(Layer):
     """The previous layer's output times an earlier one's."""
 
+    left_out: ClassVar[tuple[str, ...]] = ("from_",)  # ``sources`` resolves it
+
     from_: tuple[int, ...] = ()
     activation: str = "linear"
 
@@ -36,12 +38,6 @@ class Product(Layer):
         if len(self.from_) != 1:
             raise Misfit("needs one layer in from=")
         return (absolute(index, -1), absolute(index, self.from_[0]))
-
-    def signature(self) -> dict[str, Any]:
-        """Without ``from``, which ``sources`` resolves."""
-        facts = super().signature()
-        del facts["from_"]
-        return facts
 
     def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Activations that a strict engine does not take here: HK darknet_cfg.cpp:2233, :2261."""

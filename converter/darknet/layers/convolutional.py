@@ -41,6 +41,7 @@ class Convolutional(Layer):
     """
 
     type: ClassVar[str] = "convolutional"
+    left_out: ClassVar[tuple[str, ...]] = ("pad", "stride_x", "stride_y", "cbn")
 
     filters: int = 1
     size: int = 1
@@ -139,11 +140,8 @@ class Convolutional(Layer):
 
     def signature(self) -> dict[str, Any]:
         """Padding and strides in pixels, however they were written."""
-        facts = super().signature()
-        for name in ("pad", "stride_x", "stride_y", "cbn"):
-            del facts[name]
         return {
-            **facts,
+            **super().signature(),
             "padding": self.pixels,
             "stride": self.strides,
             "dilation": self.spread,

@@ -286,6 +286,7 @@ class MaskedHead(AnchorHead):
     that this head uses, all if absent.
     """
 
+    left_out: ClassVar[tuple[str, ...]] = ("num", "mask", "anchors")
     box_values: ClassVar[int]  # channels of an anchor that describe the box
 
     num: int = 1
@@ -354,10 +355,7 @@ class MaskedHead(AnchorHead):
 
     def signature(self) -> dict[str, Any]:
         """With the number of anchors in place of the anchors."""
-        facts = super().signature()
-        for name in ("num", "mask", "anchors"):
-            del facts[name]
-        return {**facts, "anchors": self.anchor_count}
+        return {**super().signature(), "anchors": self.anchor_count}
 
 
 def anchor_remarks(

@@ -29,6 +29,8 @@ class Pool(Layer):
     stands for here.
     """
 
+    left_out: ClassVar[tuple[str, ...]] = ("stride_x", "stride_y")
+
     stride: int = 1
     stride_x: int = -1
     stride_y: int = -1
@@ -52,10 +54,8 @@ class Pool(Layer):
 
     def signature(self) -> dict[str, Any]:
         """Window, strides and padding, however they were written."""
-        facts = super().signature()
-        for name in ("stride_x", "stride_y"):
-            del facts[name]
-        return {**facts, "size": self.window, "padding": self.pixels, "stride": self.strides}
+        facts = {"size": self.window, "padding": self.pixels, "stride": self.strides}
+        return super().signature() | facts
 
     def pooled(self, shape: Shape, strides: tuple[int, int]) -> Shape:
         """(c, h, w) -> (c, h', w'): pj maxpool_layer.c:30."""

@@ -22,6 +22,7 @@ class Region(AnchorHead):
     """
 
     type: ClassVar[str] = "region"
+    left_out: ClassVar[tuple[str, ...]] = ("anchors",)
     in_cells: ClassVar[bool] = True
 
     coords: int = 4
@@ -52,12 +53,6 @@ class Region(AnchorHead):
                 f" channels, the layer before it has {shape.c}"
             )
         return shape
-
-    def signature(self) -> dict[str, Any]:
-        """Without the anchors themselves."""
-        facts = super().signature()
-        del facts["anchors"]
-        return facts
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Boxes that AlexeyAB's engine cannot have, and a tree that is not there."""

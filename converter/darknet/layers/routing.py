@@ -24,6 +24,7 @@ class Route(Layer):
     """
 
     type: ClassVar[str] = "route"
+    left_out: ClassVar[tuple[str, ...]] = ("layers",)  # ``sources`` resolves it
 
     layers: tuple[int, ...] = ()
     groups: int = 1
@@ -51,12 +52,6 @@ class Route(Layer):
         if first.is_image and all((s.h, s.w) == (first.h, first.w) for s in shapes):
             return Shape.image(sum(s.c for s in shapes) // self.groups, first.h, first.w)
         return Shape(sum(s.outputs for s in shapes) // self.groups)
-
-    def signature(self) -> dict[str, Any]:
-        """Without ``layers``, which ``sources`` resolves."""
-        facts = super().signature()
-        del facts["layers"]
-        return facts
 
     def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """[(N, c1, h, w), (N, c2, h, w), ...] -> (N, (c1 + c2 + ...) / groups, h, w)."""

@@ -44,6 +44,7 @@ class Shortcut(Layer):
     """
 
     type: ClassVar[str] = "shortcut"
+    left_out: ClassVar[tuple[str, ...]] = ("from_",)  # ``sources`` resolves it
 
     from_: tuple[int, ...] = ()
     activation: str = "linear"
@@ -93,12 +94,6 @@ class Shortcut(Layer):
     def normalization(self) -> str:
         """How the weights of each value are scaled: not at all, to a sum of 1, or by a softmax."""
         return NORMALIZATIONS.get(self.weights_normalization, "none")
-
-    def signature(self) -> dict[str, Any]:
-        """Without ``from``, which ``sources`` resolves."""
-        facts = super().signature()
-        del facts["from_"]
-        return facts
 
     def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """A map of another size (AB parser.c:979), or weights that nothing scales (:933)."""
