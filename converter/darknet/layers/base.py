@@ -21,8 +21,18 @@ Tensor: TypeAlias = "torch.Tensor"
 Modules: TypeAlias = "dict[str, nn.Module | nn.Parameter]"
 Graph: TypeAlias = "graph.Graph"
 
+# The arrays of batch norm beside its biases, in file order, and what they are called in PyTorch.
+NORM = {
+    "scales": "bn.weight",
+    "rolling_mean": "bn.running_mean",
+    "rolling_variance": "bn.running_var",
+}
+
 # A layer has at most this many values: Darknet counts in 32-bit ints and so wraps beyond it.
 MAX_VALUES = 2**31 - 1
+
+
+Stored: TypeAlias = Literal["as is", "transposed", "connected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ class Array:
     kind: str
     suffix: str
     shape: tuple[int, ...]
-    stored: Literal["as is", "transposed", "connected"] = "as is"
+    stored: Stored = "as is"
     on_disk: bool = True
 
 
@@ -144,6 +154,17 @@ class Layer:
         """The arrays of this layer, in the order in which ``dialect`` writes them."""
         yield from ()
 
+    def array(self, kind: str, suffix: str, *shape: int, stored: Stored = "as is") -> Array:
+        """One of its arrays, which the file has unless ``dontload``."""
+        load = not self.dontload
+        return Array(kind=kind, suffix=suffix, shape=shape, stored=stored, on_disk=load)
+
+    def norm_arrays(self, count: int) -> Iterator[Array]:
+        """Those of batch norm but for the biases, which the file has unless ``dontloadscales``."""
+        for kind, suffix in NORM.items():
+            array = self.array(kind, suffix, count)
+            yield replace(array, on_disk=False) if self.dontloadscales else array
+
     def signature(self) -> dict[str, Any]:
         """What this layer computes, as comparable facts: equal for two ways to write the same."""
         counting = (f for f in fields(self) if f.compare and f.metadata.get("network", True))
@@ -173,6 +194,18 @@ class Layer:
     def owner(self, index: int) -> int:
         """The layer whose arrays layer ``index`` computes with: itself, unless it shares."""
         return index
+
+    def parameters(
+        self, shapes: tuple[Shape, ...], dialect: DialectName, value: float = 0.0
+    ) -> Modules:
+        """A parameter for each of its arrays, filled with ``value``."""
+        import torch
+        from torch import nn
+
+        return {
+            array.suffix: nn.Parameter(torch.full(array.shape, value))
+            for array in self.arrays(shapes, dialect)
+        }
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """The PyTorch modules and parameters that hold this layer's arrays, by attribute name."""

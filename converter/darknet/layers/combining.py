@@ -109,19 +109,11 @@ class Implicit(Layer):
 
     def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """weights: AB parser.c:2227."""
-        yield Array(
-            kind="weights",
-            suffix="weight",
-            shape=(self.filters, self.atoms, 1),
-            on_disk=not self.dontload,
-        )
+        yield self.array("weights", "weight", self.filters, self.atoms, 1)
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``weight``."""
-        import torch
-        from torch import nn
-
-        return {"weight": nn.Parameter(torch.zeros(self.filters, self.atoms, 1))}
+        return self.parameters(shapes, dialect)
 
     def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, ...) -> (N, filters, atoms, 1), the same N times."""

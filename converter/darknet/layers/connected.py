@@ -28,22 +28,11 @@ class Connected(Layer):
 
     def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """biases, weights, [scales, rolling_mean, rolling_variance]: pj parser.c:1098."""
-        load = not self.dontload
-        count = (self.output,)
-        beta = "bn.bias" if self.batch_normalize else "fc.bias"
-        yield Array(kind="biases", suffix=beta, shape=count, on_disk=load)
-        yield Array(
-            kind="weights",
-            suffix="fc.weight",
-            shape=(self.output, shapes[0].outputs),
-            stored="connected",
-            on_disk=load,
-        )
+        yield self.array("biases", "bn.bias" if self.batch_normalize else "fc.bias", self.output)
+        sides = (self.output, shapes[0].outputs)
+        yield self.array("weights", "fc.weight", *sides, stored="connected")
         if self.batch_normalize:
-            load = load and not self.dontloadscales
-            yield Array(kind="scales", suffix="bn.weight", shape=count, on_disk=load)
-            yield Array(kind="rolling_mean", suffix="bn.running_mean", shape=count, on_disk=load)
-            yield Array(kind="rolling_variance", suffix="bn.running_var", shape=count, on_disk=load)
+            yield from self.norm_arrays(self.output)
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """An activation that it makes zeros of."""

@@ -13,6 +13,7 @@ from converter.darknet.layers.base import (
     Misfit,
     Modules,
     Shape,
+    Stored,
     Tensor,
     absolute,
     at_least,
@@ -128,15 +129,10 @@ class Convolutional(Layer):
         if self.shares:
             return
         channels = shapes[0].c // self.groups_of(dialect)
-        kernel = (self.filters, channels, self.size, self.size)
+        kernels = (self.filters, channels, self.size, self.size)
         yield from bias_and_norm(self, self.filters, has_norm=self.has_norm)
-        yield Array(
-            kind="weights",
-            suffix="conv.weight",
-            shape=kernel,
-            stored="transposed" if self.flipped else "as is",
-            on_disk=not self.dontload,
-        )
+        stored: Stored = "transposed" if self.flipped else "as is"
+        yield self.array("weights", "conv.weight", *kernels, stored=stored)
 
     def signature(self) -> dict[str, Any]:
         """Padding and strides in pixels, however they were written."""
@@ -257,15 +253,6 @@ def _binarised_onnx(g: Graph, x: str, kernels: str) -> tuple[str, str]:
 
 def bias_and_norm(layer: Layer, count: int, *, has_norm: bool) -> Iterator[Array]:
     """The arrays of one value a filter, in file order; with batch norm ``biases`` is its beta."""
-    load = not layer.dontload
-    if not has_norm:
-        yield Array(kind="biases", suffix="conv.bias", shape=(count,), on_disk=load)
-        return
-    yield Array(kind="biases", suffix="bn.bias", shape=(count,), on_disk=load)
-    scales = load and not layer.dontloadscales
-    for kind, suffix in (
-        ("scales", "bn.weight"),
-        ("rolling_mean", "bn.running_mean"),
-        ("rolling_variance", "bn.running_var"),
-    ):
-        yield Array(kind=kind, suffix=suffix, shape=(count,), on_disk=scales)
+    yield layer.array("biases", "bn.bias" if has_norm else "conv.bias", count)
+    if has_norm:
+        yield from layer.norm_arrays(count)

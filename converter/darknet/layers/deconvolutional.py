@@ -62,12 +62,8 @@ class Deconvolutional(Layer):
     def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """As a convolution's; a kernel is (c, filters, size, size): pj :222, parser.c:1164."""
         yield from bias_and_norm(self, self.filters, has_norm=self.has_norm)
-        yield Array(
-            kind="weights",
-            suffix="conv.weight",
-            shape=(shapes[0].c, self.filters, self.size, self.size),
-            on_disk=not self.dontload,
-        )
+        kernels = (shapes[0].c, self.filters, self.size, self.size)
+        yield self.array("weights", "conv.weight", *kernels)
 
     def multiply_adds(self, shapes: tuple[Shape, ...], dialect: DialectName) -> int:
         """Every value of the input meets every filter."""

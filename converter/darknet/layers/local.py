@@ -46,10 +46,9 @@ class Local(Layer):
     def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """biases, weights: pj parser.c:1292."""
         out = self.infer(*shapes)
-        load = not self.dontload
-        yield Array(kind="biases", suffix="bias", shape=(out.c, out.h, out.w), on_disk=load)
+        yield self.array("biases", "bias", out.c, out.h, out.w)
         kernels = (out.h * out.w, self.filters, shapes[0].c, self.size, self.size)
-        yield Array(kind="weights", suffix="weight", shape=kernels, on_disk=load)
+        yield self.array("weights", "weight", *kernels)
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """A padding that does not keep the size, or an activation that it makes zeros of."""
@@ -63,13 +62,7 @@ class Local(Layer):
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``bias`` and ``weight``."""
-        import torch
-        from torch import nn
-
-        return {
-            array.suffix: nn.Parameter(torch.zeros(array.shape))
-            for array in self.arrays(shapes, dialect)
-        }
+        return self.parameters(shapes, dialect)
 
     def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, filters, h', w')."""

@@ -87,8 +87,7 @@ class Shortcut(Layer):
         """weights, one a map or one a map and channel: AB shortcut_layer.c:49, parser.c:2212."""
         if self.weighted:
             per_map = WEIGHTS_TYPES[self.weights_type] == "per_feature"
-            shape = (len(shapes),) if per_map else (len(shapes), shapes[0].c)
-            yield Array(kind="weights", suffix="weight", shape=shape, on_disk=not self.dontload)
+            yield self.array("weights", "weight", len(shapes), *(() if per_map else (shapes[0].c,)))
 
     @property
     def normalization(self) -> str:
@@ -116,13 +115,7 @@ class Shortcut(Layer):
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``weight``, if weighted."""
-        import torch
-        from torch import nn
-
-        return {
-            array.suffix: nn.Parameter(torch.ones(array.shape))
-            for array in self.arrays(shapes, dialect)
-        }
+        return self.parameters(shapes, dialect, value=1.0)
 
     def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """[(N, c, h, w), (N, c', h', w'), ...] -> (N, c, h, w)."""

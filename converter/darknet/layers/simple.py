@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
 from converter.darknet.layers.base import (
+    NORM,
     Array,
     Graph,
     Layer,
@@ -76,15 +77,10 @@ class Batchnorm(Layer):
 
         pj adds biases, too, but neither writes nor reads them: they stay 0.
         """
-        names = (
-            ("biases", "bn.bias"),
-            ("scales", "bn.weight"),
-            ("rolling_mean", "bn.running_mean"),
-            ("rolling_variance", "bn.running_var"),
-        )
-        shape = (shapes[0].c,)
-        for kind, suffix in names if DIALECTS[dialect].batchnorm_biases else names[1:]:
-            yield Array(kind=kind, suffix=suffix, shape=shape, on_disk=not self.dontload)
+        if DIALECTS[dialect].batchnorm_biases:
+            yield self.array("biases", "bn.bias", shapes[0].c)
+        for kind, suffix in NORM.items():
+            yield self.array(kind, suffix, shapes[0].c)
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``bn``; without bias as pj writes it."""
