@@ -3,7 +3,6 @@
 pj shortcut_layer.c, parser.c:539; AB shortcut_layer.c, parser.c:915-1000.
 """
 
-import typing
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -23,13 +22,8 @@ from converter.darknet.layers.base import (
 )
 from converter.records import dataclass
 
-if typing.TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-# AB parser.c:920-936: the second name of each is a synonym.
-WEIGHTS_TYPES = {"none": "none", "per_feature": "per_feature", "per_layer": "per_feature",
-                 "per_channel": "per_channel"}  # fmt: skip
+# AB parser.c:920-936: per_layer is per_feature, and avg_relu is relu.
+WEIGHTS_TYPES = ("none", "per_feature", "per_layer", "per_channel")
 NORMALIZATIONS = {"none": "none", "relu": "relu", "avg_relu": "relu", "softmax": "softmax"}
 
 
@@ -62,7 +56,10 @@ class Shortcut(Layer):
     def infer(self, *shapes: Shape) -> Shape:
         """The previous layer's shape."""
         require_activation(self.activation)
-        self._require_known_weights()
+        if self.weights_type not in WEIGHTS_TYPES:
+            raise Misfit(f"weights_type={self.weights_type} is unknown to Darknet")
+        if self.weighted and (self.alpha, self.beta) != (1.0, 1.0):
+            raise Misfit("has alpha= or beta= of one engine and weights_type= of the other")
         shape = require_image(shapes[0])
         for other in map(require_image, shapes[1:]):
             if len(shapes) > 2 and (other.h, other.w) != (shape.h, shape.w):
@@ -72,22 +69,16 @@ class Shortcut(Layer):
                 raise Misfit(f"adds {other} to {shape}: the ratios of height and width differ")
         return shape
 
-    def _require_known_weights(self) -> None:
-        if self.weights_type not in WEIGHTS_TYPES:
-            raise Misfit(f"weights_type={self.weights_type} is unknown to Darknet")
-        if self.weighted and (self.alpha, self.beta) != (1.0, 1.0):
-            raise Misfit("has alpha= or beta= of one engine and weights_type= of the other")
-
     @property
     def weighted(self) -> bool:
         """Whether it has a weight for each map, or for each of their channels."""
-        return WEIGHTS_TYPES.get(self.weights_type) != "none"
+        return self.weights_type != "none"
 
     def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """weights, one a map or one a map and channel: AB shortcut_layer.c:49, parser.c:2212."""
         if self.weighted:
-            per_map = WEIGHTS_TYPES[self.weights_type] == "per_feature"
-            yield self.array("weights", "weight", len(shapes), *(() if per_map else (shapes[0].c,)))
+            channels = (shapes[0].c,) if self.weights_type == "per_channel" else ()
+            yield self.array("weights", "weight", len(shapes), *channels)
 
     @property
     def normalization(self) -> str:
@@ -156,7 +147,7 @@ class Shortcut(Layer):
                 if theirs.c != shape.c:
                     met = min(theirs.c, shape.c)
                     other, theirs = g.slice(other, 1, 0, met), replace(theirs, c=met)
-                    if WEIGHTS_TYPES[self.weights_type] == "per_channel":
+                    if self.weights_type == "per_channel":
                         weight = g.slice(weight, 1, 0, met)
                 x = _add_onnx(g, x, shape, g.add("Mul", other, weight), theirs)
         else:
@@ -185,6 +176,8 @@ def _add_onnx(
     beta: float = 1.0,
 ) -> str:
     """``_add`` as nodes: what is missing of ``other`` is filled up with zeros."""
+    import numpy as np
+
     c, h, w = min(shape.c, theirs.c), min(shape.h, theirs.h), min(shape.w, theirs.w)
     step, spread = max(1, theirs.w // shape.w), max(1, shape.w // theirs.w)
     if theirs.c > c:
@@ -201,19 +194,10 @@ def _add_onnx(
     if any(after):
         other = g.add("Pad", other, (0, 0, 0, 0, 0, *after))
     if alpha != 1.0:
-        x = g.add("Mul", x, g.constant("alpha", _factors_where(shape, c, h, w, spread, alpha)))
+        factors = np.ones((1, shape.c, shape.h, shape.w), np.float32)
+        factors[:, :c, : h * spread : spread, : w * spread : spread] = alpha  # where the two meet
+        x = g.add("Mul", x, g.constant("alpha", factors))
     return g.add("Add", x, other)
-
-
-def _factors_where(
-    shape: Shape, c: int, h: int, w: int, spread: int, alpha: float
-) -> "NDArray[np.float32]":
-    """(1, C, H, W): ``alpha`` where a map of c x h x w meets one of ``shape``, 1 elsewhere."""
-    import numpy as np
-
-    factors = np.ones((1, shape.c, shape.h, shape.w), np.float32)
-    factors[:, :c, : h * spread : spread, : w * spread : spread] = alpha
-    return factors
 
 
 def _add(x: Tensor, other: Tensor, alpha: float = 1.0, beta: float = 1.0) -> Tensor:
