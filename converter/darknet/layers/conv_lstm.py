@@ -92,12 +92,12 @@ class ConvLstm(Recurrent):
             h = gate("o", now, h, c).sigmoid() * c.tanh()
             return h, (h, c.clamp(-limit, limit) if limit else c)
 
-        blank = x.new_zeros(x.shape[0] // self.time_steps, self.output, *x.shape[2:])
+        blank = self.blank(x, self.output, *x.shape[2:])
         return self.over_steps(x, (blank, blank), step)
 
     def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, output, h, w)."""
-        run, _ = self.parts_onnx(g, shapes)
+        run = self.parts_onnx(g, shapes)
         out = self.infer(*shapes)
         state = g.zeros((out.c, out.h, out.w), inputs[0])
 
@@ -142,9 +142,7 @@ class History(Recurrent):
             seen = torch.cat([now, past], 1)[:, : past.shape[1]]
             return seen, seen
 
-        blank = x.new_zeros(
-            x.shape[0] // self.time_steps, x.shape[1] * self.history_size, *x.shape[2:]
-        )
+        blank = self.blank(x, x.shape[1] * self.history_size, *x.shape[2:])
         return self.over_steps(x, blank, step)
 
     def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:

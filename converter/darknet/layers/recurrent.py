@@ -40,11 +40,12 @@ class Recurrent(Composite):
         """The same, for sequences of so many steps."""
         return replace(self, time_steps=time_steps)
 
+    def blank(self, x: Tensor, *sides: int) -> Tensor:
+        """(N, *sides) zeros, the state before the first step of ``x`` (T * N, ...)."""
+        return x.new_zeros(x.shape[0] // self.time_steps, *sides)
+
     def over_steps(
-        self,
-        x: Tensor,
-        state: State,
-        step: Callable[[Tensor, State], tuple[Tensor, State]],
+        self, x: Tensor, state: State, step: Callable[[Tensor, State], tuple[Tensor, State]]
     ) -> Tensor:
         """``step(input, state) -> (output, state)`` for each step of ``x`` (T * N, ...)."""
         import torch
@@ -57,10 +58,8 @@ class Recurrent(Composite):
             outputs.append(output)
         return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
 
-    def parts_onnx(
-        self, g: Graph, shapes: tuple[Shape, ...]
-    ) -> "tuple[Callable[[str, str], str], Callable[[str], Shape]]":
-        """``run(part, x)`` adds a part's nodes, and ``shape(part)`` is that of its input.
+    def parts_onnx(self, g: Graph, shapes: tuple[Shape, ...]) -> Callable[[str, str], str]:
+        """``run(part, x)``, which adds a part's nodes.
 
         A graph is for single steps: each begins from a state of zeros, so what a gate multiplies
         with that state is left out.
@@ -76,35 +75,33 @@ class Recurrent(Composite):
             layer, shape = parts[name]
             return layer.onnx(g.inside(name), (shape,), x)
 
-        return run, lambda name: parts[name][1]
+        return run
 
 
-@dataclass(frozen=True, kw_only=True)
 class _Elman(Recurrent):
     """state = input_layer(x) + self_layer(state); output = output_layer(state)."""
+
+    shortcut: int
 
     def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(T * N, ...) -> (T * N, output, ...): pj rnn_layer.c:89, crnn_layer.c:91."""
         x = inputs[0]
         shape = Shape.image(*x.shape[1:]) if x.dim() == 4 else Shape(x.shape[1])
-        layers = {name: part for name, (part, _) in self.parts(shape, m.dialect).items()}
+        (first, _), (again, hidden), (last, _) = self.parts(shape, m.dialect).values()
+        sides = (hidden.c, hidden.h, hidden.w) if hidden.is_image else (hidden.outputs, 1, 1)
 
         def step(now: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-            new = layers["input_layer"].forward(m.input_layer, now)
-            new = new + layers["self_layer"].forward(m.self_layer, state)
-            if getattr(self, "shortcut"):  # noqa: B009 - a field of both subclasses
+            new = first.forward(m.input_layer, now) + again.forward(m.self_layer, state)
+            if self.shortcut:
                 new = new + state
-            return layers["output_layer"].forward(m.output_layer, new), new
+            return last.forward(m.output_layer, new), new
 
-        return self.over_steps(x, self._blank(x, layers["self_layer"]), step)
-
-    def _blank(self, x: Tensor, layer: Layer) -> Tensor:
-        raise NotImplementedError
+        return self.over_steps(x, self.blank(x, *sides), step)
 
     def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, output, ...)."""
-        run, shape = self.parts_onnx(g, shapes)
-        state = g.zeros(shape("self_layer").sides, inputs[0])
+        run = self.parts_onnx(g, shapes)
+        state = g.zeros(self.parts(shapes[0], g.dialect)["self_layer"][1].sides, inputs[0])
         new = g.add("Add", run("input_layer", inputs[0]), run("self_layer", state))
         return run("output_layer", new)
 
@@ -145,10 +142,6 @@ class Rnn(_Elman):
             "self_layer": (part(hidden, own), Shape(hidden)),
             "output_layer": (part(self.output, self.activation), Shape(hidden)),
         }
-
-    def _blank(self, x: Tensor, layer: Layer) -> Tensor:
-        hidden = layer.output if isinstance(layer, Connected) else 0
-        return x.new_zeros(x.shape[0] // self.time_steps, hidden, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,9 +225,6 @@ class Crnn(_Elman):
             batch_normalize=self.batch_normalize, xnor=self.xnor,
         )  # fmt: skip
 
-    def _blank(self, x: Tensor, layer: Layer) -> Tensor:
-        return x.new_zeros(x.shape[0] // self.time_steps, self.filters[0], *x.shape[2:])
-
 
 @dataclass(frozen=True, kw_only=True)
 class Gru(Recurrent):
@@ -273,11 +263,11 @@ class Gru(Recurrent):
             h = z * h + (1 - z) * activate("tanh" if self.tanh else "logistic", new)
             return h, h
 
-        return self.over_steps(x, x.new_zeros(x.shape[0] // self.time_steps, self.output), step)
+        return self.over_steps(x, self.blank(x, self.output), step)
 
     def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, output)."""
-        run, _ = self.parts_onnx(g, shapes)
+        run = self.parts_onnx(g, shapes)
         state = g.zeros((self.output,), inputs[0])
 
         def gate(name: str) -> str:
@@ -328,12 +318,12 @@ class Lstm(Recurrent):
             h = o.sigmoid() * c.tanh()
             return h, (h, c)
 
-        blank = x.new_zeros(x.shape[0] // self.time_steps, self.output)
+        blank = self.blank(x, self.output)
         return self.over_steps(x, (blank, blank), step)[:, :, None, None]
 
     def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, output, 1, 1)."""
-        run, _ = self.parts_onnx(g, shapes)
+        run = self.parts_onnx(g, shapes)
         state = g.zeros((self.output,), inputs[0])
 
         def gate(name: str, activation: str) -> str:
