@@ -88,7 +88,6 @@ class Head(Layer):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, kw_only=True)
 class AnchorHead(Head):
     """A head that predicts, in every cell, a box for each of its anchors.
 
@@ -96,6 +95,20 @@ class AnchorHead(Head):
     """
 
     in_cells: ClassVar[bool] = False  # whether its anchors are, and not in pixels of the input
+
+    # Options that each of its types has, in an order of its own.
+    num: int
+    anchors: tuple[float, ...]
+
+    def remarks(self, section: Section) -> Iterator[Remark]:
+        """And what does not fit of ``num``, ``mask`` and ``anchors``."""
+        yield from super().remarks(section)
+        yield from anchor_remarks(section, self.used_mask, self.num, self.anchors)
+
+    @property
+    def used_mask(self) -> Sequence[int]:
+        """Indices of this head's anchors."""
+        return range(self.num)
 
     @property
     def objectness(self) -> int:
@@ -105,12 +118,16 @@ class AnchorHead(Head):
     @property
     def anchor_count(self) -> int:
         """How many anchors this head has."""
-        raise NotImplementedError
+        return len(self.used_mask)
 
     @property
     def sizes(self) -> tuple[tuple[float, float], ...]:
-        """This head's anchors: (width, height), in pixels of the input or in cells."""
-        raise NotImplementedError
+        """This head's anchors: (width, height), in pixels of the input or in cells.
+
+        Darknet fills absent ones with 0.5.
+        """
+        values = [*self.anchors, *[0.5] * 2 * (max(self.used_mask) + 1)]
+        return tuple((values[2 * i], values[2 * i + 1]) for i in self.used_mask)
 
     def sizes_in_pixels(self, stride: tuple[float, float]) -> tuple[tuple[float, float], ...]:
         """The same in pixels of the input, of which a cell has ``stride``: (across, down)."""
@@ -296,31 +313,15 @@ class MaskedHead(AnchorHead):
     nms_kind: str = field(default="default", metadata={"network": False})
     beta_nms: float = field(default=0.6, metadata={"network": False})
 
-    def remarks(self, section: Section) -> Iterator[Remark]:
-        """And what does not fit of ``num``, ``mask`` and ``anchors``."""
-        yield from super().remarks(section)
-        yield from anchor_remarks(section, self.used_mask, self.num, self.anchors)
-
     @property
-    def used_mask(self) -> tuple[int, ...]:
-        """Indices of this head's anchors."""
-        return self.mask or tuple(range(self.num))
+    def used_mask(self) -> Sequence[int]:
+        """Those that ``mask`` names."""
+        return self.mask or super().used_mask
 
     @property
     def objectness(self) -> int:
         """After the box."""
         return self.box_values
-
-    @property
-    def anchor_count(self) -> int:
-        """Those that ``mask`` names."""
-        return len(self.mask) or self.num
-
-    @property
-    def sizes(self) -> tuple[tuple[float, float], ...]:
-        """In pixels; Darknet fills absent ones with 0.5."""
-        values = [*self.anchors, *[0.5] * 2 * (max(self.used_mask) + 1)]
-        return tuple((values[2 * i], values[2 * i + 1]) for i in self.used_mask)
 
     def infer(self, *shapes: Shape) -> Shape:
         """(anchors * (box + 1 + classes), h, w), as it comes: pj yolo_layer.c:24."""

@@ -1,16 +1,13 @@
 """YOLOv2's head: [region]."""
 
 import math
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from converter.darknet.cfg import Section
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers import tree
 from converter.darknet.layers.base import Graph, Misfit, Shape, Tensor, at_least, require_image
 from converter.darknet.layers.cells import Functions, Values, by_anchor, in_torch
-from converter.darknet.layers.heads import MAX_ANCHORS, AnchorHead, anchor_remarks, by_cell_onnx
-from converter.darknet.remark import Remark
+from converter.darknet.layers.heads import MAX_ANCHORS, AnchorHead, by_cell_onnx
 from converter.records import dataclass
 
 
@@ -32,11 +29,6 @@ class Region(AnchorHead):
     classfix: int = 0
     anchors: tuple[float, ...] = ()
     tree: str = ""
-
-    def remarks(self, section: Section) -> Iterator[Remark]:
-        """And what does not fit of ``num`` and ``anchors``."""
-        yield from super().remarks(section)
-        yield from anchor_remarks(section, range(self.num), self.num, self.anchors)
 
     def infer(self, *shapes: Shape) -> Shape:
         """(num * (coords + 1 + classes), h, w), unchanged: the assert of pj parser.c:360."""
@@ -130,17 +122,6 @@ class Region(AnchorHead):
     def objectness(self) -> int:
         """After the box."""
         return self.coords
-
-    @property
-    def anchor_count(self) -> int:
-        """All of them."""
-        return self.num
-
-    @property
-    def sizes(self) -> tuple[tuple[float, float], ...]:
-        """In cells; Darknet fills absent ones with 0.5."""
-        values = [*self.anchors, *[0.5] * (2 * self.num)]
-        return tuple((values[2 * i], values[2 * i + 1]) for i in range(self.num))
 
     @property
     def channels_per_class(self) -> int | None:
