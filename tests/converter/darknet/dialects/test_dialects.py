@@ -10,7 +10,6 @@ from converter.darknet.dialects import (
     alexeyab,
     forks,
     hank_ai,
-    known_dialect,
     pjreddie,
 )
 from converter.darknet.dialects.base import options
@@ -28,14 +27,6 @@ def test_the_engines_in_the_order_in_which_they_are_preferred():
 def test_nobody_is_taken_for_the_last_without_being_asked():
     """Its files equal AlexeyAB's byte for byte."""
     assert RECOGNISED == ("pjreddie", "alexeyab")
-
-
-def test_a_name_is_known_or_refused():
-    assert [known_dialect(name) for name in DIALECTS] == list(DIALECTS)
-    with pytest.raises(
-        ValueError, match="'opencv' is no dialect: use one of pjreddie, alexeyab, h"
-    ):
-        known_dialect("opencv")
 
 
 @pytest.mark.parametrize(
