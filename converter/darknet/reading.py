@@ -13,7 +13,7 @@ from dataclasses import Field, field, fields, replace
 from typing import Any
 
 from converter.darknet.cfg import COMMENT, Option, Section
-from converter.darknet.dialects import DIALECTS, RECOGNISED, Dialect
+from converter.darknet.dialects import ACTIVATIONS, DIALECTS, RECOGNISED, Dialect
 from converter.darknet.layers import LAYERS, Layer
 from converter.darknet.layers.base import converters
 from converter.darknet.nodes import Net
@@ -133,8 +133,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 def is_unknown_function(option: Option) -> bool:
     """Whether it names an activation that no engine knows."""
-    known = (DIALECTS[name].activations for name in RECOGNISED)
-    return option.key in FUNCTIONS and not any(option.text in names for names in known)
+    return option.key in FUNCTIONS and option.text not in ACTIVATIONS
 
 
 def readers(section: str, key: str) -> list[Dialect]:

@@ -32,5 +32,7 @@ DIALECTS: Mapping[DialectName, Dialect] = _Dialects(
 DEFAULT: DialectName = "pjreddie"
 # Those that a file may be taken for without being asked.
 RECOGNISED = tuple(name for name, dialect in DIALECTS.items() if dialect.recognised)
+# What any of them knows.
+ACTIVATIONS = frozenset[str]().union(*(dialect.activations for dialect in DIALECTS.values()))
 
-__all__ = ["DEFAULT", "DIALECTS", "RECOGNISED", "Dialect", "DialectName"]
+__all__ = ["ACTIVATIONS", "DEFAULT", "DIALECTS", "RECOGNISED", "Dialect", "DialectName"]

@@ -5,14 +5,8 @@ Constants and formulas: pj activations.h:19-63, AB activations.h:48-102, activat
 
 from collections.abc import Callable
 
+from converter.darknet.dialects import ACTIVATIONS
 from converter.darknet.layers.base import Graph, Misfit, Tensor
-
-# pj activations.c:45-63, AB activations.c:48-72. What an engine does not know becomes ReLU there.
-ACTIVATIONS = (
-    "elu", "gelu", "hard_mish", "hardtan", "leaky", "lhtan", "linear", "loggy", "logistic", "mish",
-    "normalize_channels", "normalize_channels_softmax", "normalize_channels_softmax_maxval", "plse",
-    "ramp", "relie", "relu", "relu6", "revleaky", "selu", "stair", "swish", "tanh",
-)  # fmt: skip
 
 # What other frameworks call those that Darknet has under another name: torch.nn.
 _ELSEWHERE = {"hardtanh": "hardtan", "identity": "linear", "sigmoid": "logistic", "silu": "swish"}
@@ -68,11 +62,9 @@ def activate(name: str, x: Tensor) -> Tensor:
         "loggy": lambda x: 2 * torch.sigmoid(x) - 1,
         "logistic": torch.sigmoid,
         "mish": F.mish,
-        "normalize_channels": _normalize_channels,
-        "normalize_channels_softmax": lambda x: _normalize_exponentials(x, 0.0),
-        "normalize_channels_softmax_maxval": lambda x: _normalize_exponentials(
-            x, x.amax(1, keepdim=True)
-        ),
+        "normalize_channels": lambda x: _share(x.clamp(min=0)),
+        "normalize_channels_softmax": lambda x: _share(x.exp()),
+        "normalize_channels_softmax_maxval": lambda x: _share((x - x.amax(1, keepdim=True)).exp()),
         "plse": _plse,
         "ramp": lambda x: F.relu(x) + 0.1 * x,
         "relie": lambda x: F.leaky_relu(x, 0.01),
@@ -172,13 +164,6 @@ def _stair(x: Tensor) -> Tensor:
     return torch.floor(x / 2) + torch.where(rising, x - below, 0.0)
 
 
-def _normalize_channels(x: Tensor) -> Tensor:
-    """Positive values as parts of their sum over the channels."""
-    positive = x.clamp(min=0)
-    return positive / (positive.sum(1, keepdim=True) + 1e-4)
-
-
-def _normalize_exponentials(x: Tensor, largest: "Tensor | float") -> Tensor:
-    """A softmax over the channels, but for the epsilon."""
-    powers = (x - largest).exp()
-    return powers / (powers.sum(1, keepdim=True) + 1e-4)
+def _share(parts: Tensor) -> Tensor:
+    """Of the sum over the channels."""
+    return parts / (parts.sum(1, keepdim=True) + 1e-4)
