@@ -18,6 +18,11 @@ def options(**keys: str) -> Options:
     return {key: kinds[kind] for kind, names in keys.items() for key in names.split()}
 
 
+def words(text: str) -> frozenset[str]:
+    """The words of ``text``."""
+    return frozenset(text.split())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Strict:
     """How an engine reads a cfg that refuses what it does not know.
