@@ -211,26 +211,24 @@ def decode_cfg(data: bytes) -> str:
 
 
 def _sections(text: str) -> Iterator[Section]:
-    name, start = "", 0
+    found = []
     options, remarks = list[Option](), list[Remark]()
-    count = doubts = 0
+    doubts = 0
     for number, raw in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         line = raw.strip(" \t\r")
         if not line or line[0] in "#;":
             continue
-        if line[0] != "[":
-            if not name:
-                raise CfgError("an option before the first section", place=f"line {number}")
+        if line[0] == "[":
+            name, doubt = _section_type(line, number)
+            options, remarks = [], []
+            found.append((name, number, options, remarks))
+            if len(found) > MAX_SECTIONS:
+                raise CfgError(f"has more than {MAX_SECTIONS:,} sections", place=f"line {number}")
+        elif not found:
+            raise CfgError("an option before the first section", place=f"line {number}")
+        else:
             option, doubt = _option(line, number)
             options += [option] if option else []
-        else:
-            if name:
-                yield Section(type=name, line=start, options=tuple(options), remarks=tuple(remarks))
-            name, doubt = _section_type(line, number)
-            start, options, remarks = number, [], []
-            count += 1
-            if count > MAX_SECTIONS:
-                raise CfgError(f"has more than {MAX_SECTIONS:,} sections", place=f"line {number}")
         if doubt:
             remarks.append(Remark(text=doubt, line=number))
             doubts += 1
@@ -240,7 +238,7 @@ def _sections(text: str) -> Iterator[Section]:
                     place=f"line {number}",
                     remedy="give the .cfg that darknet reads",
                 )
-    if name:
+    for name, start, options, remarks in found:
         yield Section(type=name, line=start, options=tuple(options), remarks=tuple(remarks))
 
 
