@@ -101,34 +101,30 @@ class Batchnorm(Layer):
         return g.batch_norm(inputs[0], shapes[0].c, bias=bias)
 
 
+class _Unchanged(Layer):
+    """What goes in comes out."""
+
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
+        """The input."""
+        return inputs[0]
+
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """The input."""
+        return inputs[0]
+
+
 @dataclass(frozen=True, kw_only=True)
-class Dropout(Layer):
+class Dropout(_Unchanged):
     """Nothing at inference."""
 
     type: ClassVar[str] = "dropout"
 
-    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
-        """The input."""
-        return inputs[0]
-
-    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
-        """The input."""
-        return inputs[0]
-
 
 @dataclass(frozen=True, kw_only=True)
-class Empty(Layer):
+class Empty(_Unchanged):
     """Nothing at all: AB parser.c:1524."""
 
     type: ClassVar[str] = "empty"
-
-    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
-        """The input."""
-        return inputs[0]
-
-    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
-        """The input."""
-        return inputs[0]
 
 
 @dataclass(frozen=True, kw_only=True)
