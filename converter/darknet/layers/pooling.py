@@ -124,8 +124,7 @@ class Maxpool(Pool):
         if left == right == above == below and left <= self.window // 2:
             x = F.max_pool2d(x, self.window, strides, left)
         else:
-            if (left, right, above, below) != (0, 0, 0, 0):
-                x = F.pad(x, (left, right, above, below), value=lowest)
+            x = F.pad(x, (left, right, above, below), value=lowest)
             x = F.max_pool2d(x, self.window, strides)
         return blur(x, self.strides, self.antialiasing) if self.antialiasing else x
 
