@@ -68,7 +68,7 @@ class Shape:
         return (self.c, self.h, self.w) if self.is_image else (self.outputs,)
 
     def __str__(self) -> str:
-        return f"{self.c} x {self.h} x {self.w}" if self.is_image else f"{self.outputs}"
+        return " x ".join(map(str, self.sides))
 
 
 class Misfit(ValueError):  # noqa: N818 - it is no error of the program
