@@ -62,6 +62,16 @@ class Shape:
         """Whether c, h and w are known."""
         return self.c > 0
 
+    def require_image(self) -> Self:
+        """This shape, which must be an image, as most layers demand.
+
+        Raises:
+            Misfit: it is not.
+        """
+        if not self.is_image:
+            raise Misfit(f"needs an image, and gets {self.outputs} values without height and width")
+        return self
+
     @property
     def sides(self) -> tuple[int, ...]:
         """Of a tensor for one picture: (c, h, w), or (outputs,) where they are not known."""
@@ -296,17 +306,6 @@ def _make_converters(cls: type[Layer]) -> Mapping[str, Callable[[Option], Any]]:
     }
     options = (f for f in fields(cls) if f.metadata.get("option", f.name != "line"))
     return {f.name: by_type[f.type] for f in options}
-
-
-def require_image(shape: Shape) -> Shape:
-    """``shape``, which must be an image, as most layers demand.
-
-    Raises:
-        Misfit: it is not.
-    """
-    if not shape.is_image:
-        raise Misfit(f"needs an image, and gets {shape.outputs} values without height and width")
-    return shape
 
 
 def at_least(minimum: int, **options: int) -> None:

@@ -19,7 +19,6 @@ from converter.darknet.layers.base import (
     Tensor,
     absolute,
     at_least,
-    require_image,
 )
 from converter.records import dataclass
 
@@ -67,7 +66,7 @@ class Sam(Product):
     def infer(self, *shapes: Shape) -> Shape:
         """The shape of both."""
         require_activation(self.activation)
-        if require_image(shapes[0]) != shapes[1]:
+        if shapes[0].require_image() != shapes[1]:
             raise Misfit(f"multiplies {shapes[0]} by {shapes[1]}")
         return shapes[1]
 
@@ -86,7 +85,7 @@ class ScaleChannels(Product):
     def infer(self, *shapes: Shape) -> Shape:
         """The earlier layer's shape: AB scale_channels_layer.c:18-25."""
         require_activation(self.activation)
-        factors, shape = map(require_image, shapes)
+        factors, shape = map(Shape.require_image, shapes)
         wanted = (1, shape.h, shape.w) if self.scale_wh else (shape.c, 1, 1)
         if (factors.c, factors.h, factors.w) != wanted:
             raise Misfit(f"scales {shape} by {factors}, not {' x '.join(map(str, wanted))}")

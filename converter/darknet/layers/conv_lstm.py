@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.activation import require_activation
-from converter.darknet.layers.base import Graph, Layer, Shape, Tensor, at_least, require_image
+from converter.darknet.layers.base import Graph, Layer, Shape, Tensor, at_least
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.recurrent import Recurrent
 from converter.records import dataclass
@@ -39,7 +39,7 @@ class ConvLstm(Recurrent):
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (output, h', w')."""
         require_activation(self.lstm_activation)
-        return self._conv().infer(require_image(shapes[0]))
+        return self._conv().infer(shapes[0].require_image())
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """What only GPU code does, and a state of another size than the picture."""
@@ -124,7 +124,7 @@ class History(Recurrent):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c * history_size, h, w)."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(1, history_size=self.history_size)
         return Shape.image(shape.c * self.history_size, shape.h, shape.w)
 

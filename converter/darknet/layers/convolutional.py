@@ -17,7 +17,6 @@ from converter.darknet.layers.base import (
     Tensor,
     absolute,
     at_least,
-    require_image,
 )
 from converter.darknet.layers.blur import blur, blur_onnx, blurred
 from converter.records import dataclass
@@ -105,7 +104,7 @@ class Convolutional(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (filters, h', w'); the dilation does not count: AB :78-86."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(1, filters=self.filters, size=self.size, groups=self.groups)
         at_least(1, stride=min(self.strides), dilation=self.dilation)
         at_least(0, padding=self.pixels)

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from converter.darknet.layers.base import Graph, Layer, Misfit, Shape, Tensor, require_image
+from converter.darknet.layers.base import Graph, Layer, Misfit, Shape, Tensor
 from converter.records import dataclass
 
 
@@ -21,7 +21,7 @@ class Crop(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, crop_height, crop_width)."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         if self.crop_height > shape.h or self.crop_width > shape.w:
             raise Misfit(f"crops {self.crop_height} x {self.crop_width} pixels of {shape}")
         return Shape.image(shape.c, self.crop_height, self.crop_width)

@@ -14,7 +14,6 @@ from converter.darknet.layers.base import (
     Shape,
     Tensor,
     at_least,
-    require_image,
 )
 from converter.darknet.layers.convolutional import bias_and_norm
 from converter.records import dataclass
@@ -46,7 +45,7 @@ class Deconvolutional(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (filters, h', w'): pj deconvolutional_layer.c:67."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(1, filters=self.filters, size=self.size, stride=self.stride)
         at_least(0, padding=self.pixels)
         require_activation(self.activation)

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.base import Graph, Misfit, Shape, Tensor, at_least, require_image
+from converter.darknet.layers.base import Graph, Misfit, Shape, Tensor, at_least
 from converter.darknet.layers.cells import Functions, RawMap, Values, in_numpy, in_torch
 from converter.darknet.layers.heads import Boxes, Head
 from converter.records import dataclass
@@ -95,7 +95,7 @@ class Iseg(Head):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(classes + ids, h, w), unchanged: the assert of pj parser.c:349."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(0, classes=self.classes, ids=self.ids)
         if shape.c != self.classes + self.ids:
             raise Misfit(

@@ -11,15 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from converter.darknet.cfg import Section
 from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.layers.base import (
-    Graph,
-    Layer,
-    Misfit,
-    Shape,
-    Tensor,
-    at_least,
-    require_image,
-)
+from converter.darknet.layers.base import Graph, Layer, Misfit, Shape, Tensor, at_least
 from converter.darknet.layers.cells import (
     MARGIN,
     Cells,
@@ -325,7 +317,7 @@ class MaskedHead(AnchorHead):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(anchors * (box + 1 + classes), h, w), as it comes: pj yolo_layer.c:24."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(0, classes=self.classes)
         at_least(1, num=self.num)
         if max((self.num, *self.mask)) > MAX_ANCHORS:

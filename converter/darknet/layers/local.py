@@ -5,16 +5,7 @@ from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
-from converter.darknet.layers.base import (
-    Array,
-    Graph,
-    Layer,
-    Modules,
-    Shape,
-    Tensor,
-    at_least,
-    require_image,
-)
+from converter.darknet.layers.base import Array, Graph, Layer, Modules, Shape, Tensor, at_least
 from converter.records import dataclass
 
 
@@ -32,7 +23,7 @@ class Local(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (filters, h', w'), as if any padding kept the size: pj local_layer.c:10."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(1, filters=self.filters, size=self.size, stride=self.stride)
         at_least(0, pad=self.pad)
         require_activation(self.activation)

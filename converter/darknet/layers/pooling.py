@@ -6,15 +6,7 @@ pj maxpool_layer.c, avgpool_layer.c, parser.c:483-511; AB maxpool_layer.c, parse
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.base import (
-    Graph,
-    Layer,
-    Misfit,
-    Shape,
-    Tensor,
-    at_least,
-    require_image,
-)
+from converter.darknet.layers.base import Graph, Layer, Misfit, Shape, Tensor, at_least
 from converter.darknet.layers.blur import blur, blur_onnx, blurred
 from converter.records import dataclass
 
@@ -93,7 +85,7 @@ class Maxpool(Pool):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, h', w'), or (out_channels, h, w) with ``maxpool_depth``."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         if self.maxpool_depth:
             at_least(1, out_channels=self.out_channels)
             if self.out_channels > shape.c:
@@ -160,7 +152,7 @@ class LocalAvgpool(Pool):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, h', w')."""
-        return self.pooled(require_image(shapes[0]), self.strides)
+        return self.pooled(shapes[0].require_image(), self.strides)
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Windows of which the engine divides nothing by nothing."""
@@ -199,7 +191,7 @@ class Avgpool(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, 1, 1)."""
-        return Shape.image(require_image(shapes[0]).c, 1, 1)
+        return Shape.image(shapes[0].require_image().c, 1, 1)
 
     def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c, 1, 1)."""

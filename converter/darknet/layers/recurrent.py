@@ -12,16 +12,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation
-from converter.darknet.layers.base import (
-    Composite,
-    Graph,
-    Layer,
-    Misfit,
-    Shape,
-    Tensor,
-    at_least,
-    require_image,
-)
+from converter.darknet.layers.base import Composite, Graph, Layer, Misfit, Shape, Tensor, at_least
 from converter.darknet.layers.connected import Connected
 from converter.darknet.layers.convolutional import Convolutional
 from converter.records import dataclass
@@ -182,7 +173,7 @@ class Crnn(_Elman):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (output, h, w); AB demands that size: the asserts of crnn_layer.c:72."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         pj = (self.hidden_filters, self.output_filters)
         if self.is_alexeyab and any(pj) and pj != self.filters:
             raise Misfit(

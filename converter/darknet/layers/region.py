@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers import tree
-from converter.darknet.layers.base import Graph, Misfit, Shape, Tensor, at_least, require_image
+from converter.darknet.layers.base import Graph, Misfit, Shape, Tensor, at_least
 from converter.darknet.layers.cells import Functions, Values, by_anchor, in_torch
 from converter.darknet.layers.heads import MAX_ANCHORS, AnchorHead, by_cell_onnx
 from converter.records import dataclass
@@ -32,7 +32,7 @@ class Region(AnchorHead):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(num * (coords + 1 + classes), h, w), unchanged: the assert of pj parser.c:360."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(0, classes=self.classes)
         at_least(1, num=self.num)
         at_least(2, coords=self.coords)

@@ -6,15 +6,7 @@ pj reorg_layer.c; AB reorg_layer.c, reorg_old_layer.c.
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.base import (
-    Graph,
-    Layer,
-    Misfit,
-    Shape,
-    Tensor,
-    at_least,
-    require_image,
-)
+from converter.darknet.layers.base import Graph, Layer, Misfit, Shape, Tensor, at_least
 from converter.records import dataclass
 
 
@@ -34,7 +26,7 @@ class Reorg3d(Layer):
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c * stride^2, h / stride, w / stride), or the other way round."""
         at_least(1, stride=self.stride)
-        return _reorganised(require_image(shapes[0]), self.stride, reverse=bool(self.reverse))
+        return _reorganised(shapes[0].require_image(), self.stride, reverse=bool(self.reverse))
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Sizes at which the engine reads outside its input."""
@@ -80,7 +72,7 @@ class Reorg(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c * stride^2, h / stride, w / stride), or the other way round."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(1, stride=self.stride)
         at_least(0, extra=self.extra)
         if self.extra and self.flatten:

@@ -3,16 +3,7 @@
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.base import (
-    Graph,
-    Layer,
-    Misfit,
-    Shape,
-    Tensor,
-    absolute,
-    at_least,
-    require_image,
-)
+from converter.darknet.layers.base import Graph, Layer, Misfit, Shape, Tensor, absolute, at_least
 from converter.records import dataclass
 
 
@@ -90,7 +81,7 @@ class Upsample(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, h * stride, w * stride), or (c, h / -stride, w / -stride)."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         if self.stride == 0:
             raise Misfit("stride=0 leaves nothing")
         if self.stride > 0:

@@ -18,7 +18,6 @@ from converter.darknet.layers.base import (
     Shape,
     Tensor,
     absolute,
-    require_image,
 )
 from converter.records import dataclass
 
@@ -60,8 +59,8 @@ class Shortcut(Layer):
             raise Misfit(f"weights_type={self.weights_type} is unknown to Darknet")
         if self.weighted and (self.alpha, self.beta) != (1.0, 1.0):
             raise Misfit("has alpha= or beta= of one engine and weights_type= of the other")
-        shape = require_image(shapes[0])
-        for other in map(require_image, shapes[1:]):
+        shape = shapes[0].require_image()
+        for other in map(Shape.require_image, shapes[1:]):
             if len(shapes) > 2 and (other.h, other.w) != (shape.h, shape.w):
                 raise Misfit(f"adds {other} to {shape}: several maps must be of one size")
             # pj blas.c:70-73

@@ -16,7 +16,6 @@ from converter.darknet.layers.base import (
     Shape,
     Tensor,
     at_least,
-    require_image,
 )
 from converter.records import dataclass
 
@@ -70,7 +69,7 @@ class Batchnorm(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """The input's shape."""
-        return require_image(shapes[0])
+        return shapes[0].require_image()
 
     def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """[biases,] scales, rolling_mean, rolling_variance: pj parser.c:1122, AB :2117.
@@ -168,7 +167,7 @@ class L2norm(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """The input's shape."""
-        return require_image(shapes[0])
+        return shapes[0].require_image()
 
     def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c, h, w)."""
@@ -198,7 +197,7 @@ class Normalization(Layer):
     def infer(self, *shapes: Shape) -> Shape:
         """The input's shape."""
         at_least(1, size=self.size)
-        if self.size // 2 > require_image(shapes[0]).c:
+        if self.size // 2 > shapes[0].require_image().c:
             raise Misfit(f"size={self.size} is too large for its {shapes[0].c} channels")
         return shapes[0]
 
