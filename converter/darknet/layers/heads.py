@@ -296,7 +296,6 @@ class MaskedHead(AnchorHead):
     """
 
     left_out: ClassVar[tuple[str, ...]] = ("num", "mask", "anchors")
-    box_values: ClassVar[int]  # channels of an anchor that describe the box
 
     num: int = 1
     mask: tuple[int, ...] = ()
@@ -309,11 +308,6 @@ class MaskedHead(AnchorHead):
     def used_mask(self) -> Sequence[int]:
         """Those that ``mask`` names."""
         return self.mask or super().used_mask
-
-    @property
-    def objectness(self) -> int:
-        """After the box."""
-        return self.box_values
 
     def infer(self, *shapes: Shape) -> Shape:
         """(anchors * (box + 1 + classes), h, w), as it comes: pj yolo_layer.c:24."""

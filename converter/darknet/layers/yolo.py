@@ -14,7 +14,7 @@ class Yolo(MaskedHead):
     """YOLOv3's output layer: pj yolo_layer.c, parser.c:306; AB yolo_layer.c, parser.c:448."""
 
     type: ClassVar[str] = "yolo"
-    box_values: ClassVar[int] = 4
+    objectness: ClassVar[int] = 4
 
     scale_x_y: float = 1.0
     new_coords: int = 0
@@ -59,7 +59,7 @@ class GaussianYolo(MaskedHead):
     """
 
     type: ClassVar[str] = "Gaussian_yolo"
-    box_values: ClassVar[int] = 8
+    objectness: ClassVar[int] = 8
 
     scale_x_y: float = 1.0
     yolo_point: str = "center"
