@@ -145,7 +145,6 @@ DIALECT = Dialect(
     strided_shortcut=False,  # parser.c:979
     mixed_sizes="its assertion stops it, and a build without assertions adds a flat prefix",
     batchnorm_biases=True,  # parser.c:2117
-    implied={},
     gru_states_first=False,  # parser.c:2305
     lstm_gates="figo",  # parser.c:2313
     region_by_cell=True,  # region_layer.c:187
