@@ -15,16 +15,9 @@ MAX_BYTES = 4 << 20  # 9k.tree of YOLO9000 has 140 kB
 
 def group_sizes(path: str) -> tuple[int, ...]:
     """Classes in each group of the tree at ``path``; relative to where one is, as in Darknet."""
-    sizes: list[int] = []
-    last = None
     text = read_small(path, MAX_BYTES, NetworkError).decode()
-    for line in text.splitlines():
-        parent = line.split()[1:2]
-        if parent != last:
-            sizes.append(0)
-        last = parent
-        sizes[-1] += 1
-    return tuple(sizes)
+    parents = (line.split()[1:2] for line in text.splitlines())
+    return tuple(len(list(siblings)) for _, siblings in itertools.groupby(parents))
 
 
 def obstacle(path: str, classes: int) -> str | None:
