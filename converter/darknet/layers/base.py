@@ -287,25 +287,20 @@ def container(modules: Modules, dialect: DialectName) -> "nn.Module":
 
 def converters(cls: type[Layer]) -> Mapping[str, Callable[[Option], Any]]:
     """How each option of a layer is read: field name -> function."""
-    found = _CONVERTERS.get(cls)
-    if found is None:
-        found = _CONVERTERS[cls] = _make_converters(cls)
-    return found
+    if cls not in _CONVERTERS:
+        options = (f for f in fields(cls) if f.metadata.get("option", f.name != "line"))
+        _CONVERTERS[cls] = {f.name: _BY_TYPE[f.type] for f in options}
+    return _CONVERTERS[cls]
 
 
 _CONVERTERS: dict[type[Layer], Mapping[str, Callable[[Option], Any]]] = {}
-
-
-def _make_converters(cls: type[Layer]) -> Mapping[str, Callable[[Option], Any]]:
-    by_type: dict[Any, Callable[[Option], Any]] = {
-        int: Option.integer,
-        float: Option.number,
-        str: lambda option: option.text,
-        tuple[int, ...]: Option.integers,
-        tuple[float, ...]: Option.numbers,
-    }
-    options = (f for f in fields(cls) if f.metadata.get("option", f.name != "line"))
-    return {f.name: by_type[f.type] for f in options}
+_BY_TYPE: dict[Any, Callable[[Option], Any]] = {
+    int: Option.integer,
+    float: Option.number,
+    str: lambda option: option.text,
+    tuple[int, ...]: Option.integers,
+    tuple[float, ...]: Option.numbers,
+}
 
 
 def at_least(minimum: int, **options: int) -> None:
