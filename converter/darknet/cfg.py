@@ -118,15 +118,15 @@ class Option:
     @property
     def has_gap(self) -> bool:
         """Whether an item of this list is empty."""
-        items = _squeeze(COMMENT.sub("", self.value)).split(",") if "," in self.value else ()
-        return "" in items
+        items = bare(self.value).split(",")
+        return len(items) > 1 and "" in items
 
     def _items(self) -> list[str]:
         """The items; atoi and atof make 0 of one between two commas or behind the last.
 
         A comma more is an item more: pj parser.c:292, 332, 608, AB :406, 541, 943, 1076.
         """
-        items = _squeeze(COMMENT.sub("", self.value)).split(",")
+        items = bare(self.value).split(",")
         if len(items) > MAX_ITEMS:
             raise self.error(f"has more than {MAX_ITEMS:,} items")
         return [item or "0" for item in items] if len(items) > 1 else items
@@ -211,26 +211,24 @@ def decode_cfg(data: bytes) -> str:
 
 
 def _sections(text: str) -> Iterator[Section]:
-    name, start = "", 0
+    found = []
     options, remarks = list[Option](), list[Remark]()
-    count = doubts = 0
+    doubts = 0
     for number, raw in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         line = raw.strip(" \t\r")
         if not line or line[0] in "#;":
             continue
-        if line[0] != "[":
-            if not name:
-                raise CfgError("an option before the first section", place=f"line {number}")
+        if line[0] == "[":
+            name, doubt = _section_type(line, number)
+            options, remarks = [], []
+            found.append((name, number, options, remarks))
+            if len(found) > MAX_SECTIONS:
+                raise CfgError(f"has more than {MAX_SECTIONS:,} sections", place=f"line {number}")
+        elif not found:
+            raise CfgError("an option before the first section", place=f"line {number}")
+        else:
             option, doubt = _option(line, number)
             options += [option] if option else []
-        else:
-            if name:
-                yield Section(type=name, line=start, options=tuple(options), remarks=tuple(remarks))
-            name, doubt = _section_type(line, number)
-            start, options, remarks = number, [], []
-            count += 1
-            if count > MAX_SECTIONS:
-                raise CfgError(f"has more than {MAX_SECTIONS:,} sections", place=f"line {number}")
         if doubt:
             remarks.append(Remark(text=doubt, line=number))
             doubts += 1
@@ -240,13 +238,13 @@ def _sections(text: str) -> Iterator[Section]:
                     place=f"line {number}",
                     remedy="give the .cfg that darknet reads",
                 )
-    if name:
+    for name, start, options, remarks in found:
         yield Section(type=name, line=start, options=tuple(options), remarks=tuple(remarks))
 
 
 def _section_type(line: str, number: int) -> tuple[str, str | None]:
     """Its canonical name, and what is to be said of the line."""
-    name = _squeeze(COMMENT.sub("", line))
+    name = bare(line)
     if not name.endswith("]") or len(name) < 3:
         # The whole line would be its name: pj parser.c:907, AB :1816.
         raise CfgError(
@@ -282,6 +280,11 @@ def _option(line: str, number: int) -> tuple[Option | None, str | None]:
 def shown(text: str) -> str:
     """``text`` for a message, at most 60 characters of it."""
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def bare(text: str) -> str:
+    """``text`` without its comment, and without any white space."""
+    return _squeeze(COMMENT.sub("", text))
 
 
 def _squeeze(text: str) -> str:

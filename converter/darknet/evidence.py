@@ -12,6 +12,7 @@ order, by
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from converter.darknet.cfg import Option, Section, parse_cfg
 from converter.darknet.dialects import DEFAULT, DIALECTS, RECOGNISED, Dialect, DialectName
@@ -96,15 +97,14 @@ def read_as_known(path: PathLike, dialect: DialectName | None = None) -> Network
 _SIZE, _CFG, _HEADER, _NONE = range(4)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Sign:
+class _Sign(NamedTuple):
     """Something that speaks for a dialect; smaller ``strength`` is stronger."""
 
     strength: int
     text: str
 
 
-_Signs = Mapping[DialectName, tuple[_Sign, ...]]
+_Signs = Mapping[DialectName, list[_Sign]]  # the strongest first
 
 
 def _readings(text: str, sections: tuple[Section, ...], explicit: DialectName | None) -> Readings:
@@ -113,24 +113,17 @@ def _readings(text: str, sections: tuple[Section, ...], explicit: DialectName | 
     Two that read the same sections make the same network of them, and its shapes are inferred once.
     """
     found: dict[DialectName, Network | CfgError | NetworkError] = {}
-    names = dict.fromkeys((*RECOGNISED, *([explicit] if explicit else [])))
-    read = {name: as_read(text, sections, name) for name in names}
-    for name, reading in read.items():
+    twins: list[tuple[object, Network]] = []
+    for name in dict.fromkeys((*RECOGNISED, *([explicit] if explicit else []))):
+        reading = as_read(text, sections, name)
         facts = reading.sections, reading.remarks
-        twin = next(
-            (
-                network
-                for other, network in found.items()
-                if isinstance(network, Network)
-                and (read[other].sections, read[other].remarks) == facts
-            ),
-            None,
-        )
+        twin = next((network for read, network in twins if read == facts), None)
         try:
             if twin and not reading.refusals:
                 found[name] = taken(replace(twin, dialect=name, skipped=tuple(reading.skipped)))
             else:
-                found[name] = network_of(reading, text, name)
+                found[name] = network = network_of(reading, text, name)
+                twins.append((facts, network))
         except (CfgError, NetworkError) as error:
             found[name] = error
     return found
@@ -172,14 +165,13 @@ def _signs(sections: Sequence[Section], readings: Readings, head: bytes, size: i
     fitting = [name for name in sizes if size == sizes[name]]
     # Where an engine does not take the cfg, the other's size decides nothing.
     if len(fitting) == 1 and len(sizes) == len(RECOGNISED):
-        signs[fitting[0]].append(_Sign(strength=_SIZE, text=f"its size, {size:,} bytes"))
+        signs[fitting[0]].append(_Sign(_SIZE, f"its size, {size:,} bytes"))
     for dialect, text in evidence(sections):
-        signs[dialect].append(_Sign(strength=_CFG, text=text))
+        signs[dialect].append(_Sign(_CFG, text))
     for dialect in RECOGNISED:
         if DIALECTS[dialect].version == (header.major, header.minor, header.revision):
-            text = f"version {header.version} in its header"
-            signs[dialect].append(_Sign(strength=_HEADER, text=text))
-    return {dialect: tuple(found) for dialect, found in signs.items()}
+            signs[dialect].append(_Sign(_HEADER, f"version {header.version} in its header"))
+    return signs
 
 
 def file_size(network: Network, head: bytes, dialect: DialectName) -> int:
@@ -227,15 +219,13 @@ def _order_differs(network: Network) -> bool:
 
 
 def _warning(dialect: DialectName, signs: _Signs) -> str | None:
-    against = next((d for d in RECOGNISED if not _same_files(d, dialect) and signs[d]), None)
+    here = DIALECTS[dialect]
+    # Two engines of one version write the same bytes, as far as the header tells.
+    others = (name for name in RECOGNISED if DIALECTS[name].version != here.version)
+    against = next((name for name in others if signs[name]), None)
     if against is None:
         return None
-    return f"read as a file of {DIALECTS[dialect].engine}, though {_first(signs, against)}"
-
-
-def _same_files(one: DialectName, other: DialectName) -> bool:
-    """Whether the two engines write the same bytes, as far as the header tells."""
-    return DIALECTS[one].version == DIALECTS[other].version
+    return f"read as a file of {here.engine}, though {_first(signs, against)}"
 
 
 def _first(signs: _Signs, dialect: DialectName) -> str:

@@ -129,11 +129,8 @@ def parse_network(text: str, dialect: DialectName | None = None) -> Network:
         CfgError, NetworkError: with the line at fault.
     """
     sections = parse_cfg(text)
-    return network_of(
-        Reading(sections=sections) if dialect is None else as_read(text, sections, dialect),
-        text,
-        dialect,
-    )
+    reading = as_read(text, sections, dialect) if dialect else Reading(sections=sections)
+    return network_of(reading, text, dialect)
 
 
 def reread(network: Network, dialect: DialectName | None) -> Network:
@@ -177,15 +174,9 @@ def network_of(reading: Reading, text: str, dialect: DialectName | None = None) 
         elif doubts:
             error.remedy = f"{error.remedy}; {doubts[0]}"
         raise
-    remarks = [
-        *reading.remarks,
-        *misspelled(reading),
-        *(
-            remark
-            for section, layer in zip(sections, (net, *layers), strict=True)
-            for remark in (*section.remarks, *layer.remarks(section))
-        ),
-    ]
+    remarks = [*reading.remarks, *misspelled(reading)]
+    for section, layer in zip(sections, (net, *layers), strict=True):
+        remarks += [*section.remarks, *layer.remarks(section)]
     remarks.sort(key=lambda remark: remark.line or 0)
     return replace(
         network, sections=sections, skipped=tuple(reading.skipped), remarks=tuple(remarks)

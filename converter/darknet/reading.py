@@ -13,7 +13,7 @@ from dataclasses import Field, field, fields, replace
 from typing import Any
 
 from converter.darknet.cfg import COMMENT, Option, Section
-from converter.darknet.dialects import DIALECTS, RECOGNISED, Dialect
+from converter.darknet.dialects import ACTIVATIONS, DIALECTS, RECOGNISED, Dialect
 from converter.darknet.layers import LAYERS, Layer
 from converter.darknet.layers.base import converters
 from converter.darknet.nodes import Net
@@ -23,6 +23,7 @@ from converter.records import dataclass
 
 FUNCTIONS = ("activation", "lstm_activation")  # the options that name one
 
+_RECORDS = [DIALECTS[name] for name in RECOGNISED]
 _ATOI = re.compile(r"[+-]?[0-9]+")
 
 
@@ -41,6 +42,14 @@ class Reading:
     remarks: list[Remark] = field(default_factory=list)
     refusals: list[CfgError] = field(default_factory=list)
     skipped: list[Option] = field(default_factory=list)
+
+    def remark(self, option: Option, text: str, *, serious: bool = True) -> None:
+        """Say ``text`` of ``option``."""
+        self.remarks.append(Remark(text=text, line=option.line, serious=serious))
+
+    def refuse(self, line: int, problem: str, remedy: str) -> None:
+        """Add a refusal."""
+        self.refusals.append(CfgError(problem, place=f"line {line}", remedy=remedy))
 
 
 def read_as(sections: Sequence[Section], dialect: Dialect) -> Reading:
@@ -108,20 +117,14 @@ def _number(section: Section, key: str, default: int) -> int:
 
 def misspelled(reading: Reading) -> Iterator[Remark]:
     """Options that no engine reads, and whose names are near one that some do."""
-    skipped = {option.line: option for option in reading.skipped}
-    for section in reading.sections if skipped else ():
+    skipped = {option.line for option in reading.skipped}
+    for section in reading.sections:
         for option in section.options:
             if option.line in skipped and not readers(section.type, option.key):
-                meant = nearest(option.key, _known(section.type))
+                tables = ((*r.sections.get(section.type, ()), *r.common) for r in _RECORDS)
+                meant = nearest(option.key, set().union(*tables))
                 if meant:
-                    problem = f"is read by no engine: did you mean {meant}?"
-                    yield option.remark(problem)
-
-
-def _known(section: str) -> set[str]:
-    records = [DIALECTS[name] for name in RECOGNISED]
-    tables = (t for r in records for t in (r.sections.get(section, {}), r.common))
-    return {key for table in tables for key in table}
+                    yield option.remark(f"is read by no engine: did you mean {meant}?")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -133,14 +136,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 def is_unknown_function(option: Option) -> bool:
     """Whether it names an activation that no engine knows."""
-    known = (DIALECTS[name].activations for name in RECOGNISED)
-    return option.key in FUNCTIONS and not any(option.text in names for names in known)
+    return option.key in FUNCTIONS and option.text not in ACTIVATIONS
 
 
 def readers(section: str, key: str) -> list[Dialect]:
     """The engines that read ``key`` of ``section``, of those that a file is recognised as."""
-    records = (DIALECTS[name] for name in RECOGNISED)
-    return [record for record in records if record.kind(section, key)]
+    return [record for record in _RECORDS if record.kind(section, key)]
 
 
 def matters(section: Section, option: Option) -> bool:
@@ -187,64 +188,40 @@ def _field(section: Section, option: Option) -> Field[Any] | None:
 
 def _section(section: Section, dialect: Dialect, reading: Reading) -> Section:
     if section.type not in dialect.sections:
-        reading.refusals += _unknown(section, dialect)
+        # To an engine that does not know it, it would have no forward function.
+        knowing = next((record for record in _RECORDS if section.type in record.sections), None)
+        if knowing:
+            reading.refuse(
+                section.line,
+                f"[{section.type}] is unknown to {dialect.engine}",
+                f"{knowing.engine} knows it: {argument('--dialect', knowing.name)}",
+            )
         return section
-    options = [
-        option for read in section.options for option in _option(section, read, dialect, reading)
-    ]
-    return section if options == list(section.options) else replace(section, options=tuple(options))
+    counted = (_option(section, option, dialect, reading) for option in section.options)
+    return replace(section, options=tuple(filter(None, counted)))
 
 
-def _unknown(section: Section, dialect: Dialect) -> Iterator[CfgError]:
-    """The refusal of a section that others know: it would have no forward function."""
-    knowing = [DIALECTS[name] for name in RECOGNISED if section.type in DIALECTS[name].sections]
-    if knowing:
-        yield CfgError(
-            f"[{section.type}] is unknown to {dialect.engine}",
-            place=f"line {section.line}",
-            remedy=f"{knowing[0].engine} knows it: {argument('--dialect', knowing[0].name)}",
-        )
-
-
-def _option(
-    section: Section, option: Option, dialect: Dialect, reading: Reading
-) -> Iterator[Option]:
+def _option(section: Section, option: Option, dialect: Dialect, reading: Reading) -> Option | None:
     """What ``option`` counts as: itself, another value, or nothing."""
-    kind = dialect.kind(section.type, option.key)
+    kind, written = dialect.kind(section.type, option.key), f"{option.key}={option.value}"
     if kind is None:
         reading.skipped.append(option)
         serious = matters(section, option) and not is_implied(section, option, dialect)
         if _says(section, option):
-            text = f"{dialect.engine} ignores {option.key}={option.value}"
-            reading.remarks.append(Remark(text=text, line=option.line, serious=serious))
-        if not serious:
-            yield option
-    elif option.key in FUNCTIONS and option.text not in dialect.activations:
-        yield _relu(option, dialect, reading)
+            reading.remark(option, f"{dialect.engine} ignores {written}", serious=serious)
+        return None if serious else option
+    # What nobody knows is for the layer to refuse.
+    known = option.key in FUNCTIONS and not is_unknown_function(option)
+    if known and option.text not in dialect.activations:
+        value, problem = "relu", f"does not know {option.key}={option.text}, and takes relu"
     elif kind == "int" and "," in option.value:
         first = option.value.partition(",")[0].strip()  # atoi stops there
-        text = f"{dialect.engine} reads {first} alone of {option.key}={option.value}"
-        reading.remarks.append(Remark(text=text, line=option.line))
-        yield replace(option, value=first or "0")
-    elif option.key in dialect.past_comments and "," in _comment(option):
+        value, problem = first or "0", f"reads {first} alone of {written}"
+    elif option.key in dialect.past_comments and option.text.count(",") >= _count(option):
         items = (_ATOI.match(item) for item in option.text.split(","))
         value = ",".join(item[0] if item else "0" for item in items)
-        text = f"{dialect.engine} reads {option.key}={option.value} as {value}, comment and all"
-        reading.remarks.append(Remark(text=text, line=option.line))
-        yield replace(option, value=value)
+        problem = f"reads {written} as {value}, comment and all"
     else:
-        yield option
-
-
-def _comment(option: Option) -> str:
-    found = COMMENT.search(option.value)
-    return found[0] if found else ""
-
-
-def _relu(option: Option, dialect: Dialect, reading: Reading) -> Option:
-    """An activation that others know; what nobody knows is for the layer to refuse."""
-    if is_unknown_function(option):
         return option
-    text = f"{dialect.engine} does not know {option.key}={option.text}, and takes relu"
-    reading.remarks.append(Remark(text=text, line=option.line))
-    return replace(option, value="relu")
+    reading.remark(option, f"{dialect.engine} {problem}")
+    return replace(option, value=value)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from converter.darknet.cfg import COMMENT, Option, Section, parse_cfg, shown
+from converter.darknet.cfg import COMMENT, Option, Section, bare, parse_cfg, shown
 from converter.darknet.dialects import DIALECTS, Dialect, DialectName
 from converter.darknet.dialects.base import Kind
 from converter.darknet.network import Network, as_read, crashes, network_of, parse_network, refusals
@@ -125,7 +125,7 @@ class _Edits:
         if self._target.strict:
             return option.value.partition("#")[0].strip()
         whole = kind == "str" or option.key in self._target.past_comments
-        return option.text if whole else _squeezed(option.value)
+        return option.text if whole else bare(option.value)
 
     def _value(self, option: Option, value: str) -> str:
         """How ``value``, which is ``option``'s for the source, is written for the target."""
@@ -136,10 +136,10 @@ class _Edits:
             return value
         strict = self._target.strict
         if strict is None:
-            return _squeezed(value)
+            return bare(value)
         words = strict.values.get(option.key)
         if words is not None:
-            value = _squeezed(value)
+            value = bare(value)
             if value not in words:
                 raise self._cannot(option.line, f"{option.key}={shown(value)}")
             return value
@@ -151,8 +151,7 @@ class _Edits:
 
     def _replace(self, option: Option, value: str | None) -> None:
         """Another value in the place of a line, or none; its comment stays, on a line before it."""
-        comment = COMMENT.search(option.value)
-        kept = [comment[0]] if comment else []
+        kept = COMMENT.findall(option.value)
         self._lines[option.line] = kept if value is None else [*kept, f"{option.key}={value}"]
 
     def _spell_out(self, section: Section) -> None:
@@ -164,10 +163,9 @@ class _Edits:
             for key, value in ours.items()
             if theirs.get(key, value) != value and section.find(key) is None
         ]
-        comment = COMMENT.search(self._written[section.line - 1])
-        apart = bool(self._target.strict) and len(self._written[section.line - 1].split()) > 1
-        if added or comment or apart:  # what not every engine takes
-            kept = [comment[0]] if comment else []
+        line = self._written[section.line - 1]
+        kept, apart = COMMENT.findall(line), bool(self._target.strict) and len(line.split()) > 1
+        if added or kept or apart:  # what not every engine takes
             self._lines[section.line] = [*kept, f"[{section.type}]", *added]
 
     def _cannot(self, line: int, what: str) -> CfgError:
@@ -183,19 +181,15 @@ def _items(value: str, kind: Kind) -> list[str]:
     return [item.strip() for item in value.split(",")] if kind in ("ints", "floats") else [value]
 
 
-def _squeezed(value: str) -> str:
-    return "".join(COMMENT.sub("", value).split())
-
-
 def _plainly(value: str) -> str:
     """Numbers with digits, a point and a minus sign alone; other text as it is."""
     if all(_PLAIN.fullmatch(item.strip()) for item in value.split(",")):
         return value
-    items = _squeezed(value).split(",")
+    items = bare(value).split(",")
     try:
         return ",".join(format(Decimal(item or "0"), "f") for item in items)
     except ArithmeticError:
-        return _squeezed(value)
+        return bare(value)
 
 
 def _require_same(network: Network, source: DialectName, text: str, target: DialectName) -> None:

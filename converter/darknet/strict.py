@@ -18,7 +18,6 @@ from converter.darknet.cfg import ALIASES, Option, Section, shown
 from converter.darknet.dialects.base import Dialect, Kind, Strict
 from converter.darknet.reading import FUNCTIONS, Reading, stops
 from converter.darknet.remark import Remark
-from converter.errors import CfgError
 
 _SECTION = re.compile(r"\[(.+)\]")
 _OPTION = re.compile(r"([^#= \t]+)[ \t]*=[ \t]*([^#]+)")
@@ -32,17 +31,13 @@ def read_strictly(text: str, plain: Sequence[Section], dialect: Dialect, rules: 
     reading = Reading()
     sections = tuple(_sections(text, reading))
     if not sections or sections[0].type != "net":
-        reading.refusals.append(_error(1, "does not begin with [net]", "begin with [net]"))
+        reading.refuse(1, "does not begin with [net]", "begin with [net]")
         reading.sections = tuple(plain)
         return reading
     reading.sections = tuple(_section(section, dialect, rules, reading) for section in sections)
     reading.refusals += stops(sections, dialect)
     reading.remarks += _differences(plain, reading.sections, dialect)
     return reading
-
-
-def _error(line: int, problem: str, remedy: str) -> CfgError:
-    return CfgError(problem, place=f"line {line}", remedy=remedy)
 
 
 def _sections(text: str, reading: Reading) -> Iterator[Section]:
@@ -58,10 +53,10 @@ def _sections(text: str, reading: Reading) -> Iterator[Section]:
             key, value = found[1], found[2].strip(_BLANKS)
             if not name:
                 problem = f"{shown(key)}= stands before the first section"
-                reading.refusals.append(_error(number, problem, "begin with [net]"))
+                reading.refuse(number, problem, "begin with [net]")
             elif key in options:
                 problem = f"{shown(key)}= stands in line {options[key].line} already"
-                reading.refusals.append(_error(number, problem, "delete one of the two"))
+                reading.refuse(number, problem, "delete one of the two")
             elif value:
                 options[key] = Option(key=key, value=value, line=number)
     if name:
@@ -73,7 +68,7 @@ def _section(section: Section, dialect: Dialect, rules: Strict, reading: Reading
         known = "does not build" if section.type in rules.unbuilt else "does not know"
         problem = f"{dialect.engine} {known} [{shown(section.type)}]"
         remedy = "there is no other way to say it to that engine"
-        reading.refusals.append(_error(section.line, problem, remedy))
+        reading.refuse(section.line, problem, remedy)
         return section
     options = tuple(
         counted
@@ -90,12 +85,12 @@ def _option(
     if kind is None:
         reading.skipped.append(option)
         problem = f"{dialect.engine} refuses {option.key}=, which it does not read"
-        reading.refusals.append(_error(option.line, problem, "delete the line"))
+        reading.refuse(option.line, problem, "delete the line")
         return
     condition = unmet_condition(section, option, rules)
     if condition:
         problem = f"{dialect.engine} reads {option.key}= only with {condition}"
-        reading.refusals.append(_error(option.line, problem, "delete the line"))
+        reading.refuse(option.line, problem, "delete the line")
     if kind in ("int", "float"):
         yield from _number(option, kind, dialect, reading)
     elif kind == "str":
@@ -122,7 +117,7 @@ def _number(option: Option, kind: Kind, dialect: Dialect, reading: Reading) -> I
     if found is None or isinf(_float32(found[0])):
         problem = f"{dialect.engine} takes {option.key}={shown(option.value)} for no number"
         remedy = "write it with digits, a point and a minus sign alone"
-        reading.refusals.append(_error(option.line, problem, remedy))
+        reading.refuse(option.line, problem, remedy)
     else:
         value = str(int(_float32(found[0]))) if kind == "int" else found[0]
         yield replace(option, value=value)
@@ -143,9 +138,7 @@ def _require_word(option: Option, dialect: Dialect, rules: Strict, reading: Read
     words = dialect.activations if option.key in FUNCTIONS else rules.values.get(option.key)
     if words is not None and option.value not in words:
         problem = f"{dialect.engine} does not know {option.key}={shown(option.value)}"
-        reading.refusals.append(
-            _error(option.line, problem, f"use one of {', '.join(sorted(words))}")
-        )
+        reading.refuse(option.line, problem, f"use one of {', '.join(sorted(words))}")
 
 
 def _differences(

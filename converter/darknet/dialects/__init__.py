@@ -32,18 +32,7 @@ DIALECTS: Mapping[DialectName, Dialect] = _Dialects(
 DEFAULT: DialectName = "pjreddie"
 # Those that a file may be taken for without being asked.
 RECOGNISED = tuple(name for name, dialect in DIALECTS.items() if dialect.recognised)
+# What any of them knows.
+ACTIVATIONS = frozenset[str]().union(*(dialect.activations for dialect in DIALECTS.values()))
 
-
-def known_dialect(name: str) -> DialectName:
-    """``name``, which must be that of a dialect.
-
-    Raises:
-        ValueError: it is not.
-    """
-    for known in DIALECTS:
-        if name == known:
-            return known
-    raise ValueError(f"{name!r} is no dialect: use one of {', '.join(DIALECTS)}")
-
-
-__all__ = ["DEFAULT", "DIALECTS", "RECOGNISED", "Dialect", "DialectName", "known_dialect"]
+__all__ = ["ACTIVATIONS", "DEFAULT", "DIALECTS", "RECOGNISED", "Dialect", "DialectName"]

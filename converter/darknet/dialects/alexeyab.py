@@ -1,6 +1,6 @@
 """AlexeyAB/darknet@59596d7 (``AB``): the engine of YOLOv4."""
 
-from converter.darknet.dialects.base import Dialect, options
+from converter.darknet.dialects.base import Dialect, options, words
 
 COMMON = options(  # parser.c:1641-1650
     int="burnin_update dont_update dontload dontloadscales onlyforward stopbackward train_only_bn",
@@ -129,14 +129,11 @@ DIALECT = Dialect(
     divides_by_maps=True,  # parser.c:1679, 1751
     sections=SECTIONS,
     common=COMMON,
-    activations=frozenset(
-        (
-            "elu", "gelu", "hard_mish", "hardtan", "leaky", "lhtan", "linear", "loggy",
-            "logistic", "mish", "normalize_channels", "normalize_channels_softmax",
-            "normalize_channels_softmax_maxval", "plse", "ramp", "relie", "relu", "relu6",
-            "revleaky", "selu", "stair", "swish", "tanh",
-        )
-    ),  # activations.c:48-76
+    activations=words(  # activations.c:48-76
+        "elu gelu hard_mish hardtan leaky lhtan linear loggy logistic mish normalize_channels "
+        "normalize_channels_softmax normalize_channels_softmax_maxval plse ramp relie relu relu6 "
+        "revleaky selu stair swish tanh"
+    ),
     defaults={
         "detection": {"max": "200"},
         "dropout": {"probability": "0.2"},
@@ -144,11 +141,10 @@ DIALECT = Dialect(
         "yolo": {"max": "200"},
     },
     xnor_groups=False,  # convolutional_layer.c:510
-    past_comments=frozenset({"from", "layers"}),  # parser.c:944, 1076
+    past_comments=words("from layers"),  # parser.c:944, 1076
     strided_shortcut=False,  # parser.c:979
     mixed_sizes="its assertion stops it, and a build without assertions adds a flat prefix",
     batchnorm_biases=True,  # parser.c:2117
-    implied={},
     gru_states_first=False,  # parser.c:2305
     lstm_gates="figo",  # parser.c:2313
     region_by_cell=True,  # region_layer.c:187
@@ -163,4 +159,4 @@ DIALECT = Dialect(
     batch_norm="torch",  # blas.c:292
     # Compiler flags alone move its results by up to 2.3e-5 of a layer's RMS.
     parity_bound=1e-4,
-)  # fmt: skip
+)

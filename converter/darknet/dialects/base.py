@@ -1,6 +1,7 @@
 """What an engine is, as far as it reads and computes otherwise than another."""
 
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Literal, TypeAlias
 
 from converter.records import dataclass
@@ -16,6 +17,11 @@ def options(**keys: str) -> Options:
     """The options of one section: ``int="filters size"`` for each kind that it has."""
     kinds: Mapping[str, Kind] = {k: k for k in ("int", "float", "str", "ints", "floats")}
     return {key: kinds[kind] for kind, names in keys.items() for key in names.split()}
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of ``text``."""
+    return frozenset(text.split())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,18 +114,18 @@ class Dialect:
     mixed_sizes: str = ""
     xnor_groups: bool
     batchnorm_biases: bool
-    implied: Mapping[str, Mapping[str, str]]
+    implied: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     gru_states_first: bool
     lstm_gates: str
     region_by_cell: bool
     region_logistic: bool
-    region_classfix: bool
-    nms_kinds: bool
+    region_classfix: bool = False
+    nms_kinds: bool = False
     yolo_accumulates: bool
     boxes_of: frozenset[str] | None = None
     clips: bool = False
     resize: Literal["letterbox", "stretch", "opencv"]
-    letter_box: bool
+    letter_box: bool = False
     classifier_resize: Literal["letterbox", "crop"]
     library_function: str
     batch_norm: Literal["torch", "pjreddie-cpu"]

@@ -1,6 +1,6 @@
 """pjreddie/darknet@f6afaab (``pj``): the first engine; Debian's package is of 2018."""
 
-from converter.darknet.dialects.base import Dialect, options
+from converter.darknet.dialects.base import Dialect, options, words
 
 COMMON = options(  # parser.c:841-849
     int="dontload dontloadscales dontsave numload onlyforward stopbackward truth",
@@ -87,12 +87,9 @@ DIALECT = Dialect(
     refuses_crlf=True,  # utils.c:302 keeps the CR
     sections=SECTIONS,
     common=COMMON,
-    activations=frozenset(
-        (
-            "elu", "hardtan", "leaky", "lhtan", "linear", "loggy", "logistic", "plse", "ramp",
-            "relie", "relu", "selu", "stair", "tanh",
-        )
-    ),  # activations.c:45-63
+    activations=words(  # activations.c:45-63
+        "elu hardtan leaky lhtan linear loggy logistic plse ramp relie relu selu stair tanh"
+    ),
     defaults={
         "detection": {"max": "90"},  # parser.c:417
         "dropout": {"probability": "0.5"},  # :515
@@ -100,7 +97,7 @@ DIALECT = Dialect(
         "yolo": {"max": "90"},  # :317
     },
     xnor_groups=True,  # convolutional_layer.c:452
-    past_comments=frozenset({"layers", "mask"}),  # :285, 609
+    past_comments=words("layers mask"),  # :285, 609
     strided_shortcut=True,  # blas.c:68
     batchnorm_biases=False,  # parser.c:1122
     implied={"rnn": {"hidden": "output"}},  # parser.c:225
@@ -108,14 +105,11 @@ DIALECT = Dialect(
     lstm_gates="ifog",  # parser.c:1268
     region_by_cell=False,  # region_layer.c:158
     region_logistic=True,  # region_layer.c:172
-    region_classfix=False,
-    nms_kinds=False,
     yolo_accumulates=False,  # yolo_layer.c:103
     resize="letterbox",  # examples/detector.c
-    letter_box=False,
     classifier_resize="letterbox",  # examples/classifier.c:589
     library_function="network_outputs",  # network.c:750
     batch_norm="pjreddie-cpu",  # blas.c:147
     # Sums of up to 10^5 float32 products, in another order: measured up to 3e-6.
     parity_bound=1e-5,
-)  # fmt: skip
+)

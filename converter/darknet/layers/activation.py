@@ -3,22 +3,10 @@
 Constants and formulas: pj activations.h:19-63, AB activations.h:48-102, activations.c:138-250.
 """
 
-import typing
 from collections.abc import Callable
 
-from converter.darknet.layers.base import Misfit
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
-
-# pj activations.c:45-63, AB activations.c:48-72. What an engine does not know becomes ReLU there.
-ACTIVATIONS = (
-    "elu", "gelu", "hard_mish", "hardtan", "leaky", "lhtan", "linear", "loggy", "logistic", "mish",
-    "normalize_channels", "normalize_channels_softmax", "normalize_channels_softmax_maxval", "plse",
-    "ramp", "relie", "relu", "relu6", "revleaky", "selu", "stair", "swish", "tanh",
-)  # fmt: skip
+from converter.darknet.dialects import ACTIVATIONS
+from converter.darknet.layers.base import Graph, Misfit, Tensor
 
 # What other frameworks call those that Darknet has under another name: torch.nn.
 _ELSEWHERE = {"hardtanh": "hardtan", "identity": "linear", "sigmoid": "logistic", "silu": "swish"}
@@ -58,12 +46,12 @@ def zeroed(name: str, known: tuple[str, ...] = ()) -> str | None:
     return None
 
 
-def activate(name: str, x: "torch.Tensor") -> "torch.Tensor":
+def activate(name: str, x: Tensor) -> Tensor:
     """``name`` of every value of ``x`` (N, C, ...); only normalize_channels* looks at several."""
     import torch
     from torch.nn import functional as F
 
-    functions: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    functions: dict[str, Callable[[Tensor], Tensor]] = {
         "elu": F.elu,
         "gelu": lambda x: 0.5 * x * (1 + torch.tanh(0.797885 * x + 0.035677 * x**3)),
         "hard_mish": lambda x: torch.where(x > 0, x, torch.where(x > -2, x * x / 2 + x, 0.0)),
@@ -74,11 +62,9 @@ def activate(name: str, x: "torch.Tensor") -> "torch.Tensor":
         "loggy": lambda x: 2 * torch.sigmoid(x) - 1,
         "logistic": torch.sigmoid,
         "mish": F.mish,
-        "normalize_channels": _normalize_channels,
-        "normalize_channels_softmax": lambda x: _normalize_exponentials(x, 0.0),
-        "normalize_channels_softmax_maxval": lambda x: _normalize_exponentials(
-            x, x.amax(1, keepdim=True)
-        ),
+        "normalize_channels": lambda x: _share(x.clamp(min=0)),
+        "normalize_channels_softmax": lambda x: _share(x.exp()),
+        "normalize_channels_softmax_maxval": lambda x: _share((x - x.amax(1, keepdim=True)).exp()),
         "plse": _plse,
         "ramp": lambda x: F.relu(x) + 0.1 * x,
         "relie": lambda x: F.leaky_relu(x, 0.01),
@@ -94,7 +80,7 @@ def activate(name: str, x: "torch.Tensor") -> "torch.Tensor":
     return functions[name](x)
 
 
-def activate_onnx(g: "Graph", name: str, x: str) -> str:
+def activate_onnx(g: Graph, name: str, x: str) -> str:
     """``activate`` as nodes."""
     nodes: dict[str, Callable[[], str]] = {
         "elu": lambda: g.add("Elu", x),
@@ -126,29 +112,29 @@ def activate_onnx(g: "Graph", name: str, x: str) -> str:
     return nodes[name]()
 
 
-def _gelu_onnx(g: "Graph", x: str) -> str:
+def _gelu_onnx(g: Graph, x: str) -> str:
     cube = g.add("Mul", x, g.add("Mul", x, x))
     bend = g.add("Tanh", g.add("Add", g.add("Mul", x, 0.797885), g.add("Mul", cube, 0.035677)))
     return g.add("Mul", g.add("Mul", x, 0.5), g.add("Add", bend, 1.0))
 
 
-def _hard_mish_onnx(g: "Graph", x: str) -> str:
+def _hard_mish_onnx(g: Graph, x: str) -> str:
     bend = g.add("Add", g.add("Mul", g.add("Mul", x, x), 0.5), x)
     below = g.add("Where", g.add("Greater", x, -2.0), bend, 0.0)
     return g.add("Where", g.add("Greater", x, 0.0), x, below)
 
 
-def _lhtan_onnx(g: "Graph", x: str) -> str:
+def _lhtan_onnx(g: Graph, x: str) -> str:
     inside = g.add("Clip", x, 0.0, 1.0)
     return g.add("Add", inside, g.add("Mul", g.add("Sub", x, inside), 0.001))
 
 
-def _share_onnx(g: "Graph", parts: str) -> str:
+def _share_onnx(g: Graph, parts: str) -> str:
     """Of the sum over the channels."""
     return g.add("Div", parts, g.add("Add", g.reduce("ReduceSum", parts, 1), 1e-4))
 
 
-def _plse_onnx(g: "Graph", x: str) -> str:
+def _plse_onnx(g: Graph, x: str) -> str:
     low = g.add("Mul", g.add("Add", x, 4.0), 0.01)
     high = g.add("Add", g.add("Mul", g.add("Sub", x, 4.0), 0.01), 1.0)
     steep = g.add("Add", g.add("Mul", x, 0.125), 0.5)
@@ -156,20 +142,20 @@ def _plse_onnx(g: "Graph", x: str) -> str:
     return g.add("Where", g.add("Less", x, -4.0), low, above)
 
 
-def _stair_onnx(g: "Graph", x: str) -> str:
+def _stair_onnx(g: Graph, x: str) -> str:
     below, half = g.add("Floor", x), g.add("Floor", g.add("Mul", x, 0.5))
     rising = g.add("Sub", below, g.add("Mul", half, 2.0))  # 0 or 1
     return g.add("Add", half, g.add("Mul", rising, g.add("Sub", x, below)))
 
 
-def _plse(x: "torch.Tensor") -> "torch.Tensor":
+def _plse(x: Tensor) -> Tensor:
     import torch
 
     steep = 0.125 * x + 0.5
     return torch.where(x < -4, 0.01 * (x + 4), torch.where(x > 4, 0.01 * (x - 4) + 1, steep))
 
 
-def _stair(x: "torch.Tensor") -> "torch.Tensor":
+def _stair(x: Tensor) -> Tensor:
     """Flat from 2n to 2n + 1, then up by one until 2n + 2."""
     import torch
 
@@ -178,13 +164,6 @@ def _stair(x: "torch.Tensor") -> "torch.Tensor":
     return torch.floor(x / 2) + torch.where(rising, x - below, 0.0)
 
 
-def _normalize_channels(x: "torch.Tensor") -> "torch.Tensor":
-    """Positive values as parts of their sum over the channels."""
-    positive = x.clamp(min=0)
-    return positive / (positive.sum(1, keepdim=True) + 1e-4)
-
-
-def _normalize_exponentials(x: "torch.Tensor", largest: "torch.Tensor | float") -> "torch.Tensor":
-    """A softmax over the channels, but for the epsilon."""
-    powers = (x - largest).exp()
-    return powers / (powers.sum(1, keepdim=True) + 1e-4)
+def _share(parts: Tensor) -> Tensor:
+    """Of the sum over the channels."""
+    return parts / (parts.sum(1, keepdim=True) + 1e-4)

@@ -14,10 +14,25 @@ if typing.TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from converter.darknet.layers.graph import Graph
+    from converter.darknet.layers import graph
+
+# For annotations, which load neither PyTorch nor what draws graphs.
+Tensor: TypeAlias = "torch.Tensor"
+Modules: TypeAlias = "dict[str, nn.Module | nn.Parameter]"
+Graph: TypeAlias = "graph.Graph"
+
+# The arrays of batch norm beside its biases, in file order, and what they are called in PyTorch.
+NORM = {
+    "scales": "bn.weight",
+    "rolling_mean": "bn.running_mean",
+    "rolling_variance": "bn.running_var",
+}
 
 # A layer has at most this many values: Darknet counts in 32-bit ints and so wraps beyond it.
 MAX_VALUES = 2**31 - 1
+
+
+Stored: TypeAlias = Literal["as is", "transposed", "connected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +62,23 @@ class Shape:
         """Whether c, h and w are known."""
         return self.c > 0
 
+    def require_image(self) -> Self:
+        """This shape, which must be an image, as most layers demand.
+
+        Raises:
+            Misfit: it is not.
+        """
+        if not self.is_image:
+            raise Misfit(f"needs an image, and gets {self.outputs} values without height and width")
+        return self
+
     @property
     def sides(self) -> tuple[int, ...]:
         """Of a tensor for one picture: (c, h, w), or (outputs,) where they are not known."""
         return (self.c, self.h, self.w) if self.is_image else (self.outputs,)
 
     def __str__(self) -> str:
-        return f"{self.c} x {self.h} x {self.w}" if self.is_image else f"{self.outputs}"
+        return " x ".join(map(str, self.sides))
 
 
 class Misfit(ValueError):  # noqa: N818 - it is no error of the program
@@ -76,11 +101,8 @@ class Array:
     kind: str
     suffix: str
     shape: tuple[int, ...]
-    stored: Literal["as is", "transposed", "connected"] = "as is"
+    stored: Stored = "as is"
     on_disk: bool = True
-
-
-Modules: TypeAlias = "dict[str, nn.Module | nn.Parameter]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +118,7 @@ class Layer:
     is_head: ClassVar[bool] = False  # whether its input is a raw map of the network
     has_output: ClassVar[bool] = True  # whether it leaves values behind at inference
     is_flat: ClassVar[bool] = False  # whether AB leaves its l.h and l.w at 0 or 1
+    left_out: ClassVar[tuple[str, ...]] = ()  # options that ``signature`` does not have
 
     line: int = field(default=0, compare=False)
     # Options of every layer: pj parser.c:845-847, AB parser.c:1648.
@@ -141,10 +164,21 @@ class Layer:
         """The arrays of this layer, in the order in which ``dialect`` writes them."""
         yield from ()
 
+    def array(self, kind: str, suffix: str, *shape: int, stored: Stored = "as is") -> Array:
+        """One of its arrays, which the file has unless ``dontload``."""
+        load = not self.dontload
+        return Array(kind=kind, suffix=suffix, shape=shape, stored=stored, on_disk=load)
+
+    def norm_arrays(self, count: int) -> Iterator[Array]:
+        """Those of batch norm but for the biases, which the file has unless ``dontloadscales``."""
+        for kind, suffix in NORM.items():
+            array = self.array(kind, suffix, count)
+            yield replace(array, on_disk=False) if self.dontloadscales else array
+
     def signature(self) -> dict[str, Any]:
         """What this layer computes, as comparable facts: equal for two ways to write the same."""
         counting = (f for f in fields(self) if f.compare and f.metadata.get("network", True))
-        return {f.name: getattr(self, f.name) for f in counting}
+        return {f.name: getattr(self, f.name) for f in counting if f.name not in self.left_out}
 
     def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Why ``dialect``'s engine does not load this layer, each of whose options it reads."""
@@ -171,11 +205,23 @@ class Layer:
         """The layer whose arrays layer ``index`` computes with: itself, unless it shares."""
         return index
 
+    def parameters(
+        self, shapes: tuple[Shape, ...], dialect: DialectName, value: float = 0.0
+    ) -> Modules:
+        """A parameter for each of its arrays, filled with ``value``."""
+        import torch
+        from torch import nn
+
+        return {
+            array.suffix: nn.Parameter(torch.full(array.shape, value))
+            for array in self.arrays(shapes, dialect)
+        }
+
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """The PyTorch modules and parameters that hold this layer's arrays, by attribute name."""
         return {}
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """This layer's output.
 
         ``m`` has what ``modules()`` returned as attributes, and ``dialect``. For a single picture
@@ -183,7 +229,7 @@ class Layer:
         """
         raise NotImplementedError
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """The same as nodes of ``g``; the name of the output.
 
         ``inputs`` are the names of tensors of ``shapes``, preceded by the batch.
@@ -241,36 +287,20 @@ def container(modules: Modules, dialect: DialectName) -> "nn.Module":
 
 def converters(cls: type[Layer]) -> Mapping[str, Callable[[Option], Any]]:
     """How each option of a layer is read: field name -> function."""
-    found = _CONVERTERS.get(cls)
-    if found is None:
-        found = _CONVERTERS[cls] = _make_converters(cls)
-    return found
+    if cls not in _CONVERTERS:
+        options = (f for f in fields(cls) if f.metadata.get("option", f.name != "line"))
+        _CONVERTERS[cls] = {f.name: _BY_TYPE[f.type] for f in options}
+    return _CONVERTERS[cls]
 
 
 _CONVERTERS: dict[type[Layer], Mapping[str, Callable[[Option], Any]]] = {}
-
-
-def _make_converters(cls: type[Layer]) -> Mapping[str, Callable[[Option], Any]]:
-    by_type: dict[Any, Callable[[Option], Any]] = {
-        int: Option.integer,
-        float: Option.number,
-        str: lambda option: option.text,
-        tuple[int, ...]: Option.integers,
-        tuple[float, ...]: Option.numbers,
-    }
-    options = (f for f in fields(cls) if f.metadata.get("option", f.name != "line"))
-    return {f.name: by_type[f.type] for f in options}
-
-
-def require_image(shape: Shape) -> Shape:
-    """``shape``, which must be an image, as most layers demand.
-
-    Raises:
-        Misfit: it is not.
-    """
-    if not shape.is_image:
-        raise Misfit(f"needs an image, and gets {shape.outputs} values without height and width")
-    return shape
+_BY_TYPE: dict[Any, Callable[[Option], Any]] = {
+    int: Option.integer,
+    float: Option.number,
+    str: lambda option: option.text,
+    tuple[int, ...]: Option.integers,
+    tuple[float, ...]: Option.numbers,
+}
 
 
 def at_least(minimum: int, **options: int) -> None:

@@ -1,13 +1,6 @@
 """The blur that AlexeyAB's antialiasing adds to convolutions and pools."""
 
-import typing
-
-from converter.darknet.layers.base import Shape, at_least
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
+from converter.darknet.layers.base import Graph, Shape, Tensor, at_least
 
 
 def blurred(shape: Shape, strides: tuple[int, int], antialiasing: int) -> Shape:
@@ -19,7 +12,7 @@ def blurred(shape: Shape, strides: tuple[int, int], antialiasing: int) -> Shape:
     )
 
 
-def blur(x: "torch.Tensor", strides: tuple[int, int], antialiasing: int) -> "torch.Tensor":
+def blur(x: Tensor, strides: tuple[int, int], antialiasing: int) -> Tensor:
     """AlexeyAB's antialiasing: each channel blurred, then every ``strides``-th pixel of it.
 
     With ``antialiasing=2`` the kernel is a 2x2 mean, else 1 2 1 in both directions, over 16 and
@@ -32,7 +25,7 @@ def blur(x: "torch.Tensor", strides: tuple[int, int], antialiasing: int) -> "tor
     return F.avg_pool2d(x, 2, strides)
 
 
-def blur_onnx(g: "Graph", x: str, strides: tuple[int, int], antialiasing: int) -> str:
+def blur_onnx(g: Graph, x: str, strides: tuple[int, int], antialiasing: int) -> str:
     """``blur`` as nodes."""
     if antialiasing != 2:
         x = g.add("AveragePool", x, kernel_shape=[2, 2], pads=[1] * 4, count_include_pad=1)

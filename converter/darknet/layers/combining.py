@@ -11,25 +11,23 @@ from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
 from converter.darknet.layers.base import (
     Array,
+    Graph,
     Layer,
     Misfit,
     Modules,
     Shape,
+    Tensor,
     absolute,
     at_least,
-    require_image,
 )
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
 class Product(Layer):
     """The previous layer's output times an earlier one's."""
+
+    left_out: ClassVar[tuple[str, ...]] = ("from_",)  # ``sources`` resolves it
 
     from_: tuple[int, ...] = ()
     activation: str = "linear"
@@ -39,12 +37,6 @@ class Product(Layer):
         if len(self.from_) != 1:
             raise Misfit("needs one layer in from=")
         return (absolute(index, -1), absolute(index, self.from_[0]))
-
-    def signature(self) -> dict[str, Any]:
-        """Without ``from``, which ``sources`` resolves."""
-        facts = super().signature()
-        del facts["from_"]
-        return facts
 
     def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Activations that a strict engine does not take here: HK darknet_cfg.cpp:2233, :2261."""
@@ -56,11 +48,11 @@ class Product(Layer):
         """An activation that it makes zeros of."""
         return zeroed(self.activation)
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w), (N, c, 1, 1) or (N, 1, h, w); and (N, c, h, w) -> (N, c, h, w)."""
         return activate(self.activation, inputs[0] * inputs[1])
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w), (N, c, 1, 1) or (N, 1, h, w); and (N, c, h, w) -> (N, c, h, w)."""
         return activate_onnx(g, self.activation, g.add("Mul", *inputs))
 
@@ -74,7 +66,7 @@ class Sam(Product):
     def infer(self, *shapes: Shape) -> Shape:
         """The shape of both."""
         require_activation(self.activation)
-        if require_image(shapes[0]) != shapes[1]:
+        if shapes[0].require_image() != shapes[1]:
             raise Misfit(f"multiplies {shapes[0]} by {shapes[1]}")
         return shapes[1]
 
@@ -93,7 +85,7 @@ class ScaleChannels(Product):
     def infer(self, *shapes: Shape) -> Shape:
         """The earlier layer's shape: AB scale_channels_layer.c:18-25."""
         require_activation(self.activation)
-        factors, shape = map(require_image, shapes)
+        factors, shape = map(Shape.require_image, shapes)
         wanted = (1, shape.h, shape.w) if self.scale_wh else (shape.c, 1, 1)
         if (factors.c, factors.h, factors.w) != wanted:
             raise Misfit(f"scales {shape} by {factors}, not {' x '.join(map(str, wanted))}")
@@ -116,25 +108,17 @@ class Implicit(Layer):
 
     def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """weights: AB parser.c:2227."""
-        yield Array(
-            kind="weights",
-            suffix="weight",
-            shape=(self.filters, self.atoms, 1),
-            on_disk=not self.dontload,
-        )
+        yield self.array("weights", "weight", self.filters, self.atoms, 1)
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``weight``."""
-        import torch
-        from torch import nn
+        return self.parameters(shapes, dialect)
 
-        return {"weight": nn.Parameter(torch.zeros(self.filters, self.atoms, 1))}
-
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, ...) -> (N, filters, atoms, 1), the same N times."""
-        return typing.cast("torch.Tensor", m.weight.repeat(inputs[0].shape[0], 1, 1, 1))
+        return typing.cast(Tensor, m.weight.repeat(inputs[0].shape[0], 1, 1, 1))
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, filters, atoms, 1), the same N times."""
         sides = (self.filters, self.atoms, 1)
         return g.each(g.weight("weight", (1, *sides)), sides, inputs[0])

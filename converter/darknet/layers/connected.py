@@ -1,18 +1,12 @@
 """[connected]: pj connected_layer.c, parser.c:259; AB connected_layer.c, parser.c:349."""
 
-import typing
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
-from converter.darknet.layers.base import Array, Layer, Modules, Shape, at_least
+from converter.darknet.layers.base import Array, Graph, Layer, Modules, Shape, Tensor, at_least
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,22 +28,11 @@ class Connected(Layer):
 
     def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """biases, weights, [scales, rolling_mean, rolling_variance]: pj parser.c:1098."""
-        load = not self.dontload
-        count = (self.output,)
-        beta = "bn.bias" if self.batch_normalize else "fc.bias"
-        yield Array(kind="biases", suffix=beta, shape=count, on_disk=load)
-        yield Array(
-            kind="weights",
-            suffix="fc.weight",
-            shape=(self.output, shapes[0].outputs),
-            stored="connected",
-            on_disk=load,
-        )
+        yield self.array("biases", "bn.bias" if self.batch_normalize else "fc.bias", self.output)
+        sides = (self.output, shapes[0].outputs)
+        yield self.array("weights", "fc.weight", *sides, stored="connected")
         if self.batch_normalize:
-            load = load and not self.dontloadscales
-            yield Array(kind="scales", suffix="bn.weight", shape=count, on_disk=load)
-            yield Array(kind="rolling_mean", suffix="bn.running_mean", shape=count, on_disk=load)
-            yield Array(kind="rolling_variance", suffix="bn.running_var", shape=count, on_disk=load)
+            yield from self.norm_arrays(self.output)
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """An activation that it makes zeros of."""
@@ -66,7 +49,7 @@ class Connected(Layer):
         fc = nn.Linear(shapes[0].outputs, self.output, bias=not self.batch_normalize)
         return {"fc": fc, "bn": nn.BatchNorm1d(self.output)} if self.batch_normalize else {"fc": fc}
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, ...) -> (N, output, 1, 1)."""
         x = m.fc(inputs[0].flatten(1))
         x = m.bn(x) if self.batch_normalize else x
@@ -74,7 +57,7 @@ class Connected(Layer):
         # Not x[:, :, None, None]: OpenCV does not read the ONNX that this becomes.
         return x.reshape(*x.shape, 1, 1)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, output, 1, 1)."""
         biases = () if self.batch_normalize else (g.weight("fc.bias"),)
         x = g.add("Flatten", inputs[0], axis=1)

@@ -1,19 +1,13 @@
 """AlexeyAB's layers with a memory of pictures: [conv_lstm] and [history]. AB conv_lstm_layer.c."""
 
-import typing
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.activation import require_activation
-from converter.darknet.layers.base import Layer, Shape, at_least, require_image
+from converter.darknet.layers.base import Graph, Layer, Shape, Tensor, at_least
 from converter.darknet.layers.convolutional import Convolutional
 from converter.darknet.layers.recurrent import Recurrent
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +39,7 @@ class ConvLstm(Recurrent):
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (output, h', w')."""
         require_activation(self.lstm_activation)
-        return self._conv().infer(require_image(shapes[0]))
+        return self._conv().infer(shapes[0].require_image())
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """What only GPU code does, and a state of another size than the picture."""
@@ -78,36 +72,32 @@ class ConvLstm(Recurrent):
             batch_normalize=self.batch_normalize, xnor=self.xnor,
         )  # fmt: skip
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(T * N, c, h, w) -> (T * N, output, h, w): AB conv_lstm_layer.c:639."""
         x = inputs[0]
         conv = self._conv()
         limit = self.time_steps * 32 if self.state_constrain == -1 else self.state_constrain
 
-        def gate(
-            name: str, now: "torch.Tensor", h: "torch.Tensor", c: "torch.Tensor"
-        ) -> "torch.Tensor":
+        def gate(name: str, now: Tensor, h: Tensor, c: Tensor) -> Tensor:
             total = conv.forward(getattr(m, f"w{name}"), h)
             total = total + conv.forward(getattr(m, f"u{name}"), now)
             if self.peephole and name != "g":
                 total = total + conv.forward(getattr(m, f"v{name}"), c)
             return total
 
-        def step(
-            now: "torch.Tensor", state: "tuple[torch.Tensor, torch.Tensor]"
-        ) -> "tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]":
+        def step(now: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
             h, c = state
             f, i, g = (gate(name, now, h, c) for name in "fig")
             c = f.sigmoid() * c + i.sigmoid() * g.tanh()
             h = gate("o", now, h, c).sigmoid() * c.tanh()
             return h, (h, c.clamp(-limit, limit) if limit else c)
 
-        blank = x.new_zeros(x.shape[0] // self.time_steps, self.output, *x.shape[2:])
+        blank = self.blank(x, self.output, *x.shape[2:])
         return self.over_steps(x, (blank, blank), step)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, output, h, w)."""
-        run, _ = self.parts_onnx(g, shapes)
+        run = self.parts_onnx(g, shapes)
         out = self.infer(*shapes)
         state = g.zeros((out.c, out.h, out.w), inputs[0])
 
@@ -134,7 +124,7 @@ class History(Recurrent):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c * history_size, h, w)."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(1, history_size=self.history_size)
         return Shape.image(shape.c * self.history_size, shape.h, shape.w)
 
@@ -142,22 +132,20 @@ class History(Recurrent):
         """It has no weights."""
         return {}
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(T * N, c, h, w) -> (T * N, c * history_size, h, w)."""
         import torch
 
         x = inputs[0]
 
-        def step(now: "torch.Tensor", past: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
+        def step(now: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
             seen = torch.cat([now, past], 1)[:, : past.shape[1]]
             return seen, seen
 
-        blank = x.new_zeros(
-            x.shape[0] // self.time_steps, x.shape[1] * self.history_size, *x.shape[2:]
-        )
+        blank = self.blank(x, x.shape[1] * self.history_size, *x.shape[2:])
         return self.over_steps(x, blank, step)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c * history_size, h, w); there was no picture before."""
         self.parts_onnx(g, shapes)
         shape, before = shapes[0], self.history_size - 1

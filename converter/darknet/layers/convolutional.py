@@ -1,6 +1,5 @@
 """[convolutional]: pj convolutional_layer.c, parser.c:153-207; AB parser.c:169-249."""
 
-import typing
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -9,21 +8,18 @@ from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation
 from converter.darknet.layers.base import (
     Array,
+    Graph,
     Layer,
     Misfit,
     Modules,
     Shape,
+    Stored,
+    Tensor,
     absolute,
     at_least,
-    require_image,
 )
 from converter.darknet.layers.blur import blur, blur_onnx, blurred
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 NOT_SHARED = -1000000000  # AB parser.c:198
 DEFORMATIONS = ("sway", "rotate", "stretch", "stretch_sway")
@@ -45,6 +41,7 @@ class Convolutional(Layer):
     """
 
     type: ClassVar[str] = "convolutional"
+    left_out: ClassVar[tuple[str, ...]] = ("pad", "stride_x", "stride_y", "cbn")
 
     filters: int = 1
     size: int = 1
@@ -107,7 +104,7 @@ class Convolutional(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (filters, h', w'); the dilation does not count: AB :78-86."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(1, filters=self.filters, size=self.size, groups=self.groups)
         at_least(1, stride=min(self.strides), dilation=self.dilation)
         at_least(0, padding=self.pixels)
@@ -131,23 +128,15 @@ class Convolutional(Layer):
         if self.shares:
             return
         channels = shapes[0].c // self.groups_of(dialect)
-        kernel = (self.filters, channels, self.size, self.size)
+        kernels = (self.filters, channels, self.size, self.size)
         yield from bias_and_norm(self, self.filters, has_norm=self.has_norm)
-        yield Array(
-            kind="weights",
-            suffix="conv.weight",
-            shape=kernel,
-            stored="transposed" if self.flipped else "as is",
-            on_disk=not self.dontload,
-        )
+        stored: Stored = "transposed" if self.flipped else "as is"
+        yield self.array("weights", "conv.weight", *kernels, stored=stored)
 
     def signature(self) -> dict[str, Any]:
         """Padding and strides in pixels, however they were written."""
-        facts = super().signature()
-        for name in ("pad", "stride_x", "stride_y", "cbn"):
-            del facts[name]
         return {
-            **facts,
+            **super().signature(),
             "padding": self.pixels,
             "stride": self.strides,
             "dilation": self.spread,
@@ -194,7 +183,7 @@ class Convolutional(Layer):
             {"conv": conv, "bn": nn.BatchNorm2d(self.filters)} if self.has_norm else {"conv": conv}
         )
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, filters, h', w'); ``m`` is the owner's, so the options are not."""
         from torch.nn import functional as F
 
@@ -213,7 +202,7 @@ class Convolutional(Layer):
         x = activate(self.activation, m.bn(x) if self.has_norm else x)
         return blur(x, self.strides, self.antialiasing) if self.antialiasing else x
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, filters, h', w')."""
         x, kernels = inputs[0], g.weight("conv.weight")
         if self.xnor:
@@ -234,9 +223,7 @@ class Convolutional(Layer):
         return blur_onnx(g, x, self.strides, self.antialiasing) if self.antialiasing else x
 
 
-def _binarised(
-    x: "torch.Tensor", kernels: "torch.Tensor", *, training: bool
-) -> "tuple[torch.Tensor, torch.Tensor]":
+def _binarised(x: Tensor, kernels: Tensor, *, training: bool) -> tuple[Tensor, Tensor]:
     """The signs of both, those of a filter times its mean magnitude; 0 counts as negative.
 
     pj convolutional_layer.c:28-48. In training the gradients pass as in pj's GPU code: to ``x``
@@ -255,7 +242,7 @@ def _binarised(
     return signs + (clipped - clipped.detach()), scaled.detach() + (kernels - kernels.detach())
 
 
-def _binarised_onnx(g: "Graph", x: str, kernels: str) -> tuple[str, str]:
+def _binarised_onnx(g: Graph, x: str, kernels: str) -> tuple[str, str]:
     """The same as nodes."""
     mean = g.add("Abs", kernels)
     mean = g.reduce("ReduceMean", mean, 1, 2, 3)
@@ -265,15 +252,6 @@ def _binarised_onnx(g: "Graph", x: str, kernels: str) -> tuple[str, str]:
 
 def bias_and_norm(layer: Layer, count: int, *, has_norm: bool) -> Iterator[Array]:
     """The arrays of one value a filter, in file order; with batch norm ``biases`` is its beta."""
-    load = not layer.dontload
-    if not has_norm:
-        yield Array(kind="biases", suffix="conv.bias", shape=(count,), on_disk=load)
-        return
-    yield Array(kind="biases", suffix="bn.bias", shape=(count,), on_disk=load)
-    scales = load and not layer.dontloadscales
-    for kind, suffix in (
-        ("scales", "bn.weight"),
-        ("rolling_mean", "bn.running_mean"),
-        ("rolling_variance", "bn.running_var"),
-    ):
-        yield Array(kind=kind, suffix=suffix, shape=(count,), on_disk=scales)
+    yield layer.array("biases", "bn.bias" if has_norm else "conv.bias", count)
+    if has_norm:
+        yield from layer.norm_arrays(count)

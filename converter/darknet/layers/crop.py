@@ -1,15 +1,9 @@
 """[crop]: pj crop_layer.c."""
 
-import typing
 from typing import Any, ClassVar
 
-from converter.darknet.layers.base import Layer, Misfit, Shape, require_image
+from converter.darknet.layers.base import Graph, Layer, Misfit, Shape, Tensor
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +21,12 @@ class Crop(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, crop_height, crop_width)."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         if self.crop_height > shape.h or self.crop_width > shape.w:
             raise Misfit(f"crops {self.crop_height} x {self.crop_width} pixels of {shape}")
         return Shape.image(shape.c, self.crop_height, self.crop_width)
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c, crop_height, crop_width)."""
         x = inputs[0]
         y0 = (x.shape[2] - self.crop_height) // 2
@@ -40,7 +34,7 @@ class Crop(Layer):
         x = x[:, :, y0 : y0 + self.crop_height, x0 : x0 + self.crop_width]
         return x if self.noadjust else x * 2 - 1
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c, crop_height, crop_width)."""
         y0 = (shapes[0].h - self.crop_height) // 2
         x0 = (shapes[0].w - self.crop_width) // 2

@@ -1,6 +1,5 @@
 """[deconvolutional]: pj deconvolutional_layer.c, parser.c:153-207."""
 
-import typing
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -8,20 +7,16 @@ from converter.darknet.dialects import DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation
 from converter.darknet.layers.base import (
     Array,
+    Graph,
     Layer,
     Misfit,
     Modules,
     Shape,
+    Tensor,
     at_least,
-    require_image,
 )
 from converter.darknet.layers.convolutional import bias_and_norm
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +45,7 @@ class Deconvolutional(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (filters, h', w'): pj deconvolutional_layer.c:67."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(1, filters=self.filters, size=self.size, stride=self.stride)
         at_least(0, padding=self.pixels)
         require_activation(self.activation)
@@ -66,12 +61,8 @@ class Deconvolutional(Layer):
     def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """As a convolution's; a kernel is (c, filters, size, size): pj :222, parser.c:1164."""
         yield from bias_and_norm(self, self.filters, has_norm=self.has_norm)
-        yield Array(
-            kind="weights",
-            suffix="conv.weight",
-            shape=(shapes[0].c, self.filters, self.size, self.size),
-            on_disk=not self.dontload,
-        )
+        kernels = (shapes[0].c, self.filters, self.size, self.size)
+        yield self.array("weights", "conv.weight", *kernels)
 
     def multiply_adds(self, shapes: tuple[Shape, ...], dialect: DialectName) -> int:
         """Every value of the input meets every filter."""
@@ -93,12 +84,12 @@ class Deconvolutional(Layer):
             {"conv": conv, "bn": nn.BatchNorm2d(self.filters)} if self.has_norm else {"conv": conv}
         )
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, filters, h', w')."""
         x = m.conv(inputs[0])
         return activate(self.activation, m.bn(x) if self.has_norm else x)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, filters, h', w')."""
         x = g.add(
             "ConvTranspose",

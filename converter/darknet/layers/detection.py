@@ -1,18 +1,12 @@
 """Heads without anchors: [detection] of YOLOv1, and [iseg]."""
 
-import typing
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.base import Misfit, Shape, at_least, require_image
+from converter.darknet.layers.base import Graph, Misfit, Shape, Tensor, at_least
 from converter.darknet.layers.cells import Functions, RawMap, Values, in_numpy, in_torch
 from converter.darknet.layers.heads import Boxes, Head
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +44,12 @@ class Detection(Head):
         scores = f.softmax(x[:, :count].reshape(x.shape[0], -1, self.classes))
         return f.joined([scores.reshape(x.shape[0], -1), x[:, count:]])
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, ...) -> (N, outputs)."""
-        values: torch.Tensor = self.activated(inputs[0].flatten(1), in_torch())
+        values: Tensor = self.activated(inputs[0].flatten(1), in_torch())
         return values
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, outputs)."""
         x = g.add("Flatten", inputs[0], axis=1)
         if not (self.softmax and self.classes):
@@ -101,7 +95,7 @@ class Iseg(Head):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(classes + ids, h, w), unchanged: the assert of pj parser.c:349."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(0, classes=self.classes, ids=self.ids)
         if shape.c != self.classes + self.ids:
             raise Misfit(
@@ -110,14 +104,14 @@ class Iseg(Head):
             )
         return shape
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, classes + ids, h, w) -> the same, classes logistic: pj iseg_layer.c:78."""
         import torch
 
         classes, ids = inputs[0].split_with_sizes((self.classes, self.ids), 1)
         return torch.cat([classes.sigmoid(), ids], 1)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, classes + ids, h, w) -> the same."""
         count = self.classes
         classes = g.add("Sigmoid", g.slice(inputs[0], 1, 0, count))

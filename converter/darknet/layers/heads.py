@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from converter.darknet.cfg import Section
 from converter.darknet.dialects import DIALECTS, DialectName
-from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
+from converter.darknet.layers.base import Graph, Layer, Misfit, Shape, Tensor, at_least
 from converter.darknet.layers.cells import (
     MARGIN,
     Cells,
@@ -28,10 +28,7 @@ from converter.records import dataclass
 
 if typing.TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
-
-    from converter.darknet.layers.graph import Graph
 
 MAX_ANCHORS = 1000  # the official cfgs have up to 21
 
@@ -83,7 +80,6 @@ class Head(Layer):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, kw_only=True)
 class AnchorHead(Head):
     """A head that predicts, in every cell, a box for each of its anchors.
 
@@ -91,6 +87,20 @@ class AnchorHead(Head):
     """
 
     in_cells: ClassVar[bool] = False  # whether its anchors are, and not in pixels of the input
+
+    # Options that each of its types has, in an order of its own.
+    num: int
+    anchors: tuple[float, ...]
+
+    def remarks(self, section: Section) -> Iterator[Remark]:
+        """And what does not fit of ``num``, ``mask`` and ``anchors``."""
+        yield from super().remarks(section)
+        yield from anchor_remarks(section, self.used_mask, self.num, self.anchors)
+
+    @property
+    def used_mask(self) -> Sequence[int]:
+        """Indices of this head's anchors."""
+        return range(self.num)
 
     @property
     def objectness(self) -> int:
@@ -100,12 +110,16 @@ class AnchorHead(Head):
     @property
     def anchor_count(self) -> int:
         """How many anchors this head has."""
-        raise NotImplementedError
+        return len(self.used_mask)
 
     @property
     def sizes(self) -> tuple[tuple[float, float], ...]:
-        """This head's anchors: (width, height), in pixels of the input or in cells."""
-        raise NotImplementedError
+        """This head's anchors: (width, height), in pixels of the input or in cells.
+
+        Darknet fills absent ones with 0.5.
+        """
+        values = [*self.anchors, *[0.5] * 2 * (max(self.used_mask) + 1)]
+        return tuple((values[2 * i], values[2 * i + 1]) for i in self.used_mask)
 
     def sizes_in_pixels(self, stride: tuple[float, float]) -> tuple[tuple[float, float], ...]:
         """The same in pixels of the input, of which a cell has ``stride``: (across, down)."""
@@ -125,13 +139,13 @@ class AnchorHead(Head):
         """What the layer makes of the raw values of an anchor, which are the last axis."""
         raise NotImplementedError
 
-    def values(self, raw: "torch.Tensor", dialect: DialectName) -> "torch.Tensor":
+    def values(self, raw: Tensor, dialect: DialectName) -> Tensor:
         """``activated`` of a raw map (N, anchors * values, h, w), in its shape."""
         values = by_anchor(raw, self.anchor_count).movedim(2, -1)
-        activated: torch.Tensor = self.activated(values, dialect, in_torch())
+        activated: Tensor = self.activated(values, dialect, in_torch())
         return activated.movedim(-1, 2).flatten(1, 2)
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, anchors * values, h, w) -> the same."""
         return self.values(inputs[0], m.dialect)
 
@@ -184,9 +198,7 @@ class AnchorHead(Head):
             centre = (cells.place + xy) / grid + self.corner * sides
         return cells.picture, np.hstack([centre, sides]), scores
 
-    def decode_all(
-        self, values: "torch.Tensor", sizes: "torch.Tensor", stride: "torch.Tensor"
-    ) -> "tuple[torch.Tensor, torch.Tensor]":
+    def decode_all(self, values: Tensor, sizes: Tensor, stride: Tensor) -> tuple[Tensor, Tensor]:
         """Every box of ``forward``'s values, by tensor operations of fixed size alone.
 
         Args:
@@ -217,37 +229,37 @@ class AnchorHead(Head):
         boxes = torch.cat([centre - half, centre + half], 3)
         return boxes.flatten(1, 2), scores.flatten(1, 2)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, anchors * values, h, w) -> the same."""
         (x,), (shape,) = inputs, shapes
         parts = self.activated_onnx(g, by_cell_onnx(g, x, self.anchor_count, shape.c))
         values = g.add("Transpose", g.add("Concat", *parts, axis=3), perm=[0, 2, 3, 1])
         return g.fold(values, (shape.c, shape.h, shape.w), x)
 
-    def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
+    def activated_onnx(self, g: Graph, values: str) -> tuple[str, ...]:
         """What ``forward`` makes of (N, cells, anchors, values), in parts of the last axis.
 
         The first are x and y, and w and h, the last is objectness and classes.
         """
         raise NotImplementedError
 
-    def sides_onnx(self, g: "Graph", wh: str) -> str:
+    def sides_onnx(self, g: Graph, wh: str) -> str:
         """``sides`` as nodes."""
         return g.add("Exp", wh)
 
-    def described_onnx(self, g: "Graph", values: str) -> tuple[str, str, str]:
+    def described_onnx(self, g: Graph, values: str) -> tuple[str, str, str]:
         """``described`` of what ``activated_onnx`` makes of ``values``."""
         xy, wh, scores = self.activated_onnx(g, values)
         return xy, wh, self.scores_onnx(g, g.slice(scores, 3, 0, 1), scores)
 
-    def scores_onnx(self, g: "Graph", objectness: str, scores: str) -> str:
+    def scores_onnx(self, g: Graph, objectness: str, scores: str) -> str:
         """``objectness`` times the classes, which come after the first of ``scores``."""
         if not self.classes:
             return objectness
         return g.add("Mul", objectness, g.slice(scores, 3, 1, 1 + self.classes))
 
     def decode_onnx(
-        self, g: "Graph", shape: Shape, stride: tuple[float, float], x: str
+        self, g: Graph, shape: Shape, stride: tuple[float, float], x: str
     ) -> tuple[str, str, str]:
         """``decode_all`` of ``forward``'s values as nodes, but for the corners.
 
@@ -283,7 +295,7 @@ class MaskedHead(AnchorHead):
     that this head uses, all if absent.
     """
 
-    box_values: ClassVar[int]  # channels of an anchor that describe the box
+    left_out: ClassVar[tuple[str, ...]] = ("num", "mask", "anchors")
 
     num: int = 1
     mask: tuple[int, ...] = ()
@@ -292,35 +304,14 @@ class MaskedHead(AnchorHead):
     nms_kind: str = field(default="default", metadata={"network": False})
     beta_nms: float = field(default=0.6, metadata={"network": False})
 
-    def remarks(self, section: Section) -> Iterator[Remark]:
-        """And what does not fit of ``num``, ``mask`` and ``anchors``."""
-        yield from super().remarks(section)
-        yield from anchor_remarks(section, self.used_mask, self.num, self.anchors)
-
     @property
-    def used_mask(self) -> tuple[int, ...]:
-        """Indices of this head's anchors."""
-        return self.mask or tuple(range(self.num))
-
-    @property
-    def objectness(self) -> int:
-        """After the box."""
-        return self.box_values
-
-    @property
-    def anchor_count(self) -> int:
+    def used_mask(self) -> Sequence[int]:
         """Those that ``mask`` names."""
-        return len(self.mask) or self.num
-
-    @property
-    def sizes(self) -> tuple[tuple[float, float], ...]:
-        """In pixels; Darknet fills absent ones with 0.5."""
-        values = [*self.anchors, *[0.5] * 2 * (max(self.used_mask) + 1)]
-        return tuple((values[2 * i], values[2 * i + 1]) for i in self.used_mask)
+        return self.mask or super().used_mask
 
     def infer(self, *shapes: Shape) -> Shape:
         """(anchors * (box + 1 + classes), h, w), as it comes: pj yolo_layer.c:24."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(0, classes=self.classes)
         at_least(1, num=self.num)
         if max((self.num, *self.mask)) > MAX_ANCHORS:
@@ -351,10 +342,7 @@ class MaskedHead(AnchorHead):
 
     def signature(self) -> dict[str, Any]:
         """With the number of anchors in place of the anchors."""
-        facts = super().signature()
-        for name in ("num", "mask", "anchors"):
-            del facts[name]
-        return {**facts, "anchors": self.anchor_count}
+        return {**super().signature(), "anchors": self.anchor_count}
 
 
 def anchor_remarks(
@@ -389,13 +377,13 @@ def _listed(indices: Sequence[int]) -> str:
     return f"{shown}, ..." if len(indices) > 3 else shown
 
 
-def by_cell_onnx(g: "Graph", x: str, anchors: int, channels: int) -> str:
+def by_cell_onnx(g: Graph, x: str, anchors: int, channels: int) -> str:
     """(N, channels, h, w) -> (N, cells, anchors, values)."""
     x = g.reshape(x, 0, anchors, channels // anchors, -1)
     return g.add("Transpose", x, perm=[0, 3, 1, 2])
 
 
-def places_onnx(g: "Graph", shape: Shape, x: str) -> str:
+def places_onnx(g: Graph, shape: Shape, x: str) -> str:
     """(1, cells, 1, 2): column and row of each cell of ``x`` (N, c, h, w)."""
     if not g.dynamic:
         places = [[[column, row]] for row in range(shape.h) for column in range(shape.w)]

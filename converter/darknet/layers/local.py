@@ -1,25 +1,12 @@
 """[local]: a convolution with its own kernels at every place. pj and AB local_layer.c."""
 
-import typing
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
-from converter.darknet.layers.base import (
-    Array,
-    Layer,
-    Modules,
-    Shape,
-    at_least,
-    require_image,
-)
+from converter.darknet.layers.base import Array, Graph, Layer, Modules, Shape, Tensor, at_least
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +23,7 @@ class Local(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (filters, h', w'), as if any padding kept the size: pj local_layer.c:10."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(1, filters=self.filters, size=self.size, stride=self.stride)
         at_least(0, pad=self.pad)
         require_activation(self.activation)
@@ -50,10 +37,9 @@ class Local(Layer):
     def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """biases, weights: pj parser.c:1292."""
         out = self.infer(*shapes)
-        load = not self.dontload
-        yield Array(kind="biases", suffix="bias", shape=(out.c, out.h, out.w), on_disk=load)
+        yield self.array("biases", "bias", out.c, out.h, out.w)
         kernels = (out.h * out.w, self.filters, shapes[0].c, self.size, self.size)
-        yield Array(kind="weights", suffix="weight", shape=kernels, on_disk=load)
+        yield self.array("weights", "weight", *kernels)
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """A padding that does not keep the size, or an activation that it makes zeros of."""
@@ -67,15 +53,9 @@ class Local(Layer):
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``bias`` and ``weight``."""
-        import torch
-        from torch import nn
+        return self.parameters(shapes, dialect)
 
-        return {
-            array.suffix: nn.Parameter(torch.zeros(array.shape))
-            for array in self.arrays(shapes, dialect)
-        }
-
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, filters, h', w')."""
         import torch
         from torch.nn import functional as F
@@ -85,7 +65,7 @@ class Local(Layer):
         x = torch.einsum("nkl,lfk->nfl", columns, kernels).reshape(-1, *m.bias.shape)
         return activate(self.activation, x + m.bias)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, filters, h', w')."""
         import numpy as np
 

@@ -3,20 +3,14 @@
 pj maxpool_layer.c, avgpool_layer.c, parser.c:483-511; AB maxpool_layer.c, parser.c:814-859.
 """
 
-import typing
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
+from converter.darknet.layers.base import Graph, Layer, Misfit, Shape, Tensor, at_least
 from converter.darknet.layers.blur import blur, blur_onnx, blurred
 from converter.records import dataclass
 
 LOWEST = -3.4028234663852886e38  # -FLT_MAX
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +20,8 @@ class Pool(Layer):
     ``size`` defaults to ``stride`` and ``padding`` to ``size - 1`` (pj parser.c:485-487), which -1
     stands for here.
     """
+
+    left_out: ClassVar[tuple[str, ...]] = ("stride_x", "stride_y")
 
     stride: int = 1
     stride_x: int = -1
@@ -50,10 +46,8 @@ class Pool(Layer):
 
     def signature(self) -> dict[str, Any]:
         """Window, strides and padding, however they were written."""
-        facts = super().signature()
-        for name in ("stride_x", "stride_y"):
-            del facts[name]
-        return {**facts, "size": self.window, "padding": self.pixels, "stride": self.strides}
+        facts = {"size": self.window, "padding": self.pixels, "stride": self.strides}
+        return super().signature() | facts
 
     def pooled(self, shape: Shape, strides: tuple[int, int]) -> Shape:
         """(c, h, w) -> (c, h', w'): pj maxpool_layer.c:30."""
@@ -91,7 +85,7 @@ class Maxpool(Pool):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, h', w'), or (out_channels, h, w) with ``maxpool_depth``."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         if self.maxpool_depth:
             at_least(1, out_channels=self.out_channels)
             if self.out_channels > shape.c:
@@ -107,7 +101,7 @@ class Maxpool(Pool):
             return "AlexeyAB's engine does not blur with maxpool_depth, but goes on as if it had"
         return None
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c', h', w')."""
         import torch
         from torch.nn import functional as F
@@ -122,12 +116,11 @@ class Maxpool(Pool):
         if left == right == above == below and left <= self.window // 2:
             x = F.max_pool2d(x, self.window, strides, left)
         else:
-            if (left, right, above, below) != (0, 0, 0, 0):
-                x = F.pad(x, (left, right, above, below), value=lowest)
+            x = F.pad(x, (left, right, above, below), value=lowest)
             x = F.max_pool2d(x, self.window, strides)
         return blur(x, self.strides, self.antialiasing) if self.antialiasing else x
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c', h', w')."""
         x, shape = inputs[0], shapes[0]
         if self.maxpool_depth:
@@ -140,7 +133,7 @@ class Maxpool(Pool):
         x = g.add("MaxPool", x, kernel_shape=[self.window] * 2, strides=list(strides), pads=pads)
         return blur_onnx(g, x, self.strides, self.antialiasing) if self.antialiasing else x
 
-    def _deepest_onnx(self, g: "Graph", x: str, shape: Shape) -> str:
+    def _deepest_onnx(self, g: Graph, x: str, shape: Shape) -> str:
         missing = -shape.c % self.out_channels
         if missing:
             x = g.add("Pad", x, (0, 0, 0, 0, 0, missing, 0, 0), LOWEST)
@@ -159,7 +152,7 @@ class LocalAvgpool(Pool):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, h', w')."""
-        return self.pooled(require_image(shapes[0]), self.strides)
+        return self.pooled(shapes[0].require_image(), self.strides)
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Windows of which the engine divides nothing by nothing."""
@@ -167,19 +160,19 @@ class LocalAvgpool(Pool):
             return None
         return f"padding={self.pixels} leaves windows without any pixel to average"
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c, h', w')."""
         import torch
         from torch.nn import functional as F
 
-        def total(x: torch.Tensor) -> torch.Tensor:
+        def total(x: Tensor) -> Tensor:
             padded = F.pad(x, self.margins(x.shape[2], x.shape[3], self.strides))
             return F.avg_pool2d(padded, self.window, self.strides, divisor_override=1)
 
         x = inputs[0]
         return total(x) / total(torch.ones_like(x[:1, :1]))
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c, h', w')."""
         return g.add(
             "AveragePool",
@@ -198,13 +191,13 @@ class Avgpool(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, 1, 1)."""
-        return Shape.image(require_image(shapes[0]).c, 1, 1)
+        return Shape.image(shapes[0].require_image().c, 1, 1)
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c, 1, 1)."""
         return inputs[0].mean((2, 3), keepdim=True)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c, 1, 1)."""
         return g.add("GlobalAveragePool", inputs[0])
 

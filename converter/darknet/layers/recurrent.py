@@ -12,22 +12,10 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation
-from converter.darknet.layers.base import (
-    Composite,
-    Layer,
-    Misfit,
-    Shape,
-    at_least,
-    require_image,
-)
+from converter.darknet.layers.base import Composite, Graph, Layer, Misfit, Shape, Tensor, at_least
 from converter.darknet.layers.connected import Connected
 from converter.darknet.layers.convolutional import Convolutional
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 State = TypeVar("State")
 
@@ -43,12 +31,13 @@ class Recurrent(Composite):
         """The same, for sequences of so many steps."""
         return replace(self, time_steps=time_steps)
 
+    def blank(self, x: Tensor, *sides: int) -> Tensor:
+        """(N, *sides) zeros, the state before the first step of ``x`` (T * N, ...)."""
+        return x.new_zeros(x.shape[0] // self.time_steps, *sides)
+
     def over_steps(
-        self,
-        x: "torch.Tensor",
-        state: State,
-        step: "Callable[[torch.Tensor, State], tuple[torch.Tensor, State]]",
-    ) -> "torch.Tensor":
+        self, x: Tensor, state: State, step: Callable[[Tensor, State], tuple[Tensor, State]]
+    ) -> Tensor:
         """``step(input, state) -> (output, state)`` for each step of ``x`` (T * N, ...)."""
         import torch
 
@@ -60,10 +49,8 @@ class Recurrent(Composite):
             outputs.append(output)
         return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
 
-    def parts_onnx(
-        self, g: "Graph", shapes: tuple[Shape, ...]
-    ) -> "tuple[Callable[[str, str], str], Callable[[str], Shape]]":
-        """``run(part, x)`` adds a part's nodes, and ``shape(part)`` is that of its input.
+    def parts_onnx(self, g: Graph, shapes: tuple[Shape, ...]) -> Callable[[str, str], str]:
+        """``run(part, x)``, which adds a part's nodes.
 
         A graph is for single steps: each begins from a state of zeros, so what a gate multiplies
         with that state is left out.
@@ -79,35 +66,33 @@ class Recurrent(Composite):
             layer, shape = parts[name]
             return layer.onnx(g.inside(name), (shape,), x)
 
-        return run, lambda name: parts[name][1]
+        return run
 
 
-@dataclass(frozen=True, kw_only=True)
 class _Elman(Recurrent):
     """state = input_layer(x) + self_layer(state); output = output_layer(state)."""
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    shortcut: int
+
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(T * N, ...) -> (T * N, output, ...): pj rnn_layer.c:89, crnn_layer.c:91."""
         x = inputs[0]
         shape = Shape.image(*x.shape[1:]) if x.dim() == 4 else Shape(x.shape[1])
-        layers = {name: part for name, (part, _) in self.parts(shape, m.dialect).items()}
+        (first, _), (again, hidden), (last, _) = self.parts(shape, m.dialect).values()
+        sides = (hidden.c, hidden.h, hidden.w) if hidden.is_image else (hidden.outputs, 1, 1)
 
-        def step(now: "torch.Tensor", state: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
-            new = layers["input_layer"].forward(m.input_layer, now)
-            new = new + layers["self_layer"].forward(m.self_layer, state)
-            if getattr(self, "shortcut"):  # noqa: B009 - a field of both subclasses
+        def step(now: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+            new = first.forward(m.input_layer, now) + again.forward(m.self_layer, state)
+            if self.shortcut:
                 new = new + state
-            return layers["output_layer"].forward(m.output_layer, new), new
+            return last.forward(m.output_layer, new), new
 
-        return self.over_steps(x, self._blank(x, layers["self_layer"]), step)
+        return self.over_steps(x, self.blank(x, *sides), step)
 
-    def _blank(self, x: "torch.Tensor", layer: Layer) -> "torch.Tensor":
-        raise NotImplementedError
-
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, output, ...)."""
-        run, shape = self.parts_onnx(g, shapes)
-        state = g.zeros(shape("self_layer").sides, inputs[0])
+        run = self.parts_onnx(g, shapes)
+        state = g.zeros(self.parts(shapes[0], g.dialect)["self_layer"][1].sides, inputs[0])
         new = g.add("Add", run("input_layer", inputs[0]), run("self_layer", state))
         return run("output_layer", new)
 
@@ -149,10 +134,6 @@ class Rnn(_Elman):
             "output_layer": (part(self.output, self.activation), Shape(hidden)),
         }
 
-    def _blank(self, x: "torch.Tensor", layer: Layer) -> "torch.Tensor":
-        hidden = layer.output if isinstance(layer, Connected) else 0
-        return x.new_zeros(x.shape[0] // self.time_steps, hidden, 1, 1)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Crnn(_Elman):
@@ -192,7 +173,7 @@ class Crnn(_Elman):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (output, h, w); AB demands that size: the asserts of crnn_layer.c:72."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         pj = (self.hidden_filters, self.output_filters)
         if self.is_alexeyab and any(pj) and pj != self.filters:
             raise Misfit(
@@ -235,9 +216,6 @@ class Crnn(_Elman):
             batch_normalize=self.batch_normalize, xnor=self.xnor,
         )  # fmt: skip
 
-    def _blank(self, x: "torch.Tensor", layer: Layer) -> "torch.Tensor":
-        return x.new_zeros(x.shape[0] // self.time_steps, self.filters[0], *x.shape[2:])
-
 
 @dataclass(frozen=True, kw_only=True)
 class Gru(Recurrent):
@@ -265,22 +243,22 @@ class Gru(Recurrent):
         first = DIALECTS[dialect].gru_states_first
         return {**states, **inputs} if first else {**inputs, **states}
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(T * N, ...) -> (T * N, output): pj gru_layer.c:128."""
         x = inputs[0].flatten(1)
 
-        def step(now: "torch.Tensor", h: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
+        def step(now: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
             z = (_linear(m.input_z, now) + _linear(m.state_z, h)).sigmoid()
             r = (_linear(m.input_r, now) + _linear(m.state_r, h)).sigmoid()
             new = _linear(m.input_h, now) + _linear(m.state_h, r * h)
             h = z * h + (1 - z) * activate("tanh" if self.tanh else "logistic", new)
             return h, h
 
-        return self.over_steps(x, x.new_zeros(x.shape[0] // self.time_steps, self.output), step)
+        return self.over_steps(x, self.blank(x, self.output), step)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, output)."""
-        run, _ = self.parts_onnx(g, shapes)
+        run = self.parts_onnx(g, shapes)
         state = g.zeros((self.output,), inputs[0])
 
         def gate(name: str) -> str:
@@ -317,13 +295,11 @@ class Lstm(Recurrent):
             **{f"u{gate}": (layer, shape) for gate in gates},
         }
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(T * N, ...) -> (T * N, output, 1, 1): pj lstm_layer.c:156."""
         x = inputs[0].flatten(1)
 
-        def step(
-            now: "torch.Tensor", state: "tuple[torch.Tensor, torch.Tensor]"
-        ) -> "tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]":
+        def step(now: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
             h, c = state
             f, i, g, o = (
                 _linear(getattr(m, f"w{gate}"), h) + _linear(getattr(m, f"u{gate}"), now)
@@ -333,12 +309,12 @@ class Lstm(Recurrent):
             h = o.sigmoid() * c.tanh()
             return h, (h, c)
 
-        blank = x.new_zeros(x.shape[0] // self.time_steps, self.output)
+        blank = self.blank(x, self.output)
         return self.over_steps(x, (blank, blank), step)[:, :, None, None]
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, output, 1, 1)."""
-        run, _ = self.parts_onnx(g, shapes)
+        run = self.parts_onnx(g, shapes)
         state = g.zeros((self.output,), inputs[0])
 
         def gate(name: str, activation: str) -> str:
@@ -349,7 +325,7 @@ class Lstm(Recurrent):
         return g.add("Mul", gate("o", "Sigmoid"), g.add("Tanh", cell))
 
 
-def _linear(m: Any, x: "torch.Tensor") -> "torch.Tensor":
+def _linear(m: Any, x: Tensor) -> Tensor:
     """The part's connected layer with activation linear: (N, inputs) -> (N, outputs)."""
     x = m.fc(x)
-    return typing.cast("torch.Tensor", m.bn(x) if hasattr(m, "bn") else x)
+    return typing.cast(Tensor, m.bn(x) if hasattr(m, "bn") else x)

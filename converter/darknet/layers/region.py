@@ -1,23 +1,14 @@
 """YOLOv2's head: [region]."""
 
 import math
-import typing
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from converter.darknet.cfg import Section
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers import tree
-from converter.darknet.layers.base import Misfit, Shape, at_least, require_image
+from converter.darknet.layers.base import Graph, Misfit, Shape, Tensor, at_least
 from converter.darknet.layers.cells import Functions, Values, by_anchor, in_torch
-from converter.darknet.layers.heads import MAX_ANCHORS, AnchorHead, anchor_remarks, by_cell_onnx
-from converter.darknet.remark import Remark
+from converter.darknet.layers.heads import MAX_ANCHORS, AnchorHead, by_cell_onnx
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +19,7 @@ class Region(AnchorHead):
     """
 
     type: ClassVar[str] = "region"
+    left_out: ClassVar[tuple[str, ...]] = ("anchors",)
     in_cells: ClassVar[bool] = True
 
     coords: int = 4
@@ -38,14 +30,9 @@ class Region(AnchorHead):
     anchors: tuple[float, ...] = ()
     tree: str = ""
 
-    def remarks(self, section: Section) -> Iterator[Remark]:
-        """And what does not fit of ``num`` and ``anchors``."""
-        yield from super().remarks(section)
-        yield from anchor_remarks(section, range(self.num), self.num, self.anchors)
-
     def infer(self, *shapes: Shape) -> Shape:
         """(num * (coords + 1 + classes), h, w), unchanged: the assert of pj parser.c:360."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(0, classes=self.classes)
         at_least(1, num=self.num)
         at_least(2, coords=self.coords)
@@ -59,19 +46,13 @@ class Region(AnchorHead):
             )
         return shape
 
-    def signature(self) -> dict[str, Any]:
-        """Without the anchors themselves."""
-        facts = super().signature()
-        del facts["anchors"]
-        return facts
-
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Boxes that AlexeyAB's engine cannot have, and a tree that is not there."""
         if DIALECTS[dialect].region_by_cell and self.coords != 4:  # AB region_layer.c:198
             return f"coords={self.coords}: AlexeyAB's engine looks for the objectness after four"
         return tree.obstacle(self.tree, self.classes) if self.tree else None
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, num * (coords + 1 + classes), h, w) -> the same: pj region_layer.c:158, AB :187.
 
         AB leaves x and y to the boxes, and moves the values: cell by cell, in it anchor by anchor,
@@ -82,7 +63,7 @@ class Region(AnchorHead):
         f, x = in_torch(), by_anchor(inputs[0], self.num)
         values = x.flatten(3).permute(0, 3, 1, 2)  # (N, cell, anchor, value)
         scores = self._scores(values[..., self.coords :], m.dialect, f)
-        moved: torch.Tensor = f.joined([values[..., : self.coords], scores])
+        moved: Tensor = f.joined([values[..., : self.coords], scores])
         return moved.reshape(inputs[0].shape)
 
     def activated(self, values: Values, dialect: DialectName, f: Functions) -> Values:
@@ -107,7 +88,7 @@ class Region(AnchorHead):
             classes = f.logistic(classes)
         return f.joined([objectness if self.background else f.logistic(objectness), classes])
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, num * (coords + 1 + classes), h, w) -> the same."""
         if not DIALECTS[g.dialect].region_by_cell:
             return super().onnx(g, shapes, *inputs)
@@ -115,7 +96,7 @@ class Region(AnchorHead):
         parts = self.activated_onnx(g, by_cell_onnx(g, x, self.num, shape.c))
         return g.fold(g.add("Concat", *parts, axis=3), (shape.c, shape.h, shape.w), x)
 
-    def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
+    def activated_onnx(self, g: Graph, values: str) -> tuple[str, ...]:
         """Centre (x and y); w and h and further values; objectness and classes."""
         xy, others = g.slice(values, 3, 0, 2), g.slice(values, 3, 2, self.coords)
         if not DIALECTS[g.dialect].region_by_cell:
@@ -123,7 +104,7 @@ class Region(AnchorHead):
         raw = g.slice(values, 3, self.coords, self.coords + 1 + self.classes)
         return xy, others, self._scores_onnx(g, raw)
 
-    def _scores_onnx(self, g: "Graph", raw: str) -> str:
+    def _scores_onnx(self, g: Graph, raw: str) -> str:
         if self.background and self.softmax and not self.tree:
             return g.add("Softmax", raw, axis=3)
         objectness, classes = g.slice(raw, 3, 0, 1), g.slice(raw, 3, 1, 1 + self.classes)
@@ -141,17 +122,6 @@ class Region(AnchorHead):
     def objectness(self) -> int:
         """After the box."""
         return self.coords
-
-    @property
-    def anchor_count(self) -> int:
-        """All of them."""
-        return self.num
-
-    @property
-    def sizes(self) -> tuple[tuple[float, float], ...]:
-        """In cells; Darknet fills absent ones with 0.5."""
-        values = [*self.anchors, *[0.5] * (2 * self.num)]
-        return tuple((values[2 * i], values[2 * i + 1]) for i in range(self.num))
 
     @property
     def channels_per_class(self) -> int | None:

@@ -3,17 +3,11 @@
 pj reorg_layer.c; AB reorg_layer.c, reorg_old_layer.c.
 """
 
-import typing
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.base import Layer, Misfit, Shape, at_least, require_image
+from converter.darknet.layers.base import Graph, Layer, Misfit, Shape, Tensor, at_least
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +26,7 @@ class Reorg3d(Layer):
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c * stride^2, h / stride, w / stride), or the other way round."""
         at_least(1, stride=self.stride)
-        return _reorganised(require_image(shapes[0]), self.stride, reverse=bool(self.reverse))
+        return _reorganised(shapes[0].require_image(), self.stride, reverse=bool(self.reverse))
 
     def obstacle(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """Sizes at which the engine reads outside its input."""
@@ -40,7 +34,7 @@ class Reorg3d(Layer):
         fits = shape.c % s**4 == 0 if self.reverse else shape.h % s == shape.w % s == 0
         return None if fits else f"stride={s} does not divide its input of {shape}"
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c', h', w')."""
         x = inputs[0]
         if not self.reverse:
@@ -49,7 +43,7 @@ class Reorg3d(Layer):
         x = x.reshape(-1, shape.c, shape.h, shape.w)
         return depth_to_space(x, self.stride).reshape(-1, shape.c, shape.h, shape.w)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c', h', w')."""
         x, s = inputs[0], self.stride
         if not self.reverse:
@@ -78,7 +72,7 @@ class Reorg(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c * stride^2, h / stride, w / stride), or the other way round."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         at_least(1, stride=self.stride)
         at_least(0, extra=self.extra)
         if self.extra and self.flatten:
@@ -96,7 +90,7 @@ class Reorg(Layer):
             return None
         return f"stride={s} does not divide its input of {shape}"
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c', h', w')."""
         from torch.nn import functional as F
 
@@ -116,7 +110,7 @@ class Reorg(Layer):
             x = space_to_depth(x.reshape(n, c // s**2, h * s, w * s), s)
         return x.reshape(n, out.c, out.h, out.w)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c', h', w')."""
         x, shape, s = inputs[0], shapes[0], self.stride
         if self.extra:
@@ -141,14 +135,14 @@ def _reorganised(shape: Shape, stride: int, *, reverse: bool) -> Shape:
     return Shape.image(shape.c * stride**2, shape.h // stride, shape.w // stride)
 
 
-def space_to_depth(x: "torch.Tensor", stride: int) -> "torch.Tensor":
+def space_to_depth(x: Tensor, stride: int) -> Tensor:
     """(N, c, h, w) -> (N, stride^2 * c, h / stride, w / stride), phase by phase."""
     n, c, h, w = x.shape
     x = x.reshape(n, c, h // stride, stride, w // stride, stride)
     return x.permute(0, 3, 5, 1, 2, 4).flatten(1, 3)  # (N, dy, dx, c, h', w')
 
 
-def depth_to_space(x: "torch.Tensor", stride: int) -> "torch.Tensor":
+def depth_to_space(x: Tensor, stride: int) -> Tensor:
     """The inverse of ``space_to_depth``."""
     n, _, h, w = x.shape
     x = x.reshape(n, stride, stride, -1, h, w)

@@ -1,23 +1,10 @@
 """Layers that move values around, [route] and [upsample]: pj route_layer.c, upsample_layer.c."""
 
-import typing
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
-from converter.darknet.layers.base import (
-    Layer,
-    Misfit,
-    Shape,
-    absolute,
-    at_least,
-    require_image,
-)
+from converter.darknet.layers.base import Graph, Layer, Misfit, Shape, Tensor, absolute, at_least
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +15,7 @@ class Route(Layer):
     """
 
     type: ClassVar[str] = "route"
+    left_out: ClassVar[tuple[str, ...]] = ("layers",)  # ``sources`` resolves it
 
     layers: tuple[int, ...] = ()
     groups: int = 1
@@ -56,13 +44,7 @@ class Route(Layer):
             return Shape.image(sum(s.c for s in shapes) // self.groups, first.h, first.w)
         return Shape(sum(s.outputs for s in shapes) // self.groups)
 
-    def signature(self) -> dict[str, Any]:
-        """Without ``layers``, which ``sources`` resolves."""
-        facts = super().signature()
-        del facts["layers"]
-        return facts
-
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """[(N, c1, h, w), (N, c2, h, w), ...] -> (N, (c1 + c2 + ...) / groups, h, w)."""
         import torch
 
@@ -72,7 +54,7 @@ class Route(Layer):
             parts = [x.flatten(1) for x in parts]
         return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """[(N, c1, h, w), (N, c2, h, w), ...] -> (N, (c1 + c2 + ...) / groups, h, w)."""
         parts = []
         for x, shape in zip(inputs, shapes, strict=True):
@@ -99,7 +81,7 @@ class Upsample(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """(c, h, w) -> (c, h * stride, w * stride), or (c, h / -stride, w / -stride)."""
-        shape = require_image(shapes[0])
+        shape = shapes[0].require_image()
         if self.stride == 0:
             raise Misfit("stride=0 leaves nothing")
         if self.stride > 0:
@@ -112,7 +94,7 @@ class Upsample(Layer):
             return f"stride={self.stride} does not divide its input of {shapes[0]}"
         return None
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c, h', w')."""
         from torch.nn import functional as F
 
@@ -123,7 +105,7 @@ class Upsample(Layer):
             x = F.avg_pool2d(x, -self.stride, divisor_override=1)
         return x if self.scale == 1.0 else x * self.scale
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c, h', w')."""
         factor = self.scale
         if self.stride > 0:

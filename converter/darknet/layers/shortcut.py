@@ -3,7 +3,6 @@
 pj shortcut_layer.c, parser.c:539; AB shortcut_layer.c, parser.c:915-1000.
 """
 
-import typing
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -12,25 +11,18 @@ from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
 from converter.darknet.layers.base import (
     Array,
+    Graph,
     Layer,
     Misfit,
     Modules,
     Shape,
+    Tensor,
     absolute,
-    require_image,
 )
 from converter.records import dataclass
 
-if typing.TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-
-    from converter.darknet.layers.graph import Graph
-
-# AB parser.c:920-936: the second name of each is a synonym.
-WEIGHTS_TYPES = {"none": "none", "per_feature": "per_feature", "per_layer": "per_feature",
-                 "per_channel": "per_channel"}  # fmt: skip
+# AB parser.c:920-936: per_layer is per_feature, and avg_relu is relu.
+WEIGHTS_TYPES = ("none", "per_feature", "per_layer", "per_channel")
 NORMALIZATIONS = {"none": "none", "relu": "relu", "avg_relu": "relu", "softmax": "softmax"}
 
 
@@ -45,6 +37,7 @@ class Shortcut(Layer):
     """
 
     type: ClassVar[str] = "shortcut"
+    left_out: ClassVar[tuple[str, ...]] = ("from_",)  # ``sources`` resolves it
 
     from_: tuple[int, ...] = ()
     activation: str = "linear"
@@ -62,9 +55,12 @@ class Shortcut(Layer):
     def infer(self, *shapes: Shape) -> Shape:
         """The previous layer's shape."""
         require_activation(self.activation)
-        self._require_known_weights()
-        shape = require_image(shapes[0])
-        for other in map(require_image, shapes[1:]):
+        if self.weights_type not in WEIGHTS_TYPES:
+            raise Misfit(f"weights_type={self.weights_type} is unknown to Darknet")
+        if self.weighted and (self.alpha, self.beta) != (1.0, 1.0):
+            raise Misfit("has alpha= or beta= of one engine and weights_type= of the other")
+        shape = shapes[0].require_image()
+        for other in map(Shape.require_image, shapes[1:]):
             if len(shapes) > 2 and (other.h, other.w) != (shape.h, shape.w):
                 raise Misfit(f"adds {other} to {shape}: several maps must be of one size")
             # pj blas.c:70-73
@@ -72,34 +68,21 @@ class Shortcut(Layer):
                 raise Misfit(f"adds {other} to {shape}: the ratios of height and width differ")
         return shape
 
-    def _require_known_weights(self) -> None:
-        if self.weights_type not in WEIGHTS_TYPES:
-            raise Misfit(f"weights_type={self.weights_type} is unknown to Darknet")
-        if self.weighted and (self.alpha, self.beta) != (1.0, 1.0):
-            raise Misfit("has alpha= or beta= of one engine and weights_type= of the other")
-
     @property
     def weighted(self) -> bool:
         """Whether it has a weight for each map, or for each of their channels."""
-        return WEIGHTS_TYPES.get(self.weights_type) != "none"
+        return self.weights_type != "none"
 
     def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """weights, one a map or one a map and channel: AB shortcut_layer.c:49, parser.c:2212."""
         if self.weighted:
-            per_map = WEIGHTS_TYPES[self.weights_type] == "per_feature"
-            shape = (len(shapes),) if per_map else (len(shapes), shapes[0].c)
-            yield Array(kind="weights", suffix="weight", shape=shape, on_disk=not self.dontload)
+            channels = (shapes[0].c,) if self.weights_type == "per_channel" else ()
+            yield self.array("weights", "weight", len(shapes), *channels)
 
     @property
     def normalization(self) -> str:
         """How the weights of each value are scaled: not at all, to a sum of 1, or by a softmax."""
         return NORMALIZATIONS.get(self.weights_normalization, "none")
-
-    def signature(self) -> dict[str, Any]:
-        """Without ``from``, which ``sources`` resolves."""
-        facts = super().signature()
-        del facts["from_"]
-        return facts
 
     def refusal(self, shapes: tuple[Shape, ...], dialect: DialectName) -> str | None:
         """A map of another size (AB parser.c:979), or weights that nothing scales (:933)."""
@@ -122,15 +105,9 @@ class Shortcut(Layer):
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``weight``, if weighted."""
-        import torch
-        from torch import nn
+        return self.parameters(shapes, dialect, value=1.0)
 
-        return {
-            array.suffix: nn.Parameter(torch.ones(array.shape))
-            for array in self.arrays(shapes, dialect)
-        }
-
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """[(N, c, h, w), (N, c', h', w'), ...] -> (N, c, h, w)."""
         x, *others = inputs
         if self.weighted:
@@ -144,7 +121,7 @@ class Shortcut(Layer):
                 x = _add(x, other, self.alpha, self.beta)
         return activate(self.activation, x)
 
-    def _factors(self, weight: "torch.Tensor") -> "torch.Tensor":
+    def _factors(self, weight: Tensor) -> Tensor:
         """(maps, channels or 1, 1, 1) factors of each map: AB blas.c:95-117."""
         from torch.nn import functional as F
 
@@ -157,7 +134,7 @@ class Shortcut(Layer):
             parts = parts / (parts.sum(0) + 1e-4)
         return parts.reshape(len(parts), -1, 1, 1)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """[(N, c, h, w), (N, c', h', w'), ...] -> (N, c, h, w)."""
         x, shape = inputs[0], shapes[0]
         others = list(zip(inputs[1:], shapes[1:], strict=True))
@@ -169,7 +146,7 @@ class Shortcut(Layer):
                 if theirs.c != shape.c:
                     met = min(theirs.c, shape.c)
                     other, theirs = g.slice(other, 1, 0, met), replace(theirs, c=met)
-                    if WEIGHTS_TYPES[self.weights_type] == "per_channel":
+                    if self.weights_type == "per_channel":
                         weight = g.slice(weight, 1, 0, met)
                 x = _add_onnx(g, x, shape, g.add("Mul", other, weight), theirs)
         else:
@@ -177,7 +154,7 @@ class Shortcut(Layer):
                 x = _add_onnx(g, x, shape, other, theirs, self.alpha, self.beta)
         return activate_onnx(g, self.activation, x)
 
-    def _factors_onnx(self, g: "Graph") -> str:
+    def _factors_onnx(self, g: Graph) -> str:
         parts = g.weight("weight")
         if self.normalization == "relu":
             parts = g.add("Relu", parts)
@@ -189,7 +166,7 @@ class Shortcut(Layer):
 
 
 def _add_onnx(
-    g: "Graph",
+    g: Graph,
     x: str,
     shape: Shape,
     other: str,
@@ -198,6 +175,8 @@ def _add_onnx(
     beta: float = 1.0,
 ) -> str:
     """``_add`` as nodes: what is missing of ``other`` is filled up with zeros."""
+    import numpy as np
+
     c, h, w = min(shape.c, theirs.c), min(shape.h, theirs.h), min(shape.w, theirs.w)
     step, spread = max(1, theirs.w // shape.w), max(1, shape.w // theirs.w)
     if theirs.c > c:
@@ -214,24 +193,13 @@ def _add_onnx(
     if any(after):
         other = g.add("Pad", other, (0, 0, 0, 0, 0, *after))
     if alpha != 1.0:
-        x = g.add("Mul", x, g.constant("alpha", _factors_where(shape, c, h, w, spread, alpha)))
+        factors = np.ones((1, shape.c, shape.h, shape.w), np.float32)
+        factors[:, :c, : h * spread : spread, : w * spread : spread] = alpha  # where the two meet
+        x = g.add("Mul", x, g.constant("alpha", factors))
     return g.add("Add", x, other)
 
 
-def _factors_where(
-    shape: Shape, c: int, h: int, w: int, spread: int, alpha: float
-) -> "NDArray[np.float32]":
-    """(1, C, H, W): ``alpha`` where a map of c x h x w meets one of ``shape``, 1 elsewhere."""
-    import numpy as np
-
-    factors = np.ones((1, shape.c, shape.h, shape.w), np.float32)
-    factors[:, :c, : h * spread : spread, : w * spread : spread] = alpha
-    return factors
-
-
-def _add(
-    x: "torch.Tensor", other: "torch.Tensor", alpha: float = 1.0, beta: float = 1.0
-) -> "torch.Tensor":
+def _add(x: Tensor, other: Tensor, alpha: float = 1.0, beta: float = 1.0) -> Tensor:
     """``alpha * x + beta * other`` where the two meet, and ``x`` elsewhere: pj blas.c:68."""
     if x.shape == other.shape:
         return alpha * x + beta * other if (alpha, beta) != (1.0, 1.0) else x + other

@@ -7,20 +7,17 @@ from typing import Any, ClassVar
 from converter.darknet.dialects import DIALECTS, DialectName
 from converter.darknet.layers.activation import activate, activate_onnx, require_activation, zeroed
 from converter.darknet.layers.base import (
+    NORM,
     Array,
+    Graph,
     Layer,
     Misfit,
     Modules,
     Shape,
+    Tensor,
     at_least,
-    require_image,
 )
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +37,11 @@ class Activation(Layer):
         """An activation that it makes zeros of."""
         return zeroed(self.activation)
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, ...) -> (N, ...)."""
         return activate(self.activation, inputs[0])
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, ...)."""
         return activate_onnx(g, self.activation, inputs[0])
 
@@ -55,11 +52,11 @@ class Logistic(Layer):
 
     type: ClassVar[str] = "logistic"
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, ...) -> (N, ...)."""
         return activate("logistic", inputs[0])
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, ...)."""
         return activate_onnx(g, "logistic", inputs[0])
 
@@ -72,22 +69,17 @@ class Batchnorm(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """The input's shape."""
-        return require_image(shapes[0])
+        return shapes[0].require_image()
 
     def arrays(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Iterator[Array]:
         """[biases,] scales, rolling_mean, rolling_variance: pj parser.c:1122, AB :2117.
 
         pj adds biases, too, but neither writes nor reads them: they stay 0.
         """
-        names = (
-            ("biases", "bn.bias"),
-            ("scales", "bn.weight"),
-            ("rolling_mean", "bn.running_mean"),
-            ("rolling_variance", "bn.running_var"),
-        )
-        shape = (shapes[0].c,)
-        for kind, suffix in names if DIALECTS[dialect].batchnorm_biases else names[1:]:
-            yield Array(kind=kind, suffix=suffix, shape=shape, on_disk=not self.dontload)
+        if DIALECTS[dialect].batchnorm_biases:
+            yield self.array("biases", "bn.bias", shapes[0].c)
+        for kind, suffix in NORM.items():
+            yield self.array(kind, suffix, shapes[0].c)
 
     def modules(self, shapes: tuple[Shape, ...], dialect: DialectName) -> Modules:
         """``bn``; without bias as pj writes it."""
@@ -98,44 +90,40 @@ class Batchnorm(Layer):
             bn.register_parameter("bias", None)
         return {"bn": bn}
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c, h, w)."""
-        return typing.cast("torch.Tensor", m.bn(inputs[0]))
+        return typing.cast(Tensor, m.bn(inputs[0]))
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c, h, w)."""
         bias = DIALECTS[g.dialect].batchnorm_biases
         return g.batch_norm(inputs[0], shapes[0].c, bias=bias)
 
 
+class _Unchanged(Layer):
+    """What goes in comes out."""
+
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
+        """The input."""
+        return inputs[0]
+
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
+        """The input."""
+        return inputs[0]
+
+
 @dataclass(frozen=True, kw_only=True)
-class Dropout(Layer):
+class Dropout(_Unchanged):
     """Nothing at inference."""
 
     type: ClassVar[str] = "dropout"
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """The input."""
-        return inputs[0]
-
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
-        """The input."""
-        return inputs[0]
-
 
 @dataclass(frozen=True, kw_only=True)
-class Empty(Layer):
+class Empty(_Unchanged):
     """Nothing at all: AB parser.c:1524."""
 
     type: ClassVar[str] = "empty"
-
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
-        """The input."""
-        return inputs[0]
-
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
-        """The input."""
-        return inputs[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,13 +148,13 @@ class Contrastive(Layer):
         """Only the count survives: AB softmax_layer.c:167."""
         return Shape(shapes[0].outputs)
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, ...) -> (N, outputs) zeros."""
         import torch
 
         return torch.zeros_like(inputs[0].flatten(1))
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, outputs) zeros."""
         return g.zeros((shapes[0].outputs,), inputs[0])
 
@@ -179,13 +167,13 @@ class L2norm(Layer):
 
     def infer(self, *shapes: Shape) -> Shape:
         """The input's shape."""
-        return require_image(shapes[0])
+        return shapes[0].require_image()
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c, h, w)."""
         return inputs[0] / inputs[0].square().sum(1, keepdim=True).sqrt()
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c, h, w)."""
         return g.add("Div", inputs[0], g.reduce("ReduceL2", inputs[0], 1))
 
@@ -209,11 +197,11 @@ class Normalization(Layer):
     def infer(self, *shapes: Shape) -> Shape:
         """The input's shape."""
         at_least(1, size=self.size)
-        if self.size // 2 > require_image(shapes[0]).c:
+        if self.size // 2 > shapes[0].require_image().c:
             raise Misfit(f"size={self.size} is too large for its {shapes[0].c} channels")
         return shapes[0]
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, c, h, w)."""
         import torch
         from torch.nn import functional as F
@@ -231,7 +219,7 @@ class Normalization(Layer):
         norms = torch.cat([first, first + change.cumsum(1)], 1)
         return x * norms.pow(-self.beta)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, c, h, w) -> (N, c, h, w); what S sums up is a 1x1 convolution."""
         x, c = inputs[0], shapes[0].c
         terms = [[[[self.alpha * n]] for n in row] for row in self._terms(c)]

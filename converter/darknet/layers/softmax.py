@@ -1,17 +1,11 @@
 """[softmax]: pj softmax_layer.c."""
 
-import typing
 from typing import Any, ClassVar
 
 from converter.darknet.dialects import DialectName
 from converter.darknet.layers import tree
-from converter.darknet.layers.base import Layer, Misfit, Shape
+from converter.darknet.layers.base import Graph, Layer, Misfit, Shape, Tensor
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +34,14 @@ class Softmax(Layer):
         """A tree that is not there, or of another number of classes."""
         return tree.obstacle(self.tree, shapes[0].outputs) if self.tree else None
 
-    def forward(self, m: Any, *inputs: "torch.Tensor") -> "torch.Tensor":
+    def forward(self, m: Any, *inputs: Tensor) -> Tensor:
         """(N, ...) -> (N, outputs)."""
         x = inputs[0].flatten(1) / self.temperature
         if self.tree:
             return tree.softmax(x, tree.group_sizes(self.tree), 1)
         return x.reshape(x.shape[0], self.groups, -1).softmax(2).flatten(1)
 
-    def onnx(self, g: "Graph", shapes: tuple[Shape, ...], *inputs: str) -> str:
+    def onnx(self, g: Graph, shapes: tuple[Shape, ...], *inputs: str) -> str:
         """(N, ...) -> (N, outputs)."""
         x = g.add("Flatten", inputs[0], axis=1)
         if self.temperature != 1.0:

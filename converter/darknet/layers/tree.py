@@ -5,31 +5,19 @@ starts a new group: pj tree.c:83, AB tree.c:85.
 """
 
 import itertools
-import typing
 
+from converter.darknet.layers.base import Graph, Tensor
 from converter.errors import NetworkError
 from converter.files.opening import read_small
-
-if typing.TYPE_CHECKING:
-    import torch
-
-    from converter.darknet.layers.graph import Graph
 
 MAX_BYTES = 4 << 20  # 9k.tree of YOLO9000 has 140 kB
 
 
 def group_sizes(path: str) -> tuple[int, ...]:
     """Classes in each group of the tree at ``path``; relative to where one is, as in Darknet."""
-    sizes: list[int] = []
-    last = None
     text = read_small(path, MAX_BYTES, NetworkError).decode()
-    for line in text.splitlines():
-        parent = line.split()[1:2]
-        if parent != last:
-            sizes.append(0)
-        last = parent
-        sizes[-1] += 1
-    return tuple(sizes)
+    parents = (line.split()[1:2] for line in text.splitlines())
+    return tuple(len(list(siblings)) for _, siblings in itertools.groupby(parents))
 
 
 def obstacle(path: str, classes: int) -> str | None:
@@ -41,14 +29,14 @@ def obstacle(path: str, classes: int) -> str | None:
     return None if found == classes else f"tree={path} has {found} classes, not {classes}"
 
 
-def softmax(x: "torch.Tensor", sizes: tuple[int, ...], dim: int) -> "torch.Tensor":
+def softmax(x: Tensor, sizes: tuple[int, ...], dim: int) -> Tensor:
     """Softmax over each group of ``sizes`` values along ``dim``."""
     import torch
 
     return torch.cat([part.softmax(dim) for part in x.split_with_sizes(sizes, dim)], dim)
 
 
-def softmax_onnx(g: "Graph", x: str, sizes: tuple[int, ...], axis: int) -> str:
+def softmax_onnx(g: Graph, x: str, sizes: tuple[int, ...], axis: int) -> str:
     """The same as nodes; ``axis`` is the last, which Softmax means alike in all operator sets."""
     starts = itertools.accumulate(sizes, initial=0)
     parts = [g.slice(x, axis, start, start + n) for start, n in zip(starts, sizes, strict=False)]

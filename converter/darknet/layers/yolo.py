@@ -1,15 +1,12 @@
 """YOLOv3's heads: [yolo] and [Gaussian_yolo]."""
 
-import typing
 from typing import ClassVar
 
 from converter.darknet.dialects import DialectName
+from converter.darknet.layers.base import Graph
 from converter.darknet.layers.cells import MARGIN, Functions, Values
 from converter.darknet.layers.heads import MaskedHead
 from converter.records import dataclass
-
-if typing.TYPE_CHECKING:
-    from converter.darknet.layers.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +14,7 @@ class Yolo(MaskedHead):
     """YOLOv3's output layer: pj yolo_layer.c, parser.c:306; AB yolo_layer.c, parser.c:448."""
 
     type: ClassVar[str] = "yolo"
-    box_values: ClassVar[int] = 4
+    objectness: ClassVar[int] = 4
 
     scale_x_y: float = 1.0
     new_coords: int = 0
@@ -33,7 +30,7 @@ class Yolo(MaskedHead):
             xy, rest = f.logistic(xy), f.logistic(rest)
         return f.joined([_stretched(xy, self.scale_x_y), wh, rest])
 
-    def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
+    def activated_onnx(self, g: Graph, values: str) -> tuple[str, ...]:
         """Centre (x and y); w and h; objectness and classes."""
         xy, wh = g.slice(values, 3, 0, 2), g.slice(values, 3, 2, 4)
         rest = g.slice(values, 3, 4, 5 + self.classes)
@@ -45,7 +42,7 @@ class Yolo(MaskedHead):
         """With ``new_coords`` the square of twice the value: AB yolo_layer.c:138."""
         return wh * wh * 4 if self.new_coords else f.exp(wh)
 
-    def sides_onnx(self, g: "Graph", wh: str) -> str:
+    def sides_onnx(self, g: Graph, wh: str) -> str:
         """The same as nodes."""
         return g.add("Mul", g.add("Mul", wh, wh), 4.0) if self.new_coords else g.add("Exp", wh)
 
@@ -62,7 +59,7 @@ class GaussianYolo(MaskedHead):
     """
 
     type: ClassVar[str] = "Gaussian_yolo"
-    box_values: ClassVar[int] = 8
+    objectness: ClassVar[int] = 8
 
     scale_x_y: float = 1.0
     yolo_point: str = "center"
@@ -79,7 +76,7 @@ class GaussianYolo(MaskedHead):
         rest = f.logistic(values[..., 8:])
         return f.joined([x, sigma_x, y, sigma_y, w, sigma_w, h, sigma_h, rest])
 
-    def activated_onnx(self, g: "Graph", values: str) -> tuple[str, ...]:
+    def activated_onnx(self, g: Graph, values: str) -> tuple[str, ...]:
         """Each mu and sigma of x, y, w and h by itself; then objectness and classes."""
         raw = [g.slice(values, 3, i, i + 1) for i in range(8)]
         parts = [x if i in (4, 6) else g.add("Sigmoid", x) for i, x in enumerate(raw)]
@@ -100,7 +97,7 @@ class GaussianYolo(MaskedHead):
             scores = scores * values[..., 9:]
         return means[..., :2], means[..., 2:], scores
 
-    def described_onnx(self, g: "Graph", values: str) -> tuple[str, str, str]:
+    def described_onnx(self, g: Graph, values: str) -> tuple[str, str, str]:
         """The same as nodes."""
         *box, rest = self.activated_onnx(g, values)
         means, deviations = box[0::2], g.add("Concat", *box[1::2], axis=3)
@@ -115,7 +112,7 @@ def _stretched(xy: Values, scale: float) -> Values:
     return xy if scale == 1.0 else xy * scale - 0.5 * (scale - 1)
 
 
-def _stretched_onnx(g: "Graph", xy: str, scale: float) -> str:
+def _stretched_onnx(g: Graph, xy: str, scale: float) -> str:
     if scale == 1.0:
         return xy
     return g.add("Sub", g.add("Mul", xy, scale), 0.5 * (scale - 1))

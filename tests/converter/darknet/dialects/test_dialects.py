@@ -3,7 +3,7 @@
 import pytest
 
 from converter import UsageError, convert, info
-from converter.darknet.dialects import DEFAULT, DIALECTS, RECOGNISED, known_dialect
+from converter.darknet.dialects import DEFAULT, DIALECTS, RECOGNISED
 from converter.darknet.layers import LAYERS
 
 
@@ -16,14 +16,6 @@ def test_the_engines_in_the_order_in_which_they_are_preferred():
 def test_nobody_is_taken_for_the_last_without_being_asked():
     """Its files equal AlexeyAB's byte for byte."""
     assert RECOGNISED == ("pjreddie", "alexeyab")
-
-
-def test_a_name_is_known_or_refused():
-    assert [known_dialect(name) for name in DIALECTS] == list(DIALECTS)
-    with pytest.raises(
-        ValueError, match="'opencv' is no dialect: use one of pjreddie, alexeyab, h"
-    ):
-        known_dialect("opencv")
 
 
 @pytest.mark.parametrize(
