@@ -23,11 +23,10 @@ def test_nobody_is_taken_for_the_last_without_being_asked():
     [
         ("AlexeyAB", "did you mean alexeyab?"),
         ("opencv", "use one of pjreddie, alexeyab, hank-ai"),
-        (3, "use one of pjreddie, alexeyab, hank-ai"),
     ],
 )
 def test_another_name_is_refused_wherever_it_is_given(sample, name, remedy):
-    """In Python no parser has looked at it; it was a KeyError."""
+    """In Python no parser has looked at it; it was a KeyError. Of what is no text: test_errors."""
     calls = (
         lambda: convert(sample.weights, dialect=name),
         lambda: convert(sample.weights, cfg_out=sample.weights.with_name("x.cfg"), engine=name),
