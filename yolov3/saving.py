@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -95,6 +96,7 @@ def save(
     if isinstance(model, nn.Module):
         model = _unwrapped(model)
     tensors = model.state_dict() if isinstance(model, nn.Module) else model
+    assumed: dict[str, Any] = {}
     if cfg is not None:
         network = read_as_known(cfg, dialect)
         plan = plan_for(shapes_of(tensors), network, network.dialect or DEFAULT)
@@ -102,7 +104,7 @@ def save(
         tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
         plan = plan.renamed(replace(plan.naming, prefix=""))
     elif isinstance(model, FromDarknet):
-        plan, meta = plan_of(model), model.metadata
+        plan, meta, assumed = plan_of(model), model.metadata, _assumed(model)
         # It has other heads: it is no longer the network of its checkpoint.
         changed = meta is not None and meta.cfg != model.network.text
         if changed and cfg_out is None and target.suffix == ".weights":
@@ -121,7 +123,7 @@ def save(
     _require_free([target, *others], cfg, force=force)
     if target.suffix == ".safetensors":
         digest = _sha256(tensors, plan)
-        metadata = Metadata.of(plan, tool=TOOL, sha256=digest, names=names)
+        metadata = Metadata.of(plan, tool=TOOL, sha256=digest, names=names, assumed=assumed)
         _write_safetensors(tensors, plan, target, metadata, beside)
     else:
         _write(target, plan.size, _weights_file(tensors, plan), beside)
@@ -179,8 +181,12 @@ def metadata_of(model: FromDarknet) -> Metadata:
     """
     plan = plan_of(model)
     digest = _sha256(model.state_dict(), plan)
-    assumed = model.metadata.assumed if model.metadata else {}
-    return Metadata.of(plan, tool=TOOL, sha256=digest, names=model.names, assumed=assumed)
+    return Metadata.of(plan, tool=TOOL, sha256=digest, names=model.names, assumed=_assumed(model))
+
+
+def _assumed(model: FromDarknet) -> dict[str, Any]:
+    """What its checkpoint took for granted, which the next one does as well."""
+    return model.metadata.assumed if model.metadata else {}
 
 
 def write_checkpoint(

@@ -1,6 +1,7 @@
 """A model in memory goes back to Darknet."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import darknet_detector
@@ -12,6 +13,7 @@ from safetensors.numpy import load_file
 from torch import nn
 
 from converter import CheckpointError, OutputError, UsageError, convert, revert
+from converter.checkpoint.checkpoint import Checkpoint
 from yolov3 import FPN, Darknet53, YOLOv3, detect, load, save
 from yolov3.parity.engines import Darknet
 
@@ -33,6 +35,17 @@ def test_an_unchanged_model_gives_its_checkpoint_back(sample, tmp_path):
     checkpoint = convert(sample.weights).output
     save(load(checkpoint), tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == checkpoint.read_bytes()
+
+
+def test_what_its_checkpoint_assumed_stays_assumed(sample, tmp_path):
+    """As of a file without a cfg, whose size alone told the architecture."""
+    model = load(convert(sample.weights).output)
+    assumed = {"architecture": "yolov3", "width": 192, "height": 192}
+    model.metadata = replace(model.metadata, assumed=assumed)
+    save(model, tmp_path / "again.safetensors")
+    assert Checkpoint.open(tmp_path / "again.safetensors").metadata.assumed == assumed
+    save(model, tmp_path / "known.safetensors", cfg=sample.cfg)
+    assert Checkpoint.open(tmp_path / "known.safetensors").metadata.assumed == {}
 
 
 @pytest.mark.parametrize("dialect", ["pjreddie", "alexeyab"])
