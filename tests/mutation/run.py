@@ -67,7 +67,7 @@ TARGETS = (
     Target("converter/darknet/sizes.py"),
     Target("converter/darknet/nodes.py"),
     Target("converter/darknet/network.py"),
-    Target("converter/darknet/layers/*.py", "*arrays", LAYERS),
+    Target("converter/darknet/layers/*.py", "*array*", LAYERS),
     Target("converter/darknet/layers/*.py", "bias_and_norm", LAYERS),
     Target("converter/families/rules.py"),
     Target("converter/families/matching.py"),
