@@ -128,6 +128,12 @@ class TestSizeMismatch:
         assert str(error) == f"has {size} bytes, the network asks for 556"
         assert (error.size, error.plan) == (size, made(toy.text))
 
+    @pytest.mark.parametrize("partial", [False, True])
+    def test_it_knows_whether_a_part_would_do(self, toy, partial):
+        with pytest.raises(SizeMismatch) as caught:
+            made(toy.text, size=100, partial=partial)
+        assert caught.value.partial is partial
+
     def test_a_network_without_weights(self):
         with pytest.raises(SizeMismatch, match="has 24 bytes, the network asks for 20"):
             made("[net]\nwidth=2\nheight=2\nchannels=1\n[maxpool]\n", size=24)

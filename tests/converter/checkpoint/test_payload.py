@@ -238,6 +238,15 @@ class TestInPieces:
         copied, _ = written(kept, tmp_path, payload.write)
         assert copied == kept[0].read_bytes()[20:]
 
+    def test_the_end_of_each_piece_is_given_to_whoever_follows(self, kept, tmp_path):
+        """From byte 5 on, where the 536 bytes behind a header of 20 then end at 541."""
+        path, plan = kept
+        ends = []
+        with opened(path) as source, open(tmp_path / "x", "w+b") as target:
+            payload.write(source, plan, target, 5, ends.append)
+        # pieces of the source end at 32, 48, ..., 544 and 556
+        assert ends == [*range(17, 530, 16), 541]
+
     @pytest.mark.parametrize("chunk", [4, 16, 1000])
     def test_what_is_left_out_leaves_no_gap(self, kept, tmp_path, monkeypatch, chunk):
         monkeypatch.setattr(payload, "PIECE", chunk)
