@@ -162,13 +162,21 @@ def test_what_only_counts_is_passed_over(stored, slots):
         np.testing.assert_array_equal(tensors.array(slots[1].tensor), MATRIX)
 
 
-def test_a_kernel_of_four_dimensions_that_is_transposed(tmp_path, slots):
-    kernel = replace(slots[1], shape=(2, 3, 1, 1))
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((2, 3, 1, 1), [0, 3, 1, 4, 2, 5]),
+        ((2, 3, 1, 2), [0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11]),
+    ],
+)
+def test_a_kernel_of_four_dimensions_that_is_transposed(tmp_path, slots, shape, expected):
+    """The file has the transpose of the matrix (shape[0], rest): column by column."""
+    kernel = replace(slots[1], shape=shape)
     path = tmp_path / "x.safetensors"
-    save_file({kernel.tensor: torch.tensor(MATRIX).reshape(2, 3, 1, 1)}, path)
+    save_file({kernel.tensor: torch.arange(0.0, len(expected)).reshape(shape)}, path)
     with Tensors(path, "float32") as tensors:
-        (values,) = tensors.in_file_order(kernel)
-        assert values.ravel().tolist() == [1, 2, 3, 4, 5, 6]
+        blocks = list(tensors.in_file_order(kernel))
+    assert np.concatenate(blocks).ravel().tolist() == expected
 
 
 def test_a_last_block_has_the_rows_that_are_left(toy, monkeypatch):
@@ -212,6 +220,7 @@ def test_what_is_no_checkpoint(tmp_path):
     with pytest.raises(CheckpointError, match="is not a safetensors file: ") as caught:
         Tensors(path, "float32")
     assert caught.value.path == str(path)
+    assert str(caught.value.__cause__) in caught.value.message  # the library's words
     with pytest.raises(CheckpointError) as caught:
         Tensors(tmp_path / "none", "float32")
     assert str(caught.value) == f"{tmp_path / 'none'}: cannot be read"
