@@ -227,6 +227,11 @@ def test_what_the_library_does_not_read(write, entries, values, said):
     assert str(refused) == f"{path}: {said}"
 
 
+def test_what_is_gone_meanwhile_is_no_file_that_is_cut_off(tmp_path):
+    path = tmp_path / "gone.safetensors"
+    assert str(unreadable(path, ValueError("why"))) == f"{path}: is not a safetensors file: why"
+
+
 class TestOtherFiles:
     def test_a_weights_file_is_to_be_converted(self, write):
         data = bytes([0] * 4 + [2] + [255] * 100)

@@ -15,6 +15,7 @@ import reference
 import torch_files
 from safetensors.numpy import save
 
+from converter.errors import running
 from converter.files import sniff
 
 HEADER = struct.pack("<iiiQ", 0, 2, 0, 32013312)
@@ -301,3 +302,10 @@ ZIP = ("a zip archive that torch.save did not write", "unpack it, and give the f
 )
 def test_what_an_archive_is(names, expected):
     assert said(sniff.archive(names)) == expected
+
+
+def test_commands_and_functions_are_called_by_their_names():
+    """There is no command that loads, and Python detects in a model that was loaded."""
+    assert sniff.takers_of_names() == "convert and load"
+    with running("info"):
+        assert sniff.takers_of_names() == "convert and detect"
