@@ -297,6 +297,7 @@ class TestNoHypothesis:
         found = read_contents(Path("net.conv.70.safetensors")).metadata
         assert (found["dialect"], json.loads(found["names"])) == ("alexeyab", ["개", "새", "곰"])
 
+    def test_first_layers_that_are_cut(self, make, monkeypatch):
         """They are called by the network's name; no file is replaced by the shell's line."""
         files = make(THREE)
         whole = files.weights.read_bytes()
