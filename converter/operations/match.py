@@ -1,7 +1,7 @@
 """match(): the table of names between a .weights file and a checkpoint of the same values.
 
 Tensors that are equal bit for bit are the same tensor. Several of equal shape that are equal, as
-those of a fresh batch norm, are told apart by the module that they stand in.
+those of a fresh batch norm, are distinguished by the module that they stand in.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from converter.checkpoint import formats
 from converter.checkpoint.header import Contents
-from converter.checkpoint.payload import tensor_of
+from converter.checkpoint.payload import rows_of
 from converter.darknet.dialects import DialectName
 from converter.errors import CheckpointError
 from converter.families import name_layers
@@ -88,8 +88,10 @@ def match(
         plan = known.plan(source, name_layers(known.network, "generic"))
         ours: defaultdict[_Key, list[Slot]] = defaultdict(list)
         for slot in plan.tensors:
-            digest = hashlib.sha256(tensor_of(source, slot).tobytes()).digest()
-            ours[_plain(slot.shape), digest].append(slot)
+            digest = hashlib.sha256()
+            for _, rows in rows_of(source, slot):  # an array need not fit into memory
+                digest.update(rows.tobytes())
+            ours[_plain(slot.shape), digest.digest()].append(slot)
     theirs = _hashed(contents, {shape for shape, _ in ours})
     pairing = _Pairing(groups=[(slots, theirs[key]) for key, slots in ours.items()])
     pairing.settle()
