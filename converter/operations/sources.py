@@ -30,9 +30,9 @@ def find_sources(arguments: Sequence[str]) -> list[str]:
 
 def _expand(argument: str) -> list[str]:
     path, is_url = Path(argument), remote.is_url(argument)
-    if path.is_dir() and not is_url:
+    if not is_url and path.is_dir():
         found = [str(p) for p in sorted(path.iterdir()) if p.suffix in WEIGHTS_SUFFIXES]
-    elif glob.has_magic(argument) and not is_url and not os.path.lexists(path):
+    elif not is_url and glob.has_magic(argument) and not os.path.lexists(path):
         found = sorted(glob.glob(argument, recursive=True))
     else:
         return [argument]

@@ -23,6 +23,12 @@ def test_a_file_whose_name_looks_like_a_pattern(tmp_path):
     assert find_sources([str(bracketed)]) == [str(bracketed)]
 
 
+def test_a_url_is_no_path():
+    """One that is longer than a path may be, and looks like a pattern."""
+    url = "https://example.com/" + "a" * 5000 + "[1].weights"
+    assert find_sources([url]) == [url]
+
+
 def test_nothing_there(tmp_path):
     for argument in (tmp_path, tmp_path / "*.weights"):
         with pytest.raises(WeightsError, match=r"holds no \.weights file"):
