@@ -48,11 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         _list(as_json=arguments.json)
         return 0
+    if arguments.cfg is None and arguments.name is None:
+        raise UsageError("which weights?", remedy=f"list them: {command('download', '--list')}")
     _require_folder(Path(arguments.output))
     if arguments.cfg is not None:
         _bring_cfg(arguments)
-    elif arguments.name is None:
-        raise UsageError("which weights?", remedy=f"list them: {command('download', '--list')}")
     else:
         _bring(published.find_published(arguments.name), arguments)
     return 0
@@ -65,7 +65,7 @@ def _require_folder(output: Path) -> None:
         OutputError: it is one.
     """
     for each in (output, *output.parents):
-        if os.path.lexists(each) and not each.is_dir():
+        if os.path.lexists(each) and not os.path.isdir(each):
             raise OutputError(
                 "is no folder, and -o wants the one that files go into",
                 path=each,

@@ -53,6 +53,7 @@ def test_a_file_in_the_place_of_the_folder(server, tmp_path, capsys, monkeypatch
     )
     assert Path("there.txt").read_text() == "precious"
     assert main(["download", "--list", "-o", output]) == 0
+    assert main(["download", "-o", output]) == 2  # which weights?
 
 
 def test_json(server, tmp_path, capsys):
