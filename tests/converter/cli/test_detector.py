@@ -13,9 +13,10 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from converter import convert
-from converter.cli.detector import progress
+from converter import CheckpointError, NetworkError, convert
+from converter.cli.detector import MODEL_ERRORS, progress
 from converter.cli.main import main
+from converter.errors import errors_name
 from yolov3.exporting.straight import export_checkpoint
 
 ROOT = Path(__file__).parents[3]
@@ -148,6 +149,13 @@ def test_a_compiler_that_fails(checkpoint, capsys, monkeypatch, command, source)
         "",
         "error: torch.compile does not work here: no C++ compiler (leave out --compile)\n",
     )
+
+
+@pytest.mark.parametrize("kind", [CheckpointError, NetworkError])
+def test_an_error_in_a_model_names_its_file(kind):
+    with pytest.raises(kind) as caught, errors_name("a.safetensors", *MODEL_ERRORS):
+        raise kind("is wrong")
+    assert caught.value.path == "a.safetensors"
 
 
 WITHOUT_TORCH = """\
