@@ -152,7 +152,7 @@ class FineTuning(FromDarknet):
         self._set_network(parse_network(text, self.network.dialect))
         if self.metadata is not None:
             header = replace(self.metadata.header, seen=0)
-            self.metadata = replace(self.metadata, header=header)
+            self.metadata = replace(self.metadata, header=header, assumed={})
 
 
 def _require_classes(classes: int, names: Sequence[str] | None) -> None:

@@ -12,7 +12,7 @@ import torch
 from safetensors.numpy import load_file
 from torch import nn
 
-from converter import CheckpointError, OutputError, UsageError, convert, revert
+from converter import CheckpointError, OutputError, UsageError, convert, rename, revert
 from converter.checkpoint.checkpoint import Checkpoint
 from yolov3 import FPN, Darknet53, YOLOv3, detect, load, save
 from yolov3.parity.engines import Darknet
@@ -46,6 +46,21 @@ def test_what_its_checkpoint_assumed_stays_assumed(sample, tmp_path):
     assert Checkpoint.open(tmp_path / "again.safetensors").metadata.assumed == assumed
     save(model, tmp_path / "known.safetensors", cfg=sample.cfg)
     assert Checkpoint.open(tmp_path / "known.safetensors").metadata.assumed == {}
+
+
+def test_another_network_is_not_the_one_that_was_assumed(sample, tmp_path):
+    """Its cfg says its anchors; rename() would look for the published ones by the file's size."""
+    model = load(convert(sample.weights).output, model_class=YOLOv3)
+    assumed = {"architecture": "yolov3", "width": 192, "height": 192}
+    model.metadata = replace(model.metadata, assumed=assumed)
+    anchors = [(5.0 + i, 6.0 + i) for i in range(9)]
+    model.replace_heads(7, anchors=anchors)
+    save(model, tmp_path / "again.safetensors")
+    stored = Checkpoint.open(tmp_path / "again.safetensors")
+    assert stored.metadata.assumed == {}
+    rename(tmp_path / "again.safetensors", tmp_path / "other.safetensors", family="generic")
+    kept = load(tmp_path / "other.safetensors").anchors
+    assert kept == model.anchors == load(tmp_path / "again.safetensors").anchors
 
 
 @pytest.mark.parametrize("dialect", ["pjreddie", "alexeyab"])
