@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import field
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 from converter.darknet.dialects import DEFAULT
@@ -193,5 +194,8 @@ def _modules(table: Table) -> dict[int, str]:
     paths: defaultdict[int, list[list[str]]] = defaultdict(list)
     for key, name in table.tensors.items():
         paths[_layer(key)].append(name.split(".")[:-1])
-    # Of lists, part by part.
-    return {layer: ".".join(os.path.commonprefix(p)) for layer, p in paths.items()}  # noqa: RUF071
+    common = {
+        layer: takewhile(lambda parts: len(set(parts)) == 1, zip(*p, strict=False))
+        for layer, p in paths.items()
+    }
+    return {layer: ".".join(part for part, *_ in parts) for layer, parts in common.items()}
