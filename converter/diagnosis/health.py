@@ -103,9 +103,7 @@ class Survey:
         for slot in self.plan.slots:
             looks = [self.observe] if slot.offset not in self._ranges else []
             looks += [self._look_for_zeros] if slot.transposed else []
-            for start in range(slot.offset, slot.end, CHUNK) if looks else ():
-                view = buffer[: min(CHUNK, slot.end - start)]
-                source.read_into(view, start)
+            for view, _ in source.pieces(buffer, slot.offset, slot.end) if looks else ():
                 for look in looks:
                     look(slot, np.frombuffer(view, "<f4"))
         return self.findings()

@@ -80,11 +80,8 @@ def _from_weights(source: Source, slot: Slot) -> Iterator[NDArray[np.float32]]:
     """The values of ``slot`` in pieces; one is valid until the next."""
     import numpy as np
 
-    size = slot.end - slot.offset
-    buffer = memoryview(bytearray(min(CHUNK, size)))
-    for start in range(0, size, CHUNK):
-        piece = buffer[: min(CHUNK, size - start)]
-        source.read_into(piece, slot.offset + start)
+    buffer = memoryview(bytearray(CHUNK))
+    for piece, _ in source.pieces(buffer, slot.offset, slot.end):
         yield np.frombuffer(piece, "<f4")
 
 
