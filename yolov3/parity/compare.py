@@ -127,6 +127,7 @@ def against(
 
     Raises:
         EngineError: the engine is missing or fails.
+        NoAnswer: it was ended.
         CheckpointError: the checkpoint cannot be loaded whole.
         UsageError: it has nothing that the engine could be compared in.
     """
